@@ -1,0 +1,74 @@
+"""What glmlint says of one place in one file: findings, their severities and their places."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+import msgspec
+
+SEVERITIES: Final = ("error", "warning", "info")
+"""From worst to mildest. A rule can also be "off"."""
+
+RANK: Final = {"error": 3, "warning": 2, "info": 1, "off": 0, "never": 4}
+"""Higher is worse. "never" is a `--fail-on` level that nothing reaches."""
+
+Pointer = tuple[str | int, ...]
+"""A path into a sample: object keys and array indexes, outermost first."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding, as the reporters print it. The fields are those of the JSON report."""
+
+    rule: str
+    severity: str
+    path: str
+    line: int | None
+    column: int | None
+    pointer: str | None
+    message: str
+    help: str
+    fixable: bool
+    fingerprint: str
+    rows: int = 1
+    """How many rows the finding stands for: more than one for those told once a file."""
+
+
+class Defect(msgspec.Struct, frozen=True):
+    """A fault of the bytes, seen by the source or the decoder before there is a sample."""
+
+    rule: str
+    """The rule that reports it, such as "invalid-json"."""
+    values: dict[str, Any] = {}
+    """What the rule's sentence needs: `reason` and the like."""
+    line: int | None = None
+    """1-based; None when the fault is the whole file's."""
+    column: int | None = None
+    """1-based, in code points of the line."""
+
+
+def json_pointer(path: Pointer) -> str:
+    """RFC 6901 text of a path: `("messages", 3, "a/b")` -> `/messages/3/a~1b`."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def place(path: Pointer) -> str:
+    """A path as people read it: `("messages", 3, "content")` -> `messages[3].content`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part.isidentifier():
+            text += f".{part}" if text else part
+        else:
+            text += f"[{part!r}]"
+    return text or "the row"
+
+
+def fingerprint(rule: str, pointer: str | None, content: bytes) -> str:
+    """Identity of a finding across edits of other rows: rule, pointer and the row's bytes."""
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(rule.encode())
+    digest.update(b"\0" + (pointer or "").encode("utf-8", "surrogatepass") + b"\0")
+    digest.update(content.strip())
+    return digest.hexdigest()

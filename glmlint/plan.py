@@ -1,0 +1,67 @@
+"""The settings, resolved once, as plain data: what every other module is handed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+DEFAULT_MAX_INPUT: Final = 512
+DEFAULT_MAX_OUTPUT: Final = 512
+"""The official script's own defaults (GLM-4 finetune/configs/lora.yaml, 2025-04-16)."""
+
+NEWEST_TRANSFORMERS: Final = "5.24.0"
+NEWEST_DATASETS: Final = "5.2.0"
+"""The newest versions whose effect on ids is known (see docs/recipes.md)."""
+
+DEFAULT_MAX_LOST_SHARE: Final = 0.1
+
+
+def version(text: str) -> tuple[int, ...]:
+    """Comparable form of a version: "4.42.0" -> (4, 42, 0)."""
+    parts = []
+    for part in text.split("."):
+        digits = ""
+        for char in part:
+            if not char.isdigit():
+                break
+            digits += char
+        if not digits:
+            break
+        parts.append(int(digits))
+    return tuple(parts)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides what a run prints, apart from the data. Picklable."""
+
+    recipe: str = "glm4"
+    tokenizer: str = "glm4"
+    template: str | None = None
+    """A name the recipe knows, a .jinja file, or None for the recipe's own default."""
+    transformers: str = NEWEST_TRANSFORMERS
+    datasets: str = NEWEST_DATASETS
+    max_length: int = DEFAULT_MAX_INPUT + DEFAULT_MAX_OUTPUT + 1
+    """The budget, in tokens: the longest sequence that the trainer keeps."""
+    max_input_length: int | None = None
+    max_output_length: int | None = None
+
+    rules: dict[str, str] = field(default_factory=dict)
+    """The selected rules: name -> severity."""
+    fixed_severity: frozenset[str] = frozenset()
+    """Rules whose severity the user set: a rule may not soften or sharpen these."""
+    per_file: tuple[tuple[str, dict[str, str]], ...] = ()
+    """(glob, rules) pairs: the rules that hold for matching files instead of `rules`."""
+    fail_on: str = "error"
+    max_lost_share: float = DEFAULT_MAX_LOST_SHARE
+    """A row that loses a larger share of its supervised tokens is `over-truncated`."""
+    max_truncated_samples: float | None = None
+    min_trainable_ratio: float | None = None
+    min_row_ratio: float | None = None
+    near_duplicates: float | None = None
+    eval_files: tuple[str, ...] = ()
+    lang: str = "en"
+    max_findings: int = 100_000
+    """How many findings a report keeps (the first ones); counts are always whole."""
+    origins: dict[str, str] = field(default_factory=dict)
+    """Where a setting came from: "recipe" -> "flag", "default", a file's name."""

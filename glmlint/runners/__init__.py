@@ -1,0 +1,1 @@
+"""Ways to run `check_lines` over many files and cores."""
