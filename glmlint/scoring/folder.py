@@ -1,0 +1,98 @@
+"""What a model folder says of itself, read without torch and without running anything in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from glmlint.scoring.errors import ScoreError
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A checkpoint on disk: its configuration and its weight files."""
+
+    path: Path
+    config: dict[str, Any]
+    model_type: str
+    vocab_size: int
+    """Rows of the embedding, padding rows included."""
+    max_positions: int | None
+    """Longest sequence the model was made for, in tokens; longer ones raise nothing."""
+    weights: tuple[Path, ...]
+    """The safetensors files, in order of name."""
+
+    def fingerprint(self) -> str:
+        """Identity of the weights: configuration, and name, size, time and header of each file."""
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(json.dumps(self.config, sort_keys=True).encode())
+        for file in self.weights:
+            stat = file.stat()
+            digest.update(f"\0{file.name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+            with file.open("rb") as opened:
+                header = int.from_bytes(opened.read(8), "little")
+                digest.update(opened.read(min(header, stat.st_size)))
+        return digest.hexdigest()
+
+
+def read_folder(path: str | Path) -> ModelFolder:
+    """Read `config.json` and list the weights of a checkpoint.
+
+    Raises:
+        ScoreError: no folder, no configuration, an adapter, or weights in pickle files only.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ScoreError(
+            f"{path}: no such folder; --model takes a checkpoint on disk, nothing is downloaded"
+        )
+    file = folder / "config.json"
+    if not file.is_file():
+        if (folder / "adapter_config.json").is_file():
+            raise ScoreError(
+                f"{path} is a LoRA adapter; merge it into its base, or score the base "
+                "(they are equal before the first step)"
+            )
+        raise ScoreError(f"{path} has no config.json: not a model folder")
+    try:
+        config = json.loads(file.read_bytes())
+        model_type = str(config["model_type"])
+        # transformers nests the text model's settings in multimodal checkpoints
+        text = config.get("text_config") or config
+        vocab_size = text.get("padded_vocab_size", text.get("vocab_size"))
+        positions = text.get("seq_length", text.get("max_position_embeddings"))
+        if vocab_size is None:
+            raise KeyError("vocab_size")
+        facts = (int(vocab_size), None if positions is None else int(positions))
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ScoreError(f"{file} can't be read as a model's configuration: {error}") from None
+    except KeyError as error:
+        raise ScoreError(f"{file} has no {error.args[0]}") from None
+    return ModelFolder(folder, config, model_type, *facts, _weights(folder))
+
+
+def _weights(folder: Path) -> tuple[Path, ...]:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        try:
+            names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ScoreError(f"{index} is not an index of weights: {error!r}") from None
+        files = tuple(folder / name for name in names)
+        for file in files:
+            if not file.is_file():
+                raise ScoreError(f"{file} is named in {index.name} and missing")
+        return files
+    files = tuple(sorted(folder.glob("*.safetensors")))
+    if not files:
+        pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
+        if pickles:
+            raise ScoreError(
+                f"{folder} has its weights in pickle files only ({min(pickles).name}); loading one "
+                "can run code. Convert them to safetensors first"
+            )
+        raise ScoreError(f"{folder} holds no .safetensors weights")
+    return files

@@ -1,0 +1,175 @@
+"""A model folder -> a loaded model, or one sentence why not. No code of the folder is run."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from glmlint.scoring import chatglm
+from glmlint.scoring.errors import ScoreError
+from glmlint.scoring.folder import ModelFolder
+
+DTYPES: Final = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded causal model, taken apart: the backbone gives states, the head gives logits."""
+
+    decoder: Any
+    """torch.nn.Module: ids [B, L] -> last_hidden_state [B, L, H]."""
+    head: Any
+    """torch.nn.Module: states [N, H] -> logits [N, vocabulary]."""
+    device: str
+    dtype: str
+    name: str
+    """The class it was loaded as."""
+    attention: str
+    """The attention code, such as "sdpa"."""
+    warnings: tuple[str, ...] = ()
+
+
+def pick_device(asked: str) -> str:
+    """ "auto" -> cuda, mps or cpu, whichever is there; anything else is checked and kept."""
+    import torch
+
+    if asked == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    kind = asked.split(":")[0]
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if kind not in there:
+        raise ScoreError(f"--device {asked}: known are auto, cpu, cuda, cuda:N and mps")
+    number = asked.partition(":")[2]
+    if number and (
+        not number.isdigit() or (kind == "cuda" and int(number) >= torch.cuda.device_count())
+    ):
+        raise ScoreError(f"--device {asked}: no such device on this machine")
+    if not there[kind]:
+        raise ScoreError(f"--device {asked}: torch finds no {kind} on this machine")
+    return asked
+
+
+def pick_dtype(asked: str, device: str, config: dict[str, Any]) -> str:
+    """ "auto" -> the checkpoint's own dtype on a GPU, float32 on a CPU. Never float16 by itself."""
+    if asked != "auto":
+        return asked
+    if device == "cpu":
+        return "float32"
+    saved = str(config.get("dtype") or config.get("torch_dtype") or "bfloat16").removeprefix(
+        "torch."
+    )
+    return saved if saved in ("float32", "bfloat16") else "bfloat16"
+
+
+def load_model(
+    folder: ModelFolder,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    attention: str | None = None,
+) -> Model:
+    """Load a checkpoint for scoring.
+
+    Args:
+        device: "cpu", "cuda", "cuda:N" or "mps", as `pick_device` gives it.
+        dtype: one of DTYPES.
+        attention: transformers' name of an attention code; None leaves the choice to it.
+
+    Raises:
+        ScoreError: an unknown model, remote code, missing or misshapen weights.
+    """
+    import torch
+
+    options: dict[str, Any] = {} if attention is None else {"attn_implementation": attention}
+    warnings: list[str] = []
+    kind = getattr(torch, dtype)
+    try:
+        with _quiet_transformers():
+            if folder.model_type == "chatglm":
+                model: Any = chatglm.load(folder.config, folder.weights, **options).to(kind)
+            else:
+                model = _load_known(folder, kind, options, warnings)
+            model = model.to(device).eval()
+    except ScoreError:
+        raise
+    except torch.OutOfMemoryError:
+        raise ScoreError(f"{folder.path}: the weights do not fit the memory of {device}") from None
+    except (ImportError, OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise ScoreError(f"{folder.path} can't be loaded: {_first_line(error)}") from None
+    return Model(
+        decoder=model.get_decoder(),
+        head=model.get_output_embeddings(),
+        device=device,
+        dtype=dtype,
+        name=type(model).__name__,
+        attention=str(getattr(model.config, "_attn_implementation", None)),
+        warnings=tuple(warnings),
+    )
+
+
+def _load_known(
+    folder: ModelFolder, dtype: Any, options: dict[str, Any], warnings: list[str]
+) -> Any:
+    from transformers import AutoModelForCausalLM
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    if folder.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        code = " Its own code is never run." if "auto_map" in folder.config else ""
+        raise ScoreError(
+            f"{folder.path}: transformers has no causal model of the type "
+            f"{folder.model_type!r}.{code}"
+        )
+    model, info = AutoModelForCausalLM.from_pretrained(
+        folder.path,
+        dtype=dtype,
+        trust_remote_code=False,
+        local_files_only=True,
+        use_safetensors=True,
+        output_loading_info=True,
+        **options,
+    )
+    wrong = [str(name) for name in sorted(info["missing_keys"])]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise ScoreError(
+            f"{folder.path} lacks the weights {', '.join(wrong[:3])}{more}; "
+            "transformers would fill them with random numbers"
+        )
+    if info.get("mismatched_keys"):
+        name = sorted(str(entry[0]) for entry in info["mismatched_keys"])[0]
+        raise ScoreError(f"{folder.path}: {name} has another shape than config.json says")
+    if strange := sorted(str(name) for name in info["unexpected_keys"]):
+        warnings.append(
+            f"{len(strange)} weights of the checkpoint are not used by this model: {strange[0]}"
+        )
+    return model
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) if lines else type(error).__name__
+
+
+@contextlib.contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Loading prints tables and bars; what matters of them is an error or a warning of ours."""
+    from transformers.utils import logging as library
+
+    level, bars = library.get_verbosity(), library.is_progress_bar_enabled()
+    library.set_verbosity(logging.CRITICAL)
+    library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        library.set_verbosity(level)
+        if bars:
+            library.enable_progress_bar()
