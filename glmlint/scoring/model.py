@@ -103,7 +103,7 @@ def load_model(
         raise
     except torch.OutOfMemoryError:
         raise ScoreError(f"{folder.path}: the weights do not fit the memory of {device}") from None
-    except (ImportError, OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except Exception as error:  # the libraries' errors have no common base
         raise ScoreError(f"{folder.path} can't be loaded: {_first_line(error)}") from None
     return Model(
         decoder=model.get_decoder(),
@@ -135,6 +135,7 @@ def _load_known(
         local_files_only=True,
         use_safetensors=True,
         output_loading_info=True,
+        ignore_mismatched_sizes=True,  # told below, with the weight's name
         **options,
     )
     wrong = [str(name) for name in sorted(info["missing_keys"])]
