@@ -1,0 +1,541 @@
+"""Paths -> files -> chunks of rows as bytes, each with the line where it stands."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+
+from glmlint.encoding import BOM, encoding_guess, to_utf8, wide_encoding
+from glmlint.finding import Defect
+from glmlint.layout import detect, stand_in
+from glmlint.scan import BLANK, Row, scan_values, split_values, too_long
+
+__all__ = [
+    "Chunk",
+    "InputFile",
+    "PathProblem",
+    "SourceError",
+    "encoding_guess",
+    "find_inputs",
+    "read_chunks",
+    "split_values",
+]
+
+DATA_SUFFIXES: Final = (
+    *(base + packed for base in (".jsonl", ".ndjson") for packed in ("", ".gz", ".zst")),
+    ".parquet",
+)
+"""What a folder means: its files with these endings."""
+
+NAMED_SUFFIXES: Final = (*DATA_SUFFIXES, ".json", ".json.gz", ".json.zst")
+"""What a pattern means: also the `.json` files that it matches."""
+
+HEAD_BYTES: Final = 1 << 20
+"""How much of a file decides how its rows stand in it. Not a matter of the chunk's size."""
+
+_PACKED_BYTES: Final = 1 << 16
+_UNPACKED_BYTES: Final = 1 << 20
+# One zstd block of 4 bytes can stand for 128 KB: small bites keep the memory bounded.
+_ZSTD_BYTES: Final = 1 << 10
+_PARQUET_ROWS: Final = 256
+
+_MAGIC: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".parquet": b"PAR1"}
+"""First bytes of what is no text."""
+
+
+class InputFile(msgspec.Struct, frozen=True):
+    """A file to read."""
+
+    path: str
+    """As the user wrote it or as it was found; "-" is standard input."""
+
+
+class PathProblem(msgspec.Struct, frozen=True):
+    """A path that could not be read, wholly or in part: exit code 2."""
+
+    path: str
+    reason: str
+    """What is the matter, as a phrase that follows "path: "."""
+
+
+class SourceError(Exception):
+    """A file cannot be read, or no further."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        """A phrase that follows "path: "."""
+
+
+class Chunk(msgspec.Struct):
+    """Some rows of a file, in order."""
+
+    path: str
+    lines: list[bytes] = []
+    """Each row's bytes, without a line end. A blank line is no row."""
+    numbers: list[int] | range = range(0)
+    """1-based line where each row starts; in Parquet, the row's own number."""
+    defects: dict[int, Defect] = {}
+    """Index into `lines` -> what is already known to be wrong with that row."""
+    file_defects: list[Defect] = []
+    """Faults of the whole file; they come once, in the chunk of the file's first row."""
+    blank_lines: int = 0
+    first_blank: int | None = None
+    """1-based line of the first blank one in this chunk."""
+
+
+# --- paths ---------------------------------------------------------------------------------------
+
+
+def find_inputs(paths: Sequence[str]) -> tuple[list[InputFile], list[PathProblem]]:
+    """The files that paths, folders and patterns mean, each once, in the order given.
+
+    A folder means the files of `DATA_SUFFIXES` at any depth, sorted; hidden folders in it are
+    left out. A pattern (`*`, `?`, `[…]`, `**`) that no file bears as its name is expanded here.
+    """
+    inputs: list[InputFile] = []
+    problems: list[PathProblem] = []
+    seen: set[str] = set()
+    for given in paths:
+        found, wrong = _meaning(given)
+        problems += wrong
+        for path in found:
+            identity = path if path == "-" else os.path.realpath(path)
+            if identity not in seen:
+                seen.add(identity)
+                inputs.append(InputFile(path))
+    return inputs, problems
+
+
+def _meaning(given: str) -> tuple[list[str], list[PathProblem]]:
+    if given == "-":
+        return ["-"], []
+    try:
+        mode = Path(given).stat().st_mode
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and glob.has_magic(given):
+            return _matches(given)
+        return [], [PathProblem(given, _reason(error))]
+    if stat.S_ISDIR(mode):
+        found, problems = _data_files(given)
+        if not found and not problems:
+            problems = [PathProblem(given, _without_data(given))]
+        return found, problems
+    reason = _unreadable(given, mode)
+    return ([], [PathProblem(given, reason)]) if reason else ([given], [])
+
+
+def _unreadable(path: str, mode: int) -> str | None:
+    """Why a thing that is no folder cannot be read. A pipe can: `<(zcat …)` is one."""
+    device = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+    if stat.S_ISSOCK(mode) or (device and path != os.devnull):
+        return "not a file but a device or a socket; - reads standard input"
+    return None if os.access(path, os.R_OK) else "no permission to read it"
+
+
+def _matches(pattern: str) -> tuple[list[str], list[PathProblem]]:
+    matched = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - keeps "./"
+    any_data = any(path.lower().endswith(NAMED_SUFFIXES) for path in matched)
+    found: list[str] = []
+    problems: list[PathProblem] = []
+    for path in matched:
+        if _is_folder(path):
+            more, wrong = _data_files(path)
+        elif any_data and not path.lower().endswith(NAMED_SUFFIXES):
+            continue  # `data/*` does not mean the README beside the data
+        else:
+            more, wrong = _meaning(path)
+        found += more
+        problems += wrong
+    if not found and not problems:
+        problems = [PathProblem(pattern, "no file with data matches this pattern")]
+    return found, problems
+
+
+def _data_files(folder: str) -> tuple[list[str], list[PathProblem]]:
+    """Data files below a folder, sorted. Links to folders are followed, each target once."""
+    found: list[str] = []
+    problems: list[PathProblem] = []
+    visited: set[str] = set()
+    waiting = [folder]  # a stack: no depth of folders is too deep for it
+    while waiting:
+        path = waiting.pop()
+        try:
+            mode = Path(path).stat().st_mode
+            if stat.S_ISDIR(mode):
+                identity = os.path.realpath(path)
+                if identity not in visited:
+                    visited.add(identity)
+                    waiting += reversed(_wanted_in(path))
+            elif stat.S_ISREG(mode):
+                reason = _unreadable(path, mode)
+                if reason:
+                    problems.append(PathProblem(path, reason))
+                else:
+                    found.append(path)
+        except OSError as error:
+            problems.append(PathProblem(path, _reason(error)))
+    return found, problems
+
+
+def _wanted_in(folder: str) -> list[str]:
+    """Folders and data files in a folder, sorted by name."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries)
+    wanted = []
+    for name in names:
+        path = os.path.join(folder, name)  # noqa: PTH118 - Path drops the "./" that the user wrote
+        if _is_folder(path):
+            if not name.startswith("."):
+                wanted.append(path)
+        # "._x.jsonl" is what macOS leaves beside x.jsonl on foreign disks: no data.
+        elif name.lower().endswith(DATA_SUFFIXES) and not name.startswith("._"):
+            wanted.append(path)
+    return wanted
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:
+        return False
+
+
+def _without_data(folder: str) -> str:
+    reason = "no .jsonl, .ndjson or .parquet file in this folder"
+    if any(entry.name.endswith(".json") for entry in Path(folder).iterdir()):
+        reason += "; a .json file is read when it is named"
+    return reason
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "no such file or folder"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    if isinstance(error, IsADirectoryError):
+        return "a folder, not a file"
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return str(error)
+
+
+# --- chunks --------------------------------------------------------------------------------------
+
+
+def read_chunks(
+    file: InputFile, chunk_bytes: int = 8 << 20, max_line: int = 64 << 20
+) -> Iterator[Chunk]:
+    """The rows of a file, in chunks of about `chunk_bytes`; memory does not grow with the file.
+
+    A row of more than `max_line` bytes is not read: it has the defect `line-too-long`. Which rows
+    come, and in which order, does not depend on `chunk_bytes`. Raises SourceError, also after
+    some chunks, when the file cannot be read or is cut off inside its compression.
+    """
+    try:
+        with _opened(file.path) as handle:
+            yield from _chunks_of(handle, file.path, chunk_bytes, max_line)
+    except OSError as error:
+        raise SourceError(_reason(error)) from error
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[IO[bytes]]:
+    if path == "-":
+        if sys.stdin is None:  # a process without a console
+            raise SourceError("there is no standard input")
+        yield sys.stdin.buffer
+        return
+    with Path(path).open("rb") as handle:
+        yield handle
+
+
+def _chunks_of(handle: IO[bytes], path: str, chunk_bytes: int, max_line: int) -> Iterator[Chunk]:
+    name = path.lower()
+    faults: list[Defect] = []
+    head, whole, blocks = _take_head(_read(handle, max(chunk_bytes, _PACKED_BYTES)))
+    kind = stand_in(head, whole)
+    for suffix, magic in _MAGIC.items():
+        if name.endswith(suffix) and head and kind is None and not head.startswith(magic):
+            raise SourceError(f"the name ends in {suffix}, the content is something else")
+    if head.startswith(_MAGIC[".parquet"]):
+        rows = _parquet_rows(handle, max_line)
+        yield from _told_once(_row_chunks(rows, path, chunk_bytes), path, faults, None)
+        return
+    if head.startswith(_MAGIC[".gz"]):
+        head, whole, blocks = _take_head(_unpack_gzip(blocks))
+    elif head.startswith(_MAGIC[".zst"]):
+        head, whole, blocks = _take_head(_unpack_zstd(blocks))
+
+    wide = wide_encoding(head, whole)
+    if wide:
+        codec, encoding, mark = wide
+        faults.append(Defect("not-utf8", {"encoding": encoding}))
+        head, whole, blocks = _take_head(to_utf8(_from(blocks, mark), codec))
+    elif head.startswith(BOM):
+        faults.append(Defect("byte-order-mark"))
+        head, blocks = head[len(BOM) :], _from(blocks, len(BOM))
+    kind = stand_in(head, whole)
+    if kind:
+        yield Chunk(path, file_defects=[*faults, Defect("not-jsonl", {"kind": kind})])
+        return
+
+    named_json = name.removesuffix(".gz").removesuffix(".zst").endswith(".json")
+    mode, kind = detect(head, whole, named_json)
+    del head
+    blocks = _cut(blocks, chunk_bytes)
+    if mode == "lines":
+        chunks = _line_chunks(blocks, path, max_line)
+    else:
+        chunks = _row_chunks(scan_values(blocks, mode == "array", max_line), path, chunk_bytes)
+    yield from _told_once(chunks, path, faults, kind)
+
+
+def _told_once(
+    chunks: Iterator[Chunk], path: str, faults: list[Defect], kind: str | None
+) -> Iterator[Chunk]:
+    """The chunks, the first row's with the faults of the file; a file without rows is empty."""
+    told = False
+    for chunk in chunks:
+        if chunk.lines and not told:
+            told = True
+            chunk.file_defects = faults + ([Defect("not-jsonl", {"kind": kind})] if kind else [])
+        yield chunk
+    if not told:
+        yield Chunk(path, file_defects=[*faults, Defect("not-jsonl", {"kind": "empty"})])
+
+
+def _line_chunks(blocks: Iterator[bytes], path: str, max_line: int) -> Iterator[Chunk]:
+    """One chunk a block: the lines that end in it. The end of the file ends a line, too."""
+    number = 1
+    begun: list[bytes] = []  # pieces of the line that no block so far has ended
+    size = 0  # of that line
+    for block in blocks:
+        lines = block.split(b"\n")
+        last = lines.pop()
+        if lines:
+            if lines[0]:
+                begun.append(lines[0])
+                size += len(lines[0])
+            lines[0] = b"".join(begun)
+            yield _line_chunk(path, lines, size, number, max_line)
+            number += len(lines)
+            begun, size = [], 0
+        if last:
+            begun.append(last)
+            size += len(last)
+            # One byte over the limit may be the CR of the line's end, so look at two.
+            if size > max_line + 1:
+                begun = [last[-1:]]
+    if size:
+        yield _line_chunk(path, [b"".join(begun)], size, number, max_line)
+
+
+def _line_chunk(
+    path: str, lines: list[bytes], first_size: int, number: int, max_line: int
+) -> Chunk:
+    """The chunk of these lines; of the first one, of `first_size` bytes, the end may be all."""
+    first_size -= lines[0].endswith(b"\r")
+    lines = [line[:-1] if line.endswith(b"\r") else line for line in lines]
+    long = {at: len(line) for at, line in enumerate(lines) if len(line) > max_line}
+    if first_size > max_line:
+        long[0] = first_size
+    if not long and min(lines) >= b"!":  # no line is empty or begins with white space
+        return Chunk(path, lines, range(number, number + len(lines)))
+    kept = [at for at, line in enumerate(lines) if at in long or line.strip(BLANK)]
+    blank = next((at for at in range(len(lines)) if at >= len(kept) or kept[at] != at), None)
+    return Chunk(
+        path,
+        [b"" if at in long else lines[at] for at in kept],
+        [number + at for at in kept],
+        {
+            index: too_long(long[at], max_line, number + at)
+            for index, at in enumerate(kept)
+            if at in long
+        },
+        blank_lines=len(lines) - len(kept),
+        first_blank=None if blank is None else number + blank,
+    )
+
+
+def _row_chunks(rows: Iterator[Row], path: str, chunk_bytes: int) -> Iterator[Chunk]:
+    failure: Exception | None = None
+    more = True
+    while more:
+        lines: list[bytes] = []
+        numbers: list[int] = []
+        defects: dict[int, Defect] = {}
+        size = 0
+        try:
+            for number, line, defect in rows:
+                if defect:
+                    defects[len(lines)] = defect
+                lines.append(line)
+                numbers.append(number)
+                size += len(line)
+                if size >= chunk_bytes:
+                    break
+            else:
+                more = False
+        except (SourceError, OSError) as error:
+            more, failure = False, error
+        if lines:
+            yield Chunk(path, lines, numbers, defects)
+    if failure:
+        raise failure
+
+
+# --- bytes ---------------------------------------------------------------------------------------
+
+
+def _read(handle: IO[bytes], size: int) -> Iterator[bytes]:
+    while block := handle.read(size):
+        yield block
+
+
+def _take_head(blocks: Iterator[bytes]) -> tuple[bytes, bool, Iterator[bytes]]:
+    """The stream's first `HEAD_BYTES`, whether that is all of it, and the whole stream again.
+
+    A failure while the head is read is raised later, where the stream comes to it.
+    """
+    taken: list[bytes] = []
+    size = 0
+    whole = False
+    failure: Exception | None = None
+    try:
+        while size <= HEAD_BYTES and not whole:
+            block = next(blocks, None)
+            if block is None:
+                whole = True
+            else:
+                taken.append(block)
+                size += len(block)
+    except (SourceError, OSError) as error:
+        failure = error
+
+    def again() -> Iterator[bytes]:
+        taken.reverse()
+        while taken:
+            yield taken.pop()
+        if failure:
+            raise failure
+        yield from blocks
+
+    return b"".join(taken)[:HEAD_BYTES], whole, again()
+
+
+def _from(blocks: Iterator[bytes], start: int) -> Iterator[bytes]:
+    """The stream without its first `start` bytes."""
+    for block in blocks:
+        yield block[start:]
+        start = max(start - len(block), 0)
+
+
+def _cut(blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """The stream in blocks of at most `size` bytes; small ones are joined."""
+    held: list[bytes] = []
+    held_size = 0
+    failure: Exception | None = None
+    while True:
+        try:
+            block = next(blocks, None)
+        except (SourceError, OSError) as error:
+            block, failure = None, error
+        if held and (block is None or held_size + len(block) > size):
+            yield b"".join(held)
+            held, held_size = [], 0
+        if block is None:
+            break
+        if len(block) < size:
+            held.append(block)
+            held_size += len(block)
+        else:
+            for at in range(0, len(block), size):
+                yield block[at : at + size]
+    if failure:
+        raise failure
+
+
+def _unpack_gzip(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    member = zlib.decompressobj(wbits=31)
+    for block in _cut(blocks, _PACKED_BYTES):
+        while block:
+            if member.eof:
+                block = block.lstrip(b"\0")  # padding, as tape archives have it
+                if not block:
+                    break
+                member = zlib.decompressobj(wbits=31)
+            before = member.copy()
+            try:
+                yield member.decompress(block, _UNPACKED_BYTES)
+            except zlib.error:
+                yield from _before_damage(before, block)
+                raise SourceError("the gzip data is damaged; the rows before are read") from None
+            block = member.unused_data if member.eof else member.unconsumed_tail
+    if not member.eof:
+        yield member.flush()
+        raise SourceError("the gzip data ends too early; the rows before are read")
+
+
+def _before_damage(member: zlib._Decompress, block: bytes) -> Iterator[bytes]:
+    """What the bytes before the damaged one unpack to: one failed call would lose all of it."""
+    for at in range(len(block)):
+        try:
+            yield member.decompress(block[at : at + 1])
+        except zlib.error:
+            return
+
+
+def _unpack_zstd(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        import zstandard
+    except ImportError:
+        raise SourceError("compressed with zstd: pip install 'glmlint[zstd]' reads it") from None
+    unpacker = zstandard.ZstdDecompressor()
+    frame = unpacker.decompressobj()
+    for block in _cut(blocks, _ZSTD_BYTES):
+        while block:
+            if frame.eof:
+                frame = unpacker.decompressobj()
+            try:
+                yield frame.decompress(block)
+            except zstandard.ZstdError:
+                raise SourceError("the zstd data is damaged; the rows before are read") from None
+            block = frame.unused_data if frame.eof else b""
+    if not frame.eof:
+        raise SourceError("the zstd data ends too early; the rows before are read")
+
+
+def _parquet_rows(handle: IO[bytes], max_line: int) -> Iterator[Row]:
+    """Each row as JSON. Keys that are null are kept: which keys a row has matters to trainers."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise SourceError("a Parquet file: pip install 'glmlint[parquet]' reads it") from None
+    if not handle.seekable():
+        raise SourceError("a Parquet file cannot be read from a pipe")
+    encode = msgspec.json.Encoder(enc_hook=str).encode
+    number = 0
+    try:
+        table = pyarrow.parquet.ParquetFile(handle)
+        for batch in table.iter_batches(batch_size=_PARQUET_ROWS, use_threads=False):
+            for record in batch.to_pylist():
+                number += 1
+                line = encode(record)
+                if len(line) > max_line:
+                    yield number, b"", too_long(len(line), max_line, number)
+                else:
+                    yield number, line, None
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        cause = str(error).partition("\n")[0].rstrip(".")
+        raise SourceError(f"the Parquet data cannot be read ({cause})") from error
