@@ -71,7 +71,10 @@ def _detect(head: bytes, whole: bool, named_json: bool) -> tuple[Mode, str | Non
         if opener == b"[" and of_rows and not _opens(head, after_blank(head, end)):
             return "array", "array"
         return "values", "pretty-printed"
-    if opener == b"[" and _array_begins(head, start, line_end, whole, named_json):
+    another = end >= 0 and _opens(head, after_blank(head, end))
+    if opener == b"[" and (
+        named_json or (not another and _array_begins(head, start, line_end, whole))
+    ):
         return "array", "array"
     # A first value longer than the head: its inner lines are indented, those of rows are not.
     long_value = end < 0 <= line_end and not whole and head.count(b"\n" + opener) == 0
@@ -90,10 +93,8 @@ def _by_first_line(
     return ("array", "array") if alone and rows else ("lines", None)
 
 
-def _array_begins(head: bytes, start: int, line_end: int, whole: bool, named_json: bool) -> bool:
+def _array_begins(head: bytes, start: int, line_end: int, whole: bool) -> bool:
     """Whether an array that is unfinished, broken or followed by more is the file's one array."""
-    if named_json:
-        return True
     own_line = after_blank(head, start + 1) > line_end >= 0
     first = after_blank(head, start + 1)
     if not _opens(head, first, b"{"):
