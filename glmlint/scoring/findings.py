@@ -7,7 +7,7 @@ on a real 9B they are educated guesses, so only what breaks a run is an error.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -280,7 +280,7 @@ def surprising_stop(one: Judged, usual: float) -> Hit | None:
     return _of_row("surprising-stop", one.row, message, nll=nll, median=usual)
 
 
-def surprising_token(one: Judged, text: Mapping[int, str]) -> Hit | None:
+def surprising_token(one: Judged, text: Callable[[int], str]) -> Hit | None:
     """A content token of > 12 nats where the model gave another one p > 0.9. `text`: id -> text."""
     score, row = one.score, one.row
     content = is_content(row.kinds)
@@ -292,7 +292,7 @@ def surprising_token(one: Judged, text: Mapping[int, str]) -> Hit | None:
             label = int(row.labels[place])
             return _of_row(
                 "surprising-token", row, int(row.messages[place]),
-                nll=nll, p=float(p), label=text[label], choice=text[int(choice)],
+                nll=nll, p=float(p), label=text(label), choice=text(int(choice)),
             )  # fmt: skip
     return None
 
@@ -360,7 +360,7 @@ def model_vocabulary_mismatch(row: Row, vocab_size: int) -> Hit | None:
     return _of_row("model-vocabulary-mismatch", row, token=token, vocab_size=vocab_size)
 
 
-def find(rows: Sequence[Judged], text: Mapping[int, str]) -> Iterator[Hit]:
+def find(rows: Sequence[Judged], text: Callable[[int], str]) -> Iterator[Hit]:
     """All hits of judged rows, file by file in order, a file's own first. `text`: id -> text."""
     files: dict[str, list[Judged]] = {}
     for one in rows:

@@ -174,3 +174,38 @@ def _quiet_transformers() -> Iterator[None]:
         library.set_verbosity(level)
         if bars:
             library.enable_progress_bar()
+
+
+def nominal_budget(device: str) -> int:
+    """Padded tokens a batch on a kind of device; past 32,768 sorted rows only waste more."""
+    return {"cuda": 32_768, "mps": 4_096}.get(device.split(":")[0], 2_048)
+
+
+def token_bytes(config: dict[str, Any], dtype: str) -> int:
+    """Memory that the backbone needs for one padded token without gradients, bytes (estimate).
+
+    Four copies of the widest state of the feed-forward part dominate; some of the hidden states
+    and of the attention's come on top.
+    """
+    text = config.get("text_config") or config
+    hidden = int(text.get("hidden_size", 4096))
+    dense = int(text.get("intermediate_size") or text.get("ffn_hidden_size") or 4 * hidden)
+    experts = int(text.get("moe_intermediate_size") or 0) * int(
+        text.get("num_experts_per_tok") or 0
+    )
+    return (4 if dtype == "float32" else 2) * (4 * max(dense, experts) + 12 * hidden)
+
+
+def fitting_budget(
+    nominal: int, config: dict[str, Any], dtype: str, device: str, chunk: int
+) -> int:
+    """The nominal budget, or what the free memory of a CUDA device holds if that is less."""
+    if not device.startswith("cuda"):
+        return nominal
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(torch.device(device))
+    text = config.get("text_config") or config
+    vocabulary = int(text.get("padded_vocab_size") or text.get("vocab_size") or 151_552)
+    room = 0.8 * (free - 8 * chunk * vocabulary)
+    return max(1, min(nominal, int(room / token_bytes(config, dtype))))

@@ -1,0 +1,374 @@
+"""Scores -> report: everything that is said of the rows of a run. No torch, no disk."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+import glmlint
+from glmlint.finding import RANK, Finding
+from glmlint.scoring import findings, stats
+from glmlint.scoring.plan import PlanSize, RowScore
+from glmlint.scoring.report import OddRow, OddToken, ScoreReport, ScoreTotals
+from glmlint.scoring.rows import Data
+from glmlint.scoring.stats import Judged
+
+ODD_ROWS: Final = 10
+"""Rows that a report shows at either end of the scale."""
+
+SHOWN_TOKENS: Final = 24
+"""Tokens of an odd row, and before an odd token 8, that a report shows."""
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """How to score, apart from what."""
+
+    model: str
+    device: str = "auto"
+    dtype: str = "auto"
+    token_budget: int | None = None
+    """Padded tokens a batch; None picks by the device."""
+    attention: str | None = None
+    compile: bool = False
+    store: Path | None = None
+    """None: the user's cache folder."""
+    resume: bool = True
+    reference: Path | None = None
+    """A store of another model's scores of the same rows."""
+    rank: int = 0
+    world: int = 1
+    fail_on: str = "error"
+    max_mean_loss: float | None = None
+    severities: dict[str, str] = field(default_factory=dict)
+    lang: str = "en"
+    recipe: str = "glm4"
+    max_findings: int = 100_000
+
+
+@dataclass(eq=False)
+class Outcome:
+    """A finished or interrupted run: the report, and the rows for `--per-sample`."""
+
+    report: ScoreReport
+    judged: dict[int, Judged]
+    """Place in `Data.rows` -> what is said of it."""
+    data: Data
+    not_finite: set[int]
+
+
+class Vocabulary(Protocol):
+    """What is needed of a tokenizer: ids -> bytes."""
+
+    @property
+    def base_size(self) -> int: ...
+    @property
+    def vocab_size(self) -> int: ...
+    def token_bytes(self, token: int) -> bytes: ...
+
+
+class Texts:
+    """Ids -> text for people; ids outside the vocabulary are shown as numbers."""
+
+    def __init__(self, tokenizer: Vocabulary) -> None:
+        self.tokenizer = tokenizer
+        self.known: dict[int, bytes] = {}
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of one id."""
+        if token not in self.known:
+            inside = 0 <= token < self.tokenizer.vocab_size
+            self.known[token] = (
+                self.tokenizer.token_bytes(token) if inside else f"<{token}>".encode()
+            )
+        return self.known[token]
+
+    def text(self, *tokens: int) -> str:
+        """The ids' text; bytes that are no UTF-8 show as U+FFFD."""
+        return b"".join(map(self.piece, tokens)).decode("utf-8", "replace")
+
+
+def han_table(tokenizer: Vocabulary) -> npt.NDArray[np.bool_]:
+    """id -> whether its text has a Chinese character (CJK Unified Ideographs and extension A)."""
+    texts = Texts(tokenizer)
+    han = np.zeros(tokenizer.vocab_size, np.bool_)
+    for token in range(tokenizer.base_size):
+        piece = texts.piece(token)
+        if max(piece, default=0) >= 0xE3:  # no ideograph starts with a lower byte
+            han[token] = any("㐀" <= char <= "鿿" for char in piece.decode("utf-8", "ignore"))
+    return han
+
+
+def conclude(
+    data: Data,
+    options: ScoreOptions,
+    tokenizer: Vocabulary,
+    *,
+    hits: list[findings.Hit],
+    exit_code: int,
+    scores: dict[bytes, RowScore] | None = None,
+    model_class: str | None = None,
+    warnings: Sequence[str] = (),
+    identity: str = "",
+    size: PlanSize | None = None,
+    reference: tuple[str, dict[bytes, RowScore]] | None = None,
+) -> Outcome:
+    scores = scores or {}
+    judged: dict[int, Judged] = {}
+    not_finite: set[int] = set()
+    for place, row in enumerate(data.rows):
+        score = scores.get(row.key)
+        if score is None:
+            continue
+        if (hit := findings.loss_not_finite(row, score, options.dtype)) is not None:
+            hits.append(hit)
+            not_finite.add(place)
+            continue
+        judged[place] = stats.judge_row(row, score, data.groups[place])
+    _add_alone(judged, data, scores)
+    if reference is not None:
+        for one in judged.values():
+            other = reference[1].get(one.row.key)
+            if other is not None:
+                one.reference_nll = float(other.nll.sum(dtype=np.float64))
+    rows = list(judged.values())
+    usual = stats.judge(rows)
+    texts = Texts(tokenizer)
+    hits += findings.find(rows, texts.text)
+    found = [_told(hit, options) for hit in hits]
+    found = [finding for finding in found if finding.severity != "off"]
+    counts: dict[str, int] = {}
+    for finding in found:
+        counts[finding.rule] = counts.get(finding.rule, 0) + 1
+    summary = stats.summarize(rows)
+    totals = _totals(data, judged, not_finite, summary)
+    told = list(warnings)
+    if options.max_mean_loss is not None and (totals.mean_nll or 0.0) > options.max_mean_loss:
+        told.append(
+            f"mean loss {totals.mean_nll:.4f} is above --max-mean-loss {options.max_mean_loss:g}"
+        )
+        exit_code = exit_code or 1
+    worst = max((RANK[finding.severity] for finding in found), default=0)
+    if worst >= RANK[options.fail_on]:
+        exit_code = exit_code or 1
+    scorable = sum(1 for row in data.rows if len(row.places))
+    partial = {"scored": len(judged), "of": scorable} if exit_code in (2, 130) else None
+    ordered = sorted(rows, key=_scale)
+    ends = min(ODD_ROWS, len(ordered))
+    report = ScoreReport(
+        glmlint=glmlint.__version__,
+        model=options.model,
+        model_class=model_class,
+        recipe=options.recipe,
+        dtype=options.dtype,
+        device=options.device,
+        fingerprint=identity,
+        token_budget=options.token_budget or 0,
+        versions=_versions(),
+        totals=totals,
+        by_turn=[{"turn": turn, **part.as_dict()} for turn, part in summary.by_turn.items()],
+        by_kind=[{"kind": kind, **part.as_dict()} for kind, part in summary.by_kind.items()],
+        by_group=[
+            {
+                "group": group,
+                **part.as_dict(),
+                "median_of_rows": usual[group].median if group in usual else None,
+            }
+            for group, part in summary.by_group.items()
+        ],
+        quantiles={
+            "row_mean_nll": dict(stats.quantiles(summary.row_means)),
+            "token_nll": {f"p{p}": summary.every.quantile(p) for p in stats.QUANTILES}
+            if rows
+            else {},
+        },
+        histogram=stats.histogram(summary.row_means),
+        highest=[_odd(one, texts) for one in reversed(ordered[len(ordered) - ends :])],
+        lowest=[_odd(one, texts) for one in ordered[:ends]],
+        reference=_excess(reference, rows),
+        plan=asdict(size) if size else {},
+        partial=partial,
+        warnings=told,
+        findings=found[: options.max_findings],
+        finding_counts=dict(sorted(counts.items())),
+        exit_code=exit_code,
+    )
+    return Outcome(report, judged, data, not_finite)
+
+
+def _scale(one: Judged) -> tuple[bool, float]:
+    # rows too short to be judged stand between the ends
+    if one.z is not None:
+        return (one.z > 0, one.z)
+    return (False, 0.0)
+
+
+def _told(hit: findings.Hit, options: ScoreOptions) -> Finding:
+    return findings.say(hit, options.lang, findings.SEVERITIES | options.severities)
+
+
+def _add_alone(judged: dict[int, Judged], data: Data, scores: dict[bytes, RowScore]) -> None:
+    for alone in data.alone:
+        one, score = judged.get(alone.of), scores.get(alone.row.key)
+        if one is None or score is None or not np.isfinite(score.nll).all():
+            continue
+        for part in one.parts:
+            if part.message == alone.message:
+                part.alone_nll = float(score.nll.sum(dtype=np.float64))
+
+
+def _totals(
+    data: Data, judged: dict[int, Judged], not_finite: set[int], summary: stats.Summary
+) -> ScoreTotals:
+    errors = sum(1 for note in data.notes if note is not None and note != "dropped")
+    dropped = sum(1 for note in data.notes if note == "dropped")
+    labelled = sum(1 for row in data.rows if len(row.places))
+    mean = summary.every.mean_nll
+    return ScoreTotals(
+        rows=len(data.rows),
+        rows_scored=len(judged),
+        rows_without_labels=len(data.rows) - labelled - errors - dropped,
+        rows_with_error=errors,
+        rows_dropped=dropped,
+        rows_not_scored=labelled - len(judged) - len(not_finite),
+        rows_not_finite=len(not_finite),
+        supervised_tokens=data.supervised_tokens,
+        tokens=summary.every.tokens,
+        sum_nll=summary.every.sum_nll,
+        mean_nll=mean,
+        perplexity=None if mean is None else math.exp(min(mean, 700.0)),
+        mean_nll_of_rows=float(summary.row_means.mean()) if len(summary.row_means) else None,
+        standard_error=summary.standard_error,
+        row_deviation=summary.row_deviation,
+    )
+
+
+def _excess(
+    reference: tuple[str, dict[bytes, RowScore]] | None, rows: Sequence[Judged]
+) -> dict[str, Any] | None:
+    if reference is None:
+        return None
+    both = [one for one in rows if one.reference_nll is not None]
+    tokens = sum(one.tokens for one in both)
+    other = sum(one.reference_nll or 0.0 for one in both)
+    ours = sum(one.sum_nll for one in both)
+    return {
+        "model": json.loads(reference[0]).get("model"),
+        "rows": len(both),
+        "tokens": tokens,
+        "mean_nll": other / tokens if tokens else None,
+        "excess": (ours - other) / tokens if tokens else None,
+    }
+
+
+def _odd(one: Judged, texts: Texts) -> OddRow:
+    row, score = one.row, one.score
+    inside = stats.is_content(row.kinds)
+    shown = row.labels[inside][:SHOWN_TOKENS]
+    top = []
+    for k, place in enumerate(score.worst):
+        at = int(row.places[place])
+        label, choice = int(row.labels[place]), int(score.argmax[k])
+        top.append(
+            OddToken(
+                index=at,
+                label=label,
+                text=texts.text(label),
+                before=texts.text(*map(int, row.ids[max(0, at - 8) : at])),
+                nll=float(score.nll[place]),
+                argmax=choice,
+                choice=texts.text(choice),
+                p=float(score.probability[k]),
+                rank=int(score.rank[k]),
+            )
+        )
+    return OddRow(
+        path=row.path,
+        line=row.line,
+        tokens=one.tokens,
+        mean_nll=one.mean_nll,
+        z=one.z,
+        ifd=one.ifd,
+        text=texts.text(*map(int, shown)),
+        top=top,
+    )
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"numpy": np.__version__}
+    for name in ("torch", "transformers"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def sample_lines(outcome: Outcome, per_token: bool = False) -> Iterator[dict[str, Any]]:
+    """One object a row, in the order of the files, for `--per-sample`."""
+    for place, row in enumerate(outcome.data.rows):
+        line: dict[str, Any] = {"path": row.path, "line": row.line, "index": row.index}
+        one = outcome.judged.get(place)
+        if one is None:
+            line |= {"tokens": 0, "sum_nll": None, "mean_nll": None}
+            line["reason"] = _reason(outcome, place)
+        else:
+            line |= {
+                "tokens": one.tokens,
+                "sum_nll": one.sum_nll,
+                "mean_nll": one.mean_nll,
+                "content_tokens": one.content,
+                "content_mean_nll": None if math.isnan(one.content_mean) else one.content_mean,
+                "group": one.group,
+                "z": one.z,
+                "ifd": one.ifd,
+                "turns": [
+                    {
+                        "turn": part.turn,
+                        "message": part.message,
+                        "tokens": part.tokens,
+                        "mean_nll": part.sum_nll / part.tokens,
+                        "z": part.z,
+                    }
+                    for part in one.parts
+                ],
+                "top": [
+                    {
+                        "index": int(row.places[place]),
+                        "label": int(row.labels[place]),
+                        "nll": float(one.score.nll[place]),
+                        "argmax": int(one.score.argmax[k]),
+                        "p": float(one.score.probability[k]),
+                        "rank": int(one.score.rank[k]),
+                    }
+                    for k, place in enumerate(one.score.worst)
+                ],
+            }
+            if one.reference_nll is not None:
+                line["reference_mean_nll"] = one.reference_nll / one.tokens
+                line["excess"] = (one.sum_nll - one.reference_nll) / one.tokens
+        if per_token:
+            nll: list[float | None] = [None] * row.tokens
+            if one is not None:
+                for at, value in zip(row.places.tolist(), one.score.nll.tolist(), strict=True):
+                    nll[at] = value
+            line["nll"] = nll
+        yield line
+
+
+def _reason(outcome: Outcome, place: int) -> str:
+    note = outcome.data.notes[place]
+    if note is not None:
+        return note
+    if not len(outcome.data.rows[place].places):
+        return "no labels"
+    return "not finite" if place in outcome.not_finite else "not scored"

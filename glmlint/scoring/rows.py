@@ -1,0 +1,199 @@
+"""Encoded rows -> rows to score: which label is what, in which turn, language and group."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from glmlint.scoring.plan import (
+    ARGUMENTS,
+    CONTENT,
+    HEADER,
+    IGNORE_INDEX,
+    STOP,
+    TOOL_NAME,
+    Codes,
+    Ints,
+    Row,
+    make_row,
+)
+from glmlint.scoring.stats import is_content
+
+HAN_SHARE: Final = 0.2
+"""Share of content tokens with Chinese characters from which a row counts as Chinese."""
+
+
+class MessageSpan(Protocol):
+    """Token places [start, stop) of one message; `header` of them are role token and its line."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def stop(self) -> int: ...
+    @property
+    def message(self) -> int: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def header(self) -> int: ...
+    @property
+    def call(self) -> bool: ...
+
+
+class Encoded(Protocol):
+    """A row as `check.encode_rows` gives it."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def input_ids(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def labels(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def error(self) -> str | None: ...
+    @property
+    def dropped(self) -> bool: ...
+    @property
+    def spans(self) -> Sequence[MessageSpan]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alone:
+    """One answer of a row without what came before it, for the ratio with and without prompt."""
+
+    row: Row
+    of: int
+    """Place of the whole row in `Data.rows`."""
+    message: int
+
+
+@dataclass(eq=False)
+class Data:
+    """Everything that is to be scored, in the order of the files."""
+
+    rows: list[Row] = field(default_factory=list)
+    notes: list[str | None] = field(default_factory=list)
+    """Aligned with `rows`: why a row has no ids (the trainer's error, "dropped"), or None."""
+    groups: list[str] = field(default_factory=list)
+    """Aligned with `rows`: file, language and kind; rows are judged within theirs."""
+    alone: list[Alone] = field(default_factory=list)
+
+    @property
+    def supervised_tokens(self) -> int:
+        """Labels that count, over all rows."""
+        return sum(len(row.places) for row in self.rows)
+
+
+def annotate(length: int, spans: Sequence[MessageSpan]) -> tuple[Codes, Ints, Ints]:
+    """What every place of a row is: (kind, turn, message), each [length].
+
+    The token after an answer (the next role, or the end) is the answer's stop: that is what its
+    label teaches.
+    """
+    kinds = np.full(length, STOP, np.uint8)
+    turns = np.ones(length, np.int32)
+    messages = np.zeros(length, np.int32)
+    turn = 0
+    after_answer = False
+    for span in spans:
+        turn += span.role == "user"
+        answer = span.role == "assistant"
+        start, body = span.start, span.start + span.header
+        if after_answer:  # the role token itself ends the answer before
+            start += 1
+        kinds[start:body] = TOOL_NAME if span.call else HEADER
+        kinds[body : span.stop] = ARGUMENTS if span.call else CONTENT
+        turns[start:] = max(turn, 1)
+        messages[start:] = span.message
+        kinds[span.stop :] = STOP
+        after_answer = answer
+    return kinds, turns, messages
+
+
+def answers_alone(encoded: Encoded, row: Row, of: int) -> Iterable[Alone]:
+    """Each answer after the row's own first ids (such as `[gMASK]<sop>`) alone."""
+    if not encoded.spans:
+        return
+    prefix = encoded.input_ids[: encoded.spans[0].start]
+    content = row.places[is_content(row.kinds)]
+    for span in encoded.spans:
+        inside = content[(content >= span.start) & (content < span.stop)]
+        if span.role != "assistant" or not len(inside):
+            continue
+        ids = np.concatenate([prefix, encoded.input_ids[span.start : span.stop]])
+        labels = np.full(len(ids), IGNORE_INDEX, np.int32)
+        labels[inside - span.start + len(prefix)] = encoded.labels[inside]
+        yield Alone(
+            make_row(ids, labels, path=row.path, line=row.line, index=row.index), of, span.message
+        )
+
+
+def collect(
+    encoded: Iterable[Encoded],
+    *,
+    han: npt.NDArray[np.bool_] | None = None,
+    ifd: bool = False,
+    limit: int | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+) -> Data:
+    """Read rows and cut them for scoring.
+
+    Args:
+        han: id -> whether its text has Chinese characters; None makes one language of all.
+        ifd: also prepare every answer without its prompt.
+        limit: only the first so many rows.
+        sample: only so many rows, drawn evenly; the draw depends on `seed` and their number.
+    """
+    data = Data()
+    kept: list[tuple[int, Encoded]] | None = [] if sample is not None else None
+    draw = random.Random(seed)
+    for count, one in enumerate(encoded):
+        if limit is not None and count >= limit:
+            break
+        if kept is None or sample is None:
+            _add(data, one, han, ifd)
+        elif len(kept) < sample:
+            kept.append((count, one))
+        elif (place := draw.randrange(count + 1)) < sample:
+            kept[place] = (count, one)
+    for _, one in sorted(kept or [], key=lambda pair: pair[0]):
+        _add(data, one, han, ifd)
+    return data
+
+
+def _add(data: Data, one: Encoded, han: npt.NDArray[np.bool_] | None, ifd: bool) -> None:
+    note = one.error or ("dropped" if one.dropped else None)
+    if note is not None:
+        row = make_row((), (), path=one.path, line=one.line, index=one.index)
+    else:
+        kinds, turns, messages = annotate(len(one.input_ids), one.spans)
+        row = make_row(
+            one.input_ids, one.labels, kinds=kinds, turns=turns, messages=messages,
+            path=one.path, line=one.line, index=one.index,
+        )  # fmt: skip
+    if ifd and note is None:
+        data.alone.extend(answers_alone(one, row, len(data.rows)))
+    data.rows.append(row)
+    data.notes.append(note)
+    data.groups.append(group_of(row, han))
+
+
+def group_of(row: Row, han: npt.NDArray[np.bool_] | None) -> str:
+    """File, language and kind of a row: what its loss is compared with."""
+    kind = "tool calls" if (row.kinds == ARGUMENTS).any() else "chat"
+    if han is None:
+        return f"{row.path}, {kind}"
+    labels = row.labels[is_content(row.kinds)]
+    known = labels[(labels >= 0) & (labels < len(han))]
+    chinese = len(known) > 0 and float(han[known].mean()) >= HAN_SHARE
+    return f"{row.path}, {'zh' if chinese else 'other'}, {kind}"
