@@ -327,7 +327,7 @@ def _line_chunks(blocks: Iterator[bytes], path: str, max_line: int) -> Iterator[
                 begun.append(lines[0])
                 size += len(lines[0])
             lines[0] = b"".join(begun)
-            yield _line_chunk(path, lines, size, number, max_line)
+            yield _line_chunk(path, lines, size, number, max_line, block)
             number += len(lines)
             begun, size = [], 0
         if last:
@@ -337,16 +337,24 @@ def _line_chunks(blocks: Iterator[bytes], path: str, max_line: int) -> Iterator[
             if size > max_line + 1:
                 begun = [last[-1:]]
     if size:
-        yield _line_chunk(path, [b"".join(begun)], size, number, max_line)
+        line = b"".join(begun)
+        yield _line_chunk(path, [line], size, number, max_line, line)
 
 
 def _line_chunk(
-    path: str, lines: list[bytes], first_size: int, number: int, max_line: int
+    path: str, lines: list[bytes], first_size: int, number: int, max_line: int, block: bytes
 ) -> Chunk:
-    """The chunk of these lines; of the first one, of `first_size` bytes, the end may be all."""
+    """The chunk of these lines, which end in `block`.
+
+    The first one begins before it and has `first_size` bytes, of which only the end is at hand
+    where they are too many.
+    """
     first_size -= lines[0].endswith(b"\r")
-    lines = [line[:-1] if line.endswith(b"\r") else line for line in lines]
-    long = {at: len(line) for at, line in enumerate(lines) if len(line) > max_line}
+    if b"\r" in block or lines[0].endswith(b"\r"):
+        lines = [line[:-1] if line.endswith(b"\r") else line for line in lines]
+    long = {}
+    if len(block) > max_line:
+        long = {at: len(line) for at, line in enumerate(lines) if len(line) > max_line}
     if first_size > max_line:
         long[0] = first_size
     if not long and min(lines) >= b"!":  # no line is empty or begins with white space
