@@ -1,0 +1,279 @@
+"""`glmlint score`: flags in, report out. Imports no torch; the scoring run does when it must."""
+
+from __future__ import annotations
+
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from glmlint.scoring.outcome import Outcome
+    from glmlint.scoring.rows import Data
+
+MISSING_EXTRA = 'glmlint score needs torch and transformers: pip install "glmlint[score]"'
+
+
+class ScoreFailed(click.ClickException):
+    """One line on standard error, exit code 2."""
+
+    exit_code = 2
+
+
+@click.command("score")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option("--model", required=True, metavar="DIR", help="A checkpoint on disk (safetensors).")
+@click.option("--recipe", default="glm4", show_default=True, help="How the trainer masks.")
+@click.option("--max-length", type=click.IntRange(1), help="The budget, in tokens.")
+@click.option("--max-input-length", type=click.IntRange(1))
+@click.option("--max-output-length", type=click.IntRange(1))
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    default="auto",
+    show_default=True,
+    help="auto: the checkpoint's own on a GPU, float32 on a CPU.",
+)
+@click.option("--token-budget", default="auto", show_default=True, help="Padded tokens a batch.")
+@click.option("--attn", "attention", help="Attention code of transformers, such as sdpa.")
+@click.option("--compile", "compiled", is_flag=True, help="torch.compile the backbone.")
+@click.option("--ifd", is_flag=True, help="Also score answers without their prompts.")
+@click.option("--reference", type=click.Path(path_type=Path), help="Another model's --store.")
+@click.option("--limit", type=click.IntRange(1), help="Only the first N rows.")
+@click.option("--sample", type=click.IntRange(1), help="Only N rows, drawn evenly.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--store", type=click.Path(path_type=Path), help="Where scores are kept.")
+@click.option("--no-resume", is_flag=True, help="Score everything again.")
+@click.option("--per-sample", type=click.Path(path_type=Path), help="JSON lines, one a row.")
+@click.option("--per-token", is_flag=True, help="With --per-sample: the loss of every label.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "lines"]), default="text",
+    show_default=True,
+)  # fmt: skip
+@click.option("--output", type=click.Path(path_type=Path), help="Write the report to a file.")
+@click.option("--max-mean-loss", type=float, help="Fail when the token mean is above this.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "info", "never"]),
+    default="error",
+    show_default=True,
+)
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+@click.option("--dry-run", is_flag=True, help="Print what scoring would cost; needs no torch.")
+@click.option("--max-findings", type=click.IntRange(0), default=50, show_default=True)
+@click.pass_context
+def score(context: click.Context, /, **flags: Any) -> None:
+    """Baseline loss of a model on the tokens that your trainer trains on.
+
+    Scores are kept: a run that was stopped goes on where it was, and rows that were scored
+    before cost nothing.
+    """
+    plan = local_plan(flags)
+    context.exit(score_files(flags["files"], plan, flags))
+
+
+def local_plan(flags: dict[str, Any]) -> Plan:
+    """A Plan from the flags of this command alone."""
+    given = flags["max_input_length"], flags["max_output_length"]
+    if flags["max_length"] is not None and given != (None, None):
+        raise click.UsageError("--max-length stands beside neither --max-input-length nor -output-")
+    parts = (given[0] or DEFAULT_MAX_INPUT) + (given[1] or DEFAULT_MAX_OUTPUT) + 1
+    return Plan(
+        recipe=flags["recipe"],
+        max_length=flags["max_length"] or parts,
+        max_input_length=given[0],
+        max_output_length=given[1],
+        lang=flags["lang"],
+    )
+
+
+def score_files(files: tuple[str, ...], plan: Plan, flags: dict[str, Any]) -> int:
+    """Encode, score and report; returns the exit code. `flags` are those of `score`."""
+    from glmlint.scoring.errors import ScoreError
+
+    budget = _token_budget(flags["token_budget"])
+    if not flags["dry_run"] and not (find_spec("torch") and find_spec("transformers")):
+        raise ScoreFailed(MISSING_EXTRA)
+    try:
+        data = read_data(files, plan, flags)
+        if flags["dry_run"]:
+            click.echo(dry_run(data, flags, budget), nl=False)
+            return 0
+        return _run(data, plan, flags, budget)
+    except ScoreError as error:
+        raise ScoreFailed(str(error)) from None
+
+
+def read_data(files: tuple[str, ...], plan: Plan, flags: dict[str, Any]) -> Data:
+    """The rows of the files under the plan's recipe and budget."""
+    from glmlint.check import encode_rows
+    from glmlint.scoring.outcome import han_table
+    from glmlint.scoring.rows import collect
+    from glmlint.tokenizer import load_tokenizer
+
+    return collect(
+        encode_rows(files, plan),
+        han=han_table(load_tokenizer(plan.tokenizer)),
+        ifd=flags["ifd"],
+        limit=flags["limit"],
+        sample=flags["sample"],
+        seed=flags["seed"],
+    )
+
+
+def _token_budget(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise click.UsageError(f"--token-budget {text}: auto, or a number of tokens")
+    return int(text)
+
+
+def dry_run(data: Data, flags: dict[str, Any], budget: int | None) -> str:
+    """What scoring would read, save and need, as text. Imports no torch."""
+    from glmlint.scoring.folder import read_folder
+    from glmlint.scoring.model import nominal_budget, pick_dtype, token_bytes
+    from glmlint.scoring.run import plan_size
+
+    folder = read_folder(flags["model"])
+    device = flags["device"] if flags["device"] != "auto" else "cuda"
+    budget = budget or nominal_budget(device)
+    size = plan_size(data, budget)
+    dtype = pick_dtype(flags["dtype"], device, folder.config)
+    weights = sum(file.stat().st_size for file in folder.weights)
+    states = size.longest if size.longest > budget else min(budget, size.padded_tokens)
+    padding = size.padded_tokens / size.read_tokens - 1 if size.read_tokens else 0.0
+    lines = [
+        f"rows                {len(data.rows):>14,}   with labels {size.rows:,}",
+        f"supervised tokens   {data.supervised_tokens:>14,}",
+        f"tokens to read      {size.read_tokens:>14,}   of {size.tokens:,}: equal and contained rows once",
+        f"padded tokens       {size.padded_tokens:>14,}   {padding:.1%} padding in {size.batches:,} batches of {budget:,}",
+        f"longest row         {size.longest:>14,}   the model was made for {folder.max_positions or 'any length'}",
+        f"weights             {weights / 1e9:>11.2f} GB   on disk, {folder.model_type}",
+        f"memory of a batch   {states * token_bytes(folder.config, dtype) / 1e9:>11.2f} GB   estimate, {dtype} on {device}",
+    ]
+    parameters = weights / (
+        4 if str(folder.config.get("dtype") or folder.config.get("torch_dtype")) == "float32" else 2
+    )
+    flops = 2 * parameters * size.padded_tokens
+    lines.append(
+        f"time                {flops / 4e14 / 60:>11.1f} min  estimate for one GPU at 400 TFLOP/s, all weights active"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _run(data: Data, plan: Plan, flags: dict[str, Any], budget: int | None) -> int:
+    import os
+
+    from glmlint.scoring.outcome import ScoreOptions
+    from glmlint.scoring.run import run
+    from glmlint.tokenizer import load_tokenizer
+
+    options = ScoreOptions(
+        model=flags["model"],
+        device=flags["device"],
+        dtype=flags["dtype"],
+        token_budget=budget,
+        attention=flags["attention"],
+        compile=flags["compiled"],
+        store=flags["store"],
+        resume=not flags["no_resume"],
+        reference=flags["reference"],
+        rank=int(os.environ.get("RANK", 0)),
+        world=int(os.environ.get("WORLD_SIZE", 1)),
+        fail_on=flags["fail_on"],
+        max_mean_loss=flags["max_mean_loss"],
+        severities=dict(plan.rules),
+        lang=plan.lang,
+        recipe=plan.recipe,
+        max_findings=plan.max_findings,
+    )
+    with _progress(quiet=options.rank > 0) as watch:
+        outcome = run(data, options, load_tokenizer(plan.tokenizer), watch)
+    if outcome is None:
+        return 0
+    if flags["per_sample"] is not None:
+        _write_samples(outcome, flags["per_sample"], flags["per_token"])
+    _write_report(outcome, plan, flags)
+    return outcome.report.exit_code
+
+
+def _progress(quiet: bool) -> Any:
+    """Tokens, tokens a second and time left, on standard error, on a terminal only."""
+    import contextlib
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from glmlint.scoring.run import Watch
+
+    @contextlib.contextmanager
+    def shown() -> Iterator[Watch]:
+        console = Console(stderr=True)
+        if quiet or not console.is_terminal:
+            yield Watch(say=lambda line: click.echo(line, err=True))
+            return
+        bar = Progress(
+            TextColumn("scoring"), BarColumn(),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f} tokens"),
+            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+            console=console, transient=True,
+        )  # fmt: skip
+        task = bar.add_task("", total=0, rate="")
+        scored, since = 0, time.monotonic()
+
+        def done(tokens: int, fresh: bool) -> None:
+            nonlocal scored
+            scored += tokens if fresh else 0
+            rate = scored / max(time.monotonic() - since, 1e-9)
+            bar.update(task, advance=tokens, rate=f"{rate:,.0f} tokens/s" if scored else "")
+
+        def begin(tokens: int) -> None:
+            bar.update(task, total=tokens)
+
+        with bar:
+            yield Watch(begin=begin, done=done, say=bar.console.print)
+
+    return shown()
+
+
+def _write_samples(outcome: Outcome, path: Path, per_token: bool) -> None:
+    from glmlint.scoring.outcome import sample_lines
+
+    encoder = msgspec.json.Encoder()
+    try:
+        with path.open("wb") as file:
+            for line in sample_lines(outcome, per_token):
+                file.write(encoder.encode(line) + b"\n")
+    except OSError as error:
+        raise ScoreFailed(f"{path} can't be written: {error.strerror}") from None
+
+
+def _write_report(outcome: Outcome, plan: Plan, flags: dict[str, Any]) -> None:
+    from glmlint.reporters.score_text import score_lines, score_text
+    from glmlint.scoring.report import report_json
+
+    report, output = outcome.report, flags["output"]
+    if flags["form"] == "json":
+        text = report_json(report).decode()
+    elif flags["form"] == "lines":
+        text = score_lines(report)
+    else:
+        color = output is None and sys.stdout.isatty()
+        text = score_text(report, lang=plan.lang, color=color, max_findings=flags["max_findings"])
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ScoreFailed(f"{output} can't be written: {error.strerror}") from None
