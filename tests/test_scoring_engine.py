@@ -181,9 +181,22 @@ def test_contained_rows_share_one_host() -> None:
     assert list(zip(wanted.host, wanted.place, wanted.label, strict=True)) == [
         (0, 1, 2), (0, 2, 9), (0, 4, 5), (1, 1, 7), (1, 2, 3),
     ]  # fmt: skip
-    size = measure(rows, hosts, budget=8)
+    size = measure(rows, hosts, budget=17)
     assert (size.rows, size.distinct_rows, size.hosts, size.batches) == (4, 3, 2, 1)
     assert (size.tokens, size.read_tokens, size.padded_tokens, size.scored_tokens) == (10, 6, 8, 8)
+
+
+def test_a_batch_that_is_large_enough_takes_no_much_shorter_row() -> None:
+    hosts = make_hosts(make_row(range(n, 2 * n + 1), range(n, 2 * n + 1)) for n in (10, 9, 8, 7, 6))
+    assert [[len(h.ids) for h in batch.hosts] for batch in batches(hosts, 80)] == [
+        [10, 9, 8],
+        [7, 6],
+    ]
+    assert [[len(h.ids) for h in batch.hosts] for batch in batches(hosts, 30)] == [
+        [10, 9, 8],
+        [7, 6],
+    ]
+    assert [len(batch.hosts) for batch in batches(hosts, 400)] == [5]
 
 
 @given(

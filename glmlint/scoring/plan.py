@@ -191,10 +191,18 @@ def make_hosts(rows: Iterable[Row]) -> list[Host]:
 def take_batch(hosts: deque[Host], budget: int) -> Batch:
     """The next batch, taken off the front: as many hosts as `budget` padded tokens hold.
 
-    A host longer than the budget goes alone.
+    A host longer than the budget goes alone. A batch that fills a quarter of the budget takes no
+    host below four fifths of its width: it would pad more than a larger batch saves.
     """
-    fits = max(1, budget // max(1, len(hosts[0].ids)))
-    return Batch(tuple(hosts.popleft() for _ in range(min(fits, len(hosts)))))
+    width = len(hosts[0].ids)
+    most = max(1, budget // max(1, width))
+    enough = max(1, -(-budget // (4 * max(1, width))))
+    taken = [hosts.popleft()]
+    while hosts and len(taken) < most:
+        if len(taken) >= enough and 5 * len(hosts[0].ids) < 4 * width:
+            break
+        taken.append(hosts.popleft())
+    return Batch(tuple(taken))
 
 
 def batches(hosts: Iterable[Host], budget: int) -> Iterator[Batch]:
