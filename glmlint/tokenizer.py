@@ -1,0 +1,247 @@
+"""Texts -> token ids: which tokenizer, its control tokens, and whether its counts are exact."""
+
+from __future__ import annotations
+
+import json
+import re
+from binascii import b2a_base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Ids = npt.NDArray[np.uint32]
+
+GLM4_BASE: Final = 151329
+"""Base pieces of GLM-4's vocabulary; the control tokens follow (tokenizer_config.json, 2024-06)."""
+
+GLM4_CONTROL: Final = (
+    "<|endoftext|>",
+    "[MASK]",
+    "[gMASK]",
+    "[sMASK]",
+    "<sop>",
+    "<eop>",
+    "<|system|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|observation|>",
+    "<|begin_of_image|>",
+    "<|end_of_image|>",
+    "<|begin_of_video|>",
+    "<|end_of_video|>",
+)
+"""GLM-4's control tokens in the order of their ids, 151329 to 151342."""
+
+GLM4_PATTERN: Final = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""How GLM-4 splits a text before merging bytes (tokenization_chatglm.py, 2024-06)."""
+
+
+class TokenizerError(Exception):
+    """The tokenizer asked for can't be had; the message is one sentence for the user."""
+
+
+class _Backend(Protocol):
+    def encode_batch_flat(self, texts: Sequence[str]) -> tuple[bytes, bytes]: ...
+    def decode_bytes(self, tokens: Sequence[int]) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A vocabulary: ordinary text -> ids, and the control tokens that stand beside it."""
+
+    name: str
+    exact: bool
+    """False when the control tokens or the split pattern had to be guessed."""
+    base_size: int
+    control: dict[str, int]
+    """Control-token text -> id."""
+    backend: _Backend = field(repr=False, compare=False)
+    chat_template: str | None = None
+    """The template that came with a model folder."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids, control tokens included."""
+        return max(self.base_size, *(token + 1 for token in self.control.values()), 0)
+
+    @cached_property
+    def _control_pattern(self) -> re.Pattern[str]:
+        longest_first = sorted(self.control, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+    def encode(self, texts: Sequence[str]) -> tuple[Ids, npt.NDArray[np.int64]]:
+        """Ids of all texts in one array, and len(texts) + 1 offsets into it.
+
+        Ordinary text: a control token typed in a text stays text (see `split`). A lone surrogate
+        raises UnicodeEncodeError.
+        """
+        ids, offsets = self.backend.encode_batch_flat(texts)
+        return np.frombuffer(ids, "<u4"), np.frombuffer(offsets, "<u8").astype(np.int64)
+
+    def split(self, text: str) -> list[str | int]:
+        """The text cut at its control tokens, which become ids; empty parts are left out."""
+        parts: list[str | int] = []
+        at = 0
+        for match in self._control_pattern.finditer(text):
+            if match.start() > at:
+                parts.append(text[at : match.start()])
+            parts.append(self.control[match.group()])
+            at = match.end()
+        if at < len(text):
+            parts.append(text[at:])
+        return parts
+
+    def find_control(self, text: str) -> list[tuple[int, str]]:
+        """Where control tokens stand in the text: (offset in code points, token)."""
+        return [(match.start(), match.group()) for match in self._control_pattern.finditer(text)]
+
+    @cached_property
+    def _control_text(self) -> dict[int, str]:
+        return {token: text for text, token in self.control.items()}
+
+    def token_bytes(self, token: int) -> bytes:
+        """What one id stands for; control tokens give their own text."""
+        text = self._control_text.get(token)
+        return text.encode() if text is not None else self.backend.decode_bytes([token])
+
+
+def load_tokenizer(spec: str, *, allow_download: bool = False) -> Tokenizer:
+    """The tokenizer that `--tokenizer` names.
+
+    Args:
+        spec: "glm4", a model folder, a `tokenizer.json`, a tiktoken rank file, or a hub name.
+        allow_download: a hub name may be fetched; nothing else ever touches the network.
+
+    Raises:
+        TokenizerError: one sentence that says what is missing or wrong.
+    """
+    if spec == "glm4":
+        return _bundled_glm4()
+    path = Path(spec)
+    if path.is_dir():
+        return _from_folder(path)
+    if path.is_file():
+        return _from_json(path) if path.suffix == ".json" else _from_ranks(path)
+    if "/" in spec and not spec.startswith((".", "/")) and spec.count("/") == 1:
+        return _from_hub(spec, allow_download)
+    raise TokenizerError(f"no such tokenizer: {spec} (a folder, a file, or the name glm4)")
+
+
+def _bundled_glm4() -> Tokenizer:
+    import splintr
+
+    bundled = splintr.Tokenizer.from_pretrained("glm4")
+    # The bundled encoder also matches control tokens, some of them splintr's own. Its ranks do
+    # not: an encoder of ordinary text is built from them.
+    pieces = map(bundled.decode_token_bytes, range(GLM4_BASE))
+    ranks = b"\n".join(
+        [b"%b %d" % (b2a_base64(piece, newline=False), rank) for rank, piece in enumerate(pieces)]
+    )
+    backend = splintr.Tokenizer.from_bytes(ranks, GLM4_PATTERN, {})
+    return Tokenizer("glm4", True, GLM4_BASE, _glm4_control(GLM4_BASE), backend)
+
+
+def _glm4_control(first: int) -> dict[str, int]:
+    return {text: first + place for place, text in enumerate(GLM4_CONTROL)}
+
+
+def _from_ranks(path: Path, control: dict[str, int] | None = None) -> Tokenizer:
+    import splintr
+
+    try:
+        data = path.read_bytes()
+        backend = splintr.Tokenizer.from_bytes(data, GLM4_PATTERN, {})
+    except (OSError, ValueError) as error:
+        raise TokenizerError(f"{path} is no tiktoken rank file: {error}") from None
+    size = sum(1 for line in data.splitlines() if line.strip())
+    known = size == GLM4_BASE or control is not None
+    return Tokenizer(
+        str(path), known, size, control if control is not None else _glm4_control(size), backend
+    )
+
+
+def _from_json(path: Path, control: dict[str, int] | None = None) -> Tokenizer:
+    import splintr
+
+    try:
+        content = json.loads(path.read_bytes())
+        added = {token["content"]: int(token["id"]) for token in content.get("added_tokens", [])}
+        vocabulary = content["model"]["vocab"]
+        size = len(vocabulary)
+        # The boundary template and the control tokens are the recipe's business.
+        content["post_processor"] = None
+        content["added_tokens"] = []
+        backend = splintr.from_json_bytes(json.dumps(content).encode())
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TokenizerError(f"{path} can't be read as a tokenizer.json: {error}") from None
+    return Tokenizer(str(path), True, size, control or added, backend)
+
+
+def _from_folder(folder: Path) -> Tokenizer:
+    config: dict[str, Any] = {}
+    config_file = folder / "tokenizer_config.json"
+    if config_file.is_file():
+        try:
+            config = json.loads(config_file.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise TokenizerError(f"{config_file} is not JSON: {error}") from None
+        if not isinstance(config, dict):
+            raise TokenizerError(f"{config_file} is not a JSON object")
+    control = {
+        token["content"]: int(number)
+        for number, token in config.get("added_tokens_decoder", {}).items()
+        if isinstance(token, dict) and "content" in token
+    }
+    if (folder / "tokenizer.json").is_file():
+        found = _from_json(folder / "tokenizer.json", control or None)
+    elif (folder / "tokenizer.model").is_file():
+        found = _from_ranks(folder / "tokenizer.model", control or None)
+    else:
+        raise TokenizerError(f"{folder} holds neither tokenizer.json nor tokenizer.model")
+    return Tokenizer(
+        str(folder),
+        found.exact,
+        found.base_size,
+        found.control,
+        found.backend,
+        _folder_template(folder, config),
+    )
+
+
+def _folder_template(folder: Path, config: dict[str, Any]) -> str | None:
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text(encoding="utf-8")
+    template = config.get("chat_template")
+    if isinstance(template, list):  # several named ones: transformers takes "default"
+        named = {entry.get("name"): entry.get("template") for entry in template}
+        template = named.get("default")
+    return template if isinstance(template, str) else None
+
+
+def _from_hub(name: str, allow_download: bool) -> Tokenizer:
+    if not allow_download:
+        raise TokenizerError(
+            f"no file or folder {name}; to fetch it from the hub, add --allow-download"
+        )
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise TokenizerError(
+            "fetching from the hub needs huggingface_hub: pip install huggingface_hub"
+        ) from None
+    try:
+        folder = snapshot_download(
+            name, allow_patterns=["tokenizer*", "chat_template.jinja", "special_tokens_map.json"]
+        )
+    except Exception as error:  # the hub client's errors have no common base
+        raise TokenizerError(f"{name} could not be fetched: {error}") from None
+    return _from_folder(Path(folder))
