@@ -232,7 +232,7 @@ def test_fingerprint_follows_weights_and_configuration(tmp_path: Path) -> None:
 def test_device_and_dtype() -> None:
     assert pick_device("cpu") == "cpu"
     assert pick_device("auto") in ("cpu", "cuda", "mps")
-    for bad in ("gpu", "cuda:99", "cpu:x"):
+    for bad in ("gpu", "cuda:99", "cpu:x", "auto:1"):
         with pytest.raises(ScoreError):
             pick_device(bad)
     assert pick_dtype("auto", "cpu", {"torch_dtype": "bfloat16"}) == "float32"

@@ -26,6 +26,8 @@ WORDS: Final = {
         "turns": "Loss by turn (nats)",
         "groups": "Loss by group (nats)",
         "rows": "Mean loss of rows",
+        "probe": "The first rows under each recipe (nats)",
+        "least": "{recipe} costs the model least.",
         "highest": "Highest rows, by z within their group",
         "lowest": "Lowest rows, by z within their group",
         "findings": "Findings",
@@ -63,6 +65,8 @@ WORDS: Final = {
         "turns": "按轮次的损失（nat）",
         "groups": "按分组的损失（nat）",
         "rows": "样本平均损失的分布",
+        "probe": "前若干行在各 recipe 下的损失（nat）",
+        "least": "{recipe} 的损失最低。",
         "highest": "组内 z 值最高的样本",
         "lowest": "组内 z 值最低的样本",
         "findings": "发现",
@@ -118,6 +122,7 @@ def score_text(
         if len(report.by_group) > 1:
             _groups(console, report, words)
         _histogram(console, report, words)
+        _probe(console, report, words)
         _ends(console, words["highest"], report.highest, words)
         _ends(console, words["lowest"], report.lowest, words)
     _findings(console, report, words, max_findings)
@@ -257,6 +262,29 @@ def _histogram(console: Console, report: ScoreReport, words: dict[str, str]) -> 
     console.print(
         Text("  " + "  ".join(f"{name} {_number(value)}" for name, value in told.items()), "dim")
     )
+
+
+def _probe(console: Console, report: ScoreReport, words: dict[str, str]) -> None:
+    if not report.probe:
+        return
+    console.print()
+    table = _table(words["probe"])
+    table.add_column("recipe")
+    for column in (words["tokens"], words["mean"], "content", "format"):
+        table.add_column(column, justify="right")
+    known = [row for row in report.probe if row["content_mean_nll"] is not None]
+    least = min(known, key=lambda row: float(row["content_mean_nll"]), default=None)
+    for row in report.probe:
+        table.add_row(
+            Text(row["recipe"], style="bold" if row is least else ""),
+            f"{row['tokens']:,}",
+            _number(row["mean_nll"]),
+            _number(row["content_mean_nll"]),
+            _number(row["format_nll"]),
+        )
+    console.print(table)
+    if least is not None:
+        console.print(Text(words["least"].format(recipe=least["recipe"])))
 
 
 def _ends(console: Console, title: str, rows: Sequence[OddRow], words: dict[str, str]) -> None:

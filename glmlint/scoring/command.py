@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
@@ -14,12 +19,15 @@ import msgspec
 from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from glmlint.scoring.outcome import Outcome
+    from glmlint.scoring.outcome import Outcome, ScoreOptions
     from glmlint.scoring.rows import Data
+    from glmlint.scoring.run import Watch
+    from glmlint.tokenizer import Tokenizer
 
-MISSING_EXTRA = 'glmlint score needs torch and transformers: pip install "glmlint[score]"'
+PROBE_ROWS: Final = 50
+"""Rows that `--probe` scores under every recipe."""
+
+MISSING_EXTRA: Final = 'glmlint score needs torch and transformers: pip install "glmlint[score]"'
 
 
 class ScoreFailed(click.ClickException):
@@ -48,6 +56,8 @@ class ScoreFailed(click.ClickException):
 @click.option("--compile", "compiled", is_flag=True, help="torch.compile the backbone.")
 @click.option("--ifd", is_flag=True, help="Also score answers without their prompts.")
 @click.option("--reference", type=click.Path(path_type=Path), help="Another model's --store.")
+@click.option("--probe", multiple=True, metavar="RECIPE", help="Compare 50 rows under it too.")
+@click.option("--devices", type=click.IntRange(1), default=1, help="Processes, one a GPU.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows.")
 @click.option("--sample", type=click.IntRange(1), help="Only N rows, drawn evenly.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -141,11 +151,18 @@ def _token_budget(text: str) -> int | None:
 def dry_run(data: Data, flags: dict[str, Any], budget: int | None) -> str:
     """What scoring would read, save and need, as text. Imports no torch."""
     from glmlint.scoring.folder import read_folder
-    from glmlint.scoring.model import nominal_budget, pick_dtype, token_bytes
+    from glmlint.scoring.model import (
+        accelerator_possible,
+        nominal_budget,
+        pick_dtype,
+        token_bytes,
+    )
     from glmlint.scoring.run import plan_size
 
     folder = read_folder(flags["model"])
-    device = flags["device"] if flags["device"] != "auto" else "cuda"
+    device = flags["device"]
+    if device == "auto":
+        device = "cuda" if accelerator_possible() else "cpu"
     budget = budget or nominal_budget(device)
     size = plan_size(data, budget)
     dtype = pick_dtype(flags["dtype"], device, folder.config)
@@ -172,12 +189,15 @@ def dry_run(data: Data, flags: dict[str, Any], budget: int | None) -> str:
 
 
 def _run(data: Data, plan: Plan, flags: dict[str, Any], budget: int | None) -> int:
-    import os
-
     from glmlint.scoring.outcome import ScoreOptions
     from glmlint.scoring.run import run
     from glmlint.tokenizer import load_tokenizer
 
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    sisters: list[subprocess.Popen[bytes]] = []
+    if flags["devices"] > 1 and "RANK" not in os.environ:
+        world = flags["devices"]
+        sisters = [_start_sister(rank, world) for rank in range(1, world)]
     options = ScoreOptions(
         model=flags["model"],
         device=flags["device"],
@@ -188,8 +208,8 @@ def _run(data: Data, plan: Plan, flags: dict[str, Any], budget: int | None) -> i
         store=flags["store"],
         resume=not flags["no_resume"],
         reference=flags["reference"],
-        rank=int(os.environ.get("RANK", 0)),
-        world=int(os.environ.get("WORLD_SIZE", 1)),
+        rank=rank,
+        world=world,
         fail_on=flags["fail_on"],
         max_mean_loss=flags["max_mean_loss"],
         severities=dict(plan.rules),
@@ -197,53 +217,90 @@ def _run(data: Data, plan: Plan, flags: dict[str, Any], budget: int | None) -> i
         recipe=plan.recipe,
         max_findings=plan.max_findings,
     )
-    with _progress(quiet=options.rank > 0) as watch:
-        outcome = run(data, options, load_tokenizer(plan.tokenizer), watch)
+    tokenizer = load_tokenizer(plan.tokenizer)
+    try:
+        with _progress(quiet=rank > 0) as watch:
+            watch.failed = lambda: any(sister.poll() not in (None, 0) for sister in sisters)
+            outcome = run(data, options, tokenizer, watch)
+    finally:
+        for sister in sisters:
+            if sister.poll() is None:
+                sister.terminate()
     if outcome is None:
         return 0
+    if outcome.report.exit_code != 130:
+        outcome.report.probe = [
+            _probe(recipe, plan, options, tokenizer, flags)
+            for recipe in ((plan.recipe, *flags["probe"]) if flags["probe"] else ())
+        ]
     if flags["per_sample"] is not None:
         _write_samples(outcome, flags["per_sample"], flags["per_token"])
     _write_report(outcome, plan, flags)
     return outcome.report.exit_code
 
 
-def _progress(quiet: bool) -> Any:
-    """Tokens, tokens a second and time left, on standard error, on a terminal only."""
-    import contextlib
+def _start_sister(rank: int, world: int) -> subprocess.Popen[bytes]:
+    told = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
+    main = "import sys; from glmlint.cli import main; sys.exit(main())"
+    return subprocess.Popen([sys.executable, "-c", main, *sys.argv[1:]], env=os.environ | told)
 
+
+def _probe(
+    recipe: str, plan: Plan, options: ScoreOptions, tokenizer: Tokenizer, flags: dict[str, Any]
+) -> dict[str, Any]:
+    """The loss of the first rows under one recipe: the right one costs the model least."""
+    from glmlint.scoring.findings import format_median
+    from glmlint.scoring.run import run
+
+    few = flags | {"limit": PROBE_ROWS, "sample": None, "ifd": False}
+    data = read_data(flags["files"], replace(plan, recipe=recipe), few)
+    outcome = run(data, replace(options, recipe=recipe, reference=None, rank=0, world=1), tokenizer)
+    assert outcome is not None
+    rows = list(outcome.judged.values())
+    content = sum(one.content for one in rows)
+    mean = sum(one.content_mean * one.content for one in rows if one.content) / max(content, 1)
+    return {
+        "recipe": recipe,
+        "rows": len(rows),
+        "tokens": outcome.report.totals.tokens,
+        "mean_nll": outcome.report.totals.mean_nll,
+        "content_mean_nll": mean if content else None,
+        "format_nll": format_median(rows),
+    }
+
+
+@contextlib.contextmanager
+def _progress(quiet: bool) -> Iterator[Watch]:
+    """Tokens, tokens a second and time left, on standard error, on a terminal only."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from glmlint.scoring.run import Watch
 
-    @contextlib.contextmanager
-    def shown() -> Iterator[Watch]:
-        console = Console(stderr=True)
-        if quiet or not console.is_terminal:
-            yield Watch(say=lambda line: click.echo(line, err=True))
-            return
-        bar = Progress(
-            TextColumn("scoring"), BarColumn(),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f} tokens"),
-            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
-            console=console, transient=True,
-        )  # fmt: skip
-        task = bar.add_task("", total=0, rate="")
-        scored, since = 0, time.monotonic()
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield Watch(say=lambda line: click.echo(line, err=True))
+        return
+    bar = Progress(
+        TextColumn("scoring"), BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f} tokens"),
+        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+        console=console, transient=True,
+    )  # fmt: skip
+    task = bar.add_task("", total=0, rate="")
+    scored, since = 0, time.monotonic()
 
-        def done(tokens: int, fresh: bool) -> None:
-            nonlocal scored
-            scored += tokens if fresh else 0
-            rate = scored / max(time.monotonic() - since, 1e-9)
-            bar.update(task, advance=tokens, rate=f"{rate:,.0f} tokens/s" if scored else "")
+    def done(tokens: int, fresh: bool) -> None:
+        nonlocal scored
+        scored += tokens if fresh else 0
+        rate = scored / max(time.monotonic() - since, 1e-9)
+        bar.update(task, advance=tokens, rate=f"{rate:,.0f} tokens/s" if scored else "")
 
-        def begin(tokens: int) -> None:
-            bar.update(task, total=tokens)
+    def begin(tokens: int) -> None:
+        bar.update(task, total=tokens)
 
-        with bar:
-            yield Watch(begin=begin, done=done, say=bar.console.print)
-
-    return shown()
+    with bar:
+        yield Watch(begin=begin, done=done, say=bar.console.print)
 
 
 def _write_samples(outcome: Outcome, path: Path, per_token: bool) -> None:

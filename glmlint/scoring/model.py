@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,30 +34,41 @@ class Model:
     warnings: tuple[str, ...] = ()
 
 
+ACCELERATOR_FILES: Final = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
+"""What Linux has for a CUDA or ROCm device, or under WSL; without any of it torch need not look."""
+
+
 def pick_device(asked: str) -> str:
-    """ "auto" -> cuda, mps or cpu, whichever is there; anything else is checked and kept."""
+    """The device to score on: "auto" is cuda, mps or cpu, whichever is there first.
+
+    Raises:
+        ScoreError: an unknown device, or one that this machine does not have.
+    """
+    kind, _, number = asked.partition(":")
+    if kind == "cpu" or (asked == "auto" and not accelerator_possible()):
+        if number:
+            raise ScoreError(f"--device {asked}: no such device on this machine")
+        return "cpu"
+    if asked != "auto" and kind not in ("cuda", "mps"):
+        raise ScoreError(f"--device {asked}: known are auto, cpu, cuda, cuda:N and mps")
     import torch
 
-    if asked == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-    kind = asked.split(":")[0]
     there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
     }
-    if kind not in there:
-        raise ScoreError(f"--device {asked}: known are auto, cpu, cuda, cuda:N and mps")
-    number = asked.partition(":")[2]
-    if number and (
-        not number.isdigit() or (kind == "cuda" and int(number) >= torch.cuda.device_count())
-    ):
-        raise ScoreError(f"--device {asked}: no such device on this machine")
+    if asked == "auto":
+        return next((name for name, count in there.items() if count), "cpu")
     if not there[kind]:
         raise ScoreError(f"--device {asked}: torch finds no {kind} on this machine")
+    if number and not (number.isdigit() and int(number) < there[kind]):
+        raise ScoreError(f"--device {asked}: no such device on this machine")
     return asked
+
+
+def accelerator_possible() -> bool:
+    """Whether this machine may have a GPU, as far as can be told without torch."""
+    return sys.platform != "linux" or any(map(os.path.exists, ACCELERATOR_FILES))
 
 
 def pick_dtype(asked: str, device: str, config: dict[str, Any]) -> str:

@@ -97,6 +97,8 @@ class ScoreReport(msgspec.Struct, kw_only=True):
     lowest: list[OddRow]
     reference: dict[str, Any] | None
     """With --reference: the other model's mean and the excess over it."""
+    probe: list[dict[str, Any]] = []
+    """With --probe: the first rows under other recipes, the loss of each."""
     plan: dict[str, int]
     """What was read, padded and saved (`PlanSize`)."""
     partial: dict[str, int] | None

@@ -48,6 +48,8 @@ class Watch:
     """Told after every batch: its tokens, and whether it was scored now or known already."""
     say: Callable[[str], Any] = _nothing
     """A line for people."""
+    failed: Callable[[], Any] = _nothing
+    """Asked while waiting for other processes: true when one of them has failed."""
 
 
 def plan_size(data: Data, budget: int) -> PlanSize:
@@ -131,7 +133,7 @@ def _score(
         if options.rank > 0:
             return None
         if options.world > 1:
-            state.await_sisters(plan, options.world)
+            state.await_sisters(plan, options.world, watch)
     except KeyboardInterrupt:
         if options.rank > 0:
             raise
@@ -228,7 +230,7 @@ class _Progress:
                 raise _AllBroken
         self.store.put(self.identity, scores)
 
-    def await_sisters(self, plan: str, world: int) -> None:
+    def await_sisters(self, plan: str, world: int, watch: Watch) -> None:
         """Wait until the other processes are done with their shares of the plan."""
         waiting = set(range(1, world))
         size, since = -1, time.monotonic()
@@ -238,11 +240,11 @@ class _Progress:
             grown = len(self.store.keys(self.identity))
             if grown != size or done:
                 size, since = grown, time.monotonic()
-            elif time.monotonic() - since > SISTER_PATIENCE:
+            elif watch.failed() or time.monotonic() - since > SISTER_PATIENCE:
                 self.exit_code = 2
                 self.warnings.append(
-                    f"process {min(waiting)} gave no news for {SISTER_PATIENCE:.0f} seconds; "
-                    "its rows are missing: run the same command again"
+                    f"process {min(waiting)} failed, or gave no news for {SISTER_PATIENCE:.0f} "
+                    "seconds; its rows are missing: run the same command again"
                 )
                 return
             time.sleep(0.2)
