@@ -6,10 +6,14 @@ that it accepts (a property test holds this) and decode them some twenty times f
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from glmlint.finding import Defect, Pointer
 
 ROLES: Final = ("system", "user", "assistant", "observation")
 
@@ -72,3 +76,128 @@ encode_sample: Final = msgspec.json.Encoder().encode
 
 decode_tools: Final = msgspec.json.Decoder(list[Tool]).decode
 """bytes of a `tools` value -> list of tools. Raises as `decode_sample`."""
+
+SHAPE_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What the decoders raise on bytes that are no row of good shape."""
+
+MAX_DEPTH: Final = 500
+"""How deep a row may nest; a deeper one is not read."""
+
+_decode_any: Final = msgspec.json.Decoder().decode
+
+
+def read_strictly(raw: bytes) -> Any | None:
+    """The JSON value of the bytes, or None when they need the careful reader.
+
+    None for anything that msgspec takes otherwise than `json` does or passes in silence:
+    repeated keys (seen by writing the value again and counting its quotes), escaped quotes,
+    and values too deep.
+    """
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH or b"\\u0022" in raw:
+        return None
+    try:
+        value = _decode_any(raw)
+        again = encode_sample(value)
+    except (*SHAPE_ERRORS, UnicodeEncodeError):
+        return None
+    return value if again.count(b'"') == raw.count(b'"') else None
+
+
+class Careful(msgspec.Struct):
+    """What the careful reader found in one row's bytes."""
+
+    value: Any
+    defect: Defect | None = None
+    """Set when there is no value that a loader would read."""
+    non_finite: bool = False
+    """NaN or an infinity stands in the value."""
+
+
+def read_carefully(raw: bytes) -> Careful:
+    """Read one row's bytes as Python's `json` does, and name every fault with its column."""
+    if (deep := raw.count(b"[") + raw.count(b"{")) > MAX_DEPTH:
+        deep = depth_of(raw)
+        if deep > MAX_DEPTH:
+            return Careful(None, Defect("nesting-too-deep", {"depth": deep, "limit": MAX_DEPTH}))
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        good = raw[: error.start].decode("utf-8", "replace")
+        return Careful(None, Defect("not-utf8", {"byte": error.start}, column=len(good) + 1))
+    repeated: list[str] = []
+    non_finite: list[str] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(items)
+        if len(value) != len(items):
+            seen: set[str] = set()
+            for key, _ in items:
+                if key in seen:
+                    repeated.append(key)
+                seen.add(key)
+        return value
+
+    def constant(name: str) -> float:
+        non_finite.append(name)
+        return float(name)
+
+    def number(digits: str) -> float:
+        value = float(digits)
+        if value in (float("inf"), float("-inf")):
+            non_finite.append(digits)
+        return value
+
+    try:
+        value = json.loads(
+            text, object_pairs_hook=pairs, parse_constant=constant, parse_float=number
+        )
+    except json.JSONDecodeError as error:
+        values = {"reason": error.msg, "at": error.pos, "text": text[error.pos : error.pos + 20]}
+        return Careful(None, Defect("invalid-json", values, column=error.pos + 1))
+    except RecursionError:
+        return Careful(None, Defect("nesting-too-deep", {"depth": deep, "limit": MAX_DEPTH}))
+    except ValueError:  # int() refuses numbers of more than 4,300 digits
+        return Careful(None, Defect("number-too-long", {"limit": 4300}))
+    if repeated:
+        return Careful(value, Defect("duplicate-key", {"key": repeated[0]}), bool(non_finite))
+    if _SURROGATE.search(text) and (at := _lone_surrogate(value, ())) is not None:
+        return Careful(value, Defect("lone-surrogate", {"pointer": at}), bool(non_finite))
+    return Careful(value, None, bool(non_finite))
+
+
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _lone_surrogate(value: Any, at: Pointer) -> Pointer | None:
+    """The first place whose text (or key) holds half of a surrogate pair."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return at
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            here = (*at, key.encode("utf-8", "replace").decode())
+            if (found := _lone_surrogate(key, here) or _lone_surrogate(item, here)) is not None:
+                return found
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if (found := _lone_surrogate(item, (*at, index))) is not None:
+                return found
+    return None
+
+
+_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]+|[\]}]+', re.DOTALL)
+
+
+def depth_of(raw: bytes) -> int:
+    """How deep brackets nest in the bytes, strings left out."""
+    depth = deepest = 0
+    for match in _STRUCTURE.finditer(raw):
+        first = raw[match.start()]
+        if first in b"[{":
+            depth += match.end() - match.start()
+            deepest = max(deepest, depth)
+        elif first in b"]}":
+            depth -= match.end() - match.start()
+    return deepest

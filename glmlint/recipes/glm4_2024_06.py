@@ -1,0 +1,126 @@
+"""The official fine-tuning script of June 2024, the one that the public article walks through.
+
+Source: THUDM/GLM-4 finetune_demo/finetune.py, commit 7fcaeba (2024-06-07), with
+tokenization_chatglm.py of glm-4-9b-chat of that month: header and content are encoded apart,
+and no control token is recognised in text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from glmlint.recipes.base import (
+    ENDOFTEXT,
+    GMASK,
+    ROLE_IDS,
+    SOP,
+    Context,
+    Piece,
+    Recipe,
+    Rendered,
+    Text,
+    TrainerError,
+)
+from glmlint.recipes.glm4 import clean_tools, process_message
+from glmlint.sample import ROLES, Sample
+from glmlint.template import BUILT_IN, CALL_NOTE, INTRO, TOOLS_HEADING, dumps_tool
+
+NEWLINE = 198
+"""Id of "\\n", which header and tools start or end with."""
+
+
+def tools_text(tools: Any) -> str:
+    """The text of a tool list, in the words of June 2024 (the name is spelled GhatGLM there).
+
+    Raises what the tokenizer file raises: KeyError, TypeError, NotImplementedError.
+    """
+    text = INTRO.format(name="GhatGLM") + TOOLS_HEADING
+    for tool in tools:
+        kind = tool["type"]
+        if kind == "function":
+            function = tool["function"]
+            text += f"\n\n## {function['name']}\n\n{dumps_tool(function)}{CALL_NOTE}"
+        elif kind in BUILT_IN:
+            text += f"\n\n## {kind}\n\n{BUILT_IN[kind]}"
+        else:
+            raise NotImplementedError(f"Unknown tool type {kind}")
+    return text
+
+
+class Glm4June2024(Recipe):
+    """The Python renderer of June 2024, with <|endoftext|> at the end."""
+
+    name = "glm4-2024-06"
+    title = Text(
+        "Official GLM-4 script of June 2024 (the one of the article)",
+        "GLM-4 官方微调脚本 2024 年 6 月版（文章所讲解的版本）",
+    )
+    source = "THUDM/GLM-4 finetune_demo/finetune.py @7fcaeba"
+    date = "2024-06-07"
+    supervises = Text(
+        "every assistant message but its role token, and the one token after it "
+        "(the next role token, or the appended <|endoftext|>)",
+        "每条 assistant 消息（不含角色标记）以及其后的一个标记（下一个角色标记，或末尾追加的 <|endoftext|>）",
+    )
+    shift = 1
+    typed_control_tokens = False
+    template_name = "python-2024-06"
+
+    def render(self, messages: list[Any], context: Context) -> Rendered:
+        rendered = Rendered([GMASK, SOP], [False, False], [-1, -1])
+        for index, message in enumerate(messages):
+            try:
+                message = process_message(message)
+                trained = message["role"] not in ("system", "user", "observation")
+                pieces = self._message(message)
+            except Exception as error:  # whatever the script or the tokenizer raises
+                raise TrainerError(type(error).__name__, str(error), ("messages", index)) from None
+            rendered.add(pieces, trained, index)
+        rendered.add([ENDOFTEXT], False, -1)
+        return rendered
+
+    def _message(self, message: Any) -> list[Piece]:
+        pieces: list[Piece] = []
+        if tools := message.get("tools"):
+            pieces += [ROLE_IDS["system"], NEWLINE, tools_text(tools)]
+        if content := message["content"]:
+            role = message["role"]
+            assert role in ROLES, role
+            header = f"{message.get('metadata', '')}\n"
+            if not isinstance(content, str):
+                raise TypeError("expected string or buffer")
+            pieces += [ROLE_IDS[role], header, content]
+        return pieces
+
+    def render_plain(self, sample: Sample, context: Context) -> Rendered | None:
+        rendered = Rendered([GMASK, SOP], [False, False], [-1, -1])
+        for index, message in enumerate(sample.messages):
+            if message.tools is not UNSET and message.role == "system":
+                tools = context.tools(bytes(message.tools))
+                if tools is None:
+                    return None
+                if tools.fault is not None:
+                    raise TrainerError(
+                        tools.fault.exception, tools.fault.detail, ("messages", index, "tools")
+                    )
+                if tools.value:
+                    rendered.add([ROLE_IDS["system"], *tools.pieces], False, index)
+            if message.content:
+                header: Piece = NEWLINE if message.metadata is UNSET else f"{message.metadata}\n"
+                pieces = [ROLE_IDS[message.role], header, message.content]
+                rendered.add(pieces, message.role == "assistant", index)
+        rendered.add([ENDOFTEXT], False, -1)
+        return rendered
+
+    def tool_pieces(self, tools: list[dict[str, Any]], context: Context) -> list[Piece]:
+        del context
+        cleaned = clean_tools(tools)
+        try:
+            return [NEWLINE, tools_text(cleaned)]
+        except (KeyError, TypeError, NotImplementedError) as error:
+            raise TrainerError(type(error).__name__, str(error)) from None
+
+
+recipe = Glm4June2024()

@@ -1,0 +1,127 @@
+"""The official fine-tuning script at its last commit, `combine: true` (what its YAML files ship).
+
+Source: THUDM/GLM-4 finetune/finetune.py, commit dfe4601 (2025-04-16), `process_batch`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from glmlint.recipes.base import (
+    GMASK,
+    ROLE_IDS,
+    SOP,
+    Context,
+    Piece,
+    Recipe,
+    Rendered,
+    Text,
+    TrainerError,
+)
+from glmlint.sample import Sample
+from glmlint.template import PREFIX
+
+ASSISTANT = ROLE_IDS["assistant"]
+SYSTEM = ROLE_IDS["system"]
+USER = ROLE_IDS["user"]
+
+
+class Glm4Combine(Recipe):
+    """`combine: true`: only what follows the last assistant token is trained."""
+
+    name = "glm4-combine"
+    title = Text(
+        "Official GLM-4 script, last answer only (combine: true, the shipped default)",
+        "GLM-4 官方微调脚本，只训练最后一个回答（combine: true，官方配置默认值）",
+    )
+    source = "THUDM/GLM-4 finetune/finetune.py @dfe4601"
+    date = "2025-04-16"
+    supervises = Text(
+        "what follows the last <|assistant|> but its first token, to the appended <|user|>",
+        "最后一个 <|assistant|> 之后除首个标记外的全部内容，直到末尾追加的 <|user|>",
+    )
+    shift = 1
+    trains_history = False
+
+    def render(self, messages: list[Any], context: Context) -> Rendered:
+        if not messages:
+            raise TrainerError("IndexError", "list index out of range", ("messages",))
+        try:
+            text = context.template.render(messages)
+        except Exception as error:  # whatever the template raises
+            raise TrainerError(type(error).__name__, str(error)) from None
+        pieces = context.split(text)
+        return self._finish(pieces, self._owners(pieces, text, messages, context))
+
+    def render_plain(self, sample: Sample, context: Context) -> Rendered | None:
+        if not context.template.known:
+            return None
+        pieces: list[Piece] = [GMASK, SOP]
+        owners = [-1, -1]
+        for index, message in enumerate(sample.messages):
+            if message.tools is not UNSET:
+                tools = context.tools(bytes(message.tools))
+                if tools is None:
+                    return None
+                pieces.append(SYSTEM)
+                pieces += tools.pieces
+                owners += [index] * (len(tools.pieces) + 1)
+            if message.content:
+                metadata = message.metadata
+                pieces.append(ROLE_IDS[message.role])
+                pieces.append(
+                    "\n" + message.content
+                    if metadata is UNSET
+                    else f"{metadata}\n{message.content}"
+                )
+                owners += (index, index)
+        return self._finish(pieces, owners)
+
+    def _finish(self, pieces: list[Piece], owners: list[int]) -> Rendered:
+        last = len(pieces) - 1
+        while last >= 0 and pieces[last] != ASSISTANT:
+            last -= 1
+        if last < 0:
+            raise TrainerError("ValueError", f"{ASSISTANT} is not in list")
+        behind = len(pieces) - last - 1
+        return Rendered(
+            [*pieces, USER],
+            [False] * (last + 1) + [True] * behind + [False],
+            [*owners, -1],
+        )
+
+    def _owners(
+        self, pieces: list[Piece], text: str, messages: list[Any], context: Context
+    ) -> list[int]:
+        """The message of each piece; a piece that runs over two belongs to the first."""
+        ends: list[int] = []
+        if context.template.known:
+            end = len(PREFIX)
+            for message in messages:
+                end += len(context.template.render([message])) - len(PREFIX)
+                ends.append(end)
+        else:  # a template may look at all messages: only growing prefixes tell them apart
+            for index in range(len(messages)):
+                try:
+                    part = context.template.render(messages[: index + 1])
+                except Exception:  # a template may refuse a part of a conversation
+                    part = ""
+                ends.append(len(part) if text.startswith(part) else 0)
+        names = {token: name for name, token in context.tokenizer.control.items()}
+        owners: list[int] = []
+        at = owner = 0
+        for piece in pieces:
+            while owner < len(ends) and at >= ends[owner]:
+                owner += 1
+            inside = owner < len(ends) and (at >= len(PREFIX) or not context.template.known)
+            owners.append(owner if inside else -1)
+            at += len(names[piece]) if isinstance(piece, int) else len(str(piece))
+        return owners
+
+    def tool_pieces(self, tools: list[dict[str, Any]], context: Context) -> list[Piece]:
+        return context.split(context.template.tools_text(tools))
+
+
+recipe = Glm4Combine()

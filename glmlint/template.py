@@ -1,0 +1,247 @@
+"""The chat template: messages -> the one string that transformers hands to the tokenizer.
+
+The texts are constants of GLM-4's protocol (glm-4-9b-chat, tokenizer_config.json, June 2024);
+the template around them is glmlint's own and renders what the model's own template renders
+(a test compares the two).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from glmlint.plan import version
+
+if TYPE_CHECKING:
+    from jinja2 import Template as JinjaTemplate
+
+PREFIX: Final = "[gMASK]<sop>"
+
+INTRO: Final = (
+    "你是一个名为 {name} 的人工智能助手。你是基于智谱AI训练的语言模型 GLM-4 模型开发的，"
+    "你的任务是针对用户的问题和要求提供适当的答复和支持。"
+)
+TOOLS_HEADING: Final = "\n\n# 可用工具"
+CALL_NOTE: Final = "\n在调用上述函数时，请使用 Json 格式表示调用的参数。"
+
+BUILT_IN: Final = {
+    "python": (
+        "当你向 `python` 发送包含 Python 代码的消息时，该代码将会在一个有状态的 Jupyter notebook 环境中执行。\n"
+        "`python` 返回代码执行的输出，或在执行 60 秒后返回超时。\n"
+        "`/mnt/data` 将会持久化存储你的文件。在此会话中，`python` 无法访问互联网。"
+        "不要使用 `python` 进行任何网络请求或者在线 API 调用，这些在线内容的访问将不会成功。"
+    ),
+    "simple_browser": (
+        "你可以使用 `simple_browser` 工具。该工具支持以下函数：\n"
+        "`search(query: str, recency_days: int)`：使用搜索引擎进行查询并显示结果，"
+        "可以使用 `recency_days` 参数控制搜索内容的时效性。\n"
+        "`mclick(ids: list[int])`：获取一系列指定 id 的页面内容。每次调用时，须选择3-10个页面。"
+        "选择多个角度的页面，同时尽可能选择可信任的信息来源。"
+        "考虑到部分页面是无法加载的，你也可以多打开一些可能有用的页面而不用担心内容过多。\n"
+        "`open_url(url: str)`：打开指定的 URL。\n\n"
+        "使用 `【{引用 id}†{引用文本}】` 来引用内容。\n\n"
+        "操作步骤：1. 使用 `search` 来获得信息列表; 2. 使用 `mclick` 来获取指定 ID 页面的内容; "
+        "3. 根据获得的内容进行回复。在回复中应当引用信息来源。\n"
+        " 如果用户提供了 URL，也可以用 `open_url` 直接打开页面。\n"
+        "如果初次搜索结果没有找到合适的信息，也可以再次使用 `search` 进行搜索。"
+    ),
+    "cogview": (
+        "如果用户的请求中包含了对图像的描述，你可以使用 `cogview` 来生成图像并展示给用户。"
+        "你需要向 `cogview` 发送图像描述，规则：\n"
+        "- 发送给 `cogview` 的消息必须使用英语。用户的中文描述必须完全翻译为英语。\n"
+        "- 应当尽可能详细地描述图像生成的需求，需求描述约 100 英文单词。\n"
+        "- 保持用户原始描述的意图。不要虚构内容或者没见过的人物。\n"
+        "- 如无特殊说明，所在地为中国，持有中国立场并遵循中国社会主义价值观。"
+    ),
+}
+"""What the template says of GLM-4's built-in tools."""
+
+REVISIONS: Final = {"ChatGLM": "ChatGLM", "GLM-4": "GLM-4"}
+"""Template name -> what the assistant calls itself: the first Jinja revision, and the later."""
+
+DEFAULT_REVISION: Final = "ChatGLM"
+
+KNOWN_TEXTS: Final = {
+    "71d5275fb03251acefbbc11a9c105ed5": "ChatGLM",
+    "2089866d5a6e6e10619cb0da8d9f9ddf": "GLM-4",
+}
+"""blake2b-128 of the published templates -> the revision that renders the same, only faster."""
+
+_LAYOUT: Final = """\
+{{- prefix -}}
+{%- for message in messages -%}
+  {%- if message['tools'] is defined -%}
+    {{- '<|system|>\n' ~ intro -}}
+    {%- for tool in message['tools'] -%}
+      {%- if tool['type'] == 'function' -%}
+        {{- '\n## ' }}{{ tool['function']['name'] }}{{ '\n\n' -}}
+        {{- tool['function'] | tojson(indent=4) }}{{ call_note -}}
+      {%- elif tool['type'] in ('python', 'simple_browser', 'cogview') -%}
+        {{- '\n## ' ~ tool['type'] ~ '\n\n' ~ built_in[tool['type']] -}}
+      {%- endif -%}
+    {%- endfor -%}
+  {%- endif -%}
+  {%- if message['content'] -%}
+    {{- '<|' }}{{ message['role'] }}{{ '|>' }}{{ message['metadata'] }}{{ '\n' }}{{ message['content'] -}}
+  {%- endif -%}
+{%- endfor -%}
+"""
+
+
+class TemplateFault(Exception):
+    """A template that can't be used; the message is one sentence for the user."""
+
+
+def dumps_tool(value: Any, *, sort: bool = False) -> str:
+    """transformers' `tojson(indent=4)` since 4.42.0: nothing sorted, nothing escaped."""
+    return json.dumps(value, ensure_ascii=False, indent=4, sort_keys=sort)
+
+
+def dumps_tool_html(value: Any) -> str:
+    """jinja2's own `tojson(indent=4)`, which transformers used up to 4.41.2."""
+    text = json.dumps(value, sort_keys=True, indent=4)
+    for char, escape in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("'", "\\u0027")):
+        text = text.replace(char, escape)
+    return text
+
+
+@dataclass(frozen=True)
+class ChatTemplate:
+    """One template as one version of transformers renders it."""
+
+    name: str
+    text: str | None
+    """A template of the user's; None for a revision that glmlint knows."""
+    transformers: str
+
+    @property
+    def known(self) -> bool:
+        """Whether messages are rendered one after the other, each for itself."""
+        return self.text is None
+
+    @cached_property
+    def escapes_tools(self) -> bool:
+        """Tool lists are sorted and escaped (transformers below 4.42)."""
+        return version(self.transformers) < (4, 42)
+
+    @cached_property
+    def drops_nulls(self) -> bool:
+        """Top-level null keys of a message are dropped before rendering (from 5.24)."""
+        return version(self.transformers) >= (5, 24)
+
+    @cached_property
+    def intro(self) -> str:
+        """What stands before the list of tools."""
+        return INTRO.format(name=REVISIONS.get(self.name, self.name)) + TOOLS_HEADING
+
+    def function_text(self, function: Mapping[str, Any]) -> str:
+        """What a known revision prints for one function tool."""
+        dumps = dumps_tool_html if self.escapes_tools else dumps_tool
+        return f"\n## {function['name']}\n\n{dumps(function)}{CALL_NOTE}"
+
+    def tools_text(self, tools: Sequence[Mapping[str, Any]]) -> str:
+        """What a known revision prints for a list of well-formed tools, after `<|system|>`."""
+        parts = ["\n", self.intro]
+        for tool in tools:
+            kind = tool["type"]
+            if kind == "function":
+                parts.append(self.function_text(tool["function"]))
+            else:
+                parts.append(f"\n## {kind}\n\n{BUILT_IN[kind]}")
+        return "".join(parts)
+
+    @cached_property
+    def _compiled(self) -> JinjaTemplate:
+        import jinja2
+        from jinja2.ext import loopcontrols
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        def raise_exception(message: str) -> None:
+            raise jinja2.TemplateError(message)
+
+        def tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None,
+                   separators: tuple[str, str] | None = None, sort_keys: bool = False) -> str:  # fmt: skip
+            return json.dumps(
+                value,
+                ensure_ascii=ensure_ascii,
+                indent=indent,
+                separators=separators,
+                sort_keys=sort_keys,
+            )
+
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+        )
+        if not self.escapes_tools:
+            environment.filters["tojson"] = tojson
+        environment.globals["raise_exception"] = raise_exception
+        try:
+            return environment.from_string(self.text if self.text is not None else _LAYOUT)
+        except jinja2.TemplateError as error:
+            raise TemplateFault(f"the template {self.name} does not parse: {error}") from None
+
+    @cached_property
+    def _names(self) -> dict[str, Any]:
+        if self.text is not None:
+            return {"eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
+        return {
+            "prefix": PREFIX,
+            "intro": self.intro,
+            "call_note": CALL_NOTE,
+            "built_in": BUILT_IN,
+        }
+
+    def render(self, messages: Sequence[Any]) -> str:
+        """The string for any messages at all, odd ones as jinja2 prints them.
+
+        Raises:
+            Exception: whatever the template raises on these messages, as in the trainer.
+        """
+        if self.drops_nulls:
+            messages = [
+                {key: value for key, value in message.items() if value is not None}
+                if isinstance(message, dict)
+                else message
+                for message in messages
+            ]
+        return self._compiled.render(
+            messages=messages,
+            tools=None,
+            documents=None,
+            add_generation_prompt=False,
+            **self._names,
+        )
+
+
+def load_template(spec: str | None, own: str | None, transformers: str) -> ChatTemplate:
+    """The template that `--template` names, else the model folder's own, else the default.
+
+    Raises:
+        TemplateFault: no such name or file, or a template that does not parse.
+    """
+    if spec is None and own is not None:
+        return _from_text("the model folder's", own, transformers)
+    if spec is None or spec in REVISIONS:
+        return ChatTemplate(spec or DEFAULT_REVISION, None, transformers)
+    path = Path(spec)
+    if not path.is_file():
+        names = ", ".join(REVISIONS)
+        raise TemplateFault(f"no template {spec}: neither a file nor one of {names}")
+    try:
+        return _from_text(spec, path.read_text(encoding="utf-8"), transformers)
+    except (OSError, UnicodeDecodeError) as error:
+        raise TemplateFault(f"{spec} can't be read: {error}") from None
+
+
+def _from_text(name: str, text: str, transformers: str) -> ChatTemplate:
+    digest = hashlib.blake2b(text.strip().encode("utf-8", "replace"), digest_size=16).hexdigest()
+    if digest in KNOWN_TEXTS:
+        return ChatTemplate(KNOWN_TEXTS[digest], None, transformers)
+    template = ChatTemplate(name, text, transformers)
+    _ = template._compiled  # a template that does not parse is told at once
+    return template
