@@ -93,7 +93,7 @@ def read_rows(names: tuple[str, ...]) -> Iterator[Encoded]:
         for record in records:
             ids, labels, answered = [151331, 151333], [IGNORE_INDEX] * 2, False
             for role, content in turns(record):
-                body = tokenizer.encode_plain(content).tolist()
+                body = tokenizer.encode([content])[0].tolist()
                 head = ROLES[role]
                 ids += [head, 198, *body]
                 labels.append(head if answered else IGNORE_INDEX)

@@ -11,9 +11,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scoring_models import FAMILIES, VOCABULARY, engine, hf_loss, hf_model, random_row
+from scoring_models import FAMILIES, VOCABULARY, checkpoint, engine, hf_loss, hf_model, random_row
 
 from glmlint.scoring.engine import Engine
+from glmlint.scoring.folder import read_folder
+from glmlint.scoring.model import load_model
 from glmlint.scoring.plan import (
     Batch,
     Host,
@@ -146,6 +148,27 @@ def test_right_pads_change_no_byte() -> None:
         scores = score_rows(rows, 1000, Padded(engine("glm").model))
         nll[pad] = b"".join(scores[row.key].nll.tobytes() for row in rows)
     assert nll[0] == nll[151329]
+
+
+def test_bfloat16_gives_the_same_bytes_for_the_same_plan() -> None:
+    by = Engine(load_model(read_folder(checkpoint("glm4")), dtype="bfloat16"), chunk=64)
+    rng = np.random.default_rng(12)
+    rows = [random_row(rng, length) for length in (25, 20, 9)]
+    once, again = score_rows(rows, 60, by), score_rows(rows, 60, by)
+    assert [once[r.key].nll.tobytes() for r in rows] == [again[r.key].nll.tobytes() for r in rows]
+    assert once[rows[0].key].nll.dtype == np.float32, "losses are not rounded to bf16"
+    exact = score_rows(rows, 60, engine("glm4"))
+    assert once[rows[0].key].nll.mean() == pytest.approx(exact[rows[0].key].nll.mean(), abs=0.3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_row_means_on_a_gpu_equal_those_on_the_cpu() -> None:
+    by = Engine(load_model(read_folder(checkpoint("glm4")), device="cuda"))
+    rng = np.random.default_rng(13)
+    rows = [random_row(rng, length) for length in (60, 33, 9)]
+    exact, found = score_rows(rows, 100, engine("glm4")), score_rows(rows, 100, by)
+    for row in rows:
+        assert found[row.key].nll.mean() == pytest.approx(exact[row.key].nll.mean(), abs=1e-3)
 
 
 def test_rows_without_labels_are_in_no_batch() -> None:

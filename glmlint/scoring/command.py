@@ -121,6 +121,8 @@ def score_files(files: tuple[str, ...], plan: Plan, flags: dict[str, Any]) -> in
         return _run(data, plan, flags, budget)
     except ScoreError as error:
         raise ScoreFailed(str(error)) from None
+    except KeyboardInterrupt:  # before there was anything to report
+        return 130
 
 
 def read_data(files: tuple[str, ...], plan: Plan, flags: dict[str, Any]) -> Data:

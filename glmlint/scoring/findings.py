@@ -354,8 +354,9 @@ def not_scored(row: Row, device: str) -> Hit:
 
 def model_vocabulary_mismatch(row: Row, vocab_size: int) -> Hit | None:
     """An id or a label that the model's embedding has no row for."""
-    token = max(int(row.ids.max(initial=0)), int(row.labels.max(initial=0)))
-    if token < vocab_size:
+    both = np.concatenate([row.ids, row.labels])
+    token = int(both.min(initial=0)) or int(both.max(initial=0))  # a negative one first
+    if 0 <= token < vocab_size:
         return None
     return _of_row("model-vocabulary-mismatch", row, token=token, vocab_size=vocab_size)
 
