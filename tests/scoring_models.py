@@ -30,6 +30,7 @@ _SMALL: dict[str, Any] = {
     "max_position_embeddings": 512,
     "pad_token_id": 151329,
     "initializer_range": 0.1,
+    "rope_theta": 50_000.0,
 }
 _EXPERTS: dict[str, Any] = {
     "moe_intermediate_size": 16,

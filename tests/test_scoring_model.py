@@ -50,7 +50,7 @@ def old_config(config: Any) -> dict[str, Any]:
         "kv_channels": config.head_dim,
         "layernorm_epsilon": config.rms_norm_eps,
         "seq_length": config.max_position_embeddings,
-        "rope_ratio": config.rope_parameters["rope_theta"] / 10000,
+        "rope_ratio": 5,
         "add_qkv_bias": config.attention_bias,
         "add_bias_linear": False,
         "rmsnorm": True,

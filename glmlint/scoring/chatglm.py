@@ -88,11 +88,9 @@ def new_config(config: dict[str, Any]) -> dict[str, Any]:
             "head_dim": size,
             "rms_norm_eps": config["layernorm_epsilon"],
             "max_position_embeddings": config["seq_length"],
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 10000.0 * config.get("rope_ratio", 1),
-                "partial_rotary_factor": 0.5,
-            },
+            # every version of transformers reads these two; newer ones make rope_parameters of them
+            "rope_theta": 10000.0 * config.get("rope_ratio", 1),
+            "partial_rotary_factor": 0.5,
             "attention_bias": bool(config.get("add_qkv_bias", False)),
             "tie_word_embeddings": bool(config.get("tie_word_embeddings", False)),
             "eos_token_id": config.get("eos_token_id"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from glmlint.plan import version
 from glmlint.scoring import chatglm
 from glmlint.scoring.errors import ScoreError
 from glmlint.scoring.folder import ModelFolder
@@ -132,7 +133,7 @@ def load_model(
 def _load_known(
     folder: ModelFolder, dtype: Any, options: dict[str, Any], warnings: list[str]
 ) -> Any:
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, __version__
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     if folder.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
@@ -143,7 +144,7 @@ def _load_known(
         )
     model, info = AutoModelForCausalLM.from_pretrained(
         folder.path,
-        dtype=dtype,
+        **{"dtype" if version(__version__) >= (4, 56) else "torch_dtype": dtype},
         trust_remote_code=False,
         local_files_only=True,
         use_safetensors=True,
@@ -159,7 +160,8 @@ def _load_known(
             "transformers would fill them with random numbers"
         )
     if info.get("mismatched_keys"):
-        name = sorted(str(entry[0]) for entry in info["mismatched_keys"])[0]
+        entries = info["mismatched_keys"]  # (name, shape, shape), or a name before 5.0
+        name = min(entry if isinstance(entry, str) else entry[0] for entry in entries)
         raise ScoreError(f"{folder.path}: {name} has another shape than config.json says")
     if strange := sorted(str(name) for name in info["unexpected_keys"]):
         warnings.append(
