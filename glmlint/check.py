@@ -1,0 +1,539 @@
+"""The engine: lines -> report. Every way to run glmlint calls `check_lines`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from msgspec import UNSET, Struct
+
+from glmlint.finding import Defect, Finding, fingerprint, json_pointer
+from glmlint.mask import count, sequence
+from glmlint.plan import Plan
+from glmlint.recipes.base import Context, Dropped, Rendered, TrainerError, open_context
+from glmlint.report import FileStats, Once, Report, keep_first
+from glmlint.row import Fact, Row
+from glmlint.rules.base import Loaded, Problem, all_rules
+from glmlint.sample import (
+    SHAPE_ERRORS,
+    Sample,
+    decode_sample,
+    encode_sample,
+    read_carefully,
+    read_strictly,
+)
+from glmlint.source import Chunk, InputFile, read_chunks, split_values
+
+LOADER_ERROR: Final = "DatasetGenerationError"
+"""What `datasets` raises on bytes that it can't read."""
+
+SILENT_KEYS: Final = frozenset(
+    ("messages", "id", "idx", "uid", "uuid", "source", "label", "labels", "dataset", "split", "lang",
+     "language", "category", "task", "tags", "meta", "index", "url", "date", "glmlint")
+)  # fmt: skip
+"""Bookkeeping beside `messages`: no trainer reads them, and nobody thinks that one does."""
+
+MESSAGE_KEYS: Final = frozenset(("role", "content", "metadata", "tools"))
+
+_PLAIN_TURNS: Final = re.compile(r"s?(?:u(?:ao)*a)+")
+
+
+class EncodedRow(Struct):
+    """One row as the trainer hands it to the model."""
+
+    path: str
+    line: int
+    index: int
+    """0-based number of the row in its file."""
+    input_ids: npt.NDArray[np.int32]
+    labels: npt.NDArray[np.int32]
+    error: str | None
+    """Name of the exception with which the trainer ends at this row."""
+    dropped: bool
+    spans: list[Span]
+
+
+class Span(Struct):
+    """The tokens of one message."""
+
+    start: int
+    stop: int
+    message: int
+    role: str
+    header: int
+    """How many tokens at the start are the role token and the metadata line."""
+    call: bool
+    """An assistant message with metadata: a tool call."""
+
+
+class Prepared(Struct):
+    """One row, read and laid out, its tokens not yet counted."""
+
+    line: int
+    raw: bytes
+    facts: int
+    sample: Sample | None
+    value: Any
+    defect: Defect | None
+    rendered: Rendered | None
+    error: TrainerError | None
+    dropped: str | None
+
+
+@cache
+def _turn_facts(roles: tuple[str, ...]) -> int:
+    """Facts that follow from who speaks in which order."""
+    facts = 0
+    if not _PLAIN_TURNS.fullmatch("".join(role[0] for role in roles)):
+        facts |= Fact.ROLES
+    if roles.count("assistant") > 1:
+        facts |= Fact.HISTORY
+    if "observation" in roles:
+        facts |= Fact.CALLS
+    return facts
+
+
+@cache
+def _row_keys(keys: tuple[str, ...]) -> int:
+    facts = 0
+    if not SILENT_KEYS.issuperset(keys):
+        facts |= Fact.KEYS
+    if "tools" in keys:
+        facts |= Fact.TOOLS
+    return facts
+
+
+@cache
+def _message_keys(keys: tuple[str, ...]) -> int:
+    return 0 if MESSAGE_KEYS.issuperset(keys) else Fact.KEYS
+
+
+def prepare(raw: bytes, line: int, context: Context, defect: Defect | None = None) -> Prepared:
+    """Read one row and lay it out as the trainer does.
+
+    Args:
+        raw: the row's bytes, without line end.
+        line: 1-based.
+        defect: a fault that the source knows already.
+    """
+    if defect is not None and defect.rule != "not-jsonl":
+        return Prepared(line, raw, Fact.DEFECT, None, None, defect, None, None, None)
+    facts = _byte_facts(raw)
+    value: Any = UNSET
+    sample: Sample | None
+    try:
+        sample = decode_sample(raw)
+        again = encode_sample(sample)
+    except SHAPE_ERRORS:
+        sample = None
+    if sample is None or again.count(b'"') != raw.count(b'"') or b"\\u0022" in raw:
+        # An unread key, a repeated one, or a row of another shape: read the whole value.
+        value = read_strictly(raw)
+        if value is None:
+            careful = read_carefully(raw)
+            if careful.defect is not None:
+                found = Prepared(line, raw, Fact.DEFECT, None, careful.value, careful.defect, None, None, None)  # fmt: skip
+                return found
+            value = careful.value
+            if careful.non_finite:
+                facts |= Fact.NON_FINITE
+                sample = None
+        if isinstance(value, dict):
+            facts |= _row_keys(tuple(value))
+            if isinstance(value.get("messages"), list):
+                for message in value["messages"]:
+                    if isinstance(message, dict):
+                        facts |= _message_keys(tuple(message))
+        elif not isinstance(value, dict):
+            sample = None
+    if defect is not None:
+        facts |= Fact.DEFECT
+    prepared = Prepared(line, raw, facts, sample, value, defect, None, None, None)
+    if sample is not None and _good(sample, prepared, context):
+        _lay_out_sample(sample, prepared, context)
+    else:
+        prepared.sample = None
+        _lay_out_value(prepared, context)
+    if prepared.error is not None or prepared.dropped is not None:
+        prepared.facts |= Fact.RAISES
+    return prepared
+
+
+def _byte_facts(raw: bytes) -> int:
+    if b"\\u00" in raw:  # an escape may hide what is looked for
+        return Fact.CONTROL | Fact.THINK | Fact.CALLS
+    facts = 0
+    if b"<|" in raw or b"MASK]" in raw or b"op>" in raw:
+        facts = Fact.CONTROL
+    if b"think" in raw:
+        facts |= Fact.THINK
+    return facts
+
+
+def _good(sample: Sample, prepared: Prepared, context: Context) -> bool:
+    """Whether the tool lists are in good shape too; sets the facts of the messages."""
+    roles = []
+    facts = prepared.facts
+    for message in sample.messages:
+        roles.append(message.role)
+        if message.tools is not UNSET:
+            facts |= Fact.TOOLS | Fact.CALLS
+            if context.tools(bytes(message.tools)) is None:
+                return False
+        if message.metadata is not UNSET:
+            facts |= Fact.CALLS
+        if not message.content:
+            facts |= Fact.EMPTY
+        elif message.role == "assistant" and message.content[0] in '{["':
+            facts |= Fact.CALLS
+    prepared.facts = facts | _turn_facts(tuple(roles))
+    return True
+
+
+def _lay_out_sample(sample: Sample, prepared: Prepared, context: Context) -> None:
+    recipe = context.recipe
+    try:
+        if not (prepared.facts & Fact.CONTROL and recipe.typed_control_tokens):
+            prepared.rendered = recipe.render_plain(sample, context)
+        if prepared.rendered is None:
+            if prepared.value is UNSET:
+                prepared.value = read_strictly(prepared.raw)
+                if prepared.value is None:
+                    prepared.value = read_carefully(prepared.raw).value
+            prepared.rendered = recipe.render(prepared.value["messages"], context)
+    except TrainerError as error:
+        prepared.error = error
+    except Dropped as reason:
+        prepared.dropped = str(reason)
+
+
+def _lay_out_value(prepared: Prepared, context: Context) -> None:
+    """A row that breaks the schema: what the trainer makes of it all the same."""
+    prepared.facts |= Fact.ODD | Fact.TOOLS | Fact.CALLS | Fact.ROLES | Fact.EMPTY | Fact.HISTORY
+    value = prepared.value
+    if value is UNSET:
+        value = read_strictly(prepared.raw)
+        if value is None:
+            careful = read_carefully(prepared.raw)
+            value = careful.value
+            if careful.defect is not None:
+                prepared.defect = careful.defect
+                prepared.facts |= Fact.DEFECT
+                return
+            if careful.non_finite:
+                prepared.facts |= Fact.NON_FINITE
+        prepared.value = value
+    if not isinstance(value, dict):
+        prepared.error = TrainerError(LOADER_ERROR, "the row is no object")
+        return
+    if "messages" not in value:
+        prepared.error = TrainerError("KeyError", "'messages'")
+        return
+    messages = value["messages"]
+    try:
+        if not isinstance(messages, list):
+            raise TrainerError("TypeError", "messages is no list", ("messages",))
+        prepared.rendered = context.recipe.render(messages, context)
+    except TrainerError as error:
+        prepared.error = error
+    except Dropped as reason:
+        prepared.dropped = str(reason)
+
+
+def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Prepared]:
+    """Every row of a chunk; a line that holds several values gives several rows."""
+    defects = chunk.defects
+    for index, (raw, line) in enumerate(zip(chunk.lines, chunk.numbers, strict=True)):
+        prepared = prepare(raw, line, context, defects.get(index) if defects else None)
+        defect = prepared.defect
+        if defect is not None and defect.rule == "invalid-json" and (parts := split_values(raw)):
+            note = Defect("not-jsonl", {"kind": "several-on-a-line"}, line)
+            yield prepare(parts[0], line, context)
+            for part in parts[1:]:
+                yield prepare(part, line, context, note)
+        else:
+            yield prepared
+
+
+Progress = Callable[[int, int], None]
+"""Called after each chunk with the rows and bytes done."""
+
+
+class Checker:
+    """The rules of a plan, made ready: which run on a row with given facts."""
+
+    def __init__(self, plan: Plan, context: Context) -> None:
+        self.plan = plan
+        self.context = context
+        self._by_path: dict[str, dict[str, str]] = {}
+        self._by_facts: dict[tuple[int, int], list[tuple[Loaded, str]]] = {}
+
+    def severities(self, path: str) -> dict[str, str]:
+        """Rule -> severity, for one file."""
+        if path not in self._by_path:
+            from fnmatch import fnmatch
+
+            chosen = self.plan.rules
+            for pattern, rules in self.plan.per_file:
+                if fnmatch(path, pattern):
+                    chosen = rules
+            self._by_path[path] = chosen
+        return self._by_path[path]
+
+    def rules_for(self, path: str, facts: int) -> list[tuple[Loaded, str]]:
+        """The row rules that can find something in a row with these facts, and their severity."""
+        chosen = self.severities(path)
+        key = (id(chosen), facts)
+        if key not in self._by_facts:
+            rules = []
+            for name, severity in chosen.items():
+                loaded = all_rules().get(name)
+                if loaded is None or loaded.check is None or severity == "off":
+                    continue
+                rule = loaded.rule
+                if rule.applies is not None and not rule.applies(self.context.recipe, self.plan):
+                    continue
+                if rule.when & facts or (rule.when == Fact.ANY and not facts & Fact.DEFECT):
+                    rules.append((loaded, severity))
+            # `trainer-raises` speaks only where no narrower rule named the exception.
+            rules.sort(key=lambda item: item[0].rule.name in LAST)
+            self._by_facts[key] = rules
+        return self._by_facts[key]
+
+    def check_row(self, row: Row, stats: FileStats, unreadable: bool) -> bool:
+        """Run the rules on one row. Returns whether it has a finding of warning or error."""
+        counted = False
+        pending: list[tuple[tuple[str, str], Once]] = []
+        for loaded, severity in self.rules_for(row.path, row.facts):
+            rule = loaded.rule
+            if row.defect is not None and row.value is None and rule.needs_value:
+                continue
+            assert loaded.check is not None
+            for problem in loaded.check(row):
+                if problem.raises:
+                    row.memo["raises"] = True
+                level = severity
+                if problem.severity is not None and rule.name not in self.plan.fixed_severity:
+                    level = problem.severity
+                if level == "off":
+                    continue
+                if problem.once is not None:
+                    pending.append(
+                        ((rule.name, problem.once), self._once(row, rule.name, level, problem))
+                    )
+                    continue
+                finding = self._finding(row, rule.name, level, problem)
+                stats.rule_counts[rule.name] += 1
+                stats.severity_counts[level] += 1
+                if len(stats.findings) < self.plan.max_findings:
+                    stats.findings.append(finding)
+                counted = counted or level != "info"
+        for key, once in pending:
+            # Which row is named is known only when all parts are merged: `finish` counts it.
+            once.otherwise_clean = not counted and not unreadable and once.severity != "info"
+            stats.add_once(key, once)
+        return counted
+
+    def _finding(self, row: Row, rule: str, severity: str, problem: Problem) -> Finding:
+        lang = self.plan.lang
+        pointer = None if problem.pointer is None else json_pointer(problem.pointer)
+        column = problem.column
+        return Finding(
+            rule=rule,
+            severity=severity,
+            path=row.path,
+            line=row.line,
+            column=column if column is not None else self._column(row, problem),
+            pointer=pointer,
+            message=problem.text.say(lang, **problem.values),
+            help=problem.help.say(lang, **problem.values),
+            fixable=bool(problem.edits),
+            fingerprint=fingerprint(rule, pointer, row.raw),
+        )
+
+    def _column(self, row: Row, problem: Problem) -> int | None:
+        if not problem.pointer:
+            return 1
+        from glmlint.span import find
+
+        return find(row.raw, problem.pointer)
+
+    def _once(self, row: Row, rule: str, severity: str, problem: Problem) -> Once:
+        column = problem.column if problem.column is not None else self._column(row, problem)
+        return Once(
+            rule, severity, problem.text, problem.values, problem.help, problem.pointer,
+            row.line, column, row.raw[:4096], 1, False, bool(problem.edits),
+        )  # fmt: skip
+
+
+LAST: Final = ("trainer-raises",)
+"""Rules that look at what the others said of the row."""
+
+
+def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
+    """Check one chunk of one file."""
+    context = checker.context
+    stats = FileStats(chunk.path)
+    stats.blank_lines = chunk.blank_lines
+    stats.first_blank = chunk.first_blank
+    stats.defects = list(chunk.file_defects)
+    rows = list(prepared_rows(chunk, context))
+    totals = stats.totals
+    totals.samples = len(rows)
+    readable = [row for row in rows if row.rendered is not None]
+    facts = np.fromiter((row.facts for row in readable), np.int64, len(readable))
+    if readable:
+        counts = count([row.rendered for row in readable if row.rendered is not None], context)
+        stats.add_counts(counts)
+        facts |= np.where(counts.supervised == 0, Fact.UNTRAINED, 0)
+        facts |= np.where(counts.tokens > counts.kept, Fact.CUT, 0)
+    place = 0
+    for prepared in rows:
+        has_tokens = prepared.rendered is not None
+        unreadable = not has_tokens and prepared.dropped is None
+        if has_tokens:
+            prepared.facts = int(facts[place])
+        totals.unreadable += unreadable
+        found = False
+        if checker.rules_for(chunk.path, prepared.facts):
+            row = Row(
+                chunk.path,
+                prepared.line,
+                prepared.raw,
+                context,
+                facts=prepared.facts,
+                sample=prepared.sample,
+                value=prepared.value,
+                defect=prepared.defect,
+                rendered=prepared.rendered,
+                error=prepared.error,
+                dropped=prepared.dropped,
+            )
+            if has_tokens:
+                row.tokens = int(counts.tokens[place])
+                row.supervised = int(counts.supervised[place])
+                row.kept = int(counts.kept[place])
+                row.kept_supervised = int(counts.kept_supervised[place])
+            found = checker.check_row(row, stats, unreadable)
+        if not unreadable:
+            if found:
+                totals.with_findings += 1
+            else:
+                totals.clean += 1
+        place += has_tokens
+    keep_first(stats.findings, checker.plan.max_findings)
+    return stats
+
+
+def check_lines(
+    chunks: Iterable[Chunk],
+    plan: Plan,
+    context: Context | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Check rows of any files, in any cut: the reports of the parts merge into the same report.
+
+    Args:
+        chunks: parts of files, as `source.read_chunks` gives them.
+        plan: the settings.
+        context: the plan's tokenizer and template, when they are loaded already.
+        progress: called after each chunk.
+    """
+    checker = Checker(plan, context or open_context(plan))
+    report = Report()
+    for chunk in chunks:
+        report.file(chunk.path).merge(check_chunk(chunk, checker), plan.max_findings)
+        if progress is not None:
+            progress(len(chunk.lines), sum(map(len, chunk.lines)))
+    return report
+
+
+def encode_rows(
+    files: Sequence[str],
+    plan: Plan,
+    *,
+    context: Context | None = None,
+    truncate: bool = True,
+) -> Iterator[EncodedRow]:
+    """Every row of the files as the trainer hands it to the model, in order.
+
+    Args:
+        files: paths, "-" for standard input.
+        plan: the settings.
+        context: the plan's tokenizer and template, when they are loaded already.
+        truncate: cut at the budget, as the trainer does.
+
+    Raises:
+        source.SourceError: a file can't be read.
+    """
+    context = context or open_context(plan)
+    limit = plan.max_length if truncate else None
+    for path in files:
+        index = 0
+        for chunk in read_chunks(InputFile(path)):
+            for prepared in prepared_rows(chunk, context):
+                yield _encoded(path, index, prepared, context, limit)
+                index += 1
+
+
+_NO_IDS: Final = np.zeros(0, np.int32)
+
+
+def _encoded(
+    path: str, index: int, prepared: Prepared, context: Context, limit: int | None
+) -> EncodedRow:
+    if prepared.rendered is None:
+        error = prepared.error.exception if prepared.error else LOADER_ERROR
+        dropped = prepared.dropped is not None
+        return EncodedRow(
+            path, prepared.line, index, _NO_IDS, _NO_IDS, None if dropped else error, dropped, []
+        )
+    tokens = sequence(prepared.rendered, context)
+    messages = (
+        prepared.value["messages"]
+        if prepared.value is not UNSET
+        else [msgspec.to_builtins({"role": m.role, "content": m.content, "metadata": m.metadata})
+              for m in prepared.sample.messages]  # type: ignore[union-attr]  # a row without value was decoded
+    )  # fmt: skip
+    return EncodedRow(
+        path,
+        prepared.line,
+        index,
+        tokens.input_ids[:limit],
+        tokens.labels[:limit],
+        None,
+        False,
+        spans(tokens.owners[:limit], tokens.input_ids, messages, context),
+    )
+
+
+def spans(
+    owners: npt.NDArray[np.int32], ids: npt.NDArray[np.int32], messages: list[Any], context: Context
+) -> list[Span]:
+    """The token ranges of the messages, with the length of each header."""
+    found: list[Span] = []
+    edges = np.flatnonzero(np.diff(owners)) + 1
+    starts = [0, *edges.tolist()]
+    stops = [*edges.tolist(), len(owners)]
+    for start, stop in zip(starts, stops, strict=True):
+        message = int(owners[start]) if stop > start else -1
+        if message < 0:
+            continue
+        entry = messages[message] if message < len(messages) else None
+        entry = entry if isinstance(entry, dict) else {}
+        metadata = entry.get("metadata")
+        call = entry.get("role") == "assistant" and bool(metadata)
+        head = len(f"{metadata or ''}\n".encode())
+        size = seen = 0
+        for token in ids[start + 1 : stop]:
+            if seen >= head:
+                break
+            seen += len(context.tokenizer.token_bytes(int(token)))
+            size += 1
+        found.append(Span(start, stop, message, str(entry.get("role", "")), 1 + size, call))
+    return found

@@ -1,0 +1,139 @@
+"""A merged report -> what is printed: rules about whole files, order, counts, the exit code."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from msgspec import Struct
+
+from glmlint.finding import RANK, Finding, fingerprint, json_pointer
+from glmlint.plan import Plan
+from glmlint.recipes.base import Context
+from glmlint.report import FileStats, Report, Totals, keep_first
+from glmlint.rules.base import Problem, all_rules
+
+
+class FileResult(Struct):
+    """One file's numbers and findings."""
+
+    path: str
+    totals: Totals
+    stats: FileStats
+
+
+class Result(Struct):
+    """A finished run."""
+
+    plan: Plan
+    context: Context
+    files: list[FileResult]
+    totals: Totals
+    findings: list[Finding]
+    """The findings that are kept, by file and place."""
+    rule_counts: Counter[str]
+    """Every finding by rule, also those that are not kept."""
+    severity_counts: Counter[str]
+    problems: list[tuple[str, str]]
+    exit_code: int
+
+
+def finish(report: Report, plan: Plan, context: Context) -> Result:
+    """Run the rules about whole files, and bring everything into its order."""
+    files: list[FileResult] = []
+    findings: list[Finding] = []
+    rule_counts: Counter[str] = Counter()
+    severity_counts: Counter[str] = Counter()
+    for stats in report.files.values():
+        totals = Totals()
+        totals.add(stats.totals)
+        rule_counts += stats.rule_counts
+        severity_counts += stats.severity_counts
+        late = [*_once(stats, plan), *_file_findings(stats, plan, context)]
+        for finding in late:
+            rule_counts[finding.rule] += 1
+            severity_counts[finding.severity] += 1
+        # A row whose only finding is told once a file counts when it is the row that is named.
+        named = {once.line for once in stats.once.values() if once.otherwise_clean}
+        totals.with_findings += len(named)
+        totals.clean -= len(named)
+        findings += keep_first([*stats.findings, *late], plan.max_findings)
+        files.append(FileResult(stats.path, totals, stats))
+    exit_code = _exit_code(report, plan, severity_counts)
+    total = Totals()
+    for file in files:
+        total.add(file.totals)
+    return Result(
+        plan, context, files, total, findings[: plan.max_findings],
+        rule_counts, severity_counts, report.problems, exit_code,
+    )  # fmt: skip
+
+
+def _once(stats: FileStats, plan: Plan) -> list[Finding]:
+    found = []
+    for once in stats.once.values():
+        pointer = None if once.pointer is None else json_pointer(once.pointer)
+        values = {**once.values, "rows": once.rows}
+        found.append(
+            Finding(
+                rule=once.rule,
+                severity=once.severity,
+                path=stats.path,
+                line=once.line,
+                column=once.column,
+                pointer=pointer,
+                message=once.text.say(plan.lang, **values),
+                help=once.help.say(plan.lang, **values),
+                fixable=once.fixable,
+                fingerprint=fingerprint(once.rule, pointer, once.content),
+                rows=once.rows,
+            )
+        )
+    return found
+
+
+def _file_findings(stats: FileStats, plan: Plan, context: Context) -> list[Finding]:
+    from glmlint.check import Checker
+
+    found = []
+    for name, severity in Checker(plan, context).severities(stats.path).items():
+        loaded = all_rules().get(name)
+        if loaded is None or loaded.check_file is None or severity == "off":
+            continue
+        rule = loaded.rule
+        if rule.applies is not None and not rule.applies(context.recipe, plan):
+            continue
+        for problem in loaded.check_file(stats, plan):
+            level = severity
+            if problem.severity is not None and name not in plan.fixed_severity:
+                level = problem.severity
+            found.append(_file_finding(stats, plan, name, level, problem))
+    return found
+
+
+def _file_finding(
+    stats: FileStats, plan: Plan, rule: str, severity: str, problem: Problem
+) -> Finding:
+    return Finding(
+        rule=rule,
+        severity=severity,
+        path=stats.path,
+        line=problem.values.get("line"),
+        column=problem.column,
+        pointer=None,
+        message=problem.text.say(plan.lang, **problem.values),
+        help=problem.help.say(plan.lang, **problem.values),
+        fixable=bool(problem.edits),
+        fingerprint=fingerprint(rule, None, stats.path.encode("utf-8", "surrogateescape")),
+    )
+
+
+def _exit_code(report: Report, plan: Plan, severity_counts: Counter[str]) -> int:
+    if report.interrupted:
+        return 130
+    if report.problems:
+        return 2
+    failing = any(
+        count and RANK[severity] >= RANK[plan.fail_on]
+        for severity, count in severity_counts.items()
+    )
+    return 1 if failing else 0

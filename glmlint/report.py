@@ -1,0 +1,246 @@
+"""The report: everything that was counted and found. Two reports merge into one; nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from msgspec import Struct, field
+
+from glmlint.finding import Defect, Finding, Pointer
+from glmlint.mask import Counts, Int, sum_at
+from glmlint.recipes.base import Text
+
+COUNTS = (
+    "samples",
+    "clean",
+    "with_findings",
+    "unreadable",
+    "tokens",
+    "supervised_tokens",
+    "kept_tokens",
+    "kept_supervised_tokens",
+    "lost_supervised_tokens",
+    "truncated_samples",
+    "fully_truncated_samples",
+)
+"""The integers of `totals`, in the order of the JSON report."""
+
+
+class Totals(Struct):
+    """Counts of rows and tokens, as `docs/json.md` defines them."""
+
+    samples: int = 0
+    clean: int = 0
+    with_findings: int = 0
+    unreadable: int = 0
+    tokens: int = 0
+    supervised_tokens: int = 0
+    kept_tokens: int = 0
+    kept_supervised_tokens: int = 0
+    lost_supervised_tokens: int = 0
+    truncated_samples: int = 0
+    fully_truncated_samples: int = 0
+
+    @property
+    def trainable_ratio(self) -> float | None:
+        """Share of the kept tokens that is supervised; None when nothing is kept."""
+        return self.kept_supervised_tokens / self.kept_tokens if self.kept_tokens else None
+
+    @property
+    def lost_share(self) -> float | None:
+        """Share of the supervised tokens that the budget cuts; None when there are none."""
+        return (
+            self.lost_supervised_tokens / self.supervised_tokens if self.supervised_tokens else None
+        )
+
+    @property
+    def readable(self) -> int:
+        """Rows that the trainer can read."""
+        return self.samples - self.unreadable
+
+    def add(self, other: Totals) -> None:
+        """Add the counts of other rows."""
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class Once(Struct):
+    """A finding that is told once a file: its first place, and how many rows it stands for."""
+
+    rule: str
+    severity: str
+    text: Text
+    values: dict[str, Any]
+    help: Text
+    pointer: Pointer | None
+    line: int | None
+    column: int | None
+    content: bytes
+    """The first row's bytes hash into the fingerprint."""
+    rows: int
+    otherwise_clean: bool
+    """Whether the first row has no other finding that would count it in `with_findings`."""
+    fixable: bool = False
+
+
+class Places(Struct):
+    """Sorted places with a whole number at each, such as a sparse histogram. Merges by sum."""
+
+    at: Int = field(default_factory=lambda: np.zeros(0, np.int64))
+    number: Int = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def add(self, at: Int, number: Int) -> None:
+        """Add numbers at places."""
+        self.at, self.number = sum_at(
+            np.concatenate((self.at, at)), np.concatenate((self.number, number))
+        )
+
+
+class FileStats(Struct):
+    """What was counted and found in one file, or in a part of it."""
+
+    path: str
+    totals: Totals = field(default_factory=Totals)
+    lengths: Places = field(default_factory=Places)
+    """Length in tokens -> number of readable rows of that length."""
+    supervised: Places = field(default_factory=Places)
+    """Place -> by how much the number of supervised tokens at a place changes there."""
+    findings: list[Finding] = field(default_factory=list)
+    once: dict[tuple[str, str], Once] = field(default_factory=dict)
+    rule_counts: Counter[str] = field(default_factory=Counter)
+    """Findings of single places by rule, also of those that are not kept."""
+    severity_counts: Counter[str] = field(default_factory=Counter)
+    defects: list[Defect] = field(default_factory=list)
+    """Faults of the whole file."""
+    blank_lines: int = 0
+    first_blank: int | None = None
+    notes: Counter[str] = field(default_factory=Counter)
+    """Numbers that file rules work with, by a name of theirs."""
+
+    def add_counts(self, counts: Counts) -> None:
+        """Add the token counts of a chunk of readable rows."""
+        totals = self.totals
+        lost = counts.supervised - counts.kept_supervised
+        totals.tokens += int(counts.tokens.sum())
+        totals.supervised_tokens += int(counts.supervised.sum())
+        totals.kept_tokens += int(counts.kept.sum())
+        totals.kept_supervised_tokens += int(counts.kept_supervised.sum())
+        totals.lost_supervised_tokens += int(lost.sum())
+        totals.truncated_samples += int((counts.tokens > counts.kept).sum())
+        totals.fully_truncated_samples += int(
+            ((counts.supervised > 0) & (counts.kept_supervised == 0)).sum()
+        )
+        at, number = np.unique(counts.tokens, return_counts=True)
+        self.lengths.add(at, number.astype(np.int64))
+        self.supervised.add(counts.edges, counts.changes)
+
+    def merge(self, other: FileStats, max_findings: int) -> None:
+        """Add another part of the same file."""
+        self.totals.add(other.totals)
+        self.lengths.add(other.lengths.at, other.lengths.number)
+        self.supervised.add(other.supervised.at, other.supervised.number)
+        self.findings = keep_first([*self.findings, *other.findings], max_findings)
+        for key, once in other.once.items():
+            self.add_once(key, once)
+        self.rule_counts += other.rule_counts
+        self.severity_counts += other.severity_counts
+        self.notes += other.notes
+        for defect in other.defects:
+            if defect not in self.defects:
+                self.defects.append(defect)
+        self.blank_lines += other.blank_lines
+        if other.first_blank is not None:
+            self.first_blank = min(self.first_blank or other.first_blank, other.first_blank)
+
+    def add_once(self, key: tuple[str, str], once: Once) -> None:
+        """Count a finding that is told once a file; the earliest place is the one that is told."""
+        known = self.once.get(key)
+        if known is None:
+            self.once[key] = once
+            return
+        first, rows = (known, once) if (known.line or 0) <= (once.line or 0) else (once, known)
+        first.rows = known.rows + once.rows
+        if first is not known:
+            self.once[key] = first
+
+
+def order(finding: Finding) -> tuple[int, int, str, str]:
+    """The order of findings in one file."""
+    return (finding.line or 0, finding.column or 0, finding.rule, finding.pointer or "")
+
+
+def keep_first(findings: list[Finding], limit: int) -> list[Finding]:
+    """The first findings, in order."""
+    findings.sort(key=order)
+    del findings[limit:]
+    return findings
+
+
+class Report(Struct):
+    """What was counted and found in all files."""
+
+    files: dict[str, FileStats] = field(default_factory=dict)
+    """By path, in the order in which they were named."""
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    """(path, reason) of what could not be read: exit code 2."""
+    interrupted: bool = False
+
+    def file(self, path: str) -> FileStats:
+        """The part of that file, made when it is new."""
+        if path not in self.files:
+            self.files[path] = FileStats(path)
+        return self.files[path]
+
+    def merge(self, other: Report, max_findings: int) -> None:
+        """Add another report."""
+        for path, stats in other.files.items():
+            if path in self.files:
+                self.files[path].merge(stats, max_findings)
+            else:
+                self.files[path] = stats
+        self.problems += other.problems
+        self.interrupted |= other.interrupted
+
+
+def totals_of(files: Iterable[FileStats]) -> Totals:
+    """Totals over several files."""
+    totals = Totals()
+    for stats in files:
+        totals.add(stats.totals)
+    return totals
+
+
+def nearest_rank(lengths: Places, share: float) -> int | None:
+    """The exact quantile of a length histogram (nearest rank); None when it is empty."""
+    if not len(lengths.at):
+        return None
+    seen = np.cumsum(lengths.number)
+    rank = max(1, int(np.ceil(share * seen[-1])))
+    return int(lengths.at[np.searchsorted(seen, rank)])
+
+
+def kept_supervised(supervised: Places, budget: int) -> int:
+    """How many supervised tokens a budget keeps, exactly."""
+    if not len(supervised.at):
+        return 0
+    height = np.cumsum(supervised.number)
+    edges = np.minimum(np.append(supervised.at, supervised.at[-1]), budget)
+    return int((np.diff(edges) * height).sum())
+
+
+def smallest_budget(supervised: Places, share: float) -> int | None:
+    """The smallest budget that keeps that share of the supervised tokens; None without any."""
+    if not len(supervised.at):
+        return None
+    height = np.cumsum(supervised.number)[:-1]
+    widths = np.diff(supervised.at)
+    kept = np.concatenate(([0], np.cumsum(widths * height)))
+    wanted = int(np.ceil(share * int(kept[-1])))
+    after = int(np.searchsorted(kept, wanted))
+    if after == 0:
+        return int(supervised.at[0])
+    missing = wanted - int(kept[after - 1])
+    return int(supervised.at[after - 1]) + -(-missing // int(height[after - 1]))

@@ -1,0 +1,141 @@
+"""One row as the rules see it: its bytes, its value, what the trainer makes of it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from glmlint.finding import Defect
+from glmlint.mask import TokenRow, sequence
+from glmlint.plan import Plan
+from glmlint.recipes.base import Context, Rendered, TrainerError
+from glmlint.sample import Sample, read_carefully, read_strictly
+from glmlint.schema import Violation, violations
+
+
+class Fact:
+    """Cheap facts of a row, one bit each: a rule runs only where one of its facts holds.
+
+    A fact may hold where the rule then finds nothing; it never misses a row that has it.
+    """
+
+    ANY: Final = 0
+    """A rule with this runs on every row that has a value."""
+    DEFECT: Final = 1 << 0
+    """The bytes are no row, or the loader refuses them."""
+    ODD: Final = 1 << 1
+    """The row breaks the sample schema."""
+    KEYS: Final = 1 << 2
+    """A key that is in no schema, in the row or in a message."""
+    ROLES: Final = 1 << 3
+    """Anything but: system?, then user and assistant in turn, calls answered by observations."""
+    TOOLS: Final = 1 << 4
+    """A `tools` key, in a message or in the row."""
+    CALLS: Final = 1 << 5
+    """An assistant message with metadata or with what looks like a call, or an observation."""
+    CONTROL: Final = 1 << 6
+    """Text that may hold a typed control token."""
+    EMPTY: Final = 1 << 7
+    """A message with empty content."""
+    THINK: Final = 1 << 8
+    """The letters of a think tag."""
+    RAISES: Final = 1 << 9
+    """The trainer raises, or drops the row."""
+    UNTRAINED: Final = 1 << 10
+    """No supervised token, before truncation."""
+    CUT: Final = 1 << 11
+    """Longer than the budget."""
+    HISTORY: Final = 1 << 12
+    """Two or more assistant messages."""
+    NON_FINITE: Final = 1 << 13
+    """NaN or an infinity."""
+
+
+class Row:
+    """One row under check. What costs time is worked out when a rule asks for it."""
+
+    def __init__(
+        self,
+        path: str,
+        line: int,
+        raw: bytes,
+        context: Context,
+        *,
+        facts: int = 0,
+        sample: Sample | None = None,
+        value: Any = UNSET,
+        defect: Defect | None = None,
+        rendered: Rendered | None = None,
+        error: TrainerError | None = None,
+        dropped: str | None = None,
+    ) -> None:
+        self.path = path
+        self.line = line
+        """1-based line where the row starts."""
+        self.raw = raw
+        self.context = context
+        self.facts = facts
+        self.sample = sample
+        """The typed row; None for one that breaks the schema."""
+        self._value = value
+        self.defect = defect
+        """Why the bytes are no row; None when they are."""
+        self.rendered = rendered
+        """The trainer's layout; None when there is none."""
+        self.error = error
+        """The exception with which the trainer ends at this row."""
+        self.dropped = dropped
+        """Why the trainer leaves the row out."""
+        self.tokens = self.supervised = self.kept = self.kept_supervised = 0
+        """Counts as in `totals` of the report, for this row."""
+        self.memo: dict[str, Any] = {}
+        """What rules worked out and share, by a name of theirs."""
+
+    @property
+    def plan(self) -> Plan:
+        return self.context.plan
+
+    @property
+    def value(self) -> Any:
+        """The decoded JSON value; None when the bytes are not JSON."""
+        if self._value is UNSET:
+            self._value = read_strictly(self.raw)
+            if self._value is None:
+                self._value = read_carefully(self.raw).value
+        return self._value
+
+    @cached_property
+    def messages(self) -> list[Any]:
+        """The entries of `messages`, of any type; [] when there is no such list."""
+        messages = self.value.get("messages") if isinstance(self.value, dict) else None
+        return messages if isinstance(messages, list) else []
+
+    @cached_property
+    def good_messages(self) -> list[tuple[int, dict[str, Any]]]:
+        """(index, message) of those messages that are objects."""
+        return [(i, m) for i, m in enumerate(self.messages) if isinstance(m, dict)]
+
+    @cached_property
+    def violations(self) -> list[Violation]:
+        """Where the row breaks the sample schema."""
+        return violations(self.value) if self.facts & Fact.ODD else []
+
+    @property
+    def lost_supervised(self) -> int:
+        """Supervised tokens that the budget cuts."""
+        return self.supervised - self.kept_supervised
+
+    @cached_property
+    def token_row(self) -> TokenRow:
+        """Ids, labels and owners of every token, before truncation. Needs `rendered`."""
+        assert self.rendered is not None
+        return sequence(self.rendered, self.context)
+
+    @cached_property
+    def format(self) -> str | None:
+        """The format that the row is in, as `formats.recognise` names it."""
+        from glmlint.formats import recognise
+
+        return recognise(self.value)

@@ -1,0 +1,147 @@
+"""What a rule is: its facts and sentences, the problems it reports, and the registry."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from glmlint.finding import Pointer
+from glmlint.plan import Plan
+from glmlint.recipes.base import Recipe, Text
+from glmlint.row import Fact, Row
+
+if TYPE_CHECKING:
+    from glmlint.report import FileStats
+
+__all__ = ["Example", "Fact", "Pointer", "Problem", "Row", "Rule", "Text"]
+
+FAMILIES: Final = ("structure", "tools", "mask", "budget", "loader", "content", "dataset", "score")
+
+
+class Edit(Struct, frozen=True):
+    """One change of a row: a JSON-pointer operation."""
+
+    op: str
+    """"replace", "add", "remove" or "drop-row"."""
+    pointer: Pointer
+    value: Any = None
+
+
+class Problem(Struct):
+    """What one rule says of one place."""
+
+    text: Text
+    values: dict[str, Any]
+    pointer: Pointer | None
+    severity: str | None
+    """Another severity than the rule's own, by recipe or evidence."""
+    help: Text
+    once: str | None
+    """Told once a file and per value of this, with the number of rows; None: told every time."""
+    raises: bool
+    """The sentence names the exception that the trainer raises."""
+    edits: tuple[Edit, ...]
+    column: int | None
+
+
+class Example(Struct, kw_only=True):
+    """Rows for the documentation and the tests, and the settings under which they are read."""
+
+    rows: tuple[Any, ...]
+    """Each a JSON value, or the bytes of a line."""
+    plan: dict[str, Any] = {}
+    """Fields of `Plan` that differ from the defaults."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """The facts of one rule. Its file also has `check(row)` or `check_file(file, plan)`."""
+
+    name: str
+    family: str
+    severity: str
+    text: Text
+    """The sentence: where it is, what happens in training. Fields in braces are filled in."""
+    help: Text
+    """What to do about it."""
+    when: int = Fact.ANY
+    fix: str | None = None
+    """"safe", "unsafe" or None."""
+    opt_in: bool = False
+    """Off unless selected by name or by ALL."""
+    needs_value: bool = True
+    """Whether `check` is left out where the bytes are no JSON."""
+    applies: Callable[[Recipe, Plan], bool] | None = None
+    """Whether the rule has any meaning under a recipe; None: always."""
+    bad: tuple[Any, ...] = ()
+    """Rows (or `Example`s) that the rule reports."""
+    good: tuple[Any, ...] = ()
+    """Rows (or `Example`s) that it does not report."""
+    variants: dict[str, Text] = field(default_factory=dict)
+    """Other sentences, by name."""
+
+    def problem(
+        self,
+        pointer: Pointer | None = (),
+        *,
+        text: Text | str | None = None,
+        severity: str | None = None,
+        help: Text | None = None,
+        once: str | None = None,
+        raises: bool = False,
+        edits: tuple[Edit, ...] = (),
+        column: int | None = None,
+        **values: Any,
+    ) -> Problem:
+        """A problem of this rule; `text` is a sentence, or the name of a variant."""
+        if isinstance(text, str):
+            text = self.variants[text]
+        return Problem(
+            text or self.text, values, pointer, severity, help or self.help, once, raises, edits, column
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A rule and the functions of its file."""
+
+    rule: Rule
+    check: Callable[[Row], Iterable[Problem]] | None
+    check_file: Callable[[FileStats, Plan], Iterable[Problem]] | None
+    doc: str
+    """The file's docstring: what the rule means, why it matters, the evidence."""
+
+
+@cache
+def all_rules() -> dict[str, Loaded]:
+    """Every rule by name, found in this folder."""
+    package = importlib.import_module("glmlint.rules")
+    found: dict[str, Loaded] = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        if info.name == "base" or info.name.startswith("_"):
+            continue
+        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        loaded = Loaded(
+            module.rule,
+            getattr(module, "check", None),
+            getattr(module, "check_file", None),
+            module.__doc__ or "",
+        )
+        found[loaded.rule.name] = loaded
+    return dict(sorted(found.items()))
+
+
+def default_rules(max_severity: str = "warning") -> dict[str, str]:
+    """The rules that are on when nobody chose any: errors and warnings, no opt-in, no scores."""
+    on = ("error", "warning") if max_severity == "warning" else ("error", "warning", "info")
+    return {
+        name: loaded.rule.severity
+        for name, loaded in all_rules().items()
+        if loaded.rule.severity in on and not loaded.rule.opt_in and loaded.rule.family != "score"
+    }

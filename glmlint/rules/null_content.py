@@ -1,0 +1,79 @@
+"""A message whose `content` is null.
+
+Under the Jinja template a null content is falsy: the whole message vanishes from the prompt, with
+its role token, and neighbouring turns run together. The June 2024 tokenizer skips it likewise.
+An assistant message without text teaches nothing; a user message without text makes the model
+answer a question that it never saw.
+
+Evidence: LLaMA-Factory #4249, unsloth #4438.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="null-content",
+    family="structure",
+    severity="warning",
+    when=Fact.ODD,
+    text=Text(
+        "{place} is null: the template leaves the whole message out",
+        "{place} 为 null：模板会跳过整条消息",
+    ),
+    variants={
+        "raises": Text(
+            "{place} is null: the trainer raises {exception} at this row",
+            "{place} 为 null：训练脚本在这一行抛出 {exception}",
+        ),
+        "nothing": Text(
+            "{place} is null: the template leaves the message out, and the row has nothing to learn",
+            "{place} 为 null：模板会跳过这条消息，这一行没有任何可训练的内容",
+        ),
+    },
+    help=Text("Give it text, or drop the message.", "补上文本，或删除这条消息。"),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": None},
+                {"role": "assistant", "content": "Hello"},
+            ]
+        },
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": None}]},
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "你好"},
+                {"role": "assistant", "content": "你好！"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "null"},
+                {"role": "assistant", "content": "None"},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    for violation in row.violations:
+        match violation.pointer:
+            case ("messages", int(index), "content") if (
+                violation.keyword == "type" and violation.value is None
+            ):
+                at = ("messages", index, "content")
+                where = f"messages[{index}].content"
+                if row.error is not None and row.error.at == ("messages", index):
+                    yield rule.problem(
+                        at, text="raises", severity="error", raises=True,
+                        place=where, exception=row.error.exception,
+                    )  # fmt: skip
+                elif row.rendered is not None and row.supervised == 0:
+                    yield rule.problem(at, text="nothing", severity="error", place=where)
+                else:
+                    yield rule.problem(at, place=where)

@@ -1,0 +1,77 @@
+"""Every rule reports its bad examples and none of its good ones; every rule is documented."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import pytest
+
+from glmlint.check import check_lines
+from glmlint.finish import finish
+from glmlint.plan import Plan
+from glmlint.recipes.base import Context, open_context
+from glmlint.rules.base import FAMILIES, Example, all_rules
+from glmlint.source import Chunk
+
+RULES = [loaded for loaded in all_rules().values() if loaded.rule.family != "score"]
+
+
+@cache
+def _context(recipe: str, transformers: str, template: str | None) -> Context:
+    return open_context(Plan(recipe=recipe, transformers=transformers, template=template))
+
+
+def found_by(rule: str, example: Any) -> list[Any]:
+    """The findings of one rule alone on an example."""
+    if not isinstance(example, Example):
+        example = Example(rows=(example,))
+    severity = all_rules()[rule].rule.severity
+    plan = Plan(**{"max_length": 1025, **example.plan, "rules": {rule: severity}})
+    base = _context(plan.recipe, plan.transformers, plan.template)
+    context = Context(plan, base.tokenizer, base.template)
+    lines = [
+        row if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False).encode()
+        for row in example.rows
+    ]
+    chunk = Chunk("train.jsonl", lines, range(1, len(lines) + 1), {}, [], 0, None)
+    return finish(check_lines([chunk], plan, context), plan, context).findings
+
+
+@pytest.mark.parametrize("loaded", RULES, ids=lambda loaded: loaded.rule.name)
+class TestRule:
+    def test_reports_each_bad_example(self, loaded: Any) -> None:
+        for example in loaded.rule.bad:
+            findings = found_by(loaded.rule.name, example)
+            assert {finding.rule for finding in findings} == {loaded.rule.name}, example
+
+    def test_is_silent_on_each_good_example(self, loaded: Any) -> None:
+        for example in loaded.rule.good:
+            assert found_by(loaded.rule.name, example) == [], example
+
+    def test_speaks_both_languages(self, loaded: Any) -> None:
+        for example in loaded.rule.bad:
+            if not isinstance(example, Example):
+                example = Example(rows=(example,))
+            chinese = Example(rows=example.rows, plan={**example.plan, "lang": "zh"})
+            for finding in found_by(loaded.rule.name, chinese):
+                assert any("\u4e00" <= char <= "\u9fff" for char in finding.message), finding
+                assert any("\u4e00" <= char <= "\u9fff" for char in finding.help), finding
+
+    def test_is_documented(self, loaded: Any) -> None:
+        rule = loaded.rule
+        assert rule.family in FAMILIES
+        assert len(loaded.doc.strip().splitlines()) >= 3, "say what, why and the evidence"
+        assert rule.bad and rule.good
+
+
+def test_a_rule_is_named_as_its_file() -> None:
+    import importlib
+    import pkgutil
+
+    package = importlib.import_module("glmlint.rules")
+    for info in pkgutil.iter_modules(package.__path__):
+        if info.name != "base":
+            module = importlib.import_module(f"glmlint.rules.{info.name}")
+            assert module.rule.name == info.name.replace("_", "-")
