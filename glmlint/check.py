@@ -137,8 +137,9 @@ def prepare(raw: bytes, line: int, context: Context, defect: Defect | None = Non
         if value is None:
             careful = read_carefully(raw)
             if careful.defect is not None:
-                found = Prepared(line, raw, Fact.DEFECT, None, careful.value, careful.defect, None, None, None)  # fmt: skip
-                return found
+                return Prepared(
+                    line, raw, Fact.DEFECT, None, careful.value, careful.defect, None, None, None
+                )
             value = careful.value
             if careful.non_finite:
                 facts |= Fact.NON_FINITE

@@ -161,10 +161,9 @@ class FileStats(Struct):
         if known is None:
             self.once[key] = once
             return
-        first, rows = (known, once) if (known.line or 0) <= (once.line or 0) else (once, known)
+        first = known if (known.line or 0) <= (once.line or 0) else once
         first.rows = known.rows + once.rows
-        if first is not known:
-            self.once[key] = first
+        self.once[key] = first
 
 
 def order(finding: Finding) -> tuple[int, int, str, str]:

@@ -1,0 +1,135 @@
+"""Flags that several commands share, and how a command turns them into a Plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from click.shell_completion import CompletionItem
+
+    from glmlint.plan import Plan
+    from glmlint.recipes.base import Context
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+SHARE = click.FloatRange(0, 1)
+LENGTH = click.IntRange(1)
+
+
+def complete_recipes(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Recipe names for the shell's completion."""
+    from click.shell_completion import CompletionItem
+
+    from glmlint.recipes.base import all_recipes
+
+    return [
+        CompletionItem(name, help=recipe.title.en)
+        for name, recipe in all_recipes().items()
+        if name.startswith(incomplete)
+    ]
+
+
+def complete_rules(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Rule names for the shell's completion."""
+    from click.shell_completion import CompletionItem
+
+    from glmlint.rules.base import all_rules
+
+    return [CompletionItem(name) for name in all_rules() if name.startswith(incomplete)]
+
+
+_PLAN_OPTIONS = (
+    click.option("--recipe", metavar="NAME", shell_complete=complete_recipes,
+                 help="Which trainer: see `glmlint recipes`.  [default: glm4]"),
+    click.option("--max-input-length", type=LENGTH, metavar="N",
+                 help="As in the official script: the budget is N + M + 1.  [default: 512]"),
+    click.option("--max-output-length", type=LENGTH, metavar="M",
+                 help="As in the official script.  [default: 512]"),
+    click.option("--max-length", type=LENGTH, metavar="L",
+                 help="The budget itself, in tokens."),
+    click.option("--tokenizer", metavar="SPEC",
+                 help="glm4, a model folder, a tokenizer.json, a tiktoken rank file, or a hub name "
+                      "with --allow-download.  [default: glm4]"),
+    click.option("--allow-download", is_flag=True,
+                 help="Allow --tokenizer to name a model on the hub."),
+    click.option("--template", metavar="NAME|FILE",
+                 help="Revision of the model's template: ChatGLM, GLM-4, or a .jinja file."),
+    click.option("--pin", multiple=True, metavar="NAME=VERSION",
+                 help="Version of transformers or datasets on the trainer's machine; `auto` reads "
+                      "this environment, a file name reads its pins."),
+    click.option("--config", metavar="FILE",
+                 help="Settings file.  [default: glmlint.toml or pyproject.toml, upwards]"),
+    click.option("--lang", type=click.Choice(["en", "zh", "auto"]),
+                 help="Language of the reports.  [default: auto]"),
+)  # fmt: skip
+
+
+def plan_options(command: Command) -> Command:
+    """Add the flags that say what is trained: recipe, budget, tokenizer, template, versions."""
+    for option in reversed(_PLAN_OPTIONS):
+        command = option(command)
+    return command
+
+
+_RULE_OPTIONS = (
+    click.option("--select", multiple=True, metavar="RULE,…", shell_complete=complete_rules,
+                 help="These rules or families instead of the default ones; ALL for all."),
+    click.option("--extend-select", multiple=True, metavar="RULE,…", shell_complete=complete_rules,
+                 help="These beside the default ones."),
+    click.option("--ignore", multiple=True, metavar="RULE,…", shell_complete=complete_rules,
+                 help="All but these."),
+    click.option("--severity", multiple=True, metavar="RULE=LEVEL",
+                 help="error, warning, info or off for one rule."),
+)  # fmt: skip
+
+
+def rule_options(command: Command) -> Command:
+    """Add the flags that choose rules."""
+    for option in reversed(_RULE_OPTIONS):
+        command = option(command)
+    return command
+
+
+class Failure(click.ClickException):
+    """The run could not be done: one line on standard error, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print the line."""
+        click.echo(f"glmlint: {self.message}", err=True, file=file)
+
+
+def make_plan(
+    flags: dict[str, Any], paths: Sequence[str] = ()
+) -> tuple[Plan, Context]:
+    """The plan of a command's flags, its tokenizer and its template.
+
+    Args:
+        flags: the command's keyword arguments; those of `plan_options` and others.
+        paths: what the command reads.
+
+    Raises:
+        Failure: a setting that can't be used.
+    """
+    from glmlint.recipes.base import open_context
+    from glmlint.settings import SettingsError, resolve
+    from glmlint.template import TemplateFault
+    from glmlint.tokenizer import TokenizerError
+
+    allow_download = bool(flags.pop("allow_download", False))
+    named = {name.replace("_", "-"): value for name, value in flags.items()}
+    try:
+        plan = resolve(named, paths)
+        return plan, open_context(plan, allow_download=allow_download)
+    except (SettingsError, TemplateFault, TokenizerError) as error:
+        raise Failure(str(error)) from None

@@ -1,0 +1,253 @@
+"""Flags, then the settings file, then the defaults -> one Plan."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, Plan, version
+from glmlint.recipes.base import all_recipes
+from glmlint.rules.base import FAMILIES, all_rules, default_rules
+from glmlint.schema import validator
+
+LEVELS: Final = ("error", "warning", "info", "off")
+PINS: Final = ("transformers", "datasets")
+
+
+class SettingsError(Exception):
+    """A flag or a settings file that can't be used; the message is one sentence for the user."""
+
+
+def resolve(flags: Mapping[str, Any], paths: Sequence[str] = ()) -> Plan:
+    """The plan of a run.
+
+    Args:
+        flags: by the flags' names without dashes in front; None or empty where not given.
+        paths: what is checked: the settings file is looked for upwards from the first.
+
+    Raises:
+        SettingsError: an unknown name, a value out of range, a settings file that is broken.
+    """
+    given = {name: value for name, value in flags.items() if value not in (None, (), [])}
+    file, config = _settings_file(given.pop("config", None), paths)
+    settings: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for source, values in ((file, config), ("flag", given)):
+        for name, value in values.items():
+            settings[name] = value
+            origins[name] = source
+        if source == file and "max-length" in given:  # a flag beats the file's pair, and back
+            settings.pop("max-input-length", None)
+            settings.pop("max-output-length", None)
+    if {"max-input-length", "max-output-length"} & given.keys() and "max-length" not in given:
+        settings.pop("max-length", None)
+    max_length, max_input, max_output = _budget(settings, origins)
+    recipe = settings.get("recipe", Plan.recipe)
+    _known(recipe, all_recipes(), "recipe")
+    pins = _pins(settings.get("pin", {}))
+    rules, fixed = _select(settings)
+    return Plan(
+        recipe=recipe,
+        tokenizer=settings.get("tokenizer", Plan.tokenizer),
+        template=settings.get("template"),
+        transformers=pins.get("transformers", Plan.transformers),
+        datasets=pins.get("datasets", Plan.datasets),
+        max_length=max_length,
+        max_input_length=max_input,
+        max_output_length=max_output,
+        rules=rules,
+        fixed_severity=frozenset(fixed),
+        per_file=tuple(
+            (block["files"], _select({**settings, **block})[0])
+            for block in settings.get("per-file", ())
+        ),
+        fail_on=settings.get("fail-on", Plan.fail_on),
+        max_lost_share=settings.get("max-lost-share", Plan.max_lost_share),
+        max_truncated_samples=settings.get("max-truncated-samples"),
+        min_trainable_ratio=settings.get("min-trainable-ratio"),
+        min_row_ratio=settings.get("min-row-ratio"),
+        near_duplicates=settings.get("near-duplicates"),
+        eval_files=tuple(settings.get("eval", ())),
+        lang=_language(settings.get("lang", "auto")),
+        max_findings=settings.get("max-findings", Plan.max_findings),
+        origins=origins,
+    )
+
+
+def _settings_file(named: str | None, paths: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The settings file's name and content; ("default", {}) without one."""
+    if named:
+        file = Path(named)
+        if not file.is_file():
+            raise SettingsError(f"{named}: no such settings file")
+        return named, _read(file)
+    first = Path(paths[0]) if paths and paths[0] != "-" else Path()
+    try:
+        start = first.resolve()
+        for folder in (start, *start.parents):
+            for name in ("glmlint.toml", "pyproject.toml"):
+                file = folder / name
+                if file.is_file() and (name == "glmlint.toml" or _has_table(file)):
+                    return name, _read(file)
+    except OSError:
+        pass  # a path that can't be resolved is told when it is read
+    return "default", {}
+
+
+def _has_table(file: Path) -> bool:
+    try:
+        return b"tool.glmlint" in file.read_bytes()
+    except OSError:
+        return False
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SettingsError(f"{file} can't be read: {error}") from None
+    if file.name == "pyproject.toml":
+        content = content.get("tool", {}).get("glmlint", {})
+    for error in validator("config").iter_errors(content):
+        place = ".".join(map(str, error.absolute_path))
+        if error.validator == "additionalProperties":
+            allowed = error.schema["properties"]
+            unknown = next(key for key in error.instance if key not in allowed)
+            raise SettingsError(f"{file}: unknown key {unknown}{_nearest(unknown, allowed)}")
+        raise SettingsError(f"{file}: {place or 'the settings'}: {error.message}")
+    return content
+
+
+def _budget(
+    settings: Mapping[str, Any], origins: dict[str, str]
+) -> tuple[int, int | None, int | None]:
+    halves = [name for name in ("max-input-length", "max-output-length") if name in settings]
+    if "max-length" in settings:
+        if halves:
+            raise SettingsError(
+                f"--max-length is the budget itself and can't stand beside --{halves[0]}"
+            )
+        origins["budget"] = origins["max-length"]
+        return settings["max-length"], None, None
+    origins["budget"] = origins[halves[0]] if halves else "default"
+    first = settings.get("max-input-length", DEFAULT_MAX_INPUT)
+    second = settings.get("max-output-length", DEFAULT_MAX_OUTPUT)
+    return first + second + 1, first, second
+
+
+def _pins(value: Any) -> dict[str, str]:
+    pins: dict[str, str] = {}
+    entries = [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else value
+    for entry in entries:
+        if entry == "auto":
+            for name in PINS:
+                try:
+                    pins[name] = importlib.metadata.version(name)
+                except importlib.metadata.PackageNotFoundError:
+                    raise SettingsError(
+                        f"--pin auto: {name} is not installed here; name its version: --pin {name}=…"
+                    ) from None
+        elif "=" not in entry:
+            pins.update(_requirements(entry))
+        else:
+            name, _, number = entry.partition("=")
+            _known(name, PINS, "pin")
+            if not version(number):
+                raise SettingsError(f"--pin {entry}: {number!r} is no version")
+            pins[name] = number
+    return pins
+
+
+def _requirements(name: str) -> dict[str, str]:
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"--pin {name}: neither NAME=VERSION nor a file: {error}"
+        ) from None
+    found = dict(re.findall(r"(?m)^\s*(transformers|datasets)\s*==\s*([\w.]+)", text))
+    if not found:
+        raise SettingsError(f"--pin {name}: no line pins transformers or datasets with ==")
+    return found
+
+
+def _select(settings: Mapping[str, Any]) -> tuple[dict[str, str], set[str]]:
+    """The selected rules with their severities, and those whose severity the user set."""
+    severity = _severities(settings.get("severity", {}))
+    named = settings.get("select")
+    chosen = set(default_rules()) if named is None else _expand(named)
+    chosen |= _expand(settings.get("extend-select", ()))
+    chosen |= {name for name, level in severity.items() if level != "off"}
+    chosen -= _expand(settings.get("ignore", ()))
+    rules = {
+        name: severity.get(name, loaded.rule.severity)
+        for name, loaded in all_rules().items()
+        if name in chosen
+    }
+    # A limit that was set is meant to be held.
+    for setting, name in _LIMITS.items():
+        if settings.get(setting) is not None and name in all_rules():
+            rules.setdefault(name, all_rules()[name].rule.severity)
+    return {name: level for name, level in rules.items() if level != "off"}, set(severity)
+
+
+_LIMITS: Final = {
+    "max-truncated-samples": "too-many-truncated",
+    "min-trainable-ratio": "file-trainable-ratio",
+    "min-row-ratio": "low-trainable-ratio",
+    "near-duplicates": "near-duplicate",
+}
+
+
+def _severities(value: Any) -> dict[str, str]:
+    entries = value.items() if isinstance(value, dict) else (e.partition("=")[::2] for e in value)
+    found = {}
+    for name, level in entries:
+        _known(name, all_rules(), "rule")
+        _known(level, LEVELS, f"severity of {name}:")
+        found[name] = level
+    return found
+
+
+def _expand(names: Iterable[str]) -> set[str]:
+    """Rule names of rules, families and ALL; a family leaves its opt-in rules out."""
+    found: set[str] = set()
+    for entry in names:
+        for name in filter(None, map(str.strip, entry.split(","))):
+            if name == "ALL":
+                found |= set(all_rules())
+            elif name in FAMILIES:
+                found |= {
+                    rule
+                    for rule, loaded in all_rules().items()
+                    if loaded.rule.family == name and not loaded.rule.opt_in
+                }
+            else:
+                _known(name, (*all_rules(), *FAMILIES, "ALL"), "rule or family")
+                found.add(name)
+    return found
+
+
+def _known(name: str, names: Iterable[str], kind: str) -> None:
+    if name not in names:
+        raise SettingsError(f"unknown {kind} {name}{_nearest(name, names)}")
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(names), 1, 0.5)
+    return f": did you mean {near[0]}?" if near else ""
+
+
+def _language(lang: str) -> str:
+    if lang != "auto":
+        return lang
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(variable):
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"
