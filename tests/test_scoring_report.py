@@ -61,7 +61,7 @@ def test_text_fits_80_columns_and_holds_no_control_characters(lang: str) -> None
     assert all(char.isprintable() or char == "\n" for char in text)
     for number in ("2.000 ± 0.062", "2.125", "1,200", "1,300", "5.0%", "± 0.16"):
         assert number in text
-    assert "data/train.jsonl:17" in text and "[bold]" in text
+    assert "train.jsonl:17" in text and "[bold]" in text
 
 
 def test_errors_come_first_and_the_rest_is_counted() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
@@ -40,7 +41,7 @@ WORDS: Final = {
         "kind": "kind",
         "turn": "turn",
         "place": "row",
-        "words": "supervised text, then its worst tokens → what the model would have said",
+        "words": "text; its worst tokens → the model's own",
         "total": "total",
         "counts": "{scored} of {rows} rows scored, {tokens} of {supervised} supervised tokens",
         "left": "not scored: {parts}",
@@ -79,7 +80,7 @@ WORDS: Final = {
         "kind": "种类",
         "turn": "轮次",
         "place": "样本",
-        "words": "监督文本；其损失最高的 token → 模型认为的 token",
+        "words": "文本；损失最高的 token → 模型认为的 token",
         "total": "合计",
         "counts": "已评分 {scored}/{rows} 行，{tokens}/{supervised} 个监督 token",
         "left": "未评分：{parts}",
@@ -241,12 +242,17 @@ def _groups(console: Console, report: ScoreReport, words: dict[str, str]) -> Non
         table.add_column(column, justify="right")
     for group in report.by_group:
         table.add_row(
-            Text(group["group"]),
+            Text(_without_folder(group["group"])),
             f"{group['tokens']:,}",
             _number(group["mean_nll"]),
             _number(group["median_of_rows"]),
         )
     console.print(table)
+
+
+def _without_folder(group: str) -> str:
+    path, *rest = group.rsplit(", ", 2)
+    return ", ".join([Path(path).name, *rest])
 
 
 def _histogram(console: Console, report: ScoreReport, words: dict[str, str]) -> None:
@@ -302,7 +308,7 @@ def _ends(console: Console, title: str, rows: Sequence[OddRow], words: dict[str,
         for token in row.top[:2]:
             told.append("\n" + _odd_token(token)[:36], style="dim")
         table.add_row(
-            Text(f"{row.path}:{row.line}"),
+            Text(f"{Path(row.path).name}:{row.line}"),
             f"{row.tokens:,}",
             f"{row.mean_nll:.3f}",
             "-" if row.z is None else f"{row.z:.1f}",

@@ -19,10 +19,11 @@ import msgspec
 from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, Plan
 
 if TYPE_CHECKING:
+    from glmlint.check import EncodedRow
+    from glmlint.recipes.base import Context
     from glmlint.scoring.outcome import Outcome, ScoreOptions
     from glmlint.scoring.rows import Data
     from glmlint.scoring.run import Watch
-    from glmlint.tokenizer import Tokenizer
 
 PROBE_ROWS: Final = 50
 """Rows that `--probe` scores under every recipe."""
@@ -108,38 +109,60 @@ def local_plan(flags: dict[str, Any]) -> Plan:
 
 def score_files(files: tuple[str, ...], plan: Plan, flags: dict[str, Any]) -> int:
     """Encode, score and report; returns the exit code. `flags` are those of `score`."""
+    from glmlint.recipes.base import all_recipes, open_context
     from glmlint.scoring.errors import ScoreError
+    from glmlint.template import TemplateFault
+    from glmlint.tokenizer import TokenizerError
 
     budget = _token_budget(flags["token_budget"])
+    for recipe in (plan.recipe, *flags["probe"]):
+        if recipe not in all_recipes():
+            raise click.UsageError(f"no recipe {recipe}; known: {', '.join(all_recipes())}")
     if not flags["dry_run"] and not (find_spec("torch") and find_spec("transformers")):
         raise ScoreFailed(MISSING_EXTRA)
     try:
-        data = read_data(files, plan, flags)
+        context = open_context(plan)
+        data, unread = read_data(files, context, flags)
+        for problem in unread:
+            click.echo(problem, err=True)
         if flags["dry_run"]:
             click.echo(dry_run(data, flags, budget), nl=False)
-            return 0
-        return _run(data, plan, flags, budget)
-    except ScoreError as error:
+            return 2 if unread else 0
+        return _run(data, context, flags, budget, bool(unread))
+    except (ScoreError, TokenizerError, TemplateFault) as error:
         raise ScoreFailed(str(error)) from None
     except KeyboardInterrupt:  # before there was anything to report
         return 130
 
 
-def read_data(files: tuple[str, ...], plan: Plan, flags: dict[str, Any]) -> Data:
-    """The rows of the files under the plan's recipe and budget."""
+def read_data(
+    files: tuple[str, ...], context: Context, flags: dict[str, Any]
+) -> tuple[Data, list[str]]:
+    """The rows of the files under the context's plan, and a sentence for each path not read."""
     from glmlint.check import encode_rows
-    from glmlint.scoring.outcome import han_table
+    from glmlint.scoring.outcome import Chinese
     from glmlint.scoring.rows import collect
-    from glmlint.tokenizer import load_tokenizer
+    from glmlint.source import SourceError, find_inputs
 
-    return collect(
-        encode_rows(files, plan),
-        han=han_table(load_tokenizer(plan.tokenizer)),
+    inputs, problems = find_inputs(files)
+    unread = [f"{problem.path}: {problem.reason}" for problem in problems]
+
+    def encoded() -> Iterator[EncodedRow]:
+        for file in inputs:
+            try:
+                yield from encode_rows([file.path], context.plan, context=context)
+            except SourceError as error:
+                unread.append(f"{file.path}: {error.reason}")
+
+    data = collect(
+        encoded(),
+        chinese=Chinese(context.tokenizer).share,
         ifd=flags["ifd"],
         limit=flags["limit"],
         sample=flags["sample"],
         seed=flags["seed"],
     )
+    return data, unread
 
 
 def _token_budget(text: str) -> int | None:
@@ -190,11 +213,13 @@ def dry_run(data: Data, flags: dict[str, Any], budget: int | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _run(data: Data, plan: Plan, flags: dict[str, Any], budget: int | None) -> int:
+def _run(
+    data: Data, context: Context, flags: dict[str, Any], budget: int | None, partly: bool
+) -> int:
     from glmlint.scoring.outcome import ScoreOptions
     from glmlint.scoring.run import run
-    from glmlint.tokenizer import load_tokenizer
 
+    plan = context.plan
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     sisters: list[subprocess.Popen[bytes]] = []
     if flags["devices"] > 1 and "RANK" not in os.environ:
@@ -219,20 +244,21 @@ def _run(data: Data, plan: Plan, flags: dict[str, Any], budget: int | None) -> i
         recipe=plan.recipe,
         max_findings=plan.max_findings,
     )
-    tokenizer = load_tokenizer(plan.tokenizer)
     try:
         with _progress(quiet=rank > 0) as watch:
             watch.failed = lambda: any(sister.poll() not in (None, 0) for sister in sisters)
-            outcome = run(data, options, tokenizer, watch)
+            outcome = run(data, options, context.tokenizer, watch)
     finally:
         for sister in sisters:
             if sister.poll() is None:
                 sister.terminate()
     if outcome is None:
         return 0
+    if partly and outcome.report.exit_code != 130:
+        outcome.report.exit_code = 2
     if outcome.report.exit_code != 130:
         outcome.report.probe = [
-            _probe(recipe, plan, options, tokenizer, flags)
+            _probe(recipe, context, options, flags)
             for recipe in ((plan.recipe, *flags["probe"]) if flags["probe"] else ())
         ]
     if flags["per_sample"] is not None:
@@ -248,15 +274,18 @@ def _start_sister(rank: int, world: int) -> subprocess.Popen[bytes]:
 
 
 def _probe(
-    recipe: str, plan: Plan, options: ScoreOptions, tokenizer: Tokenizer, flags: dict[str, Any]
+    recipe: str, context: Context, options: ScoreOptions, flags: dict[str, Any]
 ) -> dict[str, Any]:
     """The loss of the first rows under one recipe: the right one costs the model least."""
+    from glmlint.recipes.base import open_context
     from glmlint.scoring.findings import format_median
     from glmlint.scoring.run import run
 
+    other = open_context(replace(context.plan, recipe=recipe))
     few = flags | {"limit": PROBE_ROWS, "sample": None, "ifd": False}
-    data = read_data(flags["files"], replace(plan, recipe=recipe), few)
-    outcome = run(data, replace(options, recipe=recipe, reference=None, rank=0, world=1), tokenizer)
+    data, _ = read_data(flags["files"], other, few)
+    alone = replace(options, recipe=recipe, reference=None, rank=0, world=1, resume=True)
+    outcome = run(data, alone, other.tokenizer)
     assert outcome is not None
     rows = list(outcome.judged.values())
     content = sum(one.content for one in rows)

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 import glmlint
 from glmlint.finding import RANK, Finding
 from glmlint.scoring import findings, stats
-from glmlint.scoring.plan import PlanSize, RowScore
+from glmlint.scoring.plan import Ints, PlanSize, RowScore
 from glmlint.scoring.report import OddRow, OddToken, ScoreReport, ScoreTotals
 from glmlint.scoring.rows import Data
 from glmlint.scoring.stats import Judged
@@ -95,15 +94,20 @@ class Texts:
         return b"".join(map(self.piece, tokens)).decode("utf-8", "replace")
 
 
-def han_table(tokenizer: Vocabulary) -> npt.NDArray[np.bool_]:
-    """id -> whether its text has a Chinese character (CJK Unified Ideographs and extension A)."""
-    texts = Texts(tokenizer)
-    han = np.zeros(tokenizer.vocab_size, np.bool_)
-    for token in range(tokenizer.base_size):
-        piece = texts.piece(token)
-        if max(piece, default=0) >= 0xE3:  # no ideograph starts with a lower byte
-            han[token] = any("㐀" <= char <= "鿿" for char in piece.decode("utf-8", "ignore"))
-    return han
+class Chinese:
+    """Which ids have Chinese characters in their text, looked up as they come."""
+
+    def __init__(self, tokenizer: Vocabulary) -> None:
+        self.texts = Texts(tokenizer)
+        self.known = np.full(tokenizer.vocab_size, -1, np.int8)
+
+    def share(self, ids: Ints) -> float:
+        """Share of the ids with a CJK ideograph (Unified Ideographs and extension A)."""
+        inside = ids[(ids >= 0) & (ids < len(self.known))]
+        for token in np.unique(inside[self.known[inside] < 0]):
+            text = self.texts.text(int(token))
+            self.known[token] = any("㐀" <= char <= "鿿" for char in text)
+        return float(self.known[inside].mean()) if len(inside) else 0.0
 
 
 def conclude(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -26,6 +26,9 @@ from glmlint.scoring.stats import is_content
 
 HAN_SHARE: Final = 0.2
 """Share of content tokens with Chinese characters from which a row counts as Chinese."""
+
+
+ChineseShare = Callable[[Ints], float]
 
 
 class MessageSpan(Protocol):
@@ -140,7 +143,7 @@ def answers_alone(encoded: Encoded, row: Row, of: int) -> Iterable[Alone]:
 def collect(
     encoded: Iterable[Encoded],
     *,
-    han: npt.NDArray[np.bool_] | None = None,
+    chinese: ChineseShare | None = None,
     ifd: bool = False,
     limit: int | None = None,
     sample: int | None = None,
@@ -149,7 +152,7 @@ def collect(
     """Read rows and cut them for scoring.
 
     Args:
-        han: id -> whether its text has Chinese characters; None makes one language of all.
+        chinese: ids -> share of them with Chinese characters; None makes one language of all.
         ifd: also prepare every answer without its prompt.
         limit: only the first so many rows.
         sample: only so many rows, drawn evenly; the draw depends on `seed` and their number.
@@ -161,17 +164,17 @@ def collect(
         if limit is not None and count >= limit:
             break
         if kept is None or sample is None:
-            _add(data, one, han, ifd)
+            _add(data, one, chinese, ifd)
         elif len(kept) < sample:
             kept.append((count, one))
         elif (place := draw.randrange(count + 1)) < sample:
             kept[place] = (count, one)
     for _, one in sorted(kept or [], key=lambda pair: pair[0]):
-        _add(data, one, han, ifd)
+        _add(data, one, chinese, ifd)
     return data
 
 
-def _add(data: Data, one: Encoded, han: npt.NDArray[np.bool_] | None, ifd: bool) -> None:
+def _add(data: Data, one: Encoded, chinese: ChineseShare | None, ifd: bool) -> None:
     note = one.error or ("dropped" if one.dropped else None)
     if note is not None:
         row = make_row((), (), path=one.path, line=one.line, index=one.index)
@@ -185,15 +188,13 @@ def _add(data: Data, one: Encoded, han: npt.NDArray[np.bool_] | None, ifd: bool)
         data.alone.extend(answers_alone(one, row, len(data.rows)))
     data.rows.append(row)
     data.notes.append(note)
-    data.groups.append(group_of(row, han))
+    data.groups.append(group_of(row, chinese))
 
 
-def group_of(row: Row, han: npt.NDArray[np.bool_] | None) -> str:
+def group_of(row: Row, chinese: ChineseShare | None) -> str:
     """File, language and kind of a row: what its loss is compared with."""
     kind = "tool calls" if (row.kinds == ARGUMENTS).any() else "chat"
-    if han is None:
+    if chinese is None:
         return f"{row.path}, {kind}"
-    labels = row.labels[is_content(row.kinds)]
-    known = labels[(labels >= 0) & (labels < len(han))]
-    chinese = len(known) > 0 and float(han[known].mean()) >= HAN_SHARE
-    return f"{row.path}, {'zh' if chinese else 'other'}, {kind}"
+    zh = chinese(row.labels[is_content(row.kinds)]) >= HAN_SHARE
+    return f"{row.path}, {'zh' if zh else 'other'}, {kind}"
