@@ -495,12 +495,14 @@ def _encoded(
             path, prepared.line, index, _NO_IDS, _NO_IDS, None if dropped else error, dropped, []
         )
     tokens = sequence(prepared.rendered, context)
-    messages = (
-        prepared.value["messages"]
-        if prepared.value is not UNSET
-        else [msgspec.to_builtins({"role": m.role, "content": m.content, "metadata": m.metadata})
-              for m in prepared.sample.messages]  # type: ignore[union-attr]  # a row without value was decoded
-    )  # fmt: skip
+    if prepared.value is not UNSET:
+        messages = prepared.value["messages"]
+    else:
+        assert prepared.sample is not None  # a row without a value was decoded typed
+        messages = [
+            {"role": message.role, "metadata": message.metadata or None}
+            for message in prepared.sample.messages
+        ]
     return EncodedRow(
         path,
         prepared.line,

@@ -1,0 +1,5 @@
+"""`python -m glmlint`."""
+
+from glmlint.cli import main
+
+main()

@@ -1,0 +1,394 @@
+"""Commands and flags, nothing else: what they do stands in the modules that they call."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from glmlint import __version__
+from glmlint.options import SHARE, Failure, complete_rules, make_plan, plan_options, rule_options
+
+if TYPE_CHECKING:
+    from glmlint.plan import Plan
+    from glmlint.recipes.base import Context
+    from glmlint.report import Report
+
+LATER = {
+    "convert": "glmlint.convert.command:convert",
+    "score": "glmlint.scoring.command:score",
+}
+"""Commands whose modules are imported when they are called."""
+
+
+class Commands(click.Group):
+    """The group of commands; some are loaded late, so that `--version` stays quick."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """All names, in the order of the help text."""
+        return [*super().list_commands(context), *LATER]
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of that name."""
+        if name in LATER:
+            module, _, attribute = LATER[name].partition(":")
+            command: click.Command = getattr(importlib.import_module(module), attribute)
+            return command
+        return super().get_command(context, name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="glmlint %(version)s")
+@click.option("--debug", is_flag=True, help="Show tracebacks of errors in glmlint itself.")
+def cli(debug: bool) -> None:
+    """See exactly what your trainer will train on, before you pay for the GPU.
+
+    \b
+    glmlint check train.jsonl          what trains, what is lost, which rows are broken
+    glmlint show train.jsonl:17        one sample, token by token
+    glmlint explain null-content       what a rule means
+    """
+    del debug  # read by `main`
+
+
+_REPORT_OPTIONS = (
+    click.option("--fail-on", type=click.Choice(["error", "warning", "info", "never"]),
+                 help="The mildest severity that fails the run.  [default: error]"),
+    click.option("--max-lost-share", type=SHARE, metavar="X",
+                 help="A sample that loses a larger share of its supervised tokens is an error.  "
+                      "[default: 0.1]"),
+    click.option("--max-truncated-samples", type=SHARE, metavar="X",
+                 help="Fail when a larger share of samples is cut at all."),
+    click.option("--min-trainable-ratio", type=SHARE, metavar="X",
+                 help="Fail when a file's trainable-token ratio is lower."),
+    click.option("--min-row-ratio", type=SHARE, metavar="X",
+                 help="Report samples with a lower trainable-token ratio."),
+    click.option("--near-duplicates", type=SHARE, metavar="X",
+                 help="Report rows that are at least this similar."),
+    click.option("--eval", multiple=True, metavar="FILE",
+                 help="A file of the validation split: report rows that stand in both."),
+    click.option("--format", "formats", multiple=True, metavar="FORMAT",
+                 help="text, json, jsonl or github; may be repeated, each with its --output.  "
+                      "[default: text]"),
+    click.option("--output", "outputs", multiple=True, metavar="FILE",
+                 help="Where the format before goes.  [default: standard output]"),
+    click.option("--max-findings", type=click.IntRange(0), metavar="N",
+                 help="How many findings are kept and printed; counts are always whole."),
+    click.option("--statistics", is_flag=True, help="Count findings by rule."),
+    click.option("--quiet", "-q", is_flag=True, help="Print findings only."),
+    click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto",
+                 help="[default: auto]"),
+    click.option("--progress", type=click.Choice(["auto", "always", "never"]), default="auto",
+                 help="Progress on standard error.  [default: auto]"),
+)  # fmt: skip
+
+
+def report_options(command: Any) -> Any:
+    """Add the flags that say what is printed and what fails."""
+    for option in reversed(_REPORT_OPTIONS):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]…")
+@plan_options
+@rule_options
+@report_options
+def check(
+    paths: tuple[str, ...],
+    formats: tuple[str, ...],
+    outputs: tuple[str, ...],
+    statistics: bool,
+    quiet: bool,
+    color: str,
+    progress: str,
+    **flags: Any,
+) -> None:
+    """Lint files or folders; `-` is standard input, no PATH the current folder.
+
+    Exit code 0: clean; 1: findings at or over --fail-on; 2: something could not be read or done;
+    130: interrupted.
+    """
+    from glmlint.reporters.base import ReporterOptions, get, names
+
+    paths = paths or (".",)
+    formats = formats or ("text",)
+    for form in formats:
+        if form not in names():
+            raise Failure(f"unknown format {form}: one of {', '.join(names())}")
+    if len(outputs) > len(formats):
+        raise Failure("more --output than --format")
+    plan, context = make_plan(flags, paths)
+    report = read_all(paths, plan, context, progress)
+
+    from glmlint.finish import finish
+
+    result = finish(report, plan, context)
+    for index, form in enumerate(formats):
+        target = outputs[index] if index < len(outputs) else "-"
+        with _open_output(target) as out:
+            terminal = target == "-" and out.isatty()
+            options = ReporterOptions(
+                width=_width(),
+                color=color == "always" or (color == "auto" and terminal and not _no_color()),
+                terminal=terminal,
+                quiet=quiet,
+                statistics=statistics,
+                max_findings=plan.max_findings,
+            )
+            get(form).write(result, out, options)
+    for path, reason in report.problems:
+        click.echo(f"glmlint: {path}: {reason}", err=True)
+    if report.interrupted:
+        click.echo("glmlint: interrupted; this is what was found so far", err=True)
+    raise SystemExit(result.exit_code)
+
+
+def read_all(
+    paths: tuple[str, ...], plan: Plan, context: Context, progress: str = "never"
+) -> Report:
+    """Check every file; what can't be read is kept as a problem, and the others go on."""
+    from glmlint.check import check_lines
+    from glmlint.progress import Progress
+    from glmlint.report import Report
+    from glmlint.source import SourceError, find_inputs, read_chunks
+
+    inputs, missing = find_inputs(paths)
+    report = Report()
+    report.problems = [(problem.path, problem.reason) for problem in missing]
+    with Progress([file.path for file in inputs], progress) as bar:
+        for file in inputs:
+            report.file(file.path)
+            try:
+                for chunk in read_chunks(file):
+                    report.merge(check_lines([chunk], plan, context), plan.max_findings)
+                    bar.add(len(chunk.lines), sum(map(len, chunk.lines)))
+            except SourceError as error:
+                report.problems.append((file.path, error.reason))
+            except KeyboardInterrupt:
+                report.interrupted = True
+                break
+    return report
+
+
+@cli.command()
+@click.argument("place", metavar="FILE[:LINE]")
+@plan_options
+@rule_options
+@click.option("--ids", is_flag=True, help="Print token ids too.")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto",
+              help="[default: auto]")  # fmt: skip
+def show(place: str, ids: bool, color: str, **flags: Any) -> None:
+    """One sample as the trainer sees it: supervised, masked and lost tokens, and the budget."""
+    from glmlint.reporters.base import ReporterOptions
+    from glmlint.show import ShowError
+    from glmlint.show import show as print_sample
+
+    path, line = split_place(place)
+    plan, context = make_plan(flags, (path,))
+    terminal = sys.stdout.isatty()
+    options = ReporterOptions(
+        width=_width(),
+        color=color == "always" or (color == "auto" and terminal and not _no_color()),
+        terminal=terminal,
+        quiet=False,
+        statistics=False,
+        max_findings=plan.max_findings,
+    )
+    try:
+        print_sample(path, line, plan, context, sys.stdout, options, ids)
+    except ShowError as error:
+        raise Failure(str(error)) from None
+
+
+@cli.command()
+@click.argument("place", metavar="FILE[:LINE]")
+@plan_options
+@click.option("--no-truncate", is_flag=True, help="The whole sequence, before the budget cuts it.")
+def encode(place: str, no_truncate: bool, **flags: Any) -> None:
+    """Print the trainer's own ids and labels, one JSON object a sample.
+
+    A row at which the trainer raises gives its exception as "error".
+    """
+    import msgspec
+
+    from glmlint.check import encode_rows
+    from glmlint.source import SourceError, find_inputs
+
+    path, line = split_place(place)
+    plan, context = make_plan(flags, (path,))
+    inputs, missing = find_inputs((path,))
+    for problem in missing:
+        raise Failure(f"{problem.path}: {problem.reason}")
+    write = sys.stdout.buffer.write
+    found = False
+    try:
+        files = [file.path for file in inputs]
+        for row in encode_rows(files, plan, context=context, truncate=not no_truncate):
+            if line is not None and row.line != line:
+                continue
+            found = True
+            entry: dict[str, Any] = {"line": row.line, "index": row.index}
+            if len(files) > 1:
+                entry = {"path": row.path, **entry}
+            if row.error is not None:
+                entry["error"] = row.error
+            elif row.dropped:
+                entry["dropped"] = True
+            else:
+                entry["input_ids"] = row.input_ids.tolist()
+                entry["labels"] = row.labels.tolist()
+            write(msgspec.json.encode(entry) + b"\n")
+    except SourceError as error:
+        sys.stdout.flush()
+        raise Failure(f"{path}: {error.reason}") from None
+    if line is not None and not found:
+        raise Failure(f"{path} has no sample at line {line}")
+
+
+@cli.command()
+@plan_options
+@rule_options
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+              help="[default: text]")  # fmt: skip
+def rules(form: str, **flags: Any) -> None:
+    """The catalogue of rules: severity, family, fix, and which are on."""
+    from glmlint.reporters.catalogue import write_rules
+    from glmlint.settings import SettingsError, resolve
+
+    flags.pop("allow_download", None)
+    try:
+        plan = resolve({name.replace("_", "-"): value for name, value in flags.items()})
+    except SettingsError as error:
+        raise Failure(str(error)) from None
+    write_rules(plan, sys.stdout, form, _width(), sys.stdout.isatty() and not _no_color())
+
+
+@cli.command()
+@click.argument("rule", shell_complete=complete_rules)
+@click.option("--lang", type=click.Choice(["en", "zh", "auto"]), default="auto")
+def explain(rule: str, lang: str) -> None:
+    """One rule: what it means, why it matters in training, examples, how to repair it."""
+    from glmlint.reporters.catalogue import UnknownRule, write_rule
+    from glmlint.settings import resolve
+
+    lang = resolve({"lang": lang}).lang
+    try:
+        write_rule(rule, sys.stdout, lang, _width(), sys.stdout.isatty() and not _no_color())
+    except UnknownRule as error:
+        raise Failure(str(error)) from None
+
+
+@cli.command()
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
+              help="[default: text]")  # fmt: skip
+@click.option("--lang", type=click.Choice(["en", "zh", "auto"]), default="auto")
+def recipes(form: str, lang: str) -> None:
+    """The trainers that glmlint knows to the token, with source and date."""
+    from glmlint.reporters.catalogue import write_recipes
+    from glmlint.settings import resolve
+
+    lang = resolve({"lang": lang}).lang
+    write_recipes(sys.stdout, form, lang, _width(), sys.stdout.isatty() and not _no_color())
+
+
+def split_place(place: str) -> tuple[str, int | None]:
+    """FILE or FILE:LINE -> path and line."""
+    path, colon, number = place.rpartition(":")
+    if colon and number.isdecimal() and not os.path.exists(place):  # noqa: PTH110  # any text at all
+        return path, int(number)
+    return place, None
+
+
+def _width() -> int:
+    import shutil
+
+    return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+
+def _no_color() -> bool:
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+class _open_output:
+    """Standard output, or a file that is there whole or not at all."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.file: IO[str] | None = None
+
+    def __enter__(self) -> IO[str]:
+        if self.target == "-":
+            return sys.stdout
+        try:
+            self.file = open(f"{self.target}.part", "w", encoding="utf-8", newline="")  # noqa: SIM115, PTH123
+        except OSError as error:
+            raise Failure(f"--output {self.target}: {error.strerror}") from None
+        return self.file
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self.file is not None:
+            self.file.close()
+            if kind is None:
+                os.replace(f"{self.target}.part", self.target)  # noqa: PTH105
+            else:
+                os.unlink(f"{self.target}.part")  # noqa: PTH108
+
+
+def main() -> None:
+    """The console script: clear errors, no tracebacks, quiet on a broken pipe."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # paths and data may hold what the terminal can't show
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = cli.main(standalone_mode=False)
+        code = code if isinstance(code, int) else 0
+        sys.stdout.flush()
+    except click.exceptions.Abort:
+        click.echo("glmlint: interrupted", err=True)
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+        code = _flush(code)
+    except BrokenPipeError:
+        code = 0
+    except KeyboardInterrupt:
+        click.echo("glmlint: interrupted", err=True)
+        code = 130
+    except Exception as error:  # a fault of glmlint itself: one line, or the traceback on request
+        if "--debug" in sys.argv:
+            raise
+        click.echo(
+            f"glmlint: this is a bug in glmlint: {type(error).__name__}: {error} "
+            "(glmlint --debug … shows where)",
+            err=True,
+        )
+        code = 2
+    # Nothing is left to do, and a closed pipe must not make the interpreter complain on its way out.
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _flush(code: int) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+if __name__ == "__main__":
+    main()
