@@ -1,0 +1,48 @@
+"""Alpaca: `instruction`, `input`, `output`, with `system` and `history`; and its other spellings."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from glmlint.convert import kinds
+from glmlint.convert.base import Format, GlmRow, Notes, Refused
+from glmlint.convert.chat import assemble, pairs, read_columns
+
+_QUESTION: Final = ("instruction", "prompt")
+_INPUT: Final = ("input", "query", "context")
+_ANSWER: Final = ("output", "response", "answer")
+
+
+def read(row: Any, notes: Notes) -> GlmRow:
+    """Instruction and input are joined by a newline, as LLaMA-Factory joins them.
+
+    Lists of questions and answers under `input` and `output` are a conversation of several turns.
+    """
+    if not isinstance(row, dict):
+        raise Refused(kinds.NO_QUESTION)
+    question, more, answer = (
+        next((key for key in keys if key in row), keys[0]) for keys in (_QUESTION, _INPUT, _ANSWER)
+    )
+    messages = pairs(row.get("history"), "history")
+    asked, answered = row.get(more), row.get(answer)
+    if isinstance(asked, list) and isinstance(answered, list) and len(asked) == len(answered):
+        messages += pairs([list(pair) for pair in zip(asked, answered, strict=True)], more)
+        asked = answered = None
+    texts = [text for text in (row.get(question), asked) if text not in (None, "")]
+    if not all(isinstance(text, str) for text in texts) or (not texts and not messages):
+        raise Refused(kinds.NO_QUESTION, question)
+    if answered is not None or texts:
+        if not isinstance(answered, str):
+            raise Refused(kinds.NO_ANSWER, answer)
+        messages.append({"role": "user", "content": "\n".join(texts)})
+        messages.append({"role": "assistant", "content": answered})
+    consumed = {question, more, answer, "history", *read_columns(row, messages, notes)}
+    return assemble(row, consumed, messages, notes)
+
+
+FORMAT = Format(
+    name="alpaca",
+    recognised=("alpaca",),
+    about="instruction, input, output, and history",
+    read=read,
+)

@@ -1,0 +1,87 @@
+"""Types of the converters: a format, what was lost on the way, a refused row; and the registry."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from glmlint.finding import Pointer
+
+GlmRow = dict[str, Any]
+"""A row with GLM `messages`; its other keys are the source's own."""
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A kind of loss, guess or refusal, with its sentence."""
+
+    name: str
+    en: str
+    zh: str
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """One thing that a row could not carry over, or that was guessed."""
+
+    kind: Kind
+    pointer: Pointer
+    """Where it stands in the source row."""
+
+
+class Refused(Exception):
+    """A row that cannot be converted."""
+
+    def __init__(self, kind: Kind, *pointer: str | int, detail: str = "") -> None:
+        super().__init__(kind.name)
+        self.kind = kind
+        self.pointer: Pointer = pointer
+        self.detail = detail
+        """What stands there, in a few words, where that helps to find it."""
+
+
+class Notes(msgspec.Struct):
+    """What the conversion of one row has to say, and the choices that it was given."""
+
+    losses: list[Loss] = []
+    take: str | None = None
+    """Which answer of a preference row becomes the answer: "chosen", or None to refuse."""
+
+    def add(self, kind: Kind, *pointer: str | int) -> None:
+        """Note a loss at a place of the source row."""
+        self.losses.append(Loss(kind, pointer))
+
+
+class Format(msgspec.Struct, frozen=True, kw_only=True):
+    """A format of rows. Its module holds it as `FORMAT`; that is all it takes to be known."""
+
+    name: str
+    """As `--from` and `--to` spell it."""
+    recognised: tuple[str, ...]
+    """The answers of `formats.recognise` that mean it."""
+    about: str
+    read: Callable[[Any, Notes], GlmRow]
+    """Row -> GLM row. Notes losses; raises Refused."""
+    write: Callable[[GlmRow, Notes], dict[str, Any]] | None = None
+    """GLM row of good shape -> row, where glmlint writes the format. Notes losses."""
+
+
+@cache
+def formats() -> dict[str, Format]:
+    """All formats by name, found among the modules of this package."""
+    package = importlib.import_module("glmlint.convert")
+    found = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"glmlint.convert.{info.name}")
+        format_ = getattr(module, "FORMAT", None)
+        if isinstance(format_, Format):
+            found[format_.name] = format_
+    return found
+
+
+def reader_of(recognised: str) -> Format | None:
+    """The format that reads rows which `formats.recognise` names so."""
+    return next((one for one in formats().values() if recognised in one.recognised), None)

@@ -1,0 +1,275 @@
+"""`glmlint convert`: flags in, the converted file and what was lost on the way out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+
+from glmlint.convert.base import Kind, formats
+from glmlint.convert.run import (
+    Count,
+    Outcome,
+    as_array,
+    as_lines,
+    convert_rows,
+    write_atomically,
+    writers,
+)
+from glmlint.finding import Pointer, json_pointer, place
+from glmlint.source import SourceError, find_inputs, read_chunks
+
+SHOWN_REFUSALS: Final = 20
+"""Refused rows that the text report lists; the JSON report has more."""
+
+_WORDS: Final[dict[str, dict[str, Any]]] = {
+    "en": {
+        "refused": "not converted",
+        "times": "{times} times in {rows} rows",
+        "more": "and {more} more rows that were not converted",
+        "done": "{converted} of {rows} rows converted to {to}{formats}{target}",
+        "kept": "{path} is left as it was: no row could be converted",
+        "nothing": "nothing was written: no row could be converted",
+        "title": "Lost or guessed on the way",
+        "columns": ("what", "times", "rows", "first", ""),
+    },
+    "zh": {
+        "refused": "未转换",
+        "times": "{rows} 行中共 {times} 次",
+        "more": "另有 {more} 行未转换",
+        "done": "{rows} 行中有 {converted} 行转换为 {to}{formats}{target}",
+        "kept": "{path} 保持原样：没有一行可以转换",
+        "nothing": "没有写出任何内容：没有一行可以转换",
+        "title": "转换中丢失或推测的内容",
+        "columns": ("类别", "次数", "行数", "首次出现", ""),
+    },
+}
+
+
+class ConvertFailed(click.ClickException):
+    """One line on standard error, exit code 2."""
+
+    exit_code = 2
+
+
+@click.command("convert")
+@click.argument("file", metavar="FILE")
+@click.option("--to", type=click.Choice(sorted(writers())), required=True, help="What to write.")
+@click.option(
+    "--from", "source", type=click.Choice(["auto", *sorted(formats())]), default="auto",
+    show_default=True, help="What the rows are; auto looks at each.",
+)  # fmt: skip
+@click.option(
+    "--output", "-o", default="-", metavar="FILE|-", show_default=True,
+    help="Where to write: JSON Lines, or one array where the name ends in .json.",
+)  # fmt: skip
+@click.option("--take", type=click.Choice(["chosen"]), help="The answer of preference rows.")
+@click.option("--strict", is_flag=True, help="Exit 1 also when something was lost or guessed.")
+@click.option("--force", is_flag=True, help="Let the output replace the input.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
+    help="Of the report on standard error.",
+)  # fmt: skip
+@click.option(
+    "--lang", type=click.Choice(["en", "zh", "auto"]), default="auto", show_default=True
+)  # fmt: skip
+@click.pass_context
+def convert(context: click.Context, /, **flags: Any) -> None:
+    """Convert FILE (- is standard input) between GLM messages and other trainers' formats.
+
+    What could not be carried over is told on standard error. Exit code 1 when a row was not
+    converted.
+    """
+    context.exit(convert_file(flags))
+
+
+def convert_file(flags: dict[str, Any]) -> int:
+    """Convert, write and report; returns the exit code. `flags` are those of `convert`."""
+    lang = _language(flags["lang"])
+    inputs, problems = find_inputs([flags["file"]])
+    if problems:
+        raise ConvertFailed(f"{_shown(problems[0].path)}: {problems[0].reason}")
+    if len(inputs) > 1:
+        raise ConvertFailed(f"{_shown(flags['file'])}: {len(inputs)} files; convert takes one")
+    output = None if flags["output"] == "-" else Path(flags["output"])
+    if output is not None:
+        _refuse_output(inputs[0].path, output, flags["force"])
+    outcome = Outcome()
+    rows = convert_rows(
+        read_chunks(inputs[0]),
+        outcome,
+        target=writers()[flags["to"]],
+        source=None if flags["source"] == "auto" else formats()[flags["source"]],
+        take=flags["take"],
+    )
+    try:
+        if output is None:
+            _write_stdout(as_lines(rows))
+        else:
+            name = output.name.removesuffix(".gz")
+            pieces = as_array(rows) if name.endswith(".json") else as_lines(rows)
+            write_atomically(output, pieces, lambda: outcome.converted > 0)
+    except SourceError as error:
+        raise ConvertFailed(f"{_shown(inputs[0].path)}: {error.reason}") from None
+    except BrokenPipeError:  # the reader of the output, such as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return outcome.exit_code(flags["strict"])
+    except OSError as error:
+        raise ConvertFailed(f"{_shown(flags['output'])}: {error.strerror or error}") from None
+    except KeyboardInterrupt:
+        raise ConvertInterrupted("interrupted: nothing was replaced") from None
+    code = outcome.exit_code(flags["strict"])
+    if flags["form"] == "json":
+        report = _json(outcome, inputs[0].path, flags, code, lang)
+        click.echo(msgspec.json.encode(report), err=True)
+    else:
+        _print(outcome, inputs[0].path, flags, lang)
+    return code
+
+
+class ConvertInterrupted(ConvertFailed):
+    """The user stopped it: exit code 130."""
+
+    exit_code = 130
+
+
+def _refuse_output(source: str, output: Path, force: bool) -> None:
+    if output.name.endswith((".zst", ".parquet")):
+        raise ConvertFailed(f"{_shown(output)}: written are .jsonl, .json and .gz of them")
+    if source == "-" or force:
+        return
+    try:
+        same = output.samefile(source)
+    except OSError:
+        return
+    if same:
+        raise ConvertFailed(f"{_shown(output)} is the input itself; --force replaces it")
+
+
+def _write_stdout(pieces: Iterator[bytes]) -> None:
+    stream = sys.stdout.buffer
+    stream.writelines(pieces)
+    stream.flush()
+
+
+def _language(lang: str) -> str:
+    if lang != "auto":
+        return lang
+    values = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return "zh" if next(filter(None, values), "").lower().startswith("zh") else "en"
+
+
+# --- the report ----------------------------------------------------------------------------------
+
+
+def _shown(path: str | Path) -> str:
+    return click.format_filename(path)
+
+
+def _sentence(kind: Kind, lang: str) -> str:
+    return kind.zh if lang == "zh" else kind.en
+
+
+def _place(pointer: Pointer) -> str:
+    # A key may hold half a surrogate pair, which no terminal can show.
+    return place(pointer).encode("utf-8", "replace").decode() if pointer else ""
+
+
+def _print(outcome: Outcome, path: str, flags: dict[str, Any], lang: str) -> None:
+    words = _WORDS[lang]
+    path = "<stdin>" if path == "-" else _shown(path)
+    for defect in outcome.file_defects:
+        if not outcome.rows:
+            click.echo(f"{path}: {defect.values.get('kind', defect.rule)}", err=True)
+    for refusal in outcome.refusals[:SHOWN_REFUSALS]:
+        parts = (refusal.detail, _place(refusal.pointer))
+        told = ", ".join(part for part in parts if part)
+        sentence = _sentence(refusal.kind, lang) + (f" [{told}]" if told else "")
+        click.echo(f"{path}:{refusal.line}: {words['refused']}: {sentence}", err=True)
+    hidden = outcome.rows - outcome.converted - min(len(outcome.refusals), SHOWN_REFUSALS)
+    if hidden:
+        click.echo(f"{path}: {words['more'].format(more=hidden)}", err=True)
+    if outcome.losses:
+        _print_losses(list(outcome.losses.values()), path, words, lang)
+    was = ", ".join(f"{name} {rows}" for name, rows in sorted(outcome.formats.items()))
+    into = "" if flags["output"] == "-" else f" -> {_shown(flags['output'])}"
+    values = {"converted": outcome.converted, "rows": outcome.rows, "to": flags["to"]}
+    done = words["done"].format(
+        **values, formats=f" ({was})" if was else "", target=into if outcome.converted else ""
+    )
+    click.echo(f"{path}: {done}", err=True)
+    if not outcome.converted:
+        there = flags["output"] != "-" and Path(flags["output"]).exists()
+        told = words["kept" if there else "nothing"].format(path=_shown(flags["output"]))
+        click.echo(f"{path}: {told}", err=True)
+
+
+def _print_losses(losses: list[Count], path: str, words: dict[str, Any], lang: str) -> None:
+    losses.sort(key=lambda count: (-count.rows, count.kind.name))
+    if not sys.stderr.isatty():
+        for count in losses:
+            times = words["times"].format(times=count.times, rows=count.rows)
+            where = f" [{_place(count.pointer)}]" if count.pointer else ""
+            sentence = _sentence(count.kind, lang)
+            line = f"{path}:{count.line}: {count.kind.name}: {sentence}{where} ({times})"
+            click.echo(line, err=True)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=words["title"], title_justify="left")
+    for index, column in enumerate(words["columns"]):
+        table.add_column(column, justify="right" if index in (1, 2) else "left", overflow="fold")
+    for count in losses:
+        where = f"{count.line} {_place(count.pointer)}".strip()
+        cells = (count.kind.name, str(count.times), str(count.rows), where)
+        table.add_row(*map(Text, (*cells, _sentence(count.kind, lang))))
+    Console(stderr=True).print(table)
+
+
+def _json(
+    outcome: Outcome, path: str, flags: dict[str, Any], code: int, lang: str
+) -> dict[str, Any]:
+    def counts(of: dict[str, Count]) -> list[dict[str, Any]]:
+        return [
+            {
+                "kind": name,
+                "times": count.times,
+                "rows": count.rows,
+                "line": count.line,
+                "pointer": _pointer(count.pointer),
+                "what": _sentence(count.kind, lang),
+            }
+            for name, count in sorted(of.items())
+        ]
+
+    return {
+        "path": _shown(path),
+        "to": flags["to"],
+        "output": _shown(flags["output"]),
+        "rows": outcome.rows,
+        "converted": outcome.converted,
+        "formats": outcome.formats,
+        "losses": counts(outcome.losses),
+        "refused": counts(outcome.refused),
+        "refusals": [
+            {
+                "line": one.line,
+                "kind": one.kind.name,
+                "pointer": _pointer(one.pointer),
+                "detail": one.detail.encode("utf-8", "replace").decode(),
+            }
+            for one in outcome.refusals
+        ],
+        "exit_code": code,
+    }
+
+
+def _pointer(pointer: Pointer) -> str:
+    return json_pointer(pointer).encode("utf-8", "replace").decode()

@@ -1,0 +1,174 @@
+"""What converters say: the kinds of losses and guesses, and the reasons to refuse a row."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from glmlint.convert.base import Kind
+
+# --- lost on the way, or guessed ------------------------------------------------------------------
+
+REASONING: Final = Kind(
+    "reasoning",
+    "the reasoning is left out: GLM-4 messages have no place for it",
+    "思考过程被略去：GLM-4 的消息没有它的位置",
+)
+MEDIA: Final = Kind(
+    "media",
+    "images, video or audio are not carried over: only text is",
+    "图像、视频或音频没有转换：只保留文本",
+)
+PART: Final = Kind(
+    "part",
+    "a content part of a type that is not known is left out",
+    "内容中有未知类型的部分，已略去",
+)
+PARTS_JOINED: Final = Kind(
+    "parts-joined",
+    "several text parts of one message were joined by a newline",
+    "同一条消息的多个文本部分用换行连接",
+)
+MESSAGE_KEY: Final = Kind(
+    "message-key",
+    "a key of a message is left out: the target has no place for it",
+    "消息的一个键被略去：目标格式没有它的位置",
+)
+ROW_KEY: Final = Kind(
+    "row-key",
+    "a key of the row is left out: the target uses its name for something else",
+    "行的一个键被略去：目标格式用这个名字表示别的内容",
+)
+NULL_CONTENT: Final = Kind(
+    "null-content",
+    "a message without content became an empty one, which the template leaves out",
+    "没有内容的消息变成了空消息，模板会略去它",
+)
+CONTENT_NOT_TEXT: Final = Kind(
+    "content-not-text",
+    "content that is not text was written as JSON text",
+    "不是文本的内容写成了 JSON 文本",
+)
+EMPTY_ARGUMENTS: Final = Kind(
+    "empty-arguments",
+    "a tool call without arguments got {}",
+    "没有参数的工具调用写成了 {}",
+)
+PARALLEL_CALLS: Final = Kind(
+    "parallel-calls",
+    "several tool calls of one message became one message each: GLM-4 makes one call a message",
+    "同一条消息的多个工具调用拆成了多条消息：GLM-4 每条消息只有一个调用",
+)
+RESULTS_BY_ORDER: Final = Kind(
+    "results-by-order",
+    "tool results without ids were given to the calls in their order",
+    "工具结果没有 id，按顺序对应到各个调用",
+)
+RESULTS_UNMATCHED: Final = Kind(
+    "results-unmatched",
+    "tool results could not be matched to the calls: they follow after all of them",
+    "工具结果无法与调用对应：放在所有调用之后",
+)
+CALL_IN_TEXT: Final = Kind(
+    "call-in-text",
+    "a tool call is written inside the text and stays text: GLM-4 would learn to write that text",
+    "工具调用写在正文里，仍按正文保留：GLM-4 会学成输出这段文字",
+)
+PARAMETERS_ADDED: Final = Kind(
+    "parameters-added",
+    "a tool without parameters got an empty schema: the official script raises without one",
+    "没有 parameters 的工具补上了空的 schema：缺少它官方脚本会报错",
+)
+SYSTEM_COLUMN: Final = Kind(
+    "system-column",
+    "the system column is left out: the conversation begins with another system message",
+    "system 列被略去：对话以另一条 system 消息开头",
+)
+LABEL_FALSE: Final = Kind(
+    "label-false",
+    "label is false: the answer is one to avoid, and plain fine-tuning would teach it",
+    "label 为 false：这是应当避免的回答，普通微调会把它教给模型",
+)
+REJECTED: Final = Kind(
+    "rejected",
+    "the rejected answer is left out",
+    "被拒绝的回答被略去",
+)
+EMPTY_TOOLS: Final = Kind(
+    "empty-tools",
+    "an empty tool list is left out",
+    "空的工具列表被略去",
+)
+BUILTIN_TOOL: Final = Kind(
+    "builtin-tool",
+    "a tool that is no function is written as it is: the target's trainers do not know it",
+    "非 function 类型的工具照原样写出：目标格式的训练器不认识它",
+)
+NOT_OBJECT: Final = Kind(
+    "arguments-not-object",
+    "the arguments of a call are no JSON object: written as a string",
+    "工具调用的参数不是 JSON 对象：写成字符串",
+)
+RESULT_WITHOUT_CALL: Final = Kind(
+    "result-without-call",
+    "a tool result without a call before it has no tool_call_id",
+    "前面没有调用的工具结果没有 tool_call_id",
+)
+METADATA: Final = Kind(
+    "metadata",
+    "metadata on a message that is no tool call is left out",
+    "不是工具调用的消息上的 metadata 被略去",
+)
+TOOLS_ELSEWHERE: Final = Kind(
+    "tools-elsewhere",
+    "tools that are not on the first system message are left out",
+    "不在第一条 system 消息上的工具被略去",
+)
+TURN_ORDER: Final = Kind(
+    "turn-order",
+    "turns do not alternate: LLaMA-Factory drops such a ShareGPT row",
+    "轮次没有交替：LLaMA-Factory 会丢弃这样的 ShareGPT 行",
+)
+
+# --- refused ----------------------------------------------------------------------------------
+
+UNKNOWN_FORMAT: Final = Kind(
+    "unknown-format", "the row is in no format that is known", "无法识别这一行的格式"
+)
+NO_MESSAGES: Final = Kind(
+    "no-messages",
+    "there is no list of messages where the format has it",
+    "没有该格式应有的消息列表",
+)
+MESSAGE_NOT_OBJECT: Final = Kind("message-not-object", "a message is not an object", "消息不是对象")
+UNKNOWN_ROLE: Final = Kind("unknown-role", "a role that is not known", "未知的角色")
+CALL_UNREADABLE: Final = Kind(
+    "call-unreadable",
+    "a tool call without a name, or that is no JSON, cannot be carried over",
+    "工具调用没有名称或不是 JSON，无法转换",
+)
+TOOLS_UNREADABLE: Final = Kind(
+    "tools-unreadable",
+    "the tools are no JSON list of functions",
+    "tools 不是由函数组成的 JSON 列表",
+)
+NO_QUESTION: Final = Kind("no-question", "there is no question as text", "没有文本形式的问题")
+NO_ANSWER: Final = Kind("no-answer", "there is no answer as text", "没有文本形式的回答")
+PREFERENCE: Final = Kind(
+    "preference",
+    "a preference row has two answers: --take chosen makes the chosen one the answer",
+    "偏好数据有两个回答：用 --take chosen 取被选中的回答",
+)
+PLAIN_TEXT: Final = Kind(
+    "text",
+    "plain text has no roles: nobody asks and nobody answers",
+    "纯文本没有角色，没有提问也没有回答",
+)
+BROKEN: Final = Kind("broken", "the row cannot be read", "这一行无法读取")
+NOT_WRITABLE: Final = Kind(
+    "not-writable",
+    "the row holds a value that JSON in UTF-8 cannot say",
+    "这一行含有 UTF-8 编码的 JSON 无法表示的值",
+)
+SHAPE: Final = Kind(
+    "shape", "the GLM row that came out is not of good shape", "得到的 GLM 行格式不正确"
+)

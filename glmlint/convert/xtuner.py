@@ -1,0 +1,33 @@
+"""XTuner: `conversation` of entries with input and output, the first with the system text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from glmlint.convert import kinds
+from glmlint.convert.base import Format, GlmRow, Notes, Refused
+from glmlint.convert.chat import Message, assemble, pairs, read_columns, turns_of
+
+
+def read(row: Any, notes: Notes) -> GlmRow:
+    """Each entry is a question and its answer; an entry's `system` comes before them."""
+    key, entries = turns_of(row, ("conversation", "conversations", "messages"))
+    messages: list[Message] = []
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise Refused(kinds.MESSAGE_NOT_OBJECT, key, index)
+        if isinstance(entry.get("system"), str) and entry["system"]:
+            messages.append({"role": "system", "content": entry["system"]})
+        messages += pairs([[entry.get("input"), entry.get("output")]], key, index)
+        for name in entry.keys() - {"system", "input", "output"}:
+            notes.add(kinds.MESSAGE_KEY, key, index, name)
+    consumed = {key, *read_columns(row, messages, notes)}
+    return assemble(row, consumed, messages, notes)
+
+
+FORMAT = Format(
+    name="xtuner",
+    recognised=("xtuner",),
+    about="conversation of input and output",
+    read=read,
+)
