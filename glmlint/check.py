@@ -188,7 +188,7 @@ def _good(sample: Sample, prepared: Prepared, context: Context) -> bool:
                 return False
         if message.metadata is not UNSET:
             facts |= Fact.CALLS
-        if not message.content:
+        if not message.content or message.content.isspace():
             facts |= Fact.EMPTY
         elif message.role == "assistant" and message.content[0] in '{["':
             facts |= Fact.CALLS
@@ -301,8 +301,8 @@ class Checker:
                     continue
                 if rule.when & facts or (rule.when == Fact.ANY and not facts & Fact.DEFECT):
                     rules.append((loaded, severity))
-            # `trainer-raises` speaks only where no narrower rule named the exception.
-            rules.sort(key=lambda item: item[0].rule.name in LAST)
+            # Some rules speak only where no narrower rule did.
+            rules.sort(key=lambda item: LAST.get(item[0].rule.name, 0))
             self._by_facts[key] = rules
         return self._by_facts[key]
 
@@ -323,6 +323,8 @@ class Checker:
                     level = problem.severity
                 if level == "off":
                     continue
+                if level != "info":
+                    row.named.append(problem.pointer or ())
                 if problem.once is not None:
                     pending.append(
                         ((rule.name, problem.once), self._once(row, rule.name, level, problem))
@@ -372,8 +374,8 @@ class Checker:
         )  # fmt: skip
 
 
-LAST: Final = ("trainer-raises",)
-"""Rules that look at what the others said of the row."""
+LAST: Final = {"invalid-shape": 1, "trainer-raises": 2}
+"""Rules that look at what the others said of the row, and their order."""
 
 
 def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:

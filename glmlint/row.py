@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from glmlint.finding import Defect
+from glmlint.finding import Defect, Pointer
 from glmlint.mask import TokenRow, sequence
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, Rendered, TrainerError
@@ -38,7 +38,7 @@ class Fact:
     CONTROL: Final = 1 << 6
     """Text that may hold a typed control token."""
     EMPTY: Final = 1 << 7
-    """A message with empty content."""
+    """A message whose content is empty or white space."""
     THINK: Final = 1 << 8
     """The letters of a think tag."""
     RAISES: Final = 1 << 9
@@ -92,6 +92,8 @@ class Row:
         """Counts as in `totals` of the report, for this row."""
         self.memo: dict[str, Any] = {}
         """What rules worked out and share, by a name of theirs."""
+        self.named: list[Pointer] = []
+        """Places of which a rule has already said something worse than an info."""
 
     @property
     def plan(self) -> Plan:
@@ -139,3 +141,19 @@ class Row:
         from glmlint.formats import recognise
 
         return recognise(self.value)
+
+    @cached_property
+    def foreign(self) -> str | None:
+        """The format of another trainer that the whole row is in, as `formats.recognise` names it.
+
+        None for GLM rows, for rows of no known format, and for GLM rows with a trace of OpenAI's
+        form in them. Rules about shape leave a foreign row to `other-format`.
+        """
+        if self.format in (None, "glm"):
+            return None
+        if self.format == "openai" and any(
+            "metadata" in m or "tools" in m or m.get("role") == "observation"
+            for _, m in self.good_messages
+        ):
+            return None
+        return self.format

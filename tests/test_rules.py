@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from glmlint.check import check_lines
 from glmlint.finish import finish
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
 from glmlint.rules.base import FAMILIES, Example, all_rules
-from glmlint.source import Chunk
+from glmlint.source import Chunk, InputFile, read_chunks
 
 RULES = [loaded for loaded in all_rules().values() if loaded.rule.family != "score"]
 
@@ -31,12 +34,23 @@ def found_by(rule: str, example: Any) -> list[Any]:
     plan = Plan(**{"max_length": 1025, **example.plan, "rules": {rule: severity}})
     base = _context(plan.recipe, plan.transformers, plan.template)
     context = Context(plan, base.tokenizer, base.template)
+    if example.file is not None:
+        return _found_in_file(example, plan, context)
     lines = [
         row if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False).encode()
         for row in example.rows
     ]
     chunk = Chunk("train.jsonl", lines, range(1, len(lines) + 1), {}, [], 0, None)
     return finish(check_lines([chunk], plan, context), plan, context).findings
+
+
+def _found_in_file(example: Example, plan: Plan, context: Context) -> list[Any]:
+    assert example.file is not None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / example.name
+        path.write_bytes(example.file)
+        chunks = read_chunks(InputFile(str(path)), max_line=example.max_line)
+        return finish(check_lines(chunks, plan, context), plan, context).findings
 
 
 @pytest.mark.parametrize("loaded", RULES, ids=lambda loaded: loaded.rule.name)
@@ -54,7 +68,7 @@ class TestRule:
         for example in loaded.rule.bad:
             if not isinstance(example, Example):
                 example = Example(rows=(example,))
-            chinese = Example(rows=example.rows, plan={**example.plan, "lang": "zh"})
+            chinese = replace(example, plan={**example.plan, "lang": "zh"})
             for finding in found_by(loaded.rule.name, chinese):
                 assert any("\u4e00" <= char <= "\u9fff" for char in finding.message), finding
                 assert any("\u4e00" <= char <= "\u9fff" for char in finding.help), finding

@@ -28,7 +28,7 @@ class Edit(Struct, frozen=True):
     """One change of a row: a JSON-pointer operation."""
 
     op: str
-    """"replace", "add", "remove" or "drop-row"."""
+    """"replace", "add", "remove", "drop-row", or "rewrite": write the file anew, one row a line."""
     pointer: Pointer
     value: Any = None
 
@@ -53,10 +53,16 @@ class Problem(Struct):
 class Example(Struct, kw_only=True):
     """Rows for the documentation and the tests, and the settings under which they are read."""
 
-    rows: tuple[Any, ...]
+    rows: tuple[Any, ...] = ()
     """Each a JSON value, or the bytes of a line."""
     plan: dict[str, Any] = {}
     """Fields of `Plan` that differ from the defaults."""
+    file: bytes | None = None
+    """A whole file's bytes, in place of rows."""
+    name: str = "train.jsonl"
+    """The file's name."""
+    max_line: int = 64 << 20
+    """Bytes of the longest row that is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
