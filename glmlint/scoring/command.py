@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, Plan
+from glmlint.options import Failure, make_plan, plan_options
 
 if TYPE_CHECKING:
     from glmlint.check import EncodedRow
+    from glmlint.plan import Plan
     from glmlint.recipes.base import Context
     from glmlint.scoring.outcome import Outcome, ScoreOptions
     from glmlint.scoring.rows import Data
@@ -31,19 +32,17 @@ PROBE_ROWS: Final = 50
 MISSING_EXTRA: Final = 'glmlint score needs torch and transformers: pip install "glmlint[score]"'
 
 
-class ScoreFailed(click.ClickException):
-    """One line on standard error, exit code 2."""
-
-    exit_code = 2
+PLAN_FLAGS: Final = frozenset(
+    ("recipe", "max_length", "max_input_length", "max_output_length", "tokenizer", "template",
+     "allow_download", "pin", "config", "lang", "fail_on")
+)  # fmt: skip
+"""The flags that make the Plan; the others say how to score and print."""
 
 
 @click.command("score")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--model", required=True, metavar="DIR", help="A checkpoint on disk (safetensors).")
-@click.option("--recipe", default="glm4", show_default=True, help="How the trainer masks.")
-@click.option("--max-length", type=click.IntRange(1), help="The budget, in tokens.")
-@click.option("--max-input-length", type=click.IntRange(1))
-@click.option("--max-output-length", type=click.IntRange(1))
+@plan_options
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
     "--dtype",
@@ -75,10 +74,8 @@ class ScoreFailed(click.ClickException):
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning", "info", "never"]),
-    default="error",
-    show_default=True,
+    help="The mildest severity that fails the run.  [default: error]",
 )
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 @click.option("--dry-run", is_flag=True, help="Print what scoring would cost; needs no torch.")
 @click.option("--max-findings", type=click.IntRange(0), default=50, show_default=True)
 @click.pass_context
@@ -88,49 +85,35 @@ def score(context: click.Context, /, **flags: Any) -> None:
     Scores are kept: a run that was stopped goes on where it was, and rows that were scored
     before cost nothing.
     """
-    plan = local_plan(flags)
-    context.exit(score_files(flags["files"], plan, flags))
-
-
-def local_plan(flags: dict[str, Any]) -> Plan:
-    """A Plan from the flags of this command alone."""
-    given = flags["max_input_length"], flags["max_output_length"]
-    if flags["max_length"] is not None and given != (None, None):
-        raise click.UsageError("--max-length stands beside neither --max-input-length nor -output-")
-    parts = (given[0] or DEFAULT_MAX_INPUT) + (given[1] or DEFAULT_MAX_OUTPUT) + 1
-    return Plan(
-        recipe=flags["recipe"],
-        max_length=flags["max_length"] or parts,
-        max_input_length=given[0],
-        max_output_length=given[1],
-        lang=flags["lang"],
-    )
-
-
-def score_files(files: tuple[str, ...], plan: Plan, flags: dict[str, Any]) -> int:
-    """Encode, score and report; returns the exit code. `flags` are those of `score`."""
-    from glmlint.recipes.base import all_recipes, open_context
-    from glmlint.scoring.errors import ScoreError
-    from glmlint.template import TemplateFault
-    from glmlint.tokenizer import TokenizerError
+    from glmlint.recipes.base import all_recipes
 
     budget = _token_budget(flags["token_budget"])
-    for recipe in (plan.recipe, *flags["probe"]):
+    for recipe in flags["probe"]:
         if recipe not in all_recipes():
             raise click.UsageError(f"no recipe {recipe}; known: {', '.join(all_recipes())}")
+    files = flags.pop("files")
+    _, plan_context = make_plan({name: flags.pop(name) for name in PLAN_FLAGS}, files)
+    context.exit(score_files(files, plan_context, flags, budget))
+
+
+def score_files(
+    files: tuple[str, ...], context: Context, flags: dict[str, Any], budget: int | None
+) -> int:
+    """Encode, score and report; returns the exit code. `flags` are those of `score`."""
+    from glmlint.scoring.errors import ScoreError
+
     if not flags["dry_run"] and not (find_spec("torch") and find_spec("transformers")):
-        raise ScoreFailed(MISSING_EXTRA)
+        raise Failure(MISSING_EXTRA)
     try:
-        context = open_context(plan)
         data, unread = read_data(files, context, flags)
         for problem in unread:
-            click.echo(problem, err=True)
+            click.echo(f"glmlint: {problem}", err=True)
         if flags["dry_run"]:
             click.echo(dry_run(data, flags, budget), nl=False)
             return 2 if unread else 0
-        return _run(data, context, flags, budget, bool(unread))
-    except (ScoreError, TokenizerError, TemplateFault) as error:
-        raise ScoreFailed(str(error)) from None
+        return _run(data, files, context, flags, budget, bool(unread))
+    except ScoreError as error:
+        raise Failure(str(error)) from None
     except KeyboardInterrupt:  # before there was anything to report
         return 130
 
@@ -214,7 +197,12 @@ def dry_run(data: Data, flags: dict[str, Any], budget: int | None) -> str:
 
 
 def _run(
-    data: Data, context: Context, flags: dict[str, Any], budget: int | None, partly: bool
+    data: Data,
+    files: tuple[str, ...],
+    context: Context,
+    flags: dict[str, Any],
+    budget: int | None,
+    partly: bool,
 ) -> int:
     from glmlint.scoring.outcome import ScoreOptions
     from glmlint.scoring.run import run
@@ -237,7 +225,7 @@ def _run(
         reference=flags["reference"],
         rank=rank,
         world=world,
-        fail_on=flags["fail_on"],
+        fail_on=plan.fail_on,
         max_mean_loss=flags["max_mean_loss"],
         severities=dict(plan.rules),
         lang=plan.lang,
@@ -258,7 +246,7 @@ def _run(
         outcome.report.exit_code = 2
     if outcome.report.exit_code != 130:
         outcome.report.probe = [
-            _probe(recipe, context, options, flags)
+            _probe(recipe, files, context, options, flags)
             for recipe in ((plan.recipe, *flags["probe"]) if flags["probe"] else ())
         ]
     if flags["per_sample"] is not None:
@@ -274,7 +262,11 @@ def _start_sister(rank: int, world: int) -> subprocess.Popen[bytes]:
 
 
 def _probe(
-    recipe: str, context: Context, options: ScoreOptions, flags: dict[str, Any]
+    recipe: str,
+    files: tuple[str, ...],
+    context: Context,
+    options: ScoreOptions,
+    flags: dict[str, Any],
 ) -> dict[str, Any]:
     """The loss of the first rows under one recipe: the right one costs the model least."""
     from glmlint.recipes.base import open_context
@@ -283,7 +275,7 @@ def _probe(
 
     other = open_context(replace(context.plan, recipe=recipe))
     few = flags | {"limit": PROBE_ROWS, "sample": None, "ifd": False}
-    data, _ = read_data(flags["files"], other, few)
+    data, _ = read_data(files, other, few)
     alone = replace(options, recipe=recipe, reference=None, rank=0, world=1, resume=True)
     outcome = run(data, alone, other.tokenizer)
     assert outcome is not None
@@ -343,7 +335,7 @@ def _write_samples(outcome: Outcome, path: Path, per_token: bool) -> None:
             for line in sample_lines(outcome, per_token):
                 file.write(encoder.encode(line) + b"\n")
     except OSError as error:
-        raise ScoreFailed(f"{path} can't be written: {error.strerror}") from None
+        raise Failure(f"{path} can't be written: {error.strerror}") from None
 
 
 def _write_report(outcome: Outcome, plan: Plan, flags: dict[str, Any]) -> None:
@@ -364,4 +356,4 @@ def _write_report(outcome: Outcome, plan: Plan, flags: dict[str, Any]) -> None:
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ScoreFailed(f"{output} can't be written: {error.strerror}") from None
+        raise Failure(f"{output} can't be written: {error.strerror}") from None

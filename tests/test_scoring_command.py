@@ -1,0 +1,211 @@
+"""`glmlint score` as people call it: flags, files, exit codes, and no torch where none is needed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from scoring_models import checkpoint
+
+from glmlint.check import check_lines, encode_rows
+from glmlint.plan import Plan
+from glmlint.recipes.base import all_recipes, open_context
+from glmlint.scoring.command import score
+from glmlint.scoring.rows import collect
+from glmlint.source import InputFile, read_chunks
+
+ROWS: list[list[tuple[str, str]]] = [
+    [("user", "法国的首都是哪里？"), ("assistant", "法国的首都是巴黎。")],
+    [("system", "Be brief."), ("user", "2 + 2?"), ("assistant", "4")],
+    [
+        ("user", "hi"),
+        ("assistant", "Hello!"),
+        ("user", "bye"),
+        ("assistant", "Goodbye, and come back."),
+    ],
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "train.jsonl"
+    lines = [
+        json.dumps({"messages": [{"role": r, "content": c} for r, c in row]}, ensure_ascii=False)
+        for row in ROWS
+    ]
+    path.write_text("\n".join([*lines, "{broken"]) + "\n", encoding="utf-8")
+    return path
+
+
+def invoke(file: Path, *flags: str, model: str | None = None) -> Result:
+    store = file.with_name("scores.sqlite")
+    return CliRunner().invoke(
+        score,
+        [str(file), "--model", model or str(checkpoint("glm4")), "--device", "cpu",
+         "--store", str(store), *flags],
+    )  # fmt: skip
+
+
+def test_tables_on_standard_output(file: Path) -> None:
+    result = invoke(file, "--fail-on", "never")
+    assert result.exit_code == 0, result.output
+    assert "Expected first loss" in result.stdout
+    assert "3 of 4 rows scored" in result.stdout
+    assert "1 at which the trainer raises" in result.stdout
+
+
+def test_a_strange_layout_fails_the_gate(file: Path) -> None:
+    assert invoke(file).exit_code == 1, "a random model knows no layout: template-mismatch"
+    assert invoke(file, "--fail-on", "never").exit_code == 0
+    gate = invoke(file, "--fail-on", "never", "--max-mean-loss", "0.5", "--format", "json")
+    assert gate.exit_code == json.loads(gate.stdout)["exit_code"] == 1
+
+
+@pytest.mark.parametrize("recipe", ["glm4", "glm4-combine", "glm4-2024-06"])
+def test_tokens_and_losses_are_aligned_with_encode(file: Path, recipe: str) -> None:
+    samples = file.with_name("samples.jsonl")
+    result = invoke(
+        file, "--recipe", recipe, "--max-length", "24", "--format", "json", "--fail-on", "never",
+        "--per-sample", str(samples), "--per-token",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    encoded = list(encode_rows([str(file)], Plan(recipe=recipe, max_length=24)))
+    lines = [json.loads(line) for line in samples.read_text().splitlines()]
+    assert [line["line"] for line in lines] == [row.line for row in encoded]
+    total = 0
+    for row, line in zip(encoded, lines, strict=True):
+        if row.error is not None or row.dropped:
+            assert line["reason"] and line["nll"] == []
+            continue
+        wanted = [place for place, label in enumerate(row.labels) if place and label != -100]
+        assert [place for place, nll in enumerate(line["nll"]) if nll is not None] == wanted
+        assert len(line["nll"]) == len(row.labels)
+        total += len(wanted)
+    told = json.loads(result.stdout)["totals"]
+    assert told["tokens"] == told["supervised_tokens"] == total > 0
+
+
+@pytest.mark.parametrize("recipe", all_recipes())
+def test_as_many_tokens_as_check_keeps(recipe: str) -> None:
+    data = Path(__file__).resolve().parents[2] / "shared" / "data"
+    names = (
+        "glm_tools/glaive_zh.jsonl",
+        "jarednie_glm4/dev.jsonl",
+        "thudm_glm4_readme/samples.jsonl",
+    )
+    if not data.is_dir():
+        pytest.skip("the shared folder with public data is not beside the repository")
+    for name in names:
+        path = str(data / name)
+        plan = Plan(recipe=recipe, max_length=300)
+        context = open_context(plan)
+        checked = check_lines(read_chunks(InputFile(path)), plan, context).file(path).totals
+        rows = collect(encode_rows([path], plan, context=context))
+        assert rows.supervised_tokens == checked.kept_supervised_tokens > 0
+        assert len(rows.rows) == checked.samples
+
+
+def test_answers_alone_and_other_recipes(file: Path) -> None:
+    result = invoke(
+        file, "--ifd", "--probe", "glm4-combine", "--format", "json", "--fail-on", "never"
+    )
+    told = json.loads(result.stdout)
+    assert [row["recipe"] for row in told["probe"]] == ["glm4", "glm4-combine"]
+    assert told["probe"][0]["rows"] == 3
+    assert all(row["ifd"] > 0 for row in told["highest"])
+
+
+def test_limit_and_sample(file: Path) -> None:
+    def rows(*flags: str) -> int:
+        told: dict[str, Any] = json.loads(
+            invoke(file, *flags, "--format", "json", "--fail-on", "never").stdout
+        )
+        return int(told["totals"]["rows"])
+
+    assert (rows(), rows("--limit", "2"), rows("--sample", "3")) == (4, 2, 3)
+
+
+def test_output_goes_to_a_file(file: Path) -> None:
+    output = file.with_name("report.json")
+    result = invoke(file, "--format", "json", "--output", str(output), "--fail-on", "never")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert json.loads(output.read_text())["schema_version"] == 1
+    nowhere = invoke(file, "--output", str(file / "x"), "--fail-on", "never")
+    assert nowhere.exit_code == 2 and "can't be written" in nowhere.output
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--token-budget", "none"),
+        ("--token-budget", "0"),
+        ("--max-length", "9", "--max-input-length", "9"),
+        ("--dtype", "int8"),
+        ("--device", "tpu"),
+        ("--sample", "0"),
+    ],
+)
+def test_bad_flags_exit_with_2_and_one_sentence(file: Path, flags: tuple[str, ...]) -> None:
+    result = invoke(file, *flags)
+    assert result.exit_code == 2
+    assert result.output.strip().splitlines()[-1].startswith(("Error: ", "glmlint: "))
+
+
+def test_a_path_that_is_missing_does_not_stop_the_others(file: Path) -> None:
+    result = invoke(file, "nowhere.jsonl", "--format", "json", "--fail-on", "never")
+    assert result.exit_code == 2
+    assert "nowhere.jsonl" in result.stderr
+    told = json.loads(result.stdout)
+    assert (told["totals"]["rows_scored"], told["exit_code"]) == (3, 2)
+
+
+def test_unknown_recipes_are_told_with_the_known_ones(file: Path) -> None:
+    for flag in ("--recipe", "--probe"):
+        result = invoke(file, flag, "glm9")
+        assert result.exit_code == 2 and "glm9" in result.output and "glm4" in result.output
+
+
+def test_bad_models_exit_with_2_and_one_line(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "pickles").mkdir()
+    (tmp_path / "pickles" / "pytorch_model.bin").write_bytes(b"\x80")
+    (tmp_path / "pickles" / "config.json").write_text('{"model_type": "glm", "vocab_size": 151552}')
+    for model in ("nowhere", str(tmp_path / "pickles")):
+        result = invoke(file, model=model)
+        assert result.exit_code == 2
+        assert len(result.output.strip().splitlines()) == 1
+        assert result.output.startswith("glmlint: ")
+
+
+PROBE = """
+import sys
+from click.testing import CliRunner
+from glmlint.scoring.command import score
+result = CliRunner().invoke(score, sys.argv[1:])
+assert result.exit_code == 0, result.output
+heavy = {"torch", "transformers"} & set(sys.modules)
+assert not heavy, heavy
+print(result.output)
+"""
+
+
+@pytest.mark.parametrize("flag", ["--help", "--dry-run"])
+def test_help_and_dry_run_import_no_torch(file: Path, flag: str) -> None:
+    command = [sys.executable, "-c", PROBE, str(file), "--model", str(checkpoint("glm4")), flag]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ("supervised tokens" if flag == "--dry-run" else "Usage") in done.stdout
+
+
+def test_a_finished_run_imports_no_torch(file: Path) -> None:
+    first = invoke(file, "--format", "json", "--fail-on", "never")
+    flags = ["--device", "cpu", "--store", str(file.with_name("scores.sqlite"))]
+    flags += ["--format", "json", "--fail-on", "never"]
+    command = [sys.executable, "-c", PROBE, str(file), "--model", str(checkpoint("glm4")), *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == first.stdout.strip()
