@@ -1,0 +1,114 @@
+"""Lengths and budgets of a whole run, counted exactly from the histograms of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+
+from glmlint.finish import Result
+from glmlint.plan import Plan
+from glmlint.recipes.base import Context
+from glmlint.report import Places, kept_supervised, nearest_rank, smallest_budget
+
+SHARES: Final = (0.95, 0.99, 1.0)
+"""Shares of the supervised tokens for which a budget is suggested."""
+
+QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "max": 1.0}
+
+
+class Budget(Struct, frozen=True):
+    """What a budget keeps of a run."""
+
+    max_length: int
+    target: float | None
+    """The share that it is the smallest budget for; None for the run's own."""
+    keeps: float | None
+    """Share of the supervised tokens that it keeps; None when there are none."""
+    truncated_samples: int
+    lost_supervised_tokens: int
+
+
+def merged(parts: Iterable[Places]) -> Places:
+    """The sum of several histograms."""
+    total = Places()
+    for part in parts:
+        total.add(part.at, part.number)
+    return total
+
+
+def lengths_of(result: Result) -> Places:
+    """Length in tokens -> readable rows of that length, over all files."""
+    return merged(file.stats.lengths for file in result.files)
+
+
+def quantiles(lengths: Places) -> dict[str, int | None]:
+    """Nearest-rank quantiles of the lengths; None when no row is readable."""
+    return {name: nearest_rank(lengths, share) for name, share in QUANTILES.items()}
+
+
+def grid(longest: int) -> list[int]:
+    """Edges 16, 24, 32, 48, 64, … (two a doubling) up to the first that holds `longest`."""
+    edges = [16]
+    while edges[-1] < longest:
+        last = edges[-1]
+        edges.append(last * 3 // 2 if last & (last - 1) == 0 else last * 4 // 3)
+    return edges
+
+
+def histogram(lengths: Places, edges: Sequence[int]) -> list[tuple[int, int]]:
+    """(upper edge, rows) pairs: rows longer than the edge before and at most this edge.
+
+    The edges must hold the longest row. Empty bins before the first and after the last are left
+    out; the rows sum to all rows.
+    """
+    if not len(lengths.at):
+        return []
+    bins = np.searchsorted(np.asarray(edges), lengths.at)
+    counts = np.bincount(bins, lengths.number, len(edges)).astype(np.int64)
+    first, last = int(bins[0]), int(bins[-1])
+    return [(edges[place], int(counts[place])) for place in range(first, last + 1)]
+
+
+def budgets(result: Result) -> list[Budget]:
+    """The run's budget, then the smallest that keep 95, 99 and 100% of the supervised tokens."""
+    lengths = lengths_of(result)
+    supervised = merged(file.stats.supervised for file in result.files)
+    total = result.totals.supervised_tokens
+    found = []
+    for target in (None, *SHARES):
+        length = result.plan.max_length if target is None else smallest_budget(supervised, target)
+        if length is None:
+            continue
+        kept = kept_supervised(supervised, length)
+        found.append(
+            Budget(
+                max_length=length,
+                target=target,
+                keeps=kept / total if total else None,
+                truncated_samples=int(lengths.number[lengths.at > length].sum()),
+                lost_supervised_tokens=total - kept,
+            )
+        )
+    return found
+
+
+def template_name(context: Context) -> str:
+    """The template that the run rendered with: the recipe's own, or the tokenizer's."""
+    return context.recipe.template_name or context.template.name
+
+
+def origin(plan: Plan, setting: str) -> str:
+    """Where a setting came from: "default", "flag", or a file's name."""
+    return plan.origins.get(setting, "default")
+
+
+def template_origin(context: Context) -> str:
+    """The same for the template, which a recipe or a model folder may bring."""
+    if context.recipe.template_name is not None:
+        return "recipe"
+    if context.plan.template is None and context.tokenizer.chat_template is not None:
+        return "tokenizer"
+    return origin(context.plan, "template")

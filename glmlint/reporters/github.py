@@ -1,0 +1,54 @@
+"""`--format github`: workflow commands, which GitHub shows as annotations on the changed lines."""
+
+from __future__ import annotations
+
+from typing import Final, TextIO
+
+from glmlint.finding import RANK, Finding
+from glmlint.finish import Result
+from glmlint.reporters.base import ReporterOptions
+from glmlint.reporters.verdict import summary, verdict
+from glmlint.reporters.visible import printable_path, visible
+
+name = "github"
+
+COMMANDS: Final = {"error": "error", "warning": "warning", "info": "notice"}
+
+
+def write(result: Result, out: TextIO, options: ReporterOptions) -> None:
+    """Print the worst findings first: GitHub shows ten of each kind a step."""
+    worst_first = sorted(result.findings, key=lambda finding: -RANK[finding.severity])
+    for finding in worst_first[: options.max_findings]:
+        out.write(annotation(finding) + "\n")
+    for path, reason in result.problems:
+        text = f"{printable_path(path)}: {reason}"
+        out.write(f"::error title=glmlint::{_data(text)}\n")
+    told = _data(f"{summary(result)}\n{verdict(result)}")
+    out.write(f"::notice title=glmlint::{told}\n")
+
+
+def annotation(finding: Finding) -> str:
+    """One workflow command."""
+    places = [("file", finding.path), ("line", finding.line), ("col", finding.column)]
+    if finding.path == "-":  # standard input is no file of the repository
+        places = []
+    properties = ",".join(
+        f"{key}={_property(str(value))}" for key, value in places if value is not None
+    )
+    title = f"title={_property(finding.rule)}"
+    head = f"{properties},{title}" if properties else title
+    message = _data(f"{finding.message}\n{finding.help}")
+    return f"::{COMMANDS[finding.severity]} {head}::{message}"
+
+
+def _data(text: str) -> str:
+    """Escaped as the runner reads a message (actions/toolkit, command.ts: escapeData)."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "%0A".join(visible(line).replace("%", "%25") for line in lines)
+
+
+def _property(text: str) -> str:
+    """Escaped as the runner reads a property (escapeProperty)."""
+    for char, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), (":", "%3A"), (",", "%2C")):
+        text = text.replace(char, code)
+    return printable_path(text)

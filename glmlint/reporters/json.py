@@ -1,0 +1,111 @@
+"""`--format json`: one object with everything, in the shape of `schemas/report.schema.json`."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final, TextIO
+
+import msgspec
+
+from glmlint import __version__
+from glmlint.finding import Finding
+from glmlint.finish import Result
+from glmlint.report import COUNTS, Totals
+from glmlint.reporters.base import ReporterOptions
+from glmlint.reporters.figures import (
+    budgets,
+    grid,
+    histogram,
+    lengths_of,
+    origin,
+    quantiles,
+    template_name,
+    template_origin,
+)
+
+name = "json"
+
+SCHEMA_VERSION: Final = 1
+
+_LONE: Final = re.compile("[\ud800-\udfff]")
+
+
+def write(result: Result, out: TextIO, options: ReporterOptions) -> None:
+    """Print the report; the same run always gives the same bytes."""
+    out.write(_pretty(report_object(result, options.max_findings)))
+
+
+def report_object(result: Result, max_findings: int) -> dict[str, Any]:
+    """The report as plain JSON values."""
+    plan, context = result.plan, result.context
+    lengths = lengths_of(result)
+    longest = int(lengths.at[-1]) if len(lengths.at) else 0
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "glmlint": __version__,
+        "recipe": plan.recipe,
+        "tokenizer": {
+            "name": context.tokenizer.name,
+            "exact": context.tokenizer.exact,
+            "vocab_size": context.tokenizer.vocab_size,
+        },
+        "template": template_name(context),
+        "pins": {"transformers": plan.transformers, "datasets": plan.datasets},
+        "budget": {
+            "max_length": plan.max_length,
+            "max_input_length": plan.max_input_length,
+            "max_output_length": plan.max_output_length,
+        },
+        "origins": {
+            "recipe": origin(plan, "recipe"),
+            "tokenizer": origin(plan, "tokenizer"),
+            "template": template_origin(context),
+            "budget": origin(plan, "budget"),
+        },
+        "totals": totals_object(result.totals),
+        "files": [
+            {"path": file.path, "totals": totals_object(file.totals)} for file in result.files
+        ],
+        "lengths": {**quantiles(lengths), "histogram": histogram(lengths, grid(longest))},
+        "budgets": [msgspec.structs.asdict(budget) for budget in budgets(result)],
+        "findings": [finding_object(finding) for finding in result.findings[:max_findings]],
+        "finding_counts": dict(sorted(result.rule_counts.items())),
+        "severity_counts": {
+            severity: result.severity_counts[severity] for severity in ("error", "warning", "info")
+        },
+        "problems": [{"path": path, "reason": reason} for path, reason in result.problems],
+        "exit_code": result.exit_code,
+    }
+
+
+def totals_object(totals: Totals) -> dict[str, Any]:
+    """The counts of a file or a run, with the ratios derived from them."""
+    return {
+        **{count: getattr(totals, count) for count in COUNTS},
+        "trainable_ratio": totals.trainable_ratio,
+        "lost_share": totals.lost_share,
+    }
+
+
+def finding_object(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON has it."""
+    return msgspec.structs.asdict(finding)
+
+
+def dumps(value: Any) -> str:
+    """JSON on one line, readable Chinese; a lone surrogate (a path that is no UTF-8) is escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    return _LONE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+def _pretty(report: dict[str, Any]) -> str:
+    """One line a key, and one line an entry of a list of objects: it is read and compared so."""
+    parts = []
+    for key, value in report.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            entries = ",\n".join(f"    {dumps(entry)}" for entry in value)
+            parts.append(f"  {dumps(key)}: [\n{entries}\n  ]")
+        else:
+            parts.append(f"  {dumps(key)}: {dumps(value)}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"

@@ -1,0 +1,20 @@
+"""`--format jsonl`: one finding a line, and a last line with the counts; for streams and `jq`."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from glmlint.finish import Result
+from glmlint.reporters.base import ReporterOptions
+from glmlint.reporters.json import dumps, finding_object, report_object
+
+name = "jsonl"
+
+
+def write(result: Result, out: TextIO, options: ReporterOptions) -> None:
+    """Print `{"type": "finding", …}` lines, then one `{"type": "summary", …}` line."""
+    for finding in result.findings[: options.max_findings]:
+        out.write(dumps({"type": "finding", **finding_object(finding)}) + "\n")
+    summary = report_object(result, 0)
+    del summary["findings"]
+    out.write(dumps({"type": "summary", **summary}) + "\n")

@@ -1,0 +1,115 @@
+"""What the terminal reporters share: a console, a table style, and wrapping that knows Chinese."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, TextIO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+
+_NO_START: Final = frozenset("，。、；：？！）》」』”’…,.;:?!)]}")
+"""Characters that don't begin a line."""
+
+NARROWEST: Final = 40
+
+
+@contextmanager
+def console_for(out: TextIO, width: int, color: bool) -> Iterator[Console]:
+    """A console that writes to `out`: no markup in data, no trailing blanks, colours if wanted."""
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer, width=max(width, NARROWEST), force_terminal=color, no_color=not color,
+        color_system="standard" if color else None, markup=False, emoji=False, highlight=False,
+        legacy_windows=False, safe_box=False,
+    )  # fmt: skip
+    yield console
+    out.write("".join(line.rstrip(" ") + "\n" for line in buffer.getvalue().split("\n")[:-1]))
+
+
+def plain_table(**settings: object) -> Table:
+    """A table without frame, two blanks between its columns."""
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", **settings)  # type: ignore[arg-type]
+
+
+def heading(console: Console, text: str) -> None:
+    """A title with an empty line before it."""
+    console.print()
+    console.print(Text(text, style="bold"))
+
+
+def print_wrapped(
+    console: Console, text: str, style: str = "", *, indent: int = 0, first: Text | None = None
+) -> None:
+    """Print a text in lines of the console's width.
+
+    Args:
+        indent: cells before every line.
+        first: what stands in the indent of the first line; `indent` cells wide.
+    """
+    for number, line in enumerate(wrap(text, console.width - indent)):
+        row = first.copy() if first is not None and number == 0 else Text(" " * indent)
+        row.append(line, style)
+        console.print(row, soft_wrap=True)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Lines of at most `width` cells, broken at blanks and between Chinese characters."""
+    lines: list[str] = []
+    line, used = "", 0
+    for word in _words(text):
+        size = cell_len(word)
+        if used and used + cell_len(word.rstrip(" ")) > width:
+            lines.append(line.rstrip(" "))
+            line, used = "", 0
+        while size > width and (head := _head(word, width)):  # one long word, such as a path
+            lines.append(head)
+            word = word[len(head) :]
+            size = cell_len(word)
+        line += word
+        used += size
+    return [*lines, line.rstrip(" ")]
+
+
+def _words(text: str) -> Iterator[str]:
+    """Pieces between which a line may break, each with the blanks after it."""
+    word = ""
+    for char in text:
+        opens = bool(word) and char != " " and char not in _NO_START
+        if opens and (word[-1] == " " or cell_len(char) == 2 or cell_len(word[-1]) == 2):
+            yield word
+            word = ""
+        word += char
+    if word:
+        yield word
+
+
+def _head(word: str, width: int) -> str:
+    """The longest start of a word that fits; at least one character."""
+    used = 0
+    for place, char in enumerate(word):
+        used += cell_len(char)
+        if used > width and place:
+            return word[:place]
+    return ""
+
+
+def shortened(path: str, width: int) -> str:
+    """A path of at most `width` cells; its end is what tells files apart."""
+    if cell_len(path) <= width:
+        return path
+    tail = path
+    while tail and cell_len(tail) > width - 1:
+        tail = tail[1:]
+    return "…" + tail
+
+
+def padded(text: str, width: int) -> str:
+    """The text and blanks, `width` cells in all."""
+    return text + " " * max(width - cell_len(text), 0)

@@ -1,0 +1,63 @@
+"""`--format text`: tables on a terminal, plain `path:line:column:` lines in a pipe."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from glmlint.finish import Result
+from glmlint.reporters.base import ReporterOptions
+from glmlint.reporters.figures import budgets, lengths_of, quantiles
+from glmlint.reporters.verdict import assumed, mark, place, summary, verdict
+from glmlint.reporters.visible import visible
+from glmlint.reporters.words import percent, say
+
+name = "text"
+
+
+def write(result: Result, out: TextIO, options: ReporterOptions) -> None:
+    """Print for a person at a terminal, or for editors and grep."""
+    if options.terminal:
+        from glmlint.reporters.text_tables import write_tables
+
+        write_tables(result, out, options)
+    else:
+        _write_plain(result, out, options)
+
+
+def _write_plain(result: Result, out: TextIO, options: ReporterOptions) -> None:
+    if options.statistics:
+        for rule, number in result.rule_counts.most_common():
+            out.write(f"{number} {rule}\n")
+    else:
+        for finding in result.findings[: options.max_findings]:
+            message = visible(finding.message)
+            if finding.rows > 1:
+                message += say("stands-for", result.plan.lang, n=f"{finding.rows:,}")
+            out.write(f"{place(finding)}: {finding.severity} {finding.rule} {message}\n")
+    if options.quiet:
+        return
+    lines = [summary(result), *_length_lines(result), verdict(result), *assumed(result)]
+    for line in lines:
+        out.write(f"glmlint: {line}\n")
+
+
+def _length_lines(result: Result) -> list[str]:
+    lang, about = result.plan.lang, mark(result)
+    lengths = lengths_of(result)
+    if not len(lengths.at):
+        return []
+    told = {name: f"{about}{value:,}" for name, value in quantiles(lengths).items()}
+    lines = [say("length-line", lang, **told, budget=f"{result.plan.max_length:,}")]
+    found = budgets(result)
+    if any(budget.keeps is not None for budget in found):
+        parts = [
+            say(
+                "keeps-plain",
+                lang,
+                length=f"{'' if budget.target is None else about}{budget.max_length:,}",
+                share=about + percent(budget.keeps),
+            )
+            for budget in found
+        ]
+        lines.append(say("budget-line-plain", lang, parts=", ".join(parts)))
+    return lines

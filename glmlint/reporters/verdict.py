@@ -1,0 +1,131 @@
+"""The sentences under a report: what was found, what to do next, and what was assumed."""
+
+from __future__ import annotations
+
+from glmlint.finding import RANK, SEVERITIES, Finding
+from glmlint.finish import Result
+from glmlint.reporters.figures import budgets, origin, template_name, template_origin
+from glmlint.reporters.visible import printable_path, visible
+from glmlint.reporters.words import ORIGINS, counted, percent, say
+
+
+def severity_counts(result: Result) -> str:
+    """ "2 errors, 1 warning", or that nothing was found."""
+    lang = result.plan.lang
+    parts = [
+        counted(result.severity_counts[severity], severity, lang)
+        for severity in SEVERITIES
+        if result.severity_counts[severity]
+    ]
+    comma = "，" if lang == "zh" else ", "
+    return comma.join(parts) or say("nothing-found", lang)
+
+
+def mark(result: Result) -> str:
+    """What stands before counts of tokens: nothing when they are exact, else ≈."""
+    return "" if result.context.tokenizer.exact else "≈"
+
+
+def summary(result: Result) -> str:
+    """Rows, tokens and findings of the run in one line."""
+    totals, lang, about = result.totals, result.plan.lang, mark(result)
+    return say(
+        "summary",
+        lang,
+        samples=counted(totals.samples, "sample", lang),
+        clean=f"{totals.clean:,}",
+        bad=f"{totals.with_findings:,}",
+        unreadable=f"{totals.unreadable:,}",
+        tokens=f"{about}{totals.tokens:,}",
+        ratio=about + percent(totals.trainable_ratio),
+        truncated=f"{about}{totals.truncated_samples:,}",
+        lost=about + percent(totals.lost_share),
+        counts=severity_counts(result),
+    )
+
+
+def verdict(result: Result) -> str:
+    """What to do next, in one line."""
+    lang = result.plan.lang
+    text = _next_step(result)
+    if result.exit_code == 1:
+        text = f"{say('failed', lang)}{'' if lang == 'zh' else ' '}{text}"
+    return text
+
+
+def _next_step(result: Result) -> str:
+    totals, plan, lang = result.totals, result.plan, result.plan.lang
+    if result.exit_code == 130:
+        return say("interrupted", lang)
+    if result.problems:
+        return say("incomplete", lang, n=len(result.problems))
+    failing = [f for f in result.findings if RANK[f.severity] >= RANK[plan.fail_on]]
+    if failing:
+        worst = max(failing, key=lambda finding: RANK[finding.severity])
+        text = say("fix-first", lang, counts=severity_counts(result), place=place(worst))
+        if any(finding.fixable for finding in result.findings):
+            text += ("" if lang == "zh" else " ") + say("fixable", lang)
+        return text
+    if not totals.samples:
+        return say("no-samples", lang)
+    if not totals.kept_supervised_tokens:
+        return say("untrained", lang)
+    if totals.lost_supervised_tokens:
+        better = next((b for b in budgets(result) if b.target == 0.99), None)
+        if better is not None and better.max_length > plan.max_length:
+            return say(
+                "raise-budget",
+                lang,
+                share=percent(totals.lost_share),
+                length=better.max_length,
+                keeps=percent(better.keeps),
+            )
+    worth = [finding for finding in result.findings if finding.severity != "info"]
+    if worth:
+        return say("look", lang, counts=severity_counts(result), place=place(worth[0]))
+    return say(
+        "ready",
+        lang,
+        samples=counted(totals.samples, "sample", lang),
+        tokens=f"{mark(result)}{totals.kept_supervised_tokens:,}",
+        ratio=mark(result) + percent(totals.trainable_ratio),
+    )
+
+
+def assumed(result: Result) -> list[str]:
+    """Under which recipe, template, tokenizer and budget all this holds, and who chose them."""
+    plan, context, lang = result.plan, result.context, result.plan.lang
+    lines = [
+        say(
+            "assumed",
+            lang,
+            recipe=plan.recipe,
+            recipe_from=_from(origin(plan, "recipe"), lang),
+            title=context.recipe.title.say(lang),
+            template=printable_path(template_name(context)),
+            template_from=_from(template_origin(context), lang),
+            tokenizer=printable_path(context.tokenizer.name),
+            tokenizer_from=_from(origin(plan, "tokenizer"), lang),
+            budget=f"{plan.max_length:,}",
+            budget_from=_from(origin(plan, "budget"), lang),
+        )
+    ]
+    if origin(plan, "budget") == "default":
+        lines.append(say("default-budget", lang, budget=f"{plan.max_length:,}"))
+    if not context.tokenizer.exact:
+        lines.append(say("inexact", lang))
+    return lines
+
+
+def place(finding: Finding) -> str:
+    """`path:line:column`, as far as the finding has them."""
+    parts = [printable_path(finding.path)]
+    for number in (finding.line, finding.column):
+        if number is None:
+            break
+        parts.append(str(number))
+    return ":".join(parts)
+
+
+def _from(source: str, lang: str) -> str:
+    return ORIGINS[source].say(lang) if source in ORIGINS else visible(source)

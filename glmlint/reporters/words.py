@@ -1,0 +1,207 @@
+"""Every fixed word of the reports, English and Chinese side by side."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from glmlint.recipes.base import Text
+
+SEVERITY: Final = {
+    "error": Text("error", "错误"),
+    "warning": Text("warning", "警告"),
+    "info": Text("info", "提示"),
+    "off": Text("off", "关闭"),
+}
+
+COUNTED: Final = {
+    "error": (Text("{n} error", "{n} 个错误"), Text("{n} errors", "{n} 个错误")),
+    "warning": (Text("{n} warning", "{n} 个警告"), Text("{n} warnings", "{n} 个警告")),
+    "info": (Text("{n} info", "{n} 条提示"), Text("{n} infos", "{n} 条提示")),
+    "sample": (Text("{n} sample", "{n} 个样本"), Text("{n} samples", "{n} 个样本")),
+    "file": (Text("{n} file", "{n} 个文件"), Text("{n} files", "{n} 个文件")),
+    "finding": (Text("{n} finding", "{n} 个问题"), Text("{n} findings", "{n} 个问题")),
+}
+"""One of it, several of it."""
+
+WORDS: Final = {
+    # findings
+    "more-findings": Text(
+        "… and {n} more: --max-findings {all} prints them, --statistics counts them by rule",
+        "……另有 {n} 个：用 --max-findings {all} 全部显示，用 --statistics 按规则统计",
+    ),
+    "more-findings-kept": Text(
+        "… and {n} more beyond --max-findings {kept}; the counts are whole",
+        "……另有 {n} 个超出 --max-findings {kept}；各项计数仍是完整的",
+    ),
+    "stands-for": Text(" ({n} rows)", "（共 {n} 行）"),
+    "by-rule": Text("Findings by rule", "按规则统计"),
+    # tables
+    "file": Text("File", "文件"),
+    "samples": Text("Samples", "样本"),
+    "bad": Text("Findings", "有问题"),
+    "unreadable": Text("Unreadable", "不可读"),
+    "tokens": Text("Tokens", "Token"),
+    "trainable": Text("Trainable", "可训练"),
+    "truncated": Text("Truncated", "被截断"),
+    "lost": Text("Lost", "丢失"),
+    "total": Text("Total", "合计"),
+    "more-files": Text("… and {n} more files", "……另有 {n} 个文件"),
+    "rule": Text("Rule", "规则"),
+    "severity": Text("Severity", "级别"),
+    "count": Text("Count", "数量"),
+    "lengths": Text("Length of samples in tokens", "样本长度（token）"),
+    "budget": Text("budget", "上限"),
+    "none-over": Text("no sample is longer", "没有更长的样本"),
+    "longer": Text("{n} longer", "{n} 个更长"),
+    "rows-line": Text(
+        "{clean} clean, {bad} with findings, {unreadable} unreadable",
+        "{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读",
+    ),
+    "smallest": Text("smallest for {share}", "保留 {share} 的最小值"),
+    "keeps-plain": Text("{length} keeps {share}", "{length} 保留 {share}"),
+    "budgets": Text("Budgets, by supervised tokens kept", "长度上限与保留的监督 token"),
+    "keeps": Text("Keeps", "保留"),
+    "lost-tokens": Text("Tokens lost", "丢失 token"),
+    "cut-samples": Text("Samples cut", "截断样本"),
+    "this-run": Text("this run", "本次"),
+    # the catalogue
+    "family": Text("Family", "类别"),
+    "fix": Text("Fix", "修复"),
+    "meaning": Text("Meaning", "含义"),
+    "on": Text("On", "启用"),
+    "yes": Text("yes", "是"),
+    "no": Text("no", "否"),
+    "no-fix": Text("none", "无"),
+    "safe": Text("safe (--fix)", "安全（--fix）"),
+    "unsafe": Text("unsafe (--unsafe-fixes)", "不安全（--unsafe-fixes）"),
+    "opt-in": Text("opt-in: off unless selected", "默认关闭，需要显式启用"),
+    "says": Text("Says", "报告"),
+    "advises": Text("Advises", "建议"),
+    "bad-example": Text("Reported", "会报告"),
+    "good-example": Text("Not reported", "不会报告"),
+    "with-settings": Text("with {settings}", "设置：{settings}"),
+    "recipe": Text("Recipe", "Recipe"),
+    "source": Text("Source", "来源"),
+    "supervises": Text("Supervises", "监督范围"),
+    "default": Text("default", "默认"),
+    # a sample
+    "supervised": Text("supervised", "监督"),
+    "masked": Text("masked", "不监督"),
+    "cut": Text("cut off", "被截断"),
+    "role": Text("Role", "角色"),
+    "prefix": Text("(prefix)", "（前缀）"),
+    "appended": Text("(appended)", "（追加）"),
+    "budget-line": Text(
+        "budget {budget}: everything below is cut off", "长度上限 {budget}：以下内容全部被截断"
+    ),
+    "shown": Text("recipe {recipe} · template {template} · budget {budget}",
+                  "recipe {recipe} · 模板 {template} · 长度上限 {budget}"),
+    "no-findings": Text("No findings in this sample.", "这个样本没有问题。"),
+    "stop-note": Text(
+        "A supervised role token is the stop of the answer before it.",
+        "被监督的角色标记是前一个回答的停止符。",
+    ),
+    "raises": Text(
+        "The trainer raises {error} at this sample, and the run ends.",
+        "训练脚本在这个样本抛出 {error}，整个训练随之中止。",
+    ),
+    "not-read": Text(
+        "This row can't be read, so it has no tokens.", "这一行无法读取，因此没有 token。"
+    ),
+    "dropped": Text("The trainer drops this sample: {reason}.", "训练脚本会丢弃这个样本：{reason}。"),
+    # the verdict
+    "interrupted": Text(
+        "Interrupted: this is what was found so far.", "已中断：以上是目前已发现的内容。"
+    ),
+    "incomplete": Text(
+        "Not everything could be read ({n}): see the messages above, then run again.",
+        "有 {n} 处无法读取：请看错误信息，处理后重新运行。",
+    ),
+    "no-samples": Text("No samples were found.", "没有找到样本。"),
+    "fix-first": Text(
+        "{counts}: start with {place}.", "{counts}：请先处理 {place}。"
+    ),
+    "fixable": Text(
+        "`glmlint check --fix` repairs what is safe to repair.",
+        "`glmlint check --fix` 可自动修复其中可以安全修复的部分。",
+    ),
+    "untrained": Text(
+        "Nothing in these samples would be learned: no token is supervised within the budget.",
+        "这些样本什么都学不到：长度上限之内没有任何被监督的 token。",
+    ),
+    "raise-budget": Text(
+        "The budget cuts {share} of the supervised tokens: --max-length {length} would keep "
+        "{keeps}.",
+        "当前长度上限会丢掉 {share} 的监督 token：--max-length {length} 可保留 {keeps}。",
+    ),
+    "look": Text("{counts}: look at {place} before training.", "{counts}：训练前请先看 {place}。"),
+    "ready": Text(
+        "Ready to train: {samples}, {tokens} supervised tokens ({ratio} of all kept ones).",
+        "可以训练：{samples}，{tokens} 个监督 token（占保留 token 的 {ratio}）。",
+    ),
+    "failed": Text("Fails.", "未通过。"),
+    "passed": Text("Passes.", "通过。"),
+    "assumed": Text(
+        "Assumed: recipe {recipe} ({recipe_from}) — {title}; template {template} "
+        "({template_from}); tokenizer {tokenizer} ({tokenizer_from}); budget {budget} "
+        "({budget_from}).",
+        "前提：recipe {recipe}（{recipe_from}）——{title}；模板 {template}（{template_from}）；"
+        "tokenizer {tokenizer}（{tokenizer_from}）；长度上限 {budget}（{budget_from}）。",
+    ),
+    "default-budget": Text(
+        "Nobody set the budget: {budget} is the official script's default (512 + 512 + 1). Set "
+        "yours with --max-length N, or --max-input-length N --max-output-length M.",
+        "没有设置长度上限：{budget} 是官方脚本的默认值（512 + 512 + 1）。请用 --max-length N，"
+        "或 --max-input-length N --max-output-length M 设置。",
+    ),
+    "inexact": Text(
+        "≈: the tokenizer's control tokens or split had to be guessed, so counts may be off.",
+        "≈：tokenizer 的控制标记或切分方式是推测的，计数可能有偏差。",
+    ),
+    "summary": Text(
+        "{samples}: {clean} clean, {bad} with findings, {unreadable} unreadable; {tokens} tokens, "
+        "{ratio} trainable; {truncated} truncated, {lost} of supervised tokens lost; {counts}",
+        "{samples}：{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读；{tokens} 个 token，"
+        "可训练 {ratio}；{truncated} 个被截断，丢失监督 token {lost}；{counts}",
+    ),
+    "length-line": Text(
+        "lengths: p50 {p50}, p90 {p90}, p95 {p95}, p99 {p99}, max {max}; budget {budget}",
+        "长度：p50 {p50}，p90 {p90}，p95 {p95}，p99 {p99}，最长 {max}；上限 {budget}",
+    ),
+    "budget-line-plain": Text(
+        "budgets: {parts} of supervised tokens", "长度上限与保留的监督 token：{parts}"
+    ),
+    "nothing-found": Text("no findings", "没有问题"),
+}  # fmt: skip
+
+ORIGINS: Final = {
+    "default": Text("default", "默认"),
+    "flag": Text("flag", "命令行参数"),
+    "recipe": Text("the recipe's own", "recipe 自带"),
+    "tokenizer": Text("came with the tokenizer", "随 tokenizer 提供"),
+}
+"""Where a setting came from; any other origin is a file's name."""
+
+
+def say(key: str, lang: str, **values: object) -> str:
+    """A fixed sentence in that language, its fields filled in."""
+    return WORDS[key].say(lang, **values)
+
+
+def counted(number: int, noun: str, lang: str) -> str:
+    """ "1 error", "2 errors", "2 个错误"."""
+    one, several = COUNTED[noun]
+    return (one if number == 1 else several).say(lang, n=f"{number:,}")
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as text; "–" when there is none. Never "100%" or "0%" for what only comes near."""
+    if share is None:
+        return "–"
+    if share in (0, 1):
+        return f"{share:.0%}"
+    text = f"{share * 100:.{digits}f}"
+    least = 10.0**-digits
+    if float(text) >= 100:
+        return f"{100 - least:.{digits}f}%"
+    return f"{text}%" if float(text) else f"<{least:g}%"
