@@ -1,0 +1,76 @@
+"""A smaller share of the file's kept tokens is supervised than `--min-trainable-ratio` asks for.
+
+The share says how much of the computing is spent on what the model learns. A file of long prompts
+and short answers, or a recipe that leaves most answers out, trains slowly for its cost. The limit is
+broken when the ratio is below it, not when it is met.
+
+Evidence: LLaMA-Factory #8349.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.plan import Plan
+from glmlint.report import FileStats
+from glmlint.rules.base import Example, Problem, Rule, Text
+
+rule = Rule(
+    name="file-trainable-ratio",
+    family="mask",
+    severity="error",
+    applies=lambda _, plan: plan.min_trainable_ratio is not None,
+    text=Text(
+        "{supervised} of {kept} kept tokens are supervised ({ratio:.1%}), "
+        "under the limit of {limit:.1%}",
+        "保留的 {kept} 个 token 中有 {supervised} 个受监督（{ratio:.1%}），低于下限 {limit:.1%}",
+    ),
+    help=Text(
+        "Look for long prompts, cut answers and answers that the recipe leaves out; "
+        "`glmlint show` colours what is trained.",
+        "检查过长的提示、被截断的回答以及配方不训练的回答；`glmlint show` 会标出参与训练的部分。",
+    ),
+    bad=(
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Is the sky blue on a clear day in summer?"},
+                        {"role": "assistant", "content": "Yes"},
+                    ]
+                },
+            ),
+            plan={"min_trainable_ratio": 0.5},
+        ),
+        Example(
+            rows=({"messages": [{"role": "user", "content": "你好"}]},),
+            plan={"min_trainable_ratio": 0.01},
+        ),
+    ),
+    good=(
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Hi"},
+                        {"role": "assistant", "content": "Hello, how are you today?"},
+                    ]
+                },
+            ),
+            plan={"min_trainable_ratio": 0.5},
+        ),
+        {"messages": [{"role": "user", "content": "你好"}]},
+    ),
+)
+
+
+def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
+    ratio, limit = file.totals.trainable_ratio, plan.min_trainable_ratio
+    if ratio is not None and limit is not None and ratio < limit:
+        yield rule.problem(
+            None,
+            supervised=file.totals.kept_supervised_tokens,
+            kept=file.totals.kept_tokens,
+            ratio=ratio,
+            limit=limit,
+        )

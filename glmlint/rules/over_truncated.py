@@ -1,0 +1,112 @@
+"""A row that loses a larger share of its supervised tokens to the budget than is allowed.
+
+The trainer cuts the tail in silence: the loss falls all the same, on answers without their end.
+The limit is `--max-lost-share` (0.1 unless it is set); it is broken when exceeded, not when met.
+
+Evidence: LLaMA-Factory #3995, axolotl #1731; none of six peer validators tells it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.cut import cut_message, loses_end_only, verdict
+from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="over-truncated",
+    family="budget",
+    severity="error",
+    when=Fact.CUT,
+    fix="unsafe",
+    text=Text(
+        "{tokens} tokens, the budget keeps {kept}: {lost} of {supervised} supervised tokens "
+        "({share:.1%}) are lost, over the limit of {limit:.1%}; the cut is in {where}",
+        "共 {tokens} 个 token，预算只保留 {kept} 个：{supervised} 个受监督 token 丢失 {lost} 个"
+        "（{share:.1%}），超过上限 {limit:.1%}；截断发生在 {where}",
+    ),
+    variants={
+        "end": Text(
+            "{tokens} tokens, the budget keeps {kept}: the end token after the last answer is lost, "
+            "{lost} of {supervised} supervised tokens ({share:.1%}, limit {limit:.1%})",
+            "共 {tokens} 个 token，预算只保留 {kept} 个：最后一个回答之后的结束标记丢失，"
+            "即 {supervised} 个受监督 token 中的 {lost} 个（{share:.1%}，上限 {limit:.1%}）",
+        ),
+    },
+    help=Text(
+        "A budget of {tokens} keeps the whole row (in the official script "
+        "max_input_length + max_output_length + 1); or shorten or drop the row.",
+        "预算达到 {tokens} 即可保留整行（官方脚本为 max_input_length + max_output_length + 1）；"
+        "或缩短、删除这一行。",
+    ),
+    bad=(
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Count to twelve."},
+                        {
+                            "role": "assistant",
+                            "content": "one, two, three, four, five, six, seven, eight, nine, ten",
+                        },
+                    ]
+                },
+            ),
+            plan={"max_length": 20},
+        ),
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "你好"},
+                        {"role": "assistant", "content": "你好！很高兴见到你，今天想聊点什么？"},
+                    ]
+                },
+            ),
+            plan={"max_length": 12, "recipe": "glm4-2024-06"},
+        ),
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Hi"},
+                        {"role": "assistant", "content": "Hello"},
+                    ]
+                },
+            ),
+            plan={"max_length": 8},
+        ),
+    ),
+    good=(
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Hi"},
+                        {"role": "assistant", "content": "Hello"},
+                    ]
+                },
+            ),
+            plan={"max_length": 8, "max_lost_share": 0.34},
+        ),
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if verdict(row) != "over-truncated":
+        return
+    index = cut_message(row)
+    yield rule.problem(
+        ("messages", index),
+        text="end" if loses_end_only(row) else None,
+        edits=(Edit("drop-row", ()),),
+        tokens=row.tokens,
+        kept=row.kept,
+        lost=row.lost_supervised,
+        supervised=row.supervised,
+        share=row.lost_supervised / row.supervised,
+        limit=row.plan.max_lost_share,
+        where=f"messages[{index}]",
+    )

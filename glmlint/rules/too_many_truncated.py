@@ -1,0 +1,103 @@
+"""A larger share of the file's rows is cut by the budget than `--max-truncated-samples` allows.
+
+The limit is for gates: a file that grew longer answers than the training run was sized for should
+not pass unseen. Shares are of readable rows; the limit is broken when exceeded, not when met.
+
+Evidence: LLaMA-Factory #3995, axolotl #1731.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.plan import Plan
+from glmlint.report import FileStats
+from glmlint.rules.base import Example, Problem, Rule, Text
+
+rule = Rule(
+    name="too-many-truncated",
+    family="budget",
+    severity="error",
+    applies=lambda _, plan: plan.max_truncated_samples is not None,
+    text=Text(
+        "the budget of {budget} cuts {rows} of {readable} rows ({share:.1%}), "
+        "over the limit of {limit:.1%}",
+        "预算 {budget} 截断了 {readable} 行中的 {rows} 行（{share:.1%}），超过上限 {limit:.1%}",
+    ),
+    help=Text(
+        "Raise the budget ({longest} keeps every row whole), shorten the long rows, "
+        "or raise --max-truncated-samples.",
+        "提高预算（{longest} 可完整保留每一行），缩短过长的行，或调高 --max-truncated-samples。",
+    ),
+    bad=(
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Hi"},
+                        {"role": "assistant", "content": "Hello, how are you today?"},
+                    ]
+                },
+            ),
+            plan={"max_length": 9, "max_truncated_samples": 0.5},
+        ),
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "你好"},
+                        {"role": "assistant", "content": "你好！很高兴见到你，今天想聊点什么？"},
+                    ]
+                },
+            ),
+            plan={"max_length": 12, "max_truncated_samples": 0.0},
+        ),
+    ),
+    good=(
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Hi"},
+                        {"role": "assistant", "content": "Hello, how are you today?"},
+                    ]
+                },
+                {
+                    "messages": [
+                        {"role": "user", "content": "Hi"},
+                        {"role": "assistant", "content": "Hello"},
+                    ]
+                },
+            ),
+            plan={"max_length": 9, "max_truncated_samples": 0.5},
+        ),
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "你好"},
+                        {"role": "assistant", "content": "好"},
+                    ]
+                },
+            ),
+            plan={"max_truncated_samples": 0.0},
+        ),
+    ),
+)
+
+
+def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
+    totals, limit = file.totals, plan.max_truncated_samples
+    if limit is None or not totals.truncated_samples:
+        return
+    share = totals.truncated_samples / totals.readable
+    if share > limit:
+        yield rule.problem(
+            None,
+            budget=plan.max_length,
+            rows=totals.truncated_samples,
+            readable=totals.readable,
+            share=share,
+            limit=limit,
+            longest=int(file.lengths.at[-1]),
+        )
