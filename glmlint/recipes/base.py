@@ -179,6 +179,10 @@ class Recipe:
     typed_control_tokens: bool = True
     """Whether a control token typed in a message becomes a real one."""
     trains_unknown_roles: bool = False
+    trains_all_after_last: bool = False
+    """Whether everything behind the last assistant token is trained, whoever wrote it."""
+    loss_fields: frozenset[str] = frozenset()
+    """Keys of a message by which a row can switch its own loss on or off."""
     template_name: str | None = None
     """The renderer, when the recipe does not use the tokenizer's template."""
 

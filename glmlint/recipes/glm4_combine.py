@@ -44,6 +44,7 @@ class Glm4Combine(Recipe):
     )
     shift = 1
     trains_history = False
+    trains_all_after_last = True
 
     def render(self, messages: list[Any], context: Context) -> Rendered:
         if not messages:
