@@ -173,6 +173,8 @@ def _from_json(path: Path, control: dict[str, int] | None = None) -> Tokenizer:
 
     try:
         content = json.loads(path.read_bytes())
+        if not isinstance(content, dict):
+            raise ValueError("no JSON object")
         added = {token["content"]: int(token["id"]) for token in content.get("added_tokens", [])}
         vocabulary = content["model"]["vocab"]
         size = len(vocabulary)

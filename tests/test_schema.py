@@ -1,0 +1,157 @@
+"""The JSON Schema is the authority on shape, and the typed decode accepts the very same rows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glmlint.sample import (
+    MAX_DEPTH,
+    SHAPE_ERRORS,
+    decode_sample,
+    decode_tools,
+    depth_of,
+    read_carefully,
+    read_strictly,
+)
+from glmlint.schema import load_schema, validator, violations
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+ODD = st.one_of(st.none(), st.booleans(), st.integers(), TEXT, st.just([]), st.just({}))
+PROPERTIES = st.dictionaries(TEXT, st.one_of(st.just({"type": "string"}), ODD), max_size=2)
+PARAMETERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.one_of(st.just("object"), ODD),
+        "properties": st.one_of(PROPERTIES, ODD),
+        "required": st.one_of(st.lists(TEXT, max_size=2), ODD),
+        "more": ODD,
+    },
+)
+FUNCTION = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.one_of(TEXT, ODD),
+        "description": st.one_of(TEXT, ODD),
+        "parameters": st.one_of(PARAMETERS, ODD),
+    },
+)
+TOOL = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.one_of(st.sampled_from(["function", "python", "cogview", "x"]), ODD),
+        "function": st.one_of(FUNCTION, ODD),
+    },
+)
+MESSAGE = st.fixed_dictionaries(
+    {},
+    optional={
+        "role": st.one_of(st.sampled_from(["system", "user", "assistant", "observation"]), ODD),
+        "content": st.one_of(TEXT, ODD),
+        "metadata": st.one_of(TEXT, ODD),
+        "tools": st.one_of(st.lists(st.one_of(TOOL, ODD), max_size=2), ODD),
+        "more": ODD,
+    },
+)
+ROW = st.one_of(
+    ODD,
+    st.fixed_dictionaries(
+        {}, optional={"messages": st.one_of(st.lists(st.one_of(MESSAGE, ODD), max_size=3), ODD)}
+    ),
+)
+
+
+def decodes(raw: bytes) -> bool:
+    try:
+        sample = decode_sample(raw)
+        for message in sample.messages:
+            if message.tools is not msgspec.UNSET:
+                decode_tools(message.tools)
+    except SHAPE_ERRORS:
+        return False
+    return True
+
+
+@settings(max_examples=600)
+@given(ROW)
+def test_typed_decode_and_schema_agree(row: Any) -> None:
+    raw = json.dumps(row, ensure_ascii=False).encode()
+    assert decodes(raw) == validator("sample").is_valid(row)
+
+
+@pytest.mark.parametrize("name", ["sample", "tool", "config", "report"])
+def test_schemas_are_valid_and_explain_themselves(name: str) -> None:
+    from jsonschema import Draft202012Validator
+
+    schema = load_schema(name)
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"].endswith("2020-12/schema")
+    assert schema["title"] and schema["description"]
+
+
+def test_violations_name_the_place() -> None:
+    row = {"messages": [{"role": "human", "content": None}, {"content": "x", "tools": [{}]}, 5]}
+    places = {(v.pointer, v.keyword) for v in violations(row)}
+    assert places == {
+        (("messages", 0, "role"), "enum"),
+        (("messages", 0, "content"), "type"),
+        (("messages", 1, "role"), "required"),
+        (("messages", 1, "tools", 0, "type"), "required"),
+        (("messages", 2), "type"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("raw", "rule", "column"),
+    [
+        (b'{"a": 1,}', "invalid-json", 9),
+        ('{"你好": x}'.encode(), "invalid-json", 8),
+        (b'{"a": 1, "a": 2}', "duplicate-key", None),
+        (b'{"a": {"b": 1, "b": 2}}', "duplicate-key", None),
+        ("你".encode() + b"\xff", "not-utf8", 2),
+        (b'{"a": "\\ud83d"}', "lone-surrogate", None),
+        (b'{"\\ud83d": 1}', "lone-surrogate", None),
+        (b"[" * 501 + b"]" * 501, "nesting-too-deep", None),
+        (b"[" * 100_000, "nesting-too-deep", None),
+        (b'{"a": ' + b"9" * 5000 + b"}", "number-too-long", None),
+    ],
+)
+def test_faults_are_named(raw: bytes, rule: str, column: int | None) -> None:
+    defect = read_carefully(raw).defect
+    assert defect is not None
+    assert (defect.rule, defect.column) == (rule, column)
+    assert read_strictly(raw) is None
+
+
+def test_nan_is_read_and_marked() -> None:
+    for raw in (b'{"a": NaN}', b'{"a": -Infinity}', b'{"a": 1e999}'):
+        careful = read_carefully(raw)
+        assert careful.defect is None and careful.non_finite
+
+
+def test_whole_surrogate_pairs_are_text() -> None:
+    assert read_carefully(b'{"a": "\\ud83d\\ude00"}').value == {"a": "\U0001f600"}
+
+
+@given(st.recursive(st.one_of(st.none(), TEXT), lambda x: st.lists(x, max_size=3), max_leaves=8))
+def test_depth_counts_brackets_outside_strings(value: Any) -> None:
+    def deep(item: Any) -> int:
+        return 1 + max(map(deep, item), default=0) if isinstance(item, list) else 0
+
+    raw = json.dumps([value, '[[{{\\"', "]"]).encode()
+    assert depth_of(raw) == deep([value])
+    assert depth_of(b"[" * MAX_DEPTH) == MAX_DEPTH
+
+
+@given(st.binary(max_size=40))
+def test_both_readers_survive_any_bytes(raw: bytes) -> None:
+    strict = read_strictly(raw)
+    careful = read_carefully(raw)
+    if strict is not None:
+        assert careful.defect is None
+        assert careful.value == strict
