@@ -1,0 +1,59 @@
+"""Blank lines between rows.
+
+Loaders skip them, and so nothing is lost; but line numbers and row numbers drift apart, and small
+scripts that call `json.loads` on every line fail at the first one.
+
+Evidence: `datasets` 5.2 skips them; LLaMA-Factory's own demo data has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.plan import Plan
+from glmlint.report import FileStats
+from glmlint.rules.base import Edit, Example, Problem, Rule, Text
+
+_ROW = (
+    '{"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]}\n'
+)
+
+rule = Rule(
+    name="blank-line",
+    family="structure",
+    severity="info",
+    fix="safe",
+    text=Text(
+        "blank lines ({blank}), the first here: loaders skip them, scripts that read lines may not",
+        "共有 {blank} 个空行，这里是第一个：加载器会跳过，但逐行读取的脚本可能出错",
+    ),
+    help=Text("Delete the blank lines.", "删除空行。"),
+    bad=(
+        Example(file=f"{_ROW}\n{_ROW}".encode()),
+        Example(
+            file=b'{"messages": [{"role": "user", "content": "Hi"},'
+            b' {"role": "assistant", "content": "Hello"}]}\n \n'
+        ),
+    ),
+    good=(
+        Example(file=f"{_ROW}{_ROW}".encode()),
+        {
+            "messages": [
+                {"role": "user", "content": "Hi\n\nthere"},
+                {"role": "assistant", "content": "Hello"},
+            ]
+        },
+    ),
+)
+
+
+def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
+    del plan
+    if file.blank_lines and file.totals.samples:
+        yield rule.problem(
+            None,
+            column=1,
+            edits=(Edit("rewrite", ()),),
+            line=file.first_blank,
+            blank=file.blank_lines,
+        )

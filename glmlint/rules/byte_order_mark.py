@@ -1,0 +1,57 @@
+"""The file starts with a byte order mark.
+
+The mark is no part of JSON. The newest `datasets` skips it at the start of a file, but not where
+files were joined and it stands in the middle (there it is `invalid-json`); many other readers
+take it for a broken first line, and drop that row or stop.
+
+Evidence: four of six peer validators call such a file bad JSON; `datasets` 5.2 reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.plan import Plan
+from glmlint.report import FileStats
+from glmlint.rules.base import Edit, Example, Problem, Rule, Text
+
+_ROW = (
+    '{"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]}\n'
+)
+
+rule = Rule(
+    name="byte-order-mark",
+    family="structure",
+    severity="warning",
+    fix="safe",
+    text=Text(
+        "the file starts with a byte order mark: many readers take its first row for broken JSON",
+        "文件以字节顺序标记（BOM）开头：许多程序会把第一行当作损坏的 JSON",
+    ),
+    help=Text(
+        "Save the file as UTF-8 without a byte order mark.",
+        "把文件保存为不带 BOM 的 UTF-8。",
+    ),
+    bad=(
+        Example(file=b"\xef\xbb\xbf" + _ROW.encode()),
+        Example(
+            file=b'\xef\xbb\xbf{"messages": [{"role": "user", "content": "Hi"}, '
+            b'{"role": "assistant", "content": "Hello"}]}'
+        ),
+    ),
+    good=(
+        Example(file=_ROW.encode()),
+        {
+            "messages": [
+                {"role": "user", "content": "What is U+FEFF?"},
+                {"role": "assistant", "content": "A byte order mark."},
+            ]
+        },
+    ),
+)
+
+
+def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
+    del plan
+    if any(defect.rule == "byte-order-mark" for defect in file.defects):
+        yield rule.problem(None, line=1, column=1, edits=(Edit("rewrite", ()),))

@@ -1,0 +1,75 @@
+"""An object of the row has a key twice.
+
+Readers differ on it: `datasets` fails the load ("specified twice"), Python's `json` takes the last
+value, some take the first. Where such a row does get through, text that stands in the file never
+reaches the model: two `content` keys mean that one of two answers is lost.
+
+Evidence: none of six peer validators that were run sees it; `datasets` 5.2 raises
+DatasetGenerationError from ArrowInvalid.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.turns import shown
+
+rule = Rule(
+    name="duplicate-key",
+    family="structure",
+    severity="error",
+    when=Fact.DEFECT,
+    needs_value=False,
+    text=Text(
+        "the key {key} stands twice in one object: the loader refuses the file, "
+        "and other readers lose one of the two values",
+        "同一个对象里键 {key} 出现了两次：加载时文件会被拒绝，其他程序则会丢掉其中一个值",
+    ),
+    help=Text(
+        "Keep one of the two, or put the second into a message of its own.",
+        "只保留其中一个，或把第二个放进单独的一条消息。",
+    ),
+    bad=(
+        b'{"messages": [{"role": "user", "content": "Hi"},'
+        b' {"role": "assistant", "content": "A", "content": "B"}]}',
+        '{"messages": [{"role": "user", "content": "你好", "role": "assistant"}]}'.encode(),
+    ),
+    good=(
+        b'{"id": 1, "messages": [{"role": "user", "content": "Hi"},'
+        b' {"role": "assistant", "content": "\\"content\\": 1, \\"content\\": 2"}]}',
+        '{"messages": [{"role": "user", "content": "你好"},'
+        ' {"role": "assistant", "content": "好"}]}'.encode(),
+    ),
+)
+
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"(?=(\s*:)?)|[{}]', re.DOTALL)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.defect is None or row.defect.rule != "duplicate-key":
+        return
+    yield rule.problem(
+        column=_second_place(row.raw.decode("utf-8", "replace")),
+        key=json.dumps(shown(row.defect.values.get("key", "")), ensure_ascii=False),
+    )
+
+
+def _second_place(text: str) -> int:
+    """1-based column of the first key that repeats another one of its object."""
+    objects: list[set[str]] = []
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if token == "{":
+            objects.append(set())
+        elif token == "}":
+            del objects[-1:]
+        elif match.group(1) and objects:
+            key = json.loads(token, strict=False)
+            if key in objects[-1]:
+                return match.start() - text.rfind("\n", 0, match.start())
+            objects[-1].add(key)
+    return 1

@@ -1,0 +1,59 @@
+"""A row past the size that glmlint reads (64 MB).
+
+No conversation is that long: it is mostly a file without line ends, or binary data in a text. The
+row is not held in memory, not checked and not counted in tokens, and that is said here, so that
+nobody takes the silence for a clean row.
+
+Evidence: one line of 64 MB is some 20 million tokens, four orders past any budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="line-too-long",
+    family="structure",
+    severity="error",
+    when=Fact.DEFECT,
+    needs_value=False,
+    text=Text(
+        "a row of {bytes} bytes is not read (the limit is {limit}): nothing is known of it",
+        "这一行有 {bytes} 字节，超过上限 {limit}，没有读取：无法判断其内容",
+    ),
+    help=Text(
+        "Look at how the file was written: rows stand on lines of their own.",
+        "检查文件是如何写出的：每条数据应单独占一行。",
+    ),
+    bad=(
+        Example(
+            file='{"messages": [{"role": "user", "content": "很长很长的一行"}]}\n'.encode(),
+            max_line=40,
+        ),
+        Example(
+            file=b'{"messages": [{"role": "user", "content": "too long for this limit"}]}\n',
+            max_line=40,
+        ),
+    ),
+    good=(
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello " * 2000},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.defect is not None and row.defect.rule == "line-too-long":
+        yield rule.problem(
+            None,
+            column=1,
+            bytes=f"{row.defect.values.get('bytes', 0):,}",
+            limit=f"{row.defect.values.get('limit', 0):,}",
+        )

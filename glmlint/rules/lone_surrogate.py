@@ -1,0 +1,88 @@
+r"""Half of a surrogate pair, such as `\ud83d` without its `\ude00`.
+
+It is no character: a text with it cannot be written as UTF-8. Arrow refuses the file when it is
+loaded, and where another reader lets it pass, the tokenizer raises in the middle of the run. It
+comes from emoji that were cut in two by a limit on length.
+
+Evidence: tiktoken #82; `datasets` 5.2 raises DatasetGenerationError ("The surrogate pair in
+string is invalid").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from glmlint.finding import Pointer, place
+from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="lone-surrogate",
+    family="structure",
+    severity="error",
+    when=Fact.DEFECT,
+    needs_value=False,
+    fix="unsafe",
+    text=Text(
+        "{place} holds {escape}, half of a character: the loader refuses the file",
+        "{place} 含有 {escape}，只是半个字符：加载时文件会被拒绝",
+    ),
+    help=Text(
+        "Restore the whole character (mostly an emoji that was cut), or take the half out.",
+        "补全这个字符（多半是被截断的 emoji），或删掉这一半。",
+    ),
+    bad=(
+        b'{"messages": [{"role": "user", "content": "Hi \\ud83d"},'
+        b' {"role": "assistant", "content": "Hello"}]}',
+        b'{"messages": [{"role": "user", "content": "\\u4f60\\u597d"},'
+        b' {"role": "assistant", "content": "\\ude00\\u597d"}]}',
+        b'{"messages": [{"role": "user", "content": "Hi"},'
+        b' {"role": "assistant", "content": "A"}], "\\ud83d": 1}',
+    ),
+    good=(
+        b'{"messages": [{"role": "user", "content": "Hi \\ud83d\\ude00"},'
+        b' {"role": "assistant", "content": "Hello"}]}',
+        '{"messages": [{"role": "user", "content": "你好😀"},'
+        ' {"role": "assistant", "content": "好"}]}'.encode(),
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.defect is None or row.defect.rule != "lone-surrogate":
+        return
+    at: Pointer = tuple(row.defect.values.get("pointer", ()))
+    edits = tuple(Edit("replace", where, _whole(text)) for where, text in _halves(row.value, ()))
+    yield rule.problem(at, edits=edits, place=place(at), escape=_escape(row.value, at))
+
+
+def _halves(value: Any, at: Pointer) -> Iterator[tuple[Pointer, str]]:
+    """Every text that holds a half; keys are left out."""
+    if isinstance(value, str):
+        if _half(value):
+            yield at, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _halves(item, (*at, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _halves(item, (*at, index))
+
+
+def _half(text: str) -> str:
+    return next((char for char in text if "\ud800" <= char <= "\udfff"), "")
+
+
+def _whole(text: str) -> str:
+    return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+
+
+def _escape(value: Any, at: Pointer) -> str:
+    """The half at a place, as JSON escapes it; in a key where the place is none of a text."""
+    for part in at:
+        if isinstance(value, dict) and part not in value:
+            break
+        value = value[part]
+    texts = [value] if isinstance(value, str) else list(value) if isinstance(value, dict) else []
+    half = next((half for text in texts if (half := _half(text))), "\ud800")
+    return f"\\u{ord(half):04x}"

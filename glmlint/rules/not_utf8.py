@@ -1,0 +1,88 @@
+"""Bytes that are not UTF-8.
+
+JSON is UTF-8, and so the loader stops at the first byte that is not (UnicodeDecodeError, or a
+DatasetGenerationError without a line). Chinese files saved by older editors are GBK, files of
+Windows tools UTF-16. The rule names the likely encoding, once a file.
+
+Evidence: a file of a FastChat pull request is GB18030 from end to end, an axolotl one UTF-16; two
+of six peer validators call such files clean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.encoding import BINARY, CODECS, DAMAGED, encoding_guess
+from glmlint.plan import Plan
+from glmlint.report import FileStats
+from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="not-utf8",
+    family="structure",
+    severity="error",
+    when=Fact.DEFECT,
+    needs_value=False,
+    fix="unsafe",
+    text=Text(
+        "not UTF-8 but probably {encoding} ({rows} rows): the loader raises at the first such byte",
+        "不是 UTF-8，很可能是 {encoding}（共 {rows} 行）：加载时在第一个这样的字节处报错",
+    ),
+    variants={
+        "damaged": Text(
+            "damaged UTF-8 ({rows} rows): the loader raises at the first wrong byte",
+            "UTF-8 字节已损坏（共 {rows} 行）：加载时在第一个错误字节处报错",
+        ),
+        "binary": Text(
+            "binary data, no text ({rows} rows): the loader raises here",
+            "是二进制数据而不是文本（共 {rows} 行）：加载时在此处报错",
+        ),
+        "file": Text(
+            "the file is {encoding}: the loader reads UTF-8 only and refuses the file",
+            "文件编码是 {encoding}：加载器只读 UTF-8，会拒绝这个文件",
+        ),
+    },
+    help=Text(
+        "Write the file again as UTF-8 (iconv -f ENCODING -t UTF-8), and look at the result.",
+        "把文件转存为 UTF-8（iconv -f 原编码 -t UTF-8），并检查结果。",
+    ),
+    bad=(
+        '{"messages": [{"role": "user", "content": "你好，请介绍一下北京"}]}'.encode("gbk"),
+        Example(
+            file='{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", '
+            '"content": "Hello"}]}\n'.encode("utf-16")
+        ),
+        b'{"messages": [{"role": "user", "content": "caf\xe9"}]}',
+    ),
+    good=(
+        '{"messages": [{"role": "user", "content": "你好"}, '
+        '{"role": "assistant", "content": "你好！"}]}'.encode(),
+        Example(
+            file='{"messages": [{"role": "user", "content": "café"}, '
+            '{"role": "assistant", "content": "oui"}]}\n'.encode()
+        ),
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.defect is None or row.defect.rule != "not-utf8":
+        return
+    encoding = encoding_guess(row.raw)
+    text = {DAMAGED: "damaged", BINARY: "binary"}.get(encoding)
+    codec = CODECS.get(encoding)
+    yield rule.problem(
+        text=text,
+        once=encoding,
+        column=row.defect.column,
+        edits=(Edit("rewrite", (), codec),) if codec else (),
+        encoding=encoding,
+    )
+
+
+def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
+    del plan
+    for defect in file.defects:
+        if defect.rule == "not-utf8":
+            encoding = defect.values.get("encoding", "UTF-16")
+            yield rule.problem(None, text="file", encoding=encoding, edits=(Edit("rewrite", ()),))
