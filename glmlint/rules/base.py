@@ -120,6 +120,8 @@ class Loaded:
     rule: Rule
     check: Callable[[Row], Iterable[Problem]] | None
     check_file: Callable[[FileStats, Plan], Iterable[Problem]] | None
+    note: Callable[[Row], Iterable[str]] | None
+    """What `check_file` needs of the rows: names, counted in `FileStats.notes`."""
     doc: str
     """The file's docstring: what the rule means, why it matters, the evidence."""
 
@@ -137,6 +139,7 @@ def all_rules() -> dict[str, Loaded]:
             module.rule,
             getattr(module, "check", None),
             getattr(module, "check_file", None),
+            getattr(module, "note", None),
             module.__doc__ or "",
         )
         found[loaded.rule.name] = loaded
