@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from msgspec import UNSET
 
 from glmlint.recipes.base import (
@@ -14,6 +15,7 @@ from glmlint.recipes.base import (
     ROLE_IDS,
     SOP,
     Context,
+    Encoded,
     Piece,
     Recipe,
     Rendered,
@@ -53,8 +55,7 @@ class Glm4Combine(Recipe):
             text = context.template.render(messages)
         except Exception as error:  # whatever the template raises
             raise TrainerError(type(error).__name__, str(error)) from None
-        pieces = context.split(text)
-        return self._finish(pieces, self._owners(pieces, text, messages, context))
+        return self._finish(*self._by_message(text, messages, context))
 
     def render_plain(self, sample: Sample, context: Context) -> Rendered | None:
         if not context.template.known:
@@ -93,10 +94,33 @@ class Glm4Combine(Recipe):
             [*owners, -1],
         )
 
-    def _owners(
-        self, pieces: list[Piece], text: str, messages: list[Any], context: Context
-    ) -> list[int]:
-        """The message of each piece; a piece that runs over two belongs to the first."""
+    def _by_message(
+        self, text: str, messages: list[Any], context: Context
+    ) -> tuple[list[Piece], list[int]]:
+        """The pieces of the rendered text, and the message of each."""
+        ends = self._message_ends(text, messages, context)
+        names = {token: name for name, token in context.tokenizer.control.items()}
+        pieces: list[Piece] = []
+        owners: list[int] = []
+        at = owner = 0
+        for piece in context.split(text):
+            while owner < len(ends) and at >= ends[owner]:
+                owner += 1
+            inside = owner < len(ends) and (at >= len(PREFIX) or not context.template.known)
+            size = len(names[piece]) if isinstance(piece, int) else len(str(piece))
+            if inside and isinstance(piece, str) and ends[owner] < at + size:
+                # An unknown role is text, so that this piece runs over several messages.
+                edges, parts = _parts(ends, owner, at, size)
+                pieces += _cut_tokens(piece, edges, context)
+                owners += parts
+            else:
+                pieces.append(piece)
+                owners.append(owner if inside else -1)
+            at += size
+        return pieces, owners
+
+    def _message_ends(self, text: str, messages: list[Any], context: Context) -> list[int]:
+        """Where each message ends in the rendered text, in code points."""
         ends: list[int] = []
         if context.template.known:
             end = len(PREFIX)
@@ -110,19 +134,38 @@ class Glm4Combine(Recipe):
                 except Exception:  # a template may refuse a part of a conversation
                     part = ""
                 ends.append(len(part) if text.startswith(part) else 0)
-        names = {token: name for name, token in context.tokenizer.control.items()}
-        owners: list[int] = []
-        at = owner = 0
-        for piece in pieces:
-            while owner < len(ends) and at >= ends[owner]:
-                owner += 1
-            inside = owner < len(ends) and (at >= len(PREFIX) or not context.template.known)
-            owners.append(owner if inside else -1)
-            at += len(names[piece]) if isinstance(piece, int) else len(str(piece))
-        return owners
+        return ends
 
     def tool_pieces(self, tools: list[dict[str, Any]], context: Context) -> list[Piece]:
         return context.split(context.template.tools_text(tools))
+
+
+def _parts(ends: list[int], owner: int, at: int, size: int) -> tuple[list[int], list[int]]:
+    """Where a piece is cut into messages, in code points of the piece, and whose each part is."""
+    edges: list[int] = []
+    parts: list[int] = []
+    done = 0
+    for index in range(owner, len(ends)):
+        end = min(ends[index] - at, size)
+        if end > done:
+            parts.append(index)
+            done = end
+            if done == size:
+                return edges, parts
+            edges.append(done)
+    return edges, [*parts, -1]
+
+
+def _cut_tokens(text: str, edges: list[int], context: Context) -> list[Piece]:
+    """The tokens of a text that is encoded whole, cut at code points.
+
+    A token that runs over two parts belongs to the first.
+    """
+    ids = context.tokenizer.encode([text])[0]
+    sizes = [len(context.tokenizer.token_bytes(int(token))) for token in ids]
+    starts = np.cumsum([0, *sizes])[:-1]
+    cuts = np.searchsorted(starts, [len(text[:edge].encode()) for edge in edges])
+    return [Encoded(part) for part in np.split(ids, cuts)]
 
 
 recipe = Glm4Combine()

@@ -1,0 +1,120 @@
+"""With `combine: true` everything behind the last `<|assistant|>` is trained, whoever wrote it.
+
+The script looks for the last assistant token and trains all that follows. A row that ends with a user
+or observation message teaches the model to write the user's or the tool's part. A row without any
+assistant token raises ValueError, and the whole run ends.
+
+Evidence: GLM-4 #438, #441, #544; recipes.md, section 2.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.teaching import foreign_messages, role_of
+
+rule = Rule(
+    name="combine-spill",
+    family="mask",
+    severity="error",
+    when=Fact.ROLES | Fact.ODD | Fact.CONTROL | Fact.EMPTY | Fact.RAISES,
+    fix="unsafe",
+    applies=lambda recipe, _: recipe.trains_all_after_last,
+    text=Text(
+        "{where}, of role {role!r}, follows the last answer and is trained: "
+        "{count} supervised tokens that no assistant wrote",
+        "{where}（角色 {role!r}）位于最后一个回答之后，也参与训练："
+        "{count} 个受监督 token 并非 assistant 所写",
+    ),
+    variants={
+        "typed": Text(
+            "{where}, of role {role!r}, holds the row's last <|assistant|> as text: what follows it "
+            "is trained, {count} supervised tokens that no assistant wrote",
+            "{where}（角色 {role!r}）的文本里出现了这一行最后一个 <|assistant|>：其后的内容都参与训练，"
+            "共 {count} 个受监督 token 并非 assistant 所写",
+        ),
+        "raises": Text(
+            "no <|assistant|> is printed for this row: the trainer raises {exception} and the run ends",
+            "这一行没有输出任何 <|assistant|>：训练脚本抛出 {exception}，整个训练中止",
+        ),
+    },
+    help=Text("Let the row end with an assistant message.", "让这一行以 assistant 消息结尾。"),
+    bad=(
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "你好"},
+                        {"role": "assistant", "content": "你好！"},
+                        {"role": "user", "content": "再见，明天聊"},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-combine"},
+        ),
+        Example(
+            rows=({"messages": [{"role": "user", "content": "Hi"}]},),
+            plan={"recipe": "glm4-combine"},
+        ),
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Weather in Rome?"},
+                        {"role": "assistant", "metadata": "weather", "content": '{"city": "Rome"}'},
+                        {"role": "observation", "content": "22 degrees"},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-combine"},
+        ),
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "你好"},
+                {"role": "assistant", "content": "你好！"},
+                {"role": "user", "content": "再见，明天聊"},
+            ]
+        },
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Hi"},
+                        {"role": "assistant", "content": "Hello"},
+                        {"role": "assistant", "content": "How are you?"},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-combine"},
+        ),
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.error is not None:
+        if row.error.exception == "ValueError" and row.error.detail.endswith("is not in list"):
+            yield rule.problem(
+                ("messages",), text="raises", raises=True, exception=row.error.exception
+            )
+        return
+    spilt = foreign_messages(row)
+    if not spilt:
+        return
+    assert row.rendered is not None
+    start = row.rendered.owners[row.rendered.trained.index(True) - 1]
+    typed = start in spilt  # the last assistant token stands in a message that is no answer
+    # The last message first, so that a removal leaves the indexes before it as they are.
+    cut = tuple(Edit("remove", ("messages", index)) for index in sorted(spilt, reverse=True))
+    for number, (index, count) in enumerate(spilt.items()):
+        yield rule.problem(
+            ("messages", index),
+            text="typed" if index == start else None,
+            edits=cut if number == 0 and not typed else (),
+            where=f"messages[{index}]",
+            role=role_of(row, index),
+            count=count,
+        )

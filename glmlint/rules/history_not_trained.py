@@ -1,0 +1,91 @@
+"""Earlier answers of a conversation carry no loss under this recipe.
+
+With `combine: true`, which the official YAML files ship, a conversation of ten turns teaches its last
+answer alone; nine answers, and every tool call before the last message, are context. Told once a file.
+
+Evidence: GLM-4 #803, LLaMA-Factory #3615.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.teaching import role_of, trained_messages
+
+rule = Rule(
+    name="history-not-trained",
+    family="mask",
+    severity="warning",
+    when=Fact.HISTORY,
+    applies=lambda recipe, _: not recipe.trains_history,
+    text=Text(
+        "in {rows} rows only the last answer is trained; the earlier answers and tool calls "
+        "({count} in this row) carry no loss under {recipe}",
+        "有 {rows} 行只训练最后一个回答；在 {recipe} 下，之前的回答和工具调用（本行 {count} 个）不计入损失",
+    ),
+    help=Text(
+        "Train with combine: false (recipe glm4) to learn every answer, or make one row of each answer.",
+        "用 combine: false（配方 glm4）训练每个回答，或把每个回答拆成单独的一行。",
+    ),
+    bad=(
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "你好"},
+                        {"role": "assistant", "content": "你好！"},
+                        {"role": "user", "content": "再见"},
+                        {"role": "assistant", "content": "再见！"},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-combine"},
+        ),
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Weather in Rome?"},
+                        {"role": "assistant", "metadata": "weather", "content": '{"city": "Rome"}'},
+                        {"role": "observation", "content": "22 degrees"},
+                        {"role": "assistant", "content": "It is 22 degrees."},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-combine"},
+        ),
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "你好"},
+                {"role": "assistant", "content": "你好！"},
+                {"role": "user", "content": "再见"},
+                {"role": "assistant", "content": "再见！"},
+            ]
+        },
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Hi"},
+                        {"role": "assistant", "content": "Hello"},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-combine"},
+        ),
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.rendered is None or not row.supervised:
+        return
+    printed = {owner for owner in row.rendered.owners if owner >= 0}
+    printed.difference_update(trained_messages(row))
+    count = sum(role_of(row, index) == "assistant" for index in printed)
+    if count:
+        # The row itself as the place: to look up a message's column costs more than the rest.
+        yield rule.problem(once="history", count=count, recipe=row.context.recipe.name)

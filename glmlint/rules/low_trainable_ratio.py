@@ -1,0 +1,82 @@
+"""A row of which a smaller share is supervised than `--min-row-ratio` asks for.
+
+A row of a long prompt and a one-word answer costs as much as any other of its length and teaches one
+word. There is no share that is wrong for every task, so the rule is silent until a limit is set; the
+ratio of the whole file always stands in the summary.
+
+Evidence: LLaMA-Factory #8349.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Example, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="low-trainable-ratio",
+    family="mask",
+    severity="warning",
+    applies=lambda _, plan: plan.min_row_ratio is not None,
+    text=Text(
+        "{supervised} of {kept} kept tokens are supervised ({ratio:.1%}), "
+        "under the limit of {limit:.1%}",
+        "保留的 {kept} 个 token 中有 {supervised} 个受监督（{ratio:.1%}），低于下限 {limit:.1%}",
+    ),
+    help=Text(
+        "Shorten what stands before the answers, or take the row out.",
+        "缩短回答之前的内容，或删除这一行。",
+    ),
+    bad=(
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Is the sky blue on a clear day in summer?"},
+                        {"role": "assistant", "content": "Yes"},
+                    ]
+                },
+            ),
+            plan={"min_row_ratio": 0.3},
+        ),
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {
+                            "role": "user",
+                            "content": "夏天晴朗的日子里，天空是什么颜色的？请用一个字回答。",
+                        },
+                        {"role": "assistant", "content": "蓝"},
+                    ]
+                },
+            ),
+            plan={"min_row_ratio": 0.3, "recipe": "glm4-2024-06"},
+        ),
+    ),
+    good=(
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Hi"},
+                        {"role": "assistant", "content": "Hello, how are you today?"},
+                    ]
+                },
+            ),
+            plan={"min_row_ratio": 0.3},
+        ),
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    limit = row.plan.min_row_ratio
+    if limit is not None and row.kept and row.kept_supervised / row.kept < limit:
+        yield rule.problem(
+            supervised=row.kept_supervised,
+            kept=row.kept,
+            ratio=row.kept_supervised / row.kept,
+            limit=limit,
+        )

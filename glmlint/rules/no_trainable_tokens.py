@@ -1,0 +1,77 @@
+"""A row in which the mask leaves nothing to learn.
+
+Every label is -100: the row costs a forward pass and teaches nothing, and in a batch of its own its
+loss is nan or 0. The usual causes: no assistant message, or one whose content is empty and which the
+template therefore leaves out.
+
+Evidence: unsloth #2095, #2900; TRL #6668.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="no-trainable-tokens",
+    family="mask",
+    severity="error",
+    when=Fact.UNTRAINED,
+    text=Text(
+        "the mask leaves none of {tokens} tokens to learn",
+        "{tokens} 个 token 全部被掩码屏蔽，没有任何可学习的内容",
+    ),
+    variants={
+        "no-assistant": Text(
+            "none of {tokens} tokens is supervised: the row has no assistant message",
+            "{tokens} 个 token 都不受监督：这一行没有 assistant 消息",
+        ),
+        "empty": Text(
+            "none of {tokens} tokens is supervised: {where} has no content, "
+            "and the template leaves it out",
+            "{tokens} 个 token 都不受监督：{where} 没有内容，模板会跳过它",
+        ),
+    },
+    help=Text("Give the row an answer, or take it out.", "补上 assistant 的回答，或删除这一行。"),
+    bad=(
+        {"messages": [{"role": "user", "content": "你好"}]},
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": ""},
+            ]
+        },
+        Example(
+            rows=({"messages": [{"role": "user", "content": "Hi"}]},),
+            plan={"recipe": "glm4-2024-06"},
+        ),
+    ),
+    good=(
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello"},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.rendered is None or row.supervised:
+        return
+    answers = [(i, m) for i, m in row.good_messages if m.get("role") == "assistant"]
+    if not answers:
+        yield rule.problem(("messages",), text="no-assistant", tokens=row.tokens)
+    elif not any(message.get("content") for _, message in answers):
+        index = answers[-1][0]
+        yield rule.problem(
+            ("messages", index, "content"),
+            text="empty",
+            tokens=row.tokens,
+            where=f"messages[{index}]",
+        )
+    else:
+        yield rule.problem(("messages",), tokens=row.tokens)

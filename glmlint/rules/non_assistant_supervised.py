@@ -1,0 +1,82 @@
+"""The recipe trains on text that no assistant wrote.
+
+The official script masks system, user and observation; whatever carries another role is trained, role
+word and all: with `"role": "tool"` the model learns to invent tool results. (The one token after an
+answer is the answer's stop token and belongs to it.)
+
+Evidence: LLaMA-Factory #5866; recipes.md, section 2.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.teaching import foreign_messages, role_of
+
+rule = Rule(
+    name="non-assistant-supervised",
+    family="mask",
+    severity="error",
+    when=Fact.ROLES | Fact.ODD | Fact.CONTROL | Fact.EMPTY,
+    applies=lambda recipe, _: not recipe.trains_all_after_last,
+    text=Text(
+        "{where}, of role {role!r}, is trained: {count} supervised tokens that no assistant wrote",
+        "{where}（角色 {role!r}）也参与训练：{count} 个受监督 token 并非 assistant 所写",
+    ),
+    help=Text(
+        "Give it the role that it stands for: system, user or observation.",
+        "改成它真正对应的角色：system、user 或 observation。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "Weather in Rome?"},
+                {"role": "assistant", "metadata": "get_weather", "content": '{"city": "Rome"}'},
+                {"role": "tool", "content": "22 degrees"},
+                {"role": "assistant", "content": "It is 22 degrees."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "人类", "content": "你好"},
+                {"role": "assistant", "content": "你好！"},
+            ]
+        },
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "Weather in Rome?"},
+                {"role": "assistant", "metadata": "get_weather", "content": '{"city": "Rome"}'},
+                {"role": "observation", "content": "22 degrees"},
+                {"role": "assistant", "content": "It is 22 degrees."},
+            ]
+        },
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "system", "content": ""},
+                        {"role": "user", "content": "你好"},
+                        {"role": "assistant", "content": "你好！"},
+                        {"role": "user", "content": "再见"},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-2024-06"},
+        ),
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    for index, count in foreign_messages(row).items():
+        role = role_of(row, index)
+        yield rule.problem(
+            ("messages", index),
+            once=f"role {role}" if row.foreign else None,
+            where=f"messages[{index}]",
+            role=role,
+            count=count,
+        )

@@ -1,0 +1,97 @@
+"""An answer that is trained, after which the model is not taught to stop.
+
+The one token after an answer, the next role token or the appended end, is what teaches the stop. Where
+a message of an unknown role follows, the template prints its role as plain text (`<|tool|>`), and the
+model learns to go on with that text instead of ending its turn.
+
+Evidence: TRL #5988, ChatGLM3 #184.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.teaching import role_of, unstopped_answers
+
+rule = Rule(
+    name="stop-token-untrained",
+    family="mask",
+    severity="error",
+    when=Fact.ROLES | Fact.ODD | Fact.CONTROL | Fact.EMPTY,
+    text=Text(
+        "{where} is trained, the stop after it is not: no role token and no end follows",
+        "{where} 参与训练，但其后的停止标记没有：后面既没有角色标记也没有结束标记",
+    ),
+    variants={
+        "role": Text(
+            "{where} is trained, the stop after it is not: the role {role!r} of the next message "
+            "is printed as text, and the model learns to write that text in place of a stop",
+            "{where} 参与训练，但其后的停止标记没有：下一条消息的角色 {role!r} 被当作普通文本输出，"
+            "模型学会的是接着写这段文本，而不是停止",
+        ),
+    },
+    help=Text(
+        "Give the next message one of the roles system, user, assistant, observation.",
+        "把下一条消息的角色改为 system、user、assistant 或 observation。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "Weather in Rome?"},
+                {"role": "assistant", "metadata": "get_weather", "content": '{"city": "Rome"}'},
+                {"role": "result", "content": "22 degrees"},
+                {"role": "assistant", "content": "It is 22 degrees."},
+            ]
+        },
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "你好"},
+                        {"role": "assistant", "content": "你好！"},
+                        {"role": "用户", "content": "再见"},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-combine"},
+        ),
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "Weather in Rome?"},
+                {"role": "assistant", "metadata": "get_weather", "content": '{"city": "Rome"}'},
+                {"role": "observation", "content": "22 degrees"},
+                {"role": "assistant", "content": "It is 22 degrees."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "你好"},
+                {"role": "assistant", "content": "你好！"},
+                {"role": "assistant", "content": "今天想聊点什么？"},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    for index in unstopped_answers(row):
+        where = f"messages[{index}]"
+        role = _next_role(row, index)
+        once = f"role {role}" if row.foreign else None
+        if role is None:
+            yield rule.problem(("messages", index), where=where, once=once)
+        else:
+            yield rule.problem(("messages", index), text="role", where=where, role=role, once=once)
+
+
+def _next_role(row: Row, index: int) -> str | None:
+    """The role of the next message that is printed."""
+    assert row.rendered is not None
+    owners = row.rendered.owners
+    later = [owner for owner in owners if owner > index]
+    role = role_of(row, min(later)) if later else None
+    return role if isinstance(role, str) else None
