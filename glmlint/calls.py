@@ -1,0 +1,420 @@
+"""The tools that a row declares and the tool calls that it makes, whatever form they are in.
+
+Three forms of a call are in use (GLM-4 #684, LLaMA-Factory #9772): the name in `metadata` with the
+arguments as content, which is what the model itself writes; the name on the first line of the
+content; and `{"name", "arguments"}` as content, the sample of the official README.
+
+A text is taken for a call only where it is meant as one: `metadata` says so, an observation
+follows, or it names a tool that the row declares. A JSON answer of an assistant is no call.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from glmlint.arguments import ArgumentSchema
+from glmlint.finding import Pointer
+from glmlint.row import Fact, Row
+from glmlint.template import BUILT_IN
+
+RESULT_ROLES: Final = ("observation", "tool", "function")
+"""Roles of a tool's result: GLM's, and those of OpenAI's form."""
+
+_TOOL_LISTS: Final = 4096
+"""How many distinct tool lists are remembered."""
+
+_LONG_TEXT: Final = 1 << 18
+"""A longer tool list is not remembered."""
+
+
+class Turn(NamedTuple):
+    """One message that is an object; UNSET where a key is absent. Any value can stand anywhere."""
+
+    message: int
+    role: Any
+    content: Any
+    metadata: Any
+    tools: Any
+    """Decoded, or the bytes of the JSON text."""
+
+
+class Tool:
+    """One entry of a tool list, in whatever form it is written."""
+
+    def __init__(self, index: int, value: Any) -> None:
+        self.index = index
+        self.value = value
+        self.kind = value.get("type") if isinstance(value, dict) else None
+        """The value of `type`; None when there is none."""
+        function = value.get("function") if isinstance(value, dict) else None
+        self.function: dict[str, Any] = (
+            function
+            if isinstance(function, dict)
+            else value
+            if isinstance(value, dict) and "name" in value
+            else {}
+        )
+        """The object that holds name and parameters: `function`, or the entry in a short form."""
+        name = self.function.get("name")
+        if not isinstance(name, str):
+            name = self.kind if self.built_in else ""
+        self.name: str = name or ""
+        """"" when it has none."""
+        self.fault = _shape_fault(value)
+        """What is wrong with the shape, as a variant of `tool-shape`; None for a good one."""
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it is one of GLM-4's own tools, whose calls are code or free text."""
+        return isinstance(self.kind, str) and self.kind in BUILT_IN
+
+    @property
+    def schema_at(self) -> Pointer:
+        """Place of the arguments' schema in the entry."""
+        inside = ("function",) if self.function is not self.value else ()
+        return (*inside, "parameters")
+
+    @cached_property
+    def schema(self) -> ArgumentSchema | None:
+        """The schema of the arguments; None for a tool without `parameters`."""
+        parameters = self.function.get("parameters")
+        return ArgumentSchema(parameters) if isinstance(parameters, dict) else None
+
+
+def _shape_fault(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return "not-object"
+    kind = value.get("type")
+    function = value.get("function")
+    if "function" not in value:
+        if isinstance(kind, str) and kind in BUILT_IN:
+            return None
+        return "short" if "name" in value else "no-function"
+    if not isinstance(function, dict):
+        return "function-not-object"
+    if kind is None:
+        return "no-type"
+    name = function.get("name")
+    if not isinstance(name, str) or not name:
+        return "no-name"
+    parameters = function.get("parameters")
+    if not isinstance(parameters, dict):
+        return "no-parameters"
+    if not isinstance(parameters.get("properties"), dict):
+        return "no-properties"
+    return None
+
+
+class ToolSet:
+    """One `tools` value: its entries, and what the rules ask of them, worked out once."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        """The decoded value; for JSON inside a string, what the string holds."""
+        self.in_string = isinstance(value, str)
+        if isinstance(value, str):
+            self.value = value = decode(value)
+        if isinstance(value, dict):
+            value = [value]
+        entries = value if isinstance(value, list) else []
+        self.tools = [
+            Tool(index, decode(entry) if isinstance(entry, str) else entry)
+            for index, entry in enumerate(entries)
+        ]
+        self.by_name = {tool.name: tool for tool in reversed(self.tools) if tool.name}
+        self.misshapen = [tool for tool in self.tools if tool.fault is not None]
+        self.string_entries = [i for i, entry in enumerate(entries) if isinstance(entry, str)]
+
+    @cached_property
+    def repeated(self) -> list[Tool]:
+        """Entries whose name an earlier entry has."""
+        counts = Counter(tool.name for tool in self.tools if tool.name)
+        if len(counts) == len(self.tools):
+            return []
+        return [
+            tool for tool in self.tools if counts[tool.name] > 1 and self.by_name[tool.name] is not tool
+        ]  # fmt: skip
+
+    @cached_property
+    def with_bad_schema(self) -> list[Tool]:
+        """Entries whose `parameters` are no valid JSON Schema."""
+        return [tool for tool in self.tools if tool.schema is not None and tool.schema.faults]
+
+    @cached_property
+    def oddly_named(self) -> list[Tool]:
+        """Entries with a name that many servers refuse, or that is a built-in tool's."""
+        return [
+            tool
+            for tool in self.tools
+            if tool.name and not tool.built_in and (tool.name in BUILT_IN or not _GOOD_NAME(tool.name))
+        ]  # fmt: skip
+
+    @cached_property
+    def undescribed(self) -> list[Tool]:
+        """Functions without a description that is a text."""
+        return [
+            tool
+            for tool in self.tools
+            if tool.name
+            and not tool.built_in
+            and not (isinstance(text := tool.function.get("description"), str) and text.strip())
+        ]
+
+
+_GOOD_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}").fullmatch
+
+
+class Declared(NamedTuple):
+    """A tool list of the row."""
+
+    message: int | None
+    """Index of the message; None for the row's own `tools`, which nothing reads."""
+    role: Any
+    at: Pointer
+    tools: ToolSet
+
+
+class Call(Struct):
+    """One tool call, its arguments decoded."""
+
+    message: int
+    form: str
+    """"metadata", "first-line", "name-arguments", "name-arguments-list"."""
+    name: str
+    text: str
+    """The arguments as they are written; the whole content in the `name-arguments` forms."""
+    arguments: Any
+    """UNSET where the text is no JSON, or is a built-in tool's."""
+    tool: Tool | None
+    """The declared tool; None for an unknown one and where the row declares none."""
+    has_text: bool
+    """Whether `text` is just the arguments."""
+
+    @property
+    def at(self) -> Pointer:
+        """Place of the content that holds the arguments."""
+        return ("messages", self.message, "content")
+
+    @property
+    def free(self) -> bool:
+        """A call of a built-in tool: code or free text, about which nothing can be said."""
+        return self.name in BUILT_IN and (self.tool is None or self.tool.built_in)
+
+
+_decode_fast: Final = msgspec.json.Decoder().decode
+
+
+def decode(text: str) -> Any:
+    """The JSON value of a text, as Python's `json` reads it; UNSET where it is none."""
+    try:
+        return _decode_fast(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        pass
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return UNSET
+
+
+@lru_cache(_TOOL_LISTS)
+def _tool_set(text: bytes | str) -> ToolSet:
+    return ToolSet(json.loads(text))
+
+
+def tool_set(value: Any) -> ToolSet:
+    """The tool list of a `tools` value: decoded, or the bytes of its JSON text."""
+    try:
+        text = value if isinstance(value, bytes) else json.dumps(value)
+        return _tool_set(text) if len(text) <= _LONG_TEXT else ToolSet(json.loads(text))
+    except (ValueError, RecursionError):
+        return ToolSet(value)
+
+
+def foreign(row: Row) -> bool:
+    """Whether rules about tools leave the row to `other-format` (see `Row.foreign`)."""
+    if row.sample is not None and not row.facts & Fact.KEYS:
+        return False  # nothing but messages of good shape: spares decoding the row again
+    return row.foreign is not None
+
+
+def turns(row: Row) -> list[Turn]:
+    """The row's messages that are objects."""
+    found: list[Turn] | None = row.memo.get("turns")
+    if found is None:
+        if row.sample is not None:
+            found = [
+                Turn(
+                    index,
+                    m.role,
+                    m.content,
+                    m.metadata,
+                    UNSET if m.tools is UNSET else bytes(m.tools),
+                )
+                for index, m in enumerate(row.sample.messages)
+            ]
+        else:
+            found = [
+                Turn(
+                    index,
+                    message.get("role", UNSET),
+                    message.get("content", UNSET),
+                    message.get("metadata", UNSET),
+                    message.get("tools", UNSET),
+                )
+                for index, message in row.good_messages
+            ]
+        row.memo["turns"] = found
+    return found
+
+
+def declared(row: Row) -> list[Declared]:
+    """Every tool list of the row, wherever it stands; the row's own last."""
+    found: list[Declared] | None = row.memo.get("declared")
+    if found is None:
+        found = [
+            Declared(
+                turn.message, turn.role, ("messages", turn.message, "tools"), tool_set(turn.tools)
+            )
+            for turn in turns(row)
+            if turn.tools is not UNSET
+        ]
+        if row.sample is None or row.facts & Fact.KEYS:
+            value = row.value
+            if isinstance(value, dict) and value.get("tools"):
+                found.append(Declared(None, None, ("tools",), tool_set(value["tools"])))
+        row.memo["declared"] = found
+    return found
+
+
+def tools_by_name(row: Row) -> dict[str, Tool]:
+    """Every tool of the row that has a name."""
+    found: dict[str, Tool] | None = row.memo.get("tools_by_name")
+    if found is None:
+        lists = declared(row)
+        if len(lists) == 1:
+            found = lists[0].tools.by_name
+        else:
+            found = {}
+            for entry in reversed(lists):
+                found.update(entry.tools.by_name)
+        row.memo["tools_by_name"] = found
+    return found
+
+
+def calls(row: Row) -> list[Call]:
+    """Every tool call of the row, in order."""
+    found: list[Call] | None = row.memo.get("calls")
+    if found is None:
+        found = row.memo["calls"] = list(_read_calls(row))
+    return found
+
+
+def _read_calls(row: Row) -> Iterator[Call]:
+    messages = turns(row)
+    tools = tools_by_name(row)
+    results = {turn.message for turn in messages if turn.role == "observation"}
+    for turn in messages:
+        content = turn.content
+        if turn.role != "assistant" or not isinstance(content, str):
+            continue
+        metadata = turn.metadata
+        if isinstance(metadata, str) and metadata.strip():
+            yield _call(turn.message, "metadata", metadata, content, tools)
+        elif content and (tools or turn.message + 1 in results):
+            yield from _in_content(turn.message, content, tools, turn.message + 1 in results)
+
+
+def _call(index: int, form: str, name: str, text: str, tools: dict[str, Tool]) -> Call:
+    tool = tools.get(name)
+    free = name in BUILT_IN and (tool is None or tool.built_in)
+    return Call(index, form, name, text, UNSET if free else decode(text), tool, True)
+
+
+_FIRST_LINE: Final = re.compile(r"\s*([\w.:-]{1,64})[ \t]*\r?\n(.*)", re.DOTALL)
+
+
+def _in_content(index: int, content: str, tools: dict[str, Tool], answered: bool) -> Iterator[Call]:
+    text = content.lstrip()
+    if text[:1] in ("{", "["):
+        value = decode(text)
+        entries = value if isinstance(value, list) else [value]
+        form = "name-arguments-list" if isinstance(value, list) else "name-arguments"
+        named = [_name_and_arguments(entry) for entry in entries]
+        if named and all(named) and (answered or any(pair and pair[0] in tools for pair in named)):
+            for pair in named:
+                if pair is not None:
+                    name, arguments = pair
+                    yield Call(index, form, name, content, arguments, tools.get(name), False)
+        return
+    match = _FIRST_LINE.match(content)
+    if match is None:
+        return
+    name, rest = match[1], match[2]
+    if rest.lstrip().startswith("{") or (name in BUILT_IN and answered):
+        call = _call(index, "first-line", name, rest, tools)
+        if name in tools or (answered and (call.free or isinstance(call.arguments, dict))):
+            yield call
+
+
+def _name_and_arguments(value: Any) -> tuple[str, Any] | None:
+    if isinstance(value, dict) and isinstance(value.get("name"), str) and value["name"]:
+        for key in ("arguments", "parameters"):
+            if key in value and len(value) <= 3:
+                return value["name"], value[key]
+    return None
+
+
+class Flow(NamedTuple):
+    """How calls and results follow each other."""
+
+    unanswered: list[int]
+    """Messages of calls after which neither a result nor the end of the row stands."""
+    uncalled: list[int]
+    """Observations before which no call stands."""
+    last_call: int | None
+    """The call that the row ends with."""
+
+
+def flow(row: Row) -> Flow:
+    """Which calls have no result and which results no call. Several calls or results may follow
+    one another: parallel calls, and the built-in browser's several results."""
+    found: Flow | None = row.memo.get("flow")
+    if found is not None:
+        return found
+    called = {call.message for call in calls(row)} | openai_calls(row)
+    unanswered: list[int] = []
+    uncalled: list[int] = []
+    waiting: int | None = None
+    after_result = False
+    for turn in turns(row):
+        if turn.role in RESULT_ROLES:
+            if waiting is None and not after_result and turn.role == "observation":
+                uncalled.append(turn.message)
+            waiting, after_result = None, True
+        elif turn.message in called:
+            waiting, after_result = turn.message, False
+        else:
+            if waiting is not None:
+                unanswered.append(waiting)
+            waiting, after_result = None, False
+    found = row.memo["flow"] = Flow(unanswered, uncalled, waiting)
+    return found
+
+
+def openai_calls(row: Row) -> set[int]:
+    """Messages that hold a call in OpenAI's form: `tool_calls` or `function_call`."""
+    if row.sample is not None and not row.facts & Fact.KEYS:
+        return set()
+    return {
+        index
+        for index, message in row.good_messages
+        if message.get("tool_calls") or message.get("function_call")
+    }
