@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final, Protocol, TextIO
+from typing import IO, TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from glmlint.finish import Result
@@ -41,7 +41,7 @@ class Reporter(Protocol):
     name: str
     """The format's name, the same as the module's."""
 
-    def write(self, result: Result, out: TextIO, options: ReporterOptions) -> None:
+    def write(self, result: Result, out: IO[str], options: ReporterOptions) -> None:
         """Print a finished run."""
 
 
@@ -57,4 +57,4 @@ def get(name: str) -> Reporter:
     """The reporter of that format. Raises KeyError."""
     if name not in names():
         raise KeyError(name)
-    return importlib.import_module(f"glmlint.reporters.{name}")  # type: ignore[return-value]
+    return importlib.import_module(f"glmlint.reporters.{name}")

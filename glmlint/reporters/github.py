@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TextIO
+from typing import IO, Final
 
 from glmlint.finding import RANK, Finding
 from glmlint.finish import Result
@@ -15,7 +15,7 @@ name = "github"
 COMMANDS: Final = {"error": "error", "warning": "warning", "info": "notice"}
 
 
-def write(result: Result, out: TextIO, options: ReporterOptions) -> None:
+def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
     """Print the worst findings first: GitHub shows ten of each kind a step."""
     worst_first = sorted(result.findings, key=lambda finding: -RANK[finding.severity])
     for finding in worst_first[: options.max_findings]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final, TextIO
+from typing import IO, Any, Final
 
 import msgspec
 
@@ -31,7 +31,7 @@ SCHEMA_VERSION: Final = 1
 _LONE: Final = re.compile("[\ud800-\udfff]")
 
 
-def write(result: Result, out: TextIO, options: ReporterOptions) -> None:
+def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
     """Print the report; the same run always gives the same bytes."""
     out.write(_pretty(report_object(result, options.max_findings)))
 

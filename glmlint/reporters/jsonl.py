@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+from typing import IO
 
 from glmlint.finish import Result
 from glmlint.reporters.base import ReporterOptions
@@ -11,7 +11,7 @@ from glmlint.reporters.json import dumps, finding_object, report_object
 name = "jsonl"
 
 
-def write(result: Result, out: TextIO, options: ReporterOptions) -> None:
+def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
     """Print `{"type": "finding", …}` lines, then one `{"type": "summary", …}` line."""
     for finding in result.findings[: options.max_findings]:
         out.write(dumps({"type": "finding", **finding_object(finding)}) + "\n")

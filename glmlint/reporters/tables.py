@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, TextIO
+from typing import IO, Final
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -21,7 +21,7 @@ NARROWEST: Final = 40
 
 
 @contextmanager
-def console_for(out: TextIO, width: int, color: bool) -> Iterator[Console]:
+def console_for(out: IO[str], width: int, color: bool) -> Iterator[Console]:
     """A console that writes to `out`: no markup in data, no trailing blanks, colours if wanted."""
     buffer = io.StringIO()
     console = Console(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+from typing import IO
 
 from glmlint.finish import Result
 from glmlint.reporters.base import ReporterOptions
@@ -14,7 +14,7 @@ from glmlint.reporters.words import percent, say
 name = "text"
 
 
-def write(result: Result, out: TextIO, options: ReporterOptions) -> None:
+def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
     """Print for a person at a terminal, or for editors and grep."""
     if options.terminal:
         from glmlint.reporters.text_tables import write_tables
@@ -24,7 +24,7 @@ def write(result: Result, out: TextIO, options: ReporterOptions) -> None:
         _write_plain(result, out, options)
 
 
-def _write_plain(result: Result, out: TextIO, options: ReporterOptions) -> None:
+def _write_plain(result: Result, out: IO[str], options: ReporterOptions) -> None:
     if options.statistics:
         for rule, number in result.rule_counts.most_common():
             out.write(f"{number} {rule}\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Final, TextIO
+from typing import IO, Final
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -37,7 +37,7 @@ LONGEST_MESSAGE: Final = 600
 BARS: Final = 12
 
 
-def write_tables(result: Result, out: TextIO, options: ReporterOptions) -> None:
+def write_tables(result: Result, out: IO[str], options: ReporterOptions) -> None:
     """Print the report in the order of reading: what is wrong, the numbers, the next step."""
     with console_for(out, options.width, options.color) as console:
         if options.statistics:

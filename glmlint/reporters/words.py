@@ -19,6 +19,7 @@ COUNTED: Final = {
     "info": (Text("{n} info", "{n} 条提示"), Text("{n} infos", "{n} 条提示")),
     "sample": (Text("{n} sample", "{n} 个样本"), Text("{n} samples", "{n} 个样本")),
     "file": (Text("{n} file", "{n} 个文件"), Text("{n} files", "{n} 个文件")),
+    "rule": (Text("{n} rule", "{n} 条规则"), Text("{n} rules", "{n} 条规则")),
     "finding": (Text("{n} finding", "{n} 个问题"), Text("{n} findings", "{n} 个问题")),
 }
 """One of it, several of it."""
@@ -65,13 +66,15 @@ WORDS: Final = {
     "cut-samples": Text("Samples cut", "截断样本"),
     "this-run": Text("this run", "本次"),
     # the catalogue
-    "family": Text("Family", "类别"),
     "fix": Text("Fix", "修复"),
-    "meaning": Text("Meaning", "含义"),
     "on": Text("On", "启用"),
-    "yes": Text("yes", "是"),
-    "no": Text("no", "否"),
     "no-fix": Text("none", "无"),
+    "fix-safe": Text("safe fix", "可安全修复"),
+    "fix-unsafe": Text("unsafe fix", "可修复（不安全）"),
+    "rules-legend": Text(
+        "{rules}, {on} on (●). `glmlint explain RULE` shows one with examples.",
+        "{rules}，已启用 {on} 条（●）。`glmlint explain RULE` 显示说明与示例。",
+    ),
     "safe": Text("safe (--fix)", "安全（--fix）"),
     "unsafe": Text("unsafe (--unsafe-fixes)", "不安全（--unsafe-fixes）"),
     "opt-in": Text("opt-in: off unless selected", "默认关闭，需要显式启用"),
@@ -80,17 +83,18 @@ WORDS: Final = {
     "bad-example": Text("Reported", "会报告"),
     "good-example": Text("Not reported", "不会报告"),
     "with-settings": Text("with {settings}", "设置：{settings}"),
-    "recipe": Text("Recipe", "Recipe"),
     "source": Text("Source", "来源"),
     "supervises": Text("Supervises", "监督范围"),
     "default": Text("default", "默认"),
     # a sample
+    "column-supervised": Text("Supervised", "监督"),
+    "lost-token": Text("lost", "丢失"),
     "supervised": Text("supervised", "监督"),
     "masked": Text("masked", "不监督"),
-    "cut": Text("cut off", "被截断"),
+    "cut": Text("cut", "被截断"),
     "role": Text("Role", "角色"),
     "prefix": Text("(prefix)", "（前缀）"),
-    "appended": Text("(appended)", "（追加）"),
+    "prefix-end": Text("(prefix, end)", "（前缀、结尾）"),
     "budget-line": Text(
         "budget {budget}: everything below is cut off", "长度上限 {budget}：以下内容全部被截断"
     ),
@@ -177,7 +181,6 @@ WORDS: Final = {
 ORIGINS: Final = {
     "default": Text("default", "默认"),
     "flag": Text("flag", "命令行参数"),
-    "recipe": Text("the recipe's own", "recipe 自带"),
     "tokenizer": Text("came with the tokenizer", "随 tokenizer 提供"),
 }
 """Where a setting came from; any other origin is a file's name."""

@@ -1,0 +1,216 @@
+"""The catalogues: all rules, one rule with its documentation and examples, all recipes."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from glmlint.plan import Plan
+from glmlint.recipes.base import Text, all_recipes
+from glmlint.reporters.visible import visible
+from glmlint.reporters.words import SEVERITY, counted, say
+from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MOST_EXAMPLES: Final = 3
+"""Examples of each kind that `explain` prints; the rule's file has them all."""
+
+LONGEST_EXAMPLE: Final = 24
+"""Lines of one printed example row."""
+
+
+class UnknownRule(Exception):
+    """No rule has that name; the message names the nearest one."""
+
+
+def write_rules(plan: Plan, out: IO[str], form: str, width: int, color: bool) -> None:
+    """Every rule: name, severity, fix, first line of its documentation, and whether it is on.
+
+    Args:
+        plan: which rules are on, with which severity, and the language.
+        form: "text" or "json".
+        width: cells of a line.
+    """
+    rules = sorted(all_rules().values(), key=lambda loaded: (_family(loaded), loaded.rule.name))
+    if form == "json":
+        entries = [rule_object(loaded, plan.rules) for loaded in rules]
+        out.write(json.dumps(entries, ensure_ascii=False, indent=2) + "\n")
+        return
+    from itertools import groupby
+
+    from rich.text import Text as Styled
+
+    from glmlint.reporters.tables import console_for, padded, print_wrapped
+
+    lang = plan.lang
+    with console_for(out, width, color) as console:
+        for number, (_, group) in enumerate(groupby(rules, key=_family)):
+            members = list(group)
+            if number:
+                console.print()
+            console.print(Styled(members[0].rule.family, style="bold underline"))
+            for loaded in members:
+                rule = loaded.rule
+                level = plan.rules.get(rule.name, rule.severity)
+                on = rule.name in plan.rules
+                first = Styled("  ● " if on else "  ○ ", style="green" if on else "dim")
+                first.append(padded(rule.name, 30) + " ", style="bold" if on else "")
+                first.append(padded(SEVERITY[level].say(lang), 8), style=_style(level))
+                first.append(say(f"fix-{rule.fix}", lang) if rule.fix else "", style="dim")
+                console.print(first, soft_wrap=True)
+                print_wrapped(console, first_line(loaded), "dim", indent=4)
+        console.print()
+        active = sum(loaded.rule.name in plan.rules for loaded in rules)
+        legend = say("rules-legend", lang, rules=counted(len(rules), "rule", lang), on=active)
+        print_wrapped(console, legend, "dim")
+
+
+def rule_object(loaded: Loaded, active: dict[str, str]) -> dict[str, Any]:
+    """A rule as `glmlint rules --format json` has it."""
+    rule = loaded.rule
+    return {
+        "name": rule.name,
+        "family": rule.family,
+        "severity": active.get(rule.name, rule.severity),
+        "default_severity": rule.severity,
+        "fix": rule.fix,
+        "opt_in": rule.opt_in,
+        "on": rule.name in active,
+        "title": first_line(loaded),
+        "text": {"en": rule.text.en, "zh": rule.text.zh},
+        "help": {"en": rule.help.en, "zh": rule.help.zh},
+        "documentation": loaded.doc.strip(),
+    }
+
+
+def first_line(loaded: Loaded) -> str:
+    """The first sentence of a rule's documentation."""
+    return " ".join(loaded.doc.strip().partition("\n\n")[0].split())
+
+
+def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> None:
+    """One rule: what it means, its evidence, severity and fix, and examples.
+
+    Raises:
+        UnknownRule: one sentence with the nearest name.
+    """
+    loaded = all_rules().get(name)
+    if loaded is None:
+        near = difflib.get_close_matches(name, list(all_rules()), 1, 0.4)
+        hint = f": did you mean {near[0]}?" if near else "; `glmlint rules` lists them"
+        raise UnknownRule(f"unknown rule {visible(name)}{hint}")
+    from rich.markdown import Markdown
+    from rich.text import Text as Styled
+
+    from glmlint.reporters.tables import console_for, print_wrapped
+
+    rule = loaded.rule
+    with console_for(out, width, color) as console:
+        title = Styled(rule.name, style="bold underline")
+        title.append(f"  {rule.family}  ", style="not bold not underline dim")
+        title.append(
+            SEVERITY[rule.severity].say(lang), style=f"not underline {_style(rule.severity)}"
+        )
+        console.print(title, soft_wrap=True)
+        console.print()
+        console.print(Markdown(loaded.doc.strip()))
+        console.print()
+        fix = say(rule.fix, lang) if rule.fix else say("no-fix", lang)
+        told = [("says", _unfilled(rule.text, lang)), ("advises", _unfilled(rule.help, lang))]
+        told.append(("fix", fix))
+        if rule.opt_in or rule.family == "score":
+            told.append(("on", say("opt-in", lang)))
+        for key, text in told:
+            print_wrapped(console, f"{say(key, lang)}: {text}")
+        _examples(console, say("bad-example", lang), rule.bad, lang, "red")
+        _examples(console, say("good-example", lang), rule.good, lang, "green")
+
+
+def _examples(
+    console: Console, title: str, examples: tuple[Any, ...], lang: str, style: str
+) -> None:
+    from rich.text import Text as Styled
+
+    from glmlint.reporters.tables import print_wrapped
+
+    for example in examples[:MOST_EXAMPLES]:
+        wrapped = example if isinstance(example, Example) else Example(rows=(example,))
+        console.print()
+        head = Styled(title, style=f"bold {style}")
+        if wrapped.plan:
+            settings = ", ".join(f"{key} = {value}" for key, value in wrapped.plan.items())
+            head.append(f" ({say('with-settings', lang, settings=settings)})", style="dim")
+        console.print(head)
+        for row in wrapped.rows:
+            for line in example_lines(row):
+                print_wrapped(console, line, indent=2)
+
+
+def example_lines(row: Any) -> list[str]:
+    """A row of an example, pretty-printed; bytes of a line as they are, unseen ones escaped."""
+    if isinstance(row, bytes):
+        lines = [visible(row.decode("utf-8", "backslashreplace"))]
+    else:
+        text = json.dumps(row, ensure_ascii=False)
+        if len(text) > 76:
+            text = json.dumps(row, ensure_ascii=False, indent=2)
+        lines = [visible(line) for line in text.split("\n")]
+    if len(lines) > LONGEST_EXAMPLE:
+        lines = [*lines[: LONGEST_EXAMPLE - 1], "…"]
+    return [line if len(line) <= 400 else line[:399] + "…" for line in lines]
+
+
+def write_recipes(out: IO[str], form: str, lang: str, width: int, color: bool) -> None:
+    """Every recipe: what it is, what it supervises, the file and date that it was read from."""
+    if form == "json":
+        entries = [
+            {
+                "name": recipe.name,
+                "title": {"en": recipe.title.en, "zh": recipe.title.zh},
+                "source": recipe.source,
+                "date": recipe.date,
+                "supervises": {"en": recipe.supervises.en, "zh": recipe.supervises.zh},
+                "trains_history": recipe.trains_history,
+                "typed_control_tokens": recipe.typed_control_tokens,
+                "default": recipe.name == Plan.recipe,
+            }
+            for recipe in all_recipes().values()
+        ]
+        out.write(json.dumps(entries, ensure_ascii=False, indent=2) + "\n")
+        return
+    from rich.text import Text as Styled
+
+    from glmlint.reporters.tables import console_for, print_wrapped
+
+    with console_for(out, width, color) as console:
+        for number, recipe in enumerate(all_recipes().values()):
+            if number:
+                console.print()
+            head = Styled(recipe.name, style="bold")
+            if recipe.name == Plan.recipe:
+                head.append(f"  ({say('default', lang)})", style="green")
+            console.print(head)
+            print_wrapped(console, _unfilled(recipe.title, lang), indent=2)
+            supervised = f"{say('supervises', lang)}: {_unfilled(recipe.supervises, lang)}"
+            print_wrapped(console, supervised, indent=2)
+            print_wrapped(
+                console, f"{say('source', lang)}: {recipe.source}, {recipe.date}", "dim", indent=2
+            )
+
+
+def _unfilled(text: Text, lang: str) -> str:
+    """A sentence with its fields left as they are."""
+    return text.zh if lang == "zh" else text.en
+
+
+def _family(loaded: Loaded) -> int:
+    return FAMILIES.index(loaded.rule.family)
+
+
+def _style(severity: str) -> str:
+    from glmlint.reporters.tables import STYLES
+
+    return STYLES.get(severity, "dim")

@@ -1,0 +1,246 @@
+"""One sample for a terminal: its tokens coloured by what the trainer does with them, and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import IO, Final
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from glmlint.recipes.base import Context
+from glmlint.reporters.base import ReporterOptions
+from glmlint.reporters.figures import template_name
+from glmlint.reporters.tables import STYLES, console_for, plain_table, print_wrapped
+from glmlint.reporters.visible import printable_path, visible
+from glmlint.reporters.words import SEVERITY, say
+from glmlint.show import Sample, Token
+
+TRAINED: Final = "supervised"
+MASKED: Final = "masked"
+LOST: Final = "lost-token"
+CUT: Final = "cut"
+
+STATE_STYLES: Final = {
+    TRAINED: "bold green",
+    MASKED: "dim",
+    LOST: "bold red",
+    CUT: "dim red",
+}
+
+MARKS: Final = {TRAINED: ("{+", "+}"), MASKED: ("", ""), LOST: ("[-", "-]"), CUT: ("", "")}
+"""What stands around the tokens where there is no colour, as word diffs have it."""
+
+
+def write_sample(
+    sample: Sample, context: Context, out: IO[str], options: ReporterOptions, ids: bool
+) -> None:
+    """Print the sample's tokens, the counts of its messages and its findings."""
+    lang = context.plan.lang
+    with console_for(out, options.width, options.color) as console:
+        place = f"{printable_path(sample.path)}:{sample.line}"
+        print_wrapped(console, place, "bold underline")
+        budget = f"{context.plan.max_length:,}"
+        template = printable_path(template_name(context))
+        shown = say("shown", lang, recipe=context.plan.recipe, template=template, budget=budget)
+        print_wrapped(console, shown, "dim")
+        if sample.tokens:
+            _legend(console, lang, options.color)
+            if ids:
+                _listing(console, sample, context, options.color)
+            else:
+                _running_text(console, sample, context, options.color)
+            _counts(console, sample, context)
+        _outcome(console, sample, lang)
+
+
+def state(token: Token) -> str:
+    """What the trainer does with a token: supervised, masked, lost, or cut without a loss."""
+    if token.kept:
+        return TRAINED if token.supervised else MASKED
+    return LOST if token.supervised else CUT
+
+
+def joined(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
+    """(state, text) of runs of tokens of one state.
+
+    Tokens that are parts of one character are joined; bytes that stay a part of one, because the
+    state changes inside the character, are written as `\\xNN`.
+    """
+    for what, run in groupby(tokens, key=state):
+        yield what, b"".join(token.bytes for token in run).decode("utf-8", "backslashreplace")
+
+
+def _legend(console: Console, lang: str, color: bool) -> None:
+    line = Text()
+    for what in (TRAINED, MASKED, LOST, CUT):
+        if line:
+            line.append("  ")
+        opening, closing = ("", "") if color else MARKS[what]
+        line.append(f"{opening}{say(what, lang)}{closing}", STATE_STYLES[what])
+    console.print(line, soft_wrap=True)
+    print_wrapped(console, say("stop-note", lang), "dim")
+
+
+def _running_text(console: Console, sample: Sample, context: Context, color: bool) -> None:
+    roles = {count.index: count.role for count in sample.messages}
+    kept = True
+    first = True
+    for owner, group in groupby(sample.tokens, key=lambda token: token.owner):
+        tokens = list(group)
+        if owner >= 0 or first:
+            _message_line(console, owner, roles[owner], context.plan.lang)
+        first = False
+        for still, part in groupby(tokens, key=lambda token: token.kept):
+            if kept and not still:
+                _budget_line(console, context)
+                kept = False
+            _print_tokens(console, list(part), color)
+
+
+def _message_line(console: Console, owner: int, role: str, lang: str) -> None:
+    label = f"── {owner} {visible(role)} " if owner >= 0 else f"── {say('prefix', lang)} "
+    rule = "─" * max(console.width - cell_len(label) - 1, 0)
+    console.print(Text(label + rule, style="cyan"), soft_wrap=True)
+
+
+def _budget_line(console: Console, context: Context) -> None:
+    words = say("budget-line", context.plan.lang, budget=f"{context.plan.max_length:,}")
+    label = f"══ {words} "
+    rule = "═" * max(console.width - cell_len(label) - 1, 0)
+    console.print(Text(label + rule, style="bold red"), soft_wrap=True)
+
+
+def _print_tokens(console: Console, tokens: Sequence[Token], color: bool) -> None:
+    """Running text, wrapped at the console's width; a line break of the data is shown as ↵."""
+    line, used = Text(), 0
+    for what, text in joined(tokens):
+        opening, closing = ("", "") if color else MARKS[what]
+        for piece in _cells(opening + text + closing):
+            size = 1 if piece == "\n" else cell_len(piece)
+            if used + size > console.width - 1:
+                console.print(line, soft_wrap=True)
+                line, used = Text(), 0
+            line.append("↵" if piece == "\n" else piece, STATE_STYLES[what])
+            used += size
+            if piece == "\n":
+                console.print(line, soft_wrap=True)
+                line, used = Text(), 0
+    if line:
+        console.print(line, soft_wrap=True)
+
+
+def _cells(text: str) -> Iterator[str]:
+    """The characters, each safe to print; a joined or accented one stays in one piece."""
+    piece = ""
+    for char in text:
+        shown = char if char == "\n" else visible(char)
+        if (
+            piece
+            and piece != "\n"
+            and shown == char
+            and (not cell_len(char) or piece[-1] == "\u200d")
+        ):
+            piece += char
+            continue
+        if piece:
+            yield piece
+        piece = shown
+    if piece:
+        yield piece
+
+
+def _listing(console: Console, sample: Sample, context: Context, color: bool) -> None:
+    """One token a line: place, id, label, what becomes of it, text."""
+    lang = context.plan.lang
+    roles = {count.index: count.role for count in sample.messages}
+    width = len(str(len(sample.tokens)))
+    open_bytes = b""
+    owner: int | None = None
+    names = {what: say(what, lang) for what in STATE_STYLES}
+    column = max(cell_len(word) for word in names.values())
+    for place, token in enumerate(sample.tokens):
+        if place == context.plan.max_length:
+            _budget_line(console, context)
+        if token.owner != owner and (token.owner >= 0 or owner is None):
+            _message_line(console, token.owner, roles[token.owner], lang)
+        owner = token.owner
+        text, open_bytes = _token_text(token.bytes, open_bytes)
+        what = state(token)
+        line = Text(f"{place:>{width}}  {token.id:>6}  {token.label:>6}  ", style="dim")
+        word = names[what]
+        line.append(word + " " * (column - cell_len(word) + 2), STATE_STYLES[what])
+        room = max(console.width - cell_len(line.plain) - 1, 8)
+        line.append(_clipped(text, room), STATE_STYLES[what] if color else "")
+        console.print(line, soft_wrap=True)
+
+
+def _token_text(data: bytes, before: bytes) -> tuple[str, bytes]:
+    """The text of one token, and its bytes if the character goes on in the next one.
+
+    The token that ends a character begun before also shows the whole character.
+    """
+    alone = visible(data.decode("utf-8", "backslashreplace"))
+    whole = before + data
+    try:
+        text = whole.decode()
+    except UnicodeDecodeError as error:
+        unfinished = error.reason == "unexpected end of data"
+        return alone, whole[-4:] if unfinished else b""
+    return (f"{alone} → {visible(text)}" if before else alone), b""
+
+
+def _clipped(text: str, room: int) -> str:
+    if cell_len(text) <= room:
+        return text
+    while cell_len(text) > room - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def _counts(console: Console, sample: Sample, context: Context) -> None:
+    lang = context.plan.lang
+    about = "" if context.tokenizer.exact else "≈"
+    console.print()
+    table = plain_table()
+    table.add_column("#", justify="right")
+    table.add_column(say("role", lang), max_width=max(console.width - 40, 12), overflow="fold")
+    for key in ("tokens", "column-supervised", "lost"):
+        table.add_column(say(key, lang), justify="right")
+    for count in sample.messages:
+        role = visible(count.role) if count.index >= 0 else say("prefix-end", lang)
+        table.add_row(
+            str(count.index) if count.index >= 0 else "",
+            Text(role),
+            f"{about}{count.tokens:,}",
+            f"{about}{count.supervised:,}",
+            Text(f"{about}{count.lost:,}", style="bold red" if count.lost else ""),
+        )
+    sums = [sum(getattr(count, key) for count in sample.messages)
+            for key in ("tokens", "supervised", "lost")]  # fmt: skip
+    table.add_row("", say("total", lang), *(f"{about}{number:,}" for number in sums), style="bold")
+    console.print(table)
+
+
+def _outcome(console: Console, sample: Sample, lang: str) -> None:
+    console.print()
+    if sample.unread:
+        print_wrapped(console, say("not-read", lang), "bold red")
+    elif sample.error is not None:
+        error = visible(str(sample.error))
+        print_wrapped(console, say("raises", lang, error=error), "bold red")
+    elif sample.dropped is not None:
+        print_wrapped(console, say("dropped", lang, reason=visible(sample.dropped)), "bold red")
+    elif not sample.findings:
+        print_wrapped(console, say("no-findings", lang), "bold green")
+    for finding in sample.findings:
+        head = Text(SEVERITY[finding.severity].say(lang), style=STYLES[finding.severity])
+        head.append(f" {finding.rule} ", style="bold")
+        if finding.pointer:
+            head.append(visible(finding.pointer), style="dim")
+        console.print(head, soft_wrap=True)
+        print_wrapped(console, visible(finding.message), indent=2)
+        arrow = Text("  → ", style="dim")
+        print_wrapped(console, visible(finding.help), "dim", indent=4, first=arrow)

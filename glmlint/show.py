@@ -1,0 +1,196 @@
+"""`glmlint show`: one sample with all that its trainer makes of it, token by token."""
+
+from __future__ import annotations
+
+from typing import IO, Any, Final
+
+from msgspec import UNSET, Struct
+
+from glmlint.check import LOADER_ERROR, Checker, Prepared, check_chunk, prepared_rows
+from glmlint.finding import Finding
+from glmlint.finish import finish
+from glmlint.mask import sequence
+from glmlint.plan import Plan
+from glmlint.recipes.base import IGNORE_INDEX, Context, TrainerError
+from glmlint.report import Report
+from glmlint.reporters.base import ReporterOptions
+from glmlint.rules.base import all_rules
+from glmlint.source import Chunk, InputFile, SourceError, read_chunks
+
+PREFIX: Final = -1
+"""The owner of tokens that stand in no message."""
+
+
+class ShowError(Exception):
+    """There is no such sample; the message is one sentence for the user."""
+
+
+class Token(Struct, frozen=True):
+    """One token of the sample, as the trainer hands it to the model."""
+
+    id: int
+    label: int
+    """Its label; -100 where the token is in no loss."""
+    owner: int
+    """Index of its message; -1 for the prefix and the appended end."""
+    supervised: bool
+    """In the loss, if the budget keeps it: labelled, and not the first token of the row."""
+    kept: bool
+    bytes: bytes
+
+
+class MessageCount(Struct, frozen=True):
+    """The tokens of one message."""
+
+    index: int
+    """-1 for the prefix and the appended end."""
+    role: str
+    tokens: int
+    supervised: int
+    """Before truncation."""
+    lost: int
+    """Supervised tokens that the budget cuts."""
+
+
+class Sample(Struct, frozen=True):
+    """One row, read, laid out, encoded and checked."""
+
+    path: str
+    line: int
+    tokens: list[Token]
+    messages: list[MessageCount]
+    findings: list[Finding]
+    error: TrainerError | None
+    """What the trainer raises; there are no tokens then."""
+    unread: bool
+    """The bytes are no row."""
+    dropped: str | None
+    """Why the trainer leaves the row out."""
+
+
+def look(path: str, line: int | None, plan: Plan, context: Context) -> list[Sample]:
+    """The samples that start at a line; several only where one line holds several values.
+
+    Args:
+        path: a file, "-" for standard input.
+        line: 1-based; None for the first sample.
+
+    Raises:
+        ShowError: no such file, or no sample starts at that line.
+    """
+    chunk = _find(path, line)
+    checker = Checker(plan, context)
+    findings = _findings(chunk, plan, context, checker)
+    return [_sample(path, row, findings, context) for row in prepared_rows(chunk, context)]
+
+
+def show(
+    path: str,
+    line: int | None,
+    plan: Plan,
+    context: Context,
+    out: IO[str],
+    options: ReporterOptions,
+    ids: bool = False,
+) -> None:
+    """Print one sample as the trainer sees it.
+
+    Args:
+        ids: one token a line with its id and label, in place of running text.
+
+    Raises:
+        ShowError: as `look`.
+    """
+    samples = look(path, line, plan, context)
+
+    from glmlint.reporters.sample_text import write_sample
+
+    for sample in samples:
+        write_sample(sample, context, out, options, ids)
+
+
+def _find(path: str, line: int | None) -> Chunk:
+    """A chunk with nothing but the wanted row."""
+    before: int | None = None
+    try:
+        for chunk in read_chunks(InputFile(path)):
+            for place, number in enumerate(chunk.numbers):
+                if line is None or number == line:
+                    defect = chunk.defects.get(place)
+                    return Chunk(
+                        path, [chunk.lines[place]], [number], {0: defect} if defect else {}
+                    )
+                if number > line:
+                    raise ShowError(_no_such_line(path, line, before, number))
+                before = number
+    except SourceError as error:
+        raise ShowError(f"{path}: {error.reason}") from None
+    raise ShowError(_no_such_line(path, line, before, None))
+
+
+def _no_such_line(path: str, line: int | None, before: int | None, after: int | None) -> str:
+    if before is None and after is None:
+        return f"{path} holds no sample"
+    if after is None:
+        return f"{path} has no line {line}: its last sample starts at line {before}"
+    if before is None:
+        return f"no sample of {path} starts at line {line}: the first starts at line {after}"
+    return (
+        f"no sample of {path} starts at line {line}: the one before starts at line {before}, "
+        f"the next at line {after}"
+    )
+
+
+def _findings(chunk: Chunk, plan: Plan, context: Context, checker: Checker) -> list[Finding]:
+    report = Report()
+    report.file(chunk.path).merge(check_chunk(chunk, checker), plan.max_findings)
+    found = finish(report, plan, context).findings
+    # What a rule says of whole files means nothing for a part of one.
+    return [finding for finding in found if all_rules()[finding.rule].check is not None]
+
+
+def _sample(path: str, row: Prepared, findings: list[Finding], context: Context) -> Sample:
+    tokens: list[Token] = []
+    if row.rendered is not None:
+        encoded = sequence(row.rendered, context)
+        budget = context.plan.max_length
+        columns = zip(encoded.input_ids, encoded.labels, encoded.owners, strict=True)
+        tokens = [
+            Token(
+                id=int(token),
+                label=int(label),
+                owner=int(owner),
+                supervised=bool(label != IGNORE_INDEX) and place > 0,
+                kept=place < budget,
+                bytes=context.tokenizer.token_bytes(int(token)),
+            )
+            for place, (token, label, owner) in enumerate(columns)
+        ]
+    unread = row.rendered is None and row.error is None and row.dropped is None
+    error = TrainerError(LOADER_ERROR, "the bytes are no row") if unread else row.error
+    return Sample(
+        path, row.line, tokens, _count(tokens, _roles(row)), findings, error, unread, row.dropped
+    )
+
+
+def _roles(row: Prepared) -> list[str]:
+    if row.value is not UNSET:
+        messages: Any = row.value.get("messages") if isinstance(row.value, dict) else None
+        entries = messages if isinstance(messages, list) else []
+        return [str(entry.get("role")) if isinstance(entry, dict) else "?" for entry in entries]
+    return [message.role for message in row.sample.messages] if row.sample else []
+
+
+def _count(tokens: list[Token], roles: list[str]) -> list[MessageCount]:
+    """Counts of the prefix and the end, then of every message, also of those without tokens."""
+    if not tokens:
+        return []
+    counts = {index: [0, 0, 0] for index in range(PREFIX, len(roles))}
+    for token in tokens:
+        count = counts[token.owner]
+        count[0] += 1
+        count[1] += token.supervised
+        count[2] += token.supervised and not token.kept
+    return [
+        MessageCount(index, roles[index] if index >= 0 else "", *counts[index]) for index in counts
+    ]
