@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET, Struct
 
+from glmlint.duplicates import conversation, table
 from glmlint.finding import Defect, Finding, fingerprint, json_pointer
 from glmlint.mask import count, sequence
 from glmlint.plan import Plan
@@ -83,6 +84,8 @@ class Prepared(Struct):
     rendered: Rendered | None
     error: TrainerError | None
     dropped: str | None
+    conversation: bytes | None = None
+    """The row's messages, encoded in a fixed form; None where that is not at hand."""
 
 
 @cache
@@ -156,6 +159,8 @@ def prepare(raw: bytes, line: int, context: Context, defect: Defect | None = Non
         facts |= Fact.DEFECT
     prepared = Prepared(line, raw, facts, sample, value, defect, None, None, None)
     if sample is not None and _good(sample, prepared, context):
+        if not prepared.facts & Fact.KEYS:
+            prepared.conversation = again
         _lay_out_sample(sample, prepared, context)
     else:
         prepared.sample = None
@@ -273,6 +278,18 @@ class Checker:
         self.context = context
         self._by_path: dict[str, dict[str, str]] = {}
         self._by_facts: dict[tuple[int, int], list[tuple[Loaded, str]]] = {}
+        hashes = {
+            loaded.rule.hashes
+            for rules in (plan.rules, *(rules for _, rules in plan.per_file))
+            for name, severity in rules.items()
+            if severity != "off"
+            and (loaded := all_rules().get(name)) is not None
+            and (loaded.rule.applies is None or loaded.rule.applies(context.recipe, plan))
+        }
+        self.hashes = bool(hashes - {None})
+        """Whether some rule compares rows with each other."""
+        self.prompts = "prompts" in hashes
+        """Whether it compares their prompts too."""
 
     def severities(self, path: str) -> dict[str, str]:
         """Rule -> severity, for one file."""
@@ -402,6 +419,7 @@ def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
         facts |= np.where(counts.supervised == 0, Fact.UNTRAINED, 0)
         facts |= np.where(counts.tokens > counts.kept, Fact.CUT, 0)
     place = 0
+    said: list[tuple[bytes, int, bool]] = []
     for prepared in rows:
         has_tokens = prepared.rendered is not None
         unreadable = not has_tokens and prepared.dropped is None
@@ -434,9 +452,19 @@ def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
                 totals.with_findings += 1
             else:
                 totals.clean += 1
+        if checker.hashes and (content := _conversation(prepared)) is not None:
+            said.append((content, prepared.line, not found and not unreadable))
         place += has_tokens
+    if said:
+        stats.rows.parts.append(table(said, checker.prompts))
     keep_first(stats.findings, checker.plan.max_findings)
     return stats
+
+
+def _conversation(prepared: Prepared) -> bytes | None:
+    if prepared.conversation is not None:
+        return prepared.conversation
+    return None if prepared.value is UNSET else conversation(prepared.value)
 
 
 def check_lines(
@@ -456,7 +484,7 @@ def check_lines(
     checker = Checker(plan, context or open_context(plan))
     report = Report()
     for chunk in chunks:
-        report.file(chunk.path).merge(check_chunk(chunk, checker), plan.max_findings)
+        report.add(check_chunk(chunk, checker), plan.max_findings)
         if progress is not None:
             progress(len(chunk.lines), sum(map(len, chunk.lines)))
     return report

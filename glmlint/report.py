@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from msgspec import Struct, field
 
+from glmlint import duplicates
+from glmlint.duplicates import Rows
 from glmlint.finding import Defect, Finding, Pointer
 from glmlint.mask import Counts, Int, sum_at
 from glmlint.recipes.base import Text
@@ -119,6 +121,8 @@ class FileStats(Struct):
     first_blank: int | None = None
     notes: Counter[str] = field(default_factory=Counter)
     """Numbers that file rules work with, by a name of theirs."""
+    rows: Rows = field(default_factory=Rows)
+    """Hashes of the rows, where a rule compares rows with each other."""
 
     def add_counts(self, counts: Counts) -> None:
         """Add the token counts of a chunk of readable rows."""
@@ -148,6 +152,7 @@ class FileStats(Struct):
         self.rule_counts += other.rule_counts
         self.severity_counts += other.severity_counts
         self.notes += other.notes
+        self.rows.parts += other.rows.parts
         for defect in other.defects:
             if defect not in self.defects:
                 self.defects.append(defect)
@@ -186,6 +191,10 @@ class Report(Struct):
     problems: list[tuple[str, str]] = field(default_factory=list)
     """(path, reason) of what could not be read: exit code 2."""
     interrupted: bool = False
+    remembered: int = 0
+    """Rows whose hashes are kept, in all files."""
+    level: int = 0
+    """One conversation in 2**level is remembered."""
 
     def file(self, path: str) -> FileStats:
         """The part of that file, made when it is new."""
@@ -193,13 +202,26 @@ class Report(Struct):
             self.files[path] = FileStats(path)
         return self.files[path]
 
+    def add(self, stats: FileStats, max_findings: int) -> None:
+        """Add a part of a file."""
+        stats.rows.thin(self.level)
+        self.remembered += len(stats.rows)
+        self.file(stats.path).merge(stats, max_findings)
+        while self.remembered > duplicates.LIMIT:
+            self._thin(self.level + 1)
+
+    def _thin(self, level: int) -> None:
+        self.level = level
+        for stats in self.files.values():
+            stats.rows.thin(level)
+        self.remembered = sum(len(stats.rows) for stats in self.files.values())
+
     def merge(self, other: Report, max_findings: int) -> None:
         """Add another report."""
-        for path, stats in other.files.items():
-            if path in self.files:
-                self.files[path].merge(stats, max_findings)
-            else:
-                self.files[path] = stats
+        if other.level > self.level:
+            self._thin(other.level)
+        for stats in other.files.values():
+            self.add(stats, max_findings)
         self.problems += other.problems
         self.interrupted |= other.interrupted
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace as replace_plan
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ def found_by(rule: str, example: Any) -> list[Any]:
         example = Example(rows=(example,))
     severity = all_rules()[rule].rule.severity
     plan = Plan(**{"max_length": 1025, **example.plan, "rules": {rule: severity}})
+    if example.eval_rows:
+        plan = replace_plan(plan, eval_files=("dev.jsonl",))
     base = _context(plan.recipe, plan.transformers, plan.template)
     context = Context(plan, base.tokenizer, base.template)
     if example.file is not None:
@@ -40,8 +43,11 @@ def found_by(rule: str, example: Any) -> list[Any]:
         row if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False).encode()
         for row in example.rows
     ]
-    chunk = Chunk("train.jsonl", lines, range(1, len(lines) + 1), {}, [], 0, None)
-    return finish(check_lines([chunk], plan, context), plan, context).findings
+    chunks = [Chunk("train.jsonl", lines, range(1, len(lines) + 1), {}, [], 0, None)]
+    if example.eval_rows:
+        lines = [json.dumps(row, ensure_ascii=False).encode() for row in example.eval_rows]
+        chunks.append(Chunk("dev.jsonl", lines, range(1, len(lines) + 1), {}, [], 0, None))
+    return finish(check_lines(chunks, plan, context), plan, context).findings
 
 
 def _found_in_file(example: Example, plan: Plan, context: Context) -> list[Any]:

@@ -17,7 +17,7 @@ from glmlint.recipes.base import Recipe, Text
 from glmlint.row import Fact, Row
 
 if TYPE_CHECKING:
-    from glmlint.report import FileStats
+    from glmlint.report import FileStats, Report
 
 __all__ = ["Example", "Fact", "Pointer", "Problem", "Row", "Rule", "Text"]
 
@@ -50,6 +50,18 @@ class Problem(Struct):
     column: int | None
 
 
+class Placed(Struct):
+    """A problem of one row that is known only when all rows are."""
+
+    path: str
+    line: int | None
+    problem: Problem
+    content: bytes
+    """Stands for the row in the fingerprint: its hash."""
+    clean: bool
+    """Whether nothing else was found in the row."""
+
+
 class Example(Struct, kw_only=True):
     """Rows for the documentation and the tests, and the settings under which they are read."""
 
@@ -63,11 +75,16 @@ class Example(Struct, kw_only=True):
     """The file's name."""
     max_line: int = 64 << 20
     """Bytes of the longest row that is read."""
+    eval_rows: tuple[Any, ...] = ()
+    """Rows of a second file, `dev.jsonl`, which is the validation split."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """The facts of one rule. Its file also has `check(row)` or `check_file(file, plan)`."""
+    """The facts of one rule.
+
+    Its file also has `check(row)`, `check_file(file, plan)` or `check_run(report, plan)`.
+    """
 
     name: str
     family: str
@@ -83,6 +100,8 @@ class Rule:
     """Off unless selected by name or by ALL."""
     needs_value: bool = True
     """Whether `check` is left out where the bytes are no JSON."""
+    hashes: str | None = None
+    """"rows" or "prompts": what `check_run` needs to have remembered of every row."""
     applies: Callable[[Recipe, Plan], bool] | None = None
     """Whether the rule has any meaning under a recipe; None: always."""
     bad: tuple[Any, ...] = ()
@@ -122,6 +141,7 @@ class Loaded:
     check_file: Callable[[FileStats, Plan], Iterable[Problem]] | None
     note: Callable[[Row], Iterable[str]] | None
     """What `check_file` needs of the rows: names, counted in `FileStats.notes`."""
+    check_run: Callable[[Report, Plan], Iterable[Placed]] | None
     doc: str
     """The file's docstring: what the rule means, why it matters, the evidence."""
 
@@ -140,6 +160,7 @@ def all_rules() -> dict[str, Loaded]:
             getattr(module, "check", None),
             getattr(module, "check_file", None),
             getattr(module, "note", None),
+            getattr(module, "check_run", None),
             module.__doc__ or "",
         )
         found[loaded.rule.name] = loaded

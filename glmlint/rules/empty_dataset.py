@@ -1,0 +1,43 @@
+"""A file in which there is not one row.
+
+The loader makes an empty table of it, or refuses the file; the trainer then has no batch and ends
+with an exception that names neither the file nor the reason. White space and blank lines alone are
+no rows. Where `not-jsonl` is selected too it speaks in this rule's place: it also says what the
+file is (a Git LFS pointer, an empty file), and one fault has one finding.
+
+Evidence: GLM-4 #143: an empty split ends in `'NoneType' object has no attribute 'pop'`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.plan import Plan
+from glmlint.report import FileStats
+from glmlint.rules.base import Example, Problem, Rule, Text
+
+rule = Rule(
+    name="empty-dataset",
+    family="dataset",
+    severity="error",
+    text=Text(
+        "the file has no rows: the trainer ends before the first step",
+        "文件里没有任何数据行：训练在第一步之前就会中止",
+    ),
+    help=Text("Name a file that has rows.", "请指定有数据的文件。"),
+    bad=(
+        Example(file=b"\n\n"),
+        Example(file=b"  \n\r\n", name="数据.jsonl"),
+        Example(file=b"[]", name="train.json"),
+    ),
+    good=(
+        Example(file='{"messages": [{"role": "user", "content": "你好"}]}\n'.encode()),
+        Example(file=b'\n{"messages": [{"role": "user", "content": "Hello"}]}\n'),
+    ),
+)
+
+
+def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
+    told = "not-jsonl" in plan.rules and any(d.rule == "not-jsonl" for d in file.defects)
+    if file.totals.samples == 0 and not told:
+        yield rule.problem(None)

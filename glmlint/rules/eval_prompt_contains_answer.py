@@ -1,0 +1,59 @@
+"""The evaluation prompt that the official script builds holds the answer.
+
+With `combine: true` the script takes the ids of the whole validation row, the answer included, cuts
+them at `max_input_length` and appends `[gMASK]`: that is the prompt from which it generates. The
+model is asked to go on after the text that it is compared with, so ROUGE and BLEU mean nothing.
+
+Evidence: GLM-4 finetune/finetune.py, `process_batch_eval` (2025-04-16); docs/recipes.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.plan import DEFAULT_MAX_INPUT
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+
+_GOOD = {
+    "messages": [
+        {"role": "user", "content": "What is the capital of France?"},
+        {"role": "assistant", "content": "Paris."},
+    ]
+}
+_好 = {
+    "messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "你好！"}]
+}
+
+rule = Rule(
+    name="eval-prompt-contains-answer",
+    family="dataset",
+    severity="warning",
+    when=Fact.ANY,
+    applies=lambda recipe, plan: recipe.name == "glm4-combine" and bool(plan.eval_files),
+    text=Text(
+        "with combine: true the evaluation prompt of {rows} rows holds the answer: "
+        "ROUGE and BLEU of this file mean nothing",
+        "combine: true 时有 {rows} 行的评测提示中含有答案：该文件的 ROUGE、BLEU 没有意义",
+    ),
+    help=Text(
+        "Evaluate with combine: false, or with a script of your own.",
+        "请用 combine: false 评测，或使用自己的评测脚本。",
+    ),
+    bad=(
+        Example(rows=(_GOOD,), eval_rows=(_好,), plan={"recipe": "glm4-combine"}),
+        Example(rows=(_好,), eval_rows=(_GOOD, _好), plan={"recipe": "glm4-combine"}),
+    ),
+    good=(
+        Example(rows=(_GOOD,), eval_rows=(_好,)),
+        Example(rows=(_GOOD, _好), plan={"recipe": "glm4-combine"}),
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.path not in row.plan.eval_files or row.rendered is None or not row.supervised:
+        return
+    limit = row.plan.max_input_length or DEFAULT_MAX_INPUT
+    # Every supervised token but the appended end is the answer's; the prompt is the row's start.
+    if row.tokens - row.supervised < limit:
+        yield rule.problem(("messages",), once="file")

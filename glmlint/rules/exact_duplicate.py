@@ -1,0 +1,98 @@
+"""The same conversation stands in the data twice.
+
+A repeated row is trained twice an epoch: the model learns it by heart before it has learned the
+rest, and the share of every other row shrinks. Repeats come from joining exports, from shards
+copied into one another, and from templates filled with the same values. Roles, contents, function
+names and tool lists are compared, through a hash; ids and other bookkeeping beside them are not.
+
+Evidence: 437 of the 1,800 rows of one published training file repeat an earlier row; hashes as
+described in `glmlint/duplicates.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.duplicates import repeats
+from glmlint.plan import Plan
+from glmlint.report import Report
+from glmlint.rules.base import Edit, Example, Placed, Rule, Text
+
+_HELLO = {
+    "messages": [
+        {"role": "user", "content": "What is the capital of France?"},
+        {"role": "assistant", "content": "Paris."},
+    ]
+}
+_你好 = {
+    "messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "你好！"}]
+}
+
+rule = Rule(
+    name="exact-duplicate",
+    family="dataset",
+    severity="warning",
+    hashes="rows",
+    fix="unsafe",
+    text=Text(
+        "the same conversation as line {first}: it is trained more than once an epoch",
+        "与第 {first} 行的对话完全相同：每个 epoch 会被重复训练",
+    ),
+    variants={
+        "elsewhere": Text(
+            "the same conversation as {path}:{first}: it is trained more than once an epoch",
+            "与 {path}:{first} 的对话完全相同：每个 epoch 会被重复训练",
+        ),
+        "bounded": Text(
+            "more than {limit:,} rows: duplicates were looked for in one conversation of {share}",
+            "超过 {limit:,} 行：只在 {share} 分之一的对话中查找了重复",
+        ),
+    },
+    help=Text(
+        "Keep the first one. Repeats that are meant are better said by weights or epochs.",
+        "只保留第一条；如果是有意重复，请改用权重或 epoch 数。",
+    ),
+    bad=(
+        Example(rows=(_HELLO, _你好, _HELLO)),
+        Example(rows=(_你好, {"id": 7, **_你好})),
+    ),
+    good=(
+        Example(rows=(_HELLO, _你好)),
+        Example(
+            rows=(
+                _你好,
+                {
+                    "messages": [
+                        {"role": "user", "content": "你好"},
+                        {"role": "assistant", "content": "您好，有什么可以帮您？"},
+                    ]
+                },
+            )
+        ),
+    ),
+)
+
+
+def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
+    for split in (False, True):
+        tables = {
+            path: stats.rows.joined()
+            for path, stats in report.files.items()
+            if (path in plan.eval_files) is split
+        }
+        for place in repeats(tables):
+            elsewhere = place.path != place.first_path
+            problem = rule.problem(
+                text="elsewhere" if elsewhere else None,
+                first=place.first_line,
+                path=place.first_path,
+                edits=(Edit("drop-row", ()),),
+            )
+            yield Placed(place.path, place.line, problem, place.key, place.clean)
+    if report.level:
+        from glmlint.duplicates import LIMIT
+
+        problem = rule.problem(
+            None, text="bounded", severity="info", limit=LIMIT, share=1 << report.level
+        )
+        yield Placed(min(report.files), None, problem, b"", False)

@@ -1,0 +1,90 @@
+"""A row of the training data, or its prompt, is in the validation data too.
+
+The validation loss then measures what was learned by heart: it goes on falling while the model
+gets worse on everything else, early stopping stops too late, and the best checkpoint is the one
+that remembers best. A whole row in both splits is an error. The same prompt with another answer
+is a warning: the question is known, the answer is not.
+
+The validation files are those of `--eval` or of the trainer's configuration; both of the official
+script's configurations name one file for validation and test. Prompts of a few letters are left
+out.
+
+Evidence: none of six peer validators reports such a row with its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.duplicates import shared
+from glmlint.plan import Plan
+from glmlint.report import Report
+from glmlint.rules.base import Edit, Example, Placed, Rule, Text
+
+
+def _asked(question: str, answer: str) -> dict[str, object]:
+    return {
+        "messages": [
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": answer},
+        ]
+    }
+
+
+_FRANCE = _asked("What is the capital of France?", "Paris.")
+_长城 = _asked("长城有多长？请给出具体的数字和测量年份。", "21196.18 千米（2012 年）。")
+
+rule = Rule(
+    name="train-val-overlap",
+    family="dataset",
+    severity="error",
+    hashes="prompts",
+    applies=lambda _, plan: bool(plan.eval_files),
+    fix="unsafe",
+    text=Text(
+        "this row is also in the validation data, at {path}:{first}: "
+        "the validation loss measures what was learned by heart",
+        "这一行也在验证集中（{path}:{first}）：验证损失衡量的只是背诵",
+    ),
+    variants={
+        "prompt": Text(
+            "this prompt is also in the validation data, at {path}:{first}, with another answer",
+            "这条提示也在验证集中（{path}:{first}），只是回答不同",
+        ),
+    },
+    help=Text(
+        "Take the row out of one of the two files.",
+        "从其中一个文件里删除这一行。",
+    ),
+    bad=(
+        Example(rows=(_FRANCE, _长城), eval_rows=(_FRANCE,)),
+        Example(rows=(_长城,), eval_rows=(_FRANCE, _长城)),
+        Example(
+            rows=(_长城,),
+            eval_rows=(_asked("长城有多长？请给出具体的数字和测量年份。", "两万多千米。"),),
+        ),
+    ),
+    good=(
+        Example(rows=(_FRANCE,), eval_rows=(_长城,)),
+        Example(rows=(_asked("你好", "你好！"),), eval_rows=(_asked("你好", "您好。"),)),
+    ),
+)
+
+
+def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
+    tables = {path: stats.rows.joined() for path, stats in report.files.items() if len(stats.rows)}
+    train = {path: rows for path, rows in tables.items() if path not in plan.eval_files}
+    held_out = {path: rows for path, rows in tables.items() if path in plan.eval_files}
+    whole = set()
+    for place in shared(train, held_out, "key"):
+        whole.add((place.path, place.line))
+        problem = rule.problem(
+            path=place.first_path, first=place.first_line, edits=(Edit("drop-row", ()),)
+        )
+        yield Placed(place.path, place.line, problem, place.key, place.clean)
+    for place in shared(train, held_out, "prompt"):
+        if (place.path, place.line) not in whole:
+            problem = rule.problem(
+                text="prompt", severity="warning", path=place.first_path, first=place.first_line
+            )
+            yield Placed(place.path, place.line, problem, place.key, place.clean)
