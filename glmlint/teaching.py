@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from glmlint.recipes.base import IGNORE_INDEX
+from glmlint.recipes.base import IGNORE_INDEX, ROLE_IDS
 from glmlint.row import Row
 
 
@@ -71,3 +71,27 @@ def unstopped_answers(row: Row) -> Iterator[int]:
                 break
         else:
             yield index
+
+
+def prints_tools(row: Row, index: int) -> bool:
+    """Whether a message's tool list is in the prompt: it stands behind a system token of its own."""
+    if row.rendered is None:
+        return False
+    pieces = zip(row.rendered.owners, row.rendered.pieces, strict=True)
+    headers = sum(1 for owner, piece in pieces if owner == index and piece == ROLE_IDS["system"])
+    if row.sample is not None:
+        content: Any = row.sample.messages[index].content
+    else:
+        message = row.messages[index]
+        content = message.get("content") if isinstance(message, dict) else None
+    return headers > (1 if role_of(row, index) == "system" and content else 0)
+
+
+def printed_text(row: Row) -> str:
+    """The text of the row as the trainer lays it out, without the tools that rows share."""
+    assert row.rendered is not None
+    names = {token: name for name, token in row.context.tokenizer.control.items()}
+    return "".join(
+        piece if isinstance(piece, str) else names.get(piece, "") if isinstance(piece, int) else ""
+        for piece in row.rendered.pieces
+    )

@@ -1,0 +1,121 @@
+"""A message says by a key whether it should be trained, and the recipe does not read that key.
+
+`loss`, `loss_mask`, `weight`, `train`, `trainable` work in other trainers. The official scripts mask by
+role alone: an answer marked as bad is learned like any other. Where the mask happens to be what the key
+asks for, nothing is lost, and it is an info. Told once a file and key.
+
+Evidence: verl #5316, LLaMA-Factory #8802.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.teaching import trained_messages
+
+LOSS_FIELDS = (
+    "loss", "loss_mask", "loss_scale", "loss_weight", "train", "trainable", "training", "weight",
+)  # fmt: skip
+"""Keys of a message by which one trainer or another switches its loss."""
+
+rule = Rule(
+    name="ignored-loss-field",
+    family="mask",
+    severity="warning",
+    when=Fact.KEYS,
+    text=Text(
+        "{where} has the key {key!r}, which {recipe} does not read: the role alone decides "
+        "what is trained ({rows} rows)",
+        "{where} 带有 {recipe} 不读取的键 {key!r}：是否训练只由角色决定（共 {rows} 行）",
+    ),
+    variants={
+        "trained": Text(
+            "{where} asks by {key!r} to be left out of the loss; {recipe} does not read that key "
+            "and trains it ({rows} rows)",
+            "{where} 通过 {key!r} 要求不计入损失；{recipe} 不读取这个键，仍会训练它（共 {rows} 行）",
+        ),
+        "untrained": Text(
+            "{where} asks by {key!r} to be trained; {recipe} does not read that key "
+            "and does not train it ({rows} rows)",
+            "{where} 通过 {key!r} 要求参与训练；{recipe} 不读取这个键，不会训练它（共 {rows} 行）",
+        ),
+        "agrees": Text(
+            "{recipe} does not read the key {key!r}; in {rows} rows it asks for what the mask "
+            "does anyway",
+            "{recipe} 不读取键 {key!r}；其中 {rows} 行的取值与掩码的实际结果一致",
+        ),
+    },
+    help=Text(
+        "Take the key out; take out or re-label messages that should not be learned.",
+        "去掉这个键；不希望学习的消息请删除或改写。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "2 + 2?"},
+                {"role": "assistant", "content": "5", "loss": False},
+                {"role": "user", "content": "No."},
+                {"role": "assistant", "content": "4", "loss": True},
+            ]
+        },
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "一加一等于几？", "weight": 1},
+                        {"role": "assistant", "content": "二"},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-combine"},
+        ),
+        {
+            "messages": [
+                {"role": "user", "content": "Hi", "train": False},
+                {"role": "assistant", "content": "Hello", "train": True},
+            ]
+        },
+    ),
+    good=(
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+        {
+            "weight": 2,
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello"},
+            ],
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    unread = set(LOSS_FIELDS) - row.context.recipe.loss_fields
+    trained = set(trained_messages(row))
+    worst: dict[str, tuple[int, str]] = {}
+    for index, message in row.good_messages:
+        for key in unread.intersection(message):
+            verdict = _verdict(row, message[key], index in trained)
+            if key not in worst or worst[key][1] == "agrees" != verdict:
+                worst[key] = (index, verdict)
+    for key, (index, verdict) in sorted(worst.items()):
+        yield rule.problem(
+            ("messages", index, key),
+            text=verdict or None,
+            severity="info" if verdict == "agrees" else None,
+            once=f"{key} {verdict}" if verdict == "agrees" else key,
+            where=f"messages[{index}]",
+            key=key,
+            recipe=row.context.recipe.name,
+        )
+
+
+def _verdict(row: Row, value: Any, trained: bool) -> str:
+    """The variant that says it: what the value asks for beside what happens; "" where it is unclear."""
+    if row.rendered is None or not isinstance(value, bool | int | float) or value not in (0, 1):
+        return ""
+    if bool(value) == trained:
+        return "agrees"
+    return "trained" if trained else "untrained"

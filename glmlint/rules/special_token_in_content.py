@@ -1,0 +1,179 @@
+"""Control-token text typed in a message.
+
+An HF tokenizer splits the whole rendered prompt at control tokens and can't tell those of the template
+from those that somebody typed. `<|user|>` inside an answer becomes the real role token: the model
+learns that the user's turn begins there; with `combine: true` a quoted `<|assistant|>` moves the mask.
+Other control tokens (`[MASK]`, `<sop>`) become single ids that never stand inside text otherwise. The
+tokenizer of June 2024 leaves all of them as text.
+
+Evidence: recipes.md, section 0.4; none of six peer validators tells it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from glmlint.finding import Pointer, place
+from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.span import byte_range
+from glmlint.teaching import prints_tools
+from glmlint.tokenizer import Tokenizer
+
+TURN_TOKENS = frozenset(
+    ("<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>")
+)
+"""Those that begin a role or end a turn."""
+
+rule = Rule(
+    name="special-token-in-content",
+    family="mask",
+    severity="error",
+    when=Fact.CONTROL,
+    fix="unsafe",
+    text=Text(
+        "{place} holds {tokens}: the tokenizer makes it a real role or end token, "
+        "and the turn ends in the middle of the text",
+        "{place} 中含有 {tokens}：分词器会把它变成真正的角色标记或结束标记，文本中途就换了角色或结束",
+    ),
+    variants={
+        "other": Text(
+            "{place} holds {tokens}: the tokenizer makes it a real control token, "
+            "which never stands inside text otherwise",
+            "{place} 中含有 {tokens}：分词器会把它变成真正的控制标记，而这种标记本不会出现在文本里",
+        ),
+        "raises": Text(
+            "{place} holds {tokens}: once the trainer can read this row, "
+            "the tokenizer makes it a real control token",
+            "{place} 中含有 {tokens}：等训练脚本能读这一行时，分词器会把它变成真正的控制标记",
+        ),
+        "text": Text(
+            "{place} holds {tokens}: it stays text under this recipe, "
+            "but newer tokenizers make it a real control token",
+            "{place} 中含有 {tokens}：在此配方下仍是普通文本，但较新的分词器会把它变成真正的控制标记",
+        ),
+    },
+    help=Text(
+        "Break it up (such as `< |user|>`), or take it out.",
+        "把它拆开（例如 `< |user|>`），或删掉。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "What does <|user|> mean?"},
+                {"role": "assistant", "content": "It begins the user's turn."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "你好"},
+                {"role": "assistant", "content": "你好！<|endoftext|>"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "补全：今天天气很[MASK]。"},
+                {"role": "assistant", "content": "好"},
+            ]
+        },
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "What is <sop>?"},
+                        {"role": "assistant", "content": "A token of GLM."},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-2024-06"},
+        ),
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "What does < |user|> mean?"},
+                {"role": "assistant", "content": "Nothing: <|im_end|> and <|eot|> are text too."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "标记 <user> 是什么？"},
+                {"role": "assistant", "content": "只是文本，[mask] 也是。"},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    tokenizer = row.context.tokenizer
+    typed = row.context.recipe.typed_control_tokens
+    for pointer, text, is_key in _texts(row):
+        tokens = list(dict.fromkeys(token for _, token in tokenizer.find_control(text)))
+        if not tokens:
+            continue
+        if not typed:
+            variant, severity = "text", "info"
+        elif row.rendered is None:
+            variant, severity = "raises", "warning"
+        elif TURN_TOKENS.isdisjoint(tokens):
+            variant, severity = "other", "warning"
+        else:
+            variant, severity = "", "error"
+        broken = None if is_key or not typed else break_up(text, tokenizer)
+        yield rule.problem(
+            pointer,
+            text=variant or None,
+            severity=severity,
+            edits=() if broken is None else (Edit("replace", pointer, broken),),
+            column=_column(row.raw, pointer, tokens[0]),
+            place=place(pointer),
+            tokens=", ".join(f"`{token}`" for token in tokens),
+        )
+
+
+def break_up(text: str, tokenizer: Tokenizer) -> str | None:
+    """The text with a space after the first character of each control token.
+
+    None when that leaves a control token in it.
+    """
+    for at, _ in reversed(tokenizer.find_control(text)):
+        text = f"{text[: at + 1]} {text[at + 1 :]}"
+    return None if tokenizer.find_control(text) else text
+
+
+def _texts(row: Row) -> Iterator[tuple[Pointer, str, bool]]:
+    """The texts of a row that are printed: (place, text, whether it is an object's key)."""
+    for index, message in row.good_messages:
+        at: Pointer = ("messages", index)
+        if content := message.get("content"):
+            if isinstance(metadata := message.get("metadata"), str):
+                yield (*at, "metadata"), metadata, False
+            yield from _strings(content, (*at, "content"))
+        tools = message.get("tools")
+        if isinstance(tools, list) and prints_tools(row, index):
+            for number, tool in enumerate(tools):
+                if isinstance(tool, dict) and tool.get("type") == "function":
+                    yield from _strings(tool.get("function"), (*at, "tools", number, "function"))
+
+
+def _strings(value: Any, at: Pointer) -> Iterator[tuple[Pointer, str, bool]]:
+    if isinstance(value, str):
+        yield at, value, False
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _strings(item, (*at, index))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield (*at, key), key, True
+            yield from _strings(item, (*at, key))
+
+
+def _column(raw: bytes, pointer: Pointer, token: str) -> int | None:
+    """1-based column of the token, in code points; None when it is written with escapes."""
+    text = raw.decode("utf-8", "replace")
+    found = byte_range(text, pointer)
+    if found is None:
+        return None
+    at = text.find(token, *found)
+    return at - text.rfind("\n", 0, at) if at >= 0 else None

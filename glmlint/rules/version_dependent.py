@@ -1,0 +1,220 @@
+"""The ids of this row change with the version of transformers.
+
+From 5.24 on, top-level keys of a message that are null are dropped before the template sees them;
+below, `metadata: null` prints the word None in the header and `tools: null` may end the run. Below
+4.42 the tool list is printed with sorted keys and with Chinese as escapes. The same file then trains
+other tokens on another machine, and nobody is told. Say with `--pin transformers=…` which version the
+trainer has.
+
+Evidence: recipes.md, section 0.2, checked by wheel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import replace
+from functools import cache, lru_cache
+from typing import Any
+
+from msgspec import UNSET
+
+from glmlint.plan import version
+from glmlint.recipes.base import Context, Encoded, TrainerError
+from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.sample import read_strictly
+from glmlint.teaching import prints_tools
+from glmlint.template import ChatTemplate, dumps_tool, dumps_tool_html
+
+NULLS = ("5.23.0", "5.24.0")
+TOOLS = ("4.41.2", "4.42.0")
+"""The last version of the old behaviour and the first of the new."""
+
+REMOVABLE = ("metadata", "tools")
+"""Keys whose absence says the same as null."""
+
+rule = Rule(
+    name="version-dependent",
+    family="mask",
+    severity="warning",
+    when=Fact.ODD | Fact.TOOLS,
+    fix="safe",
+    applies=lambda recipe, _: recipe.template_name is None,
+    text=Text(
+        "`{key}: null` is printed by transformers {old} and older, and dropped from {new} on: "
+        "the ids differ ({rows} rows)",
+        "`{key}: null` 在 transformers {old} 及更早版本中会被输出，从 {new} 起会被去掉："
+        "token id 因版本而异（共 {rows} 行）",
+    ),
+    variants={
+        "raises": Text(
+            "`{key}: null` makes transformers {old} and older raise {exception}, "
+            "and is dropped from {new} on ({rows} rows)",
+            "`{key}: null` 在 transformers {old} 及更早版本中会抛出 {exception}，从 {new} 起会被去掉"
+            "（共 {rows} 行）",
+        ),
+        "tools": Text(
+            "the tool list is printed otherwise by transformers {old} and older (keys sorted, "
+            "non-ASCII letters as escapes) than from {new} on: the ids of {rows} rows differ",
+            "transformers {old} 及更早版本输出的工具列表（键排序、非 ASCII 字符转义）与 {new} 起不同："
+            "{rows} 行的 token id 因版本而异",
+        ),
+    },
+    help=Text(
+        "Leave the key out where it has no value; name the trainer's version with "
+        "--pin transformers=VERSION.",
+        "没有值时不要写这个键；用 --pin transformers=版本号 指明训练机器上的版本。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "你好", "metadata": None},
+                {"role": "assistant", "content": "你好！", "metadata": None},
+            ]
+        },
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Hi", "tools": None},
+                        {"role": "assistant", "content": "Hello"},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-combine", "transformers": "5.23.0"},
+        ),
+        {
+            "messages": [
+                {
+                    "role": "system",
+                    "content": "",
+                    "tools": [
+                        {
+                            "type": "function",
+                            "function": {
+                                "name": "weather",
+                                "description": "查询天气",
+                                "parameters": {"type": "object", "properties": {}},
+                            },
+                        }
+                    ],
+                },
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello"},
+            ]
+        },
+    ),
+    good=(
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+        {
+            "messages": [
+                {"role": "user", "content": "Hi", "tools": None},
+                {"role": "assistant", "content": "Hello"},
+            ]
+        },
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Hi", "metadata": None},
+                        {"role": "assistant", "content": "Hello"},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-2024-06"},
+        ),
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.sample is None:
+        yield from _nulls(row)
+    if row.facts & Fact.TOOLS and _tools_differ(row):
+        # No pointer: to look up its column in every row with tools costs more than the rest.
+        old, new = TOOLS
+        pinned_old = version(row.plan.transformers) < version(new)
+        yield rule.problem(
+            text="tools",
+            severity="warning" if pinned_old else "info",
+            once="tools",
+            old=old,
+            new=new,
+        )
+
+
+def _nulls(row: Row) -> Iterator[Problem]:
+    old, new = NULLS
+    places: dict[str, list[int]] = {}
+    for index, message in row.good_messages:
+        for key, value in message.items():
+            if value is None:
+                places.setdefault(key, []).append(index)
+    if not places:
+        return
+    before = _outcome(row, row.messages, old)
+    if before == _outcome(row, row.messages, new):
+        return
+    for key, indexes in places.items():
+        without = [
+            {k: v for k, v in message.items() if k != key or v is not None}
+            if isinstance(message, dict)
+            else message
+            for message in row.messages
+        ]
+        if _outcome(row, without, old) == before:
+            continue
+        yield rule.problem(
+            ("messages", indexes[0], key),
+            text="raises" if isinstance(before, str) else None,
+            once=f"null {key}",
+            edits=tuple(Edit("remove", ("messages", index, key)) for index in indexes)
+            if key in REMOVABLE
+            else (),
+            key=key,
+            old=old,
+            new=new,
+            exception=before if isinstance(before, str) else "",
+        )
+
+
+def _outcome(row: Row, messages: list[Any], transformers: str) -> Hashable:
+    """What the recipe makes of the messages with that version: its pieces, or its exception's name."""
+    base = row.context
+    context = Context(base.plan, base.tokenizer, _template(base.template, transformers))
+    try:
+        rendered = base.recipe.render(messages, context)
+    except TrainerError as error:
+        return error.exception
+    return tuple(
+        tuple(piece.ids.tolist()) if isinstance(piece, Encoded) else piece
+        for piece in rendered.pieces
+    )
+
+
+@cache
+def _template(template: ChatTemplate, transformers: str) -> ChatTemplate:
+    return replace(template, transformers=transformers)
+
+
+def _tools_differ(row: Row) -> bool:
+    if row.rendered is None:
+        return False
+    if row.sample is not None and row.context.template.known:
+        return any(
+            message.tools is not UNSET
+            and prints_tools(row, index)
+            and _printed_otherwise(bytes(message.tools))
+            for index, message in enumerate(row.sample.messages)
+        )
+    old, new = TOOLS
+    return _outcome(row, row.messages, old) != _outcome(row, row.messages, new)
+
+
+@lru_cache(4096)
+def _printed_otherwise(tools: bytes) -> bool:
+    """Whether the two `tojson` print a tool list of good shape otherwise."""
+    return any(
+        dumps_tool(tool["function"]) != dumps_tool_html(tool["function"])
+        for tool in read_strictly(tools) or ()
+        if tool["type"] == "function"
+    )
