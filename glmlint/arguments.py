@@ -38,7 +38,8 @@ class Fault(Struct, frozen=True):
     """One place where arguments break their schema, or where a schema is none."""
 
     kind: str
-    """"required", "type", "enum", "forbidden", "unlisted", "other"; of schemas "schema", "ref"."""
+    """"required", "type", "enum", "forbidden", "unlisted", "other"; of schemas "schema", "ref", and
+    "root" for one that describes no object."""
     path: Pointer
     """Place in the arguments or in the schema."""
     name: str = ""
@@ -454,7 +455,11 @@ class ArgumentSchema:
     @property
     def faults(self) -> list[Fault]:
         """Where the schema itself is not a valid JSON Schema. Paths lead into the schema."""
-        return self._judged[1]
+        found = self._judged[1]
+        kind = self.schema.get("type", "object") if isinstance(self.schema, dict) else "object"
+        if not found and kind != "object" and not (isinstance(kind, list) and "object" in kind):
+            return [Fault("root", ("type",), "type", got=short(kind))]
+        return found
 
     def errors(self, arguments: Any) -> list[Fault]:
         """Where arguments break the schema; [] when they don't, or when nobody can tell."""

@@ -77,10 +77,9 @@ class Tool:
         return isinstance(self.kind, str) and self.kind in BUILT_IN
 
     @property
-    def schema_at(self) -> Pointer:
-        """Place of the arguments' schema in the entry."""
-        inside = ("function",) if self.function is not self.value else ()
-        return (*inside, "parameters")
+    def function_at(self) -> Pointer:
+        """Place in the entry of the object that holds name and parameters."""
+        return ("function",) if self.function is not self.value else ()
 
     @cached_property
     def schema(self) -> ArgumentSchema | None:
@@ -181,6 +180,13 @@ class Declared(NamedTuple):
     at: Pointer
     tools: ToolSet
 
+    def entry_at(self, tool: Tool) -> Pointer:
+        """Place of one tool, or of the whole value where that is no plain list."""
+        plain = isinstance(self.tools.value, list) and not self.tools.in_string
+        if not plain or tool.index in self.tools.string_entries:
+            return self.at
+        return (*self.at, tool.index)
+
 
 class Call(Struct):
     """One tool call, its arguments decoded."""
@@ -207,6 +213,40 @@ class Call(Struct):
     def free(self) -> bool:
         """A call of a built-in tool: code or free text, about which nothing can be said."""
         return self.name in BUILT_IN and (self.tool is None or self.tool.built_in)
+
+
+def holds_json(value: Any) -> Any:
+    """What a string holds that is the JSON of an object or a list; None for anything else."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        inner = decode(value)
+        return inner if isinstance(inner, dict | list) else None
+    return None
+
+
+def encoded_twice(call: Call) -> list[str]:
+    """Names of arguments that are JSON text where the tool asks for an object or an array."""
+    schema = call.tool.schema if call.tool is not None else None
+    if schema is None or not isinstance(call.arguments, dict) or schema.fits(call.arguments):
+        return []
+    properties = schema.schema.get("properties")
+    found = []
+    for name, value in call.arguments.items():
+        inner = holds_json(value)
+        if inner is not None and isinstance(properties, dict):
+            part = properties.get(name)
+            wanted = part.get("type") if isinstance(part, dict) else None
+            if wanted == ("object" if isinstance(inner, dict) else "array"):
+                found.append(name)
+    return found
+
+
+def taught(row: Row, message: int) -> bool:
+    """Whether the message is trained; True as well where the trainer raises at the row."""
+    rendered = row.rendered
+    return rendered is None or any(
+        trained and owner == message
+        for trained, owner in zip(rendered.trained, rendered.owners, strict=True)
+    )
 
 
 _decode_fast: Final = msgspec.json.Decoder().decode
@@ -370,6 +410,24 @@ def _name_and_arguments(value: Any) -> tuple[str, Any] | None:
             if key in value and len(value) <= 3:
                 return value["name"], value[key]
     return None
+
+
+_TOOL_EXCEPTIONS: Final = frozenset(
+    ("KeyError", "TypeError", "AttributeError", "NotImplementedError", "UndefinedError")
+)
+_TOOL_KEYS: Final = frozenset(("'type'", "'function'", "'parameters'", "'properties'", "'name'"))
+
+
+def exception_at(row: Row, message: int) -> str | None:
+    """The exception with which the trainer ends at this message's tools; None for none."""
+    error = row.error
+    if error is None or error.exception not in _TOOL_EXCEPTIONS:
+        return None
+    if error.at is not None and error.at[:2] != ("messages", message):
+        return None
+    if error.exception == "KeyError" and error.detail not in _TOOL_KEYS:
+        return None
+    return error.exception
 
 
 class Flow(NamedTuple):

@@ -1,0 +1,217 @@
+"""`tools` stand on another message than the system one, or at the top of the row.
+
+The official script deletes `tools` from every message but the system one, and reads nothing of a
+row but its `messages`: the tools are gone without a word, and the model is taught calls of tools
+that it was never shown. Under `combine: true` the template prints the tools of any message, at the
+place of that message, which is not where the model expects them.
+
+Evidence: fw-ai/cookbook #442; process_message in finetune.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from glmlint.calls import Declared, declared, foreign, turns
+from glmlint.finding import place
+from glmlint.formats import ROLE_ALIASES
+from glmlint.recipes.base import ROLE_IDS
+from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="tools-placement",
+    family="tools",
+    severity="error",
+    when=Fact.TOOLS,
+    fix="safe",
+    text=Text(
+        "{place}: the trainer deletes tools that are not on the system message, "
+        "the model does not see them",
+        "{place}：训练脚本会删除不在 system 消息上的 tools，模型看不到这些工具",
+    ),
+    variants={
+        "row": Text(
+            "the row's own `tools` are read by nothing: the model does not see them",
+            "这一行顶层的 `tools` 不会被读取：模型看不到这些工具",
+        ),
+        "shown": Text(
+            "{place}: the tools are printed in the middle of the conversation; "
+            "the model knows them at its start, and `combine: false` deletes them",
+            "{place}：工具会出现在对话中间；模型习惯它们位于开头，而 `combine: false` 会将其删除",
+        ),
+    },
+    help=Text(
+        "Move `tools` to the system message at the start; `--fix` does.",
+        "把 `tools` 移到开头的 system 消息上；`--fix` 可以代劳。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": "What time is it?",
+                    "tools": [
+                        {
+                            "type": "function",
+                            "function": {
+                                "name": "now",
+                                "parameters": {"type": "object", "properties": {}},
+                            },
+                        }
+                    ],
+                },
+                {"role": "assistant", "metadata": "now", "content": "{}"},
+                {"role": "observation", "content": "12:00"},
+                {"role": "assistant", "content": "Noon."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "现在几点？"},
+                {"role": "assistant", "metadata": "now", "content": "{}"},
+                {"role": "observation", "content": "12:00"},
+                {"role": "assistant", "content": "中午。"},
+            ],
+            "tools": [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": "now",
+                        "parameters": {"type": "object", "properties": {}},
+                    },
+                }
+            ],
+        },
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {
+                            "role": "user",
+                            "content": "现在几点？",
+                            "tools": [
+                                {
+                                    "type": "function",
+                                    "function": {
+                                        "name": "now",
+                                        "parameters": {"type": "object", "properties": {}},
+                                    },
+                                }
+                            ],
+                        },
+                        {"role": "assistant", "content": "中午。"},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-combine"},
+        ),
+    ),
+    good=(
+        {
+            "messages": [
+                {
+                    "role": "system",
+                    "content": "",
+                    "tools": [
+                        {
+                            "type": "function",
+                            "function": {
+                                "name": "now",
+                                "description": "现在几点",
+                                "parameters": {"type": "object", "properties": {}},
+                            },
+                        }
+                    ],
+                },
+                {"role": "user", "content": "现在几点？"},
+                {"role": "assistant", "content": "中午。"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "Hi", "tools": []},
+                {"role": "assistant", "content": "Hello"},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    lists = declared(row)
+    if all(_in_place(entry) for entry in lists):
+        return
+    if foreign(row) and not _only_tools_are_foreign(row):
+        return
+    shown_names = {
+        name for entry in lists if entry.role == "system" for name in entry.tools.by_name
+    }
+    edits = _moved(row, lists)
+    for entry in lists:
+        if _in_place(entry):
+            continue
+        if entry.message is None:
+            if not entry.tools.by_name.keys() <= shown_names:
+                yield rule.problem(entry.at, text="row", edits=edits)
+                edits = ()
+            continue
+        shown = _shown(row, entry.message)
+        yield rule.problem(
+            entry.at,
+            text="shown" if shown else None,
+            severity="warning" if shown else None,
+            edits=edits,
+            place=place(entry.at),
+        )
+        edits = ()  # the first problem's edits move all of them
+
+
+def _in_place(entry: Declared) -> bool:
+    if entry.role == "system" or not entry.tools.tools:
+        return True
+    return isinstance(entry.role, str) and ROLE_ALIASES.get(entry.role.lower()) == "system"
+
+
+def _only_tools_are_foreign(row: Row) -> bool:
+    """Whether the row is in GLM's form but for `tools` at its top."""
+    return row.foreign == "openai" and not any(
+        message.get("tool_calls")
+        or message.get("function_call")
+        or isinstance(message.get("content"), list)
+        or message.get("role") in ("tool", "function", "developer")
+        for _, message in row.good_messages
+    )
+
+
+def _shown(row: Row, message: int) -> bool:
+    """Whether the recipe prints the tools where they stand: as a system text of that message."""
+    return row.rendered is not None and any(
+        piece == ROLE_IDS["system"] and owner == message
+        for piece, owner in zip(row.rendered.pieces, row.rendered.owners, strict=True)
+    )
+
+
+def _moved(row: Row, lists: list[Declared]) -> tuple[Edit, ...]:
+    """Edits that take every misplaced list away and put its tools on the system message."""
+    system = next((turn for turn in turns(row) if turn.role == "system"), None)
+    tools: list[Any] = []
+    if system is not None and system.tools is not None:
+        home = next((entry for entry in lists if entry.message == system.message), None)
+        if home is not None:
+            if home.tools.in_string or not isinstance(home.tools.value, list):
+                return ()
+            tools += home.tools.value
+    edits = []
+    for entry in lists:
+        if not _in_place(entry):
+            tools += [tool.value for tool in entry.tools.tools if tool.value not in tools]
+            edits.append(Edit("remove", entry.at))
+    if not all(isinstance(tool, dict) for tool in tools):
+        return ()
+    if system is not None:
+        edits.append(Edit("add", ("messages", system.message, "tools"), tools))
+    else:
+        start = {"role": "system", "content": "", "tools": tools}
+        edits.append(Edit("add", ("messages", 0), start))
+    return tuple(edits)
