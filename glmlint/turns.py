@@ -72,6 +72,8 @@ def content_of(message: Any) -> Any:
 
 def speakers(row: Row) -> list[str | None]:
     """The role of each message, as `role_of` reads it."""
+    if row.sample is not None:
+        return [message.role for message in row.sample.messages]
     return [role_of(message) for message in row.messages]
 
 

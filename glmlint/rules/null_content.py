@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.turns import fate
 
 rule = Rule(
     name="null-content",
     family="structure",
     severity="warning",
     when=Fact.ODD,
+    fix="safe",
     text=Text(
         "{place} is null: the template leaves the whole message out",
         "{place} 为 null：模板会跳过整条消息",
@@ -42,6 +44,17 @@ rule = Rule(
             ]
         },
         {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": None}]},
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "Hi"},
+                        {"role": "assistant", "content": None},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-combine"},
+        ),
     ),
     good=(
         {
@@ -61,19 +74,22 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    for violation in row.violations:
-        match violation.pointer:
-            case ("messages", int(index), "content") if (
-                violation.keyword == "type" and violation.value is None
-            ):
-                at = ("messages", index, "content")
-                where = f"messages[{index}].content"
-                if row.error is not None and row.error.at == ("messages", index):
-                    yield rule.problem(
-                        at, text="raises", severity="error", raises=True,
-                        place=where, exception=row.error.exception,
-                    )  # fmt: skip
-                elif row.rendered is not None and row.supervised == 0:
-                    yield rule.problem(at, text="nothing", severity="error", place=where)
-                else:
-                    yield rule.problem(at, place=where)
+    if row.foreign:
+        return
+    for index, message in row.good_messages:
+        if message.get("content", "") is not None:
+            continue
+        at = ("messages", index, "content")
+        where = f"messages[{index}].content"
+        # A system message without text is the same as one with an empty text.
+        edits = (Edit("replace", at, ""),) if message.get("role") == "system" else ()
+        match fate(row, index):
+            case "raises":
+                yield rule.problem(
+                    at, text="raises", severity="error", raises=True, edits=edits, place=where,
+                    exception=row.error.exception if row.error else "",
+                )  # fmt: skip
+            case "nothing":
+                yield rule.problem(at, text="nothing", severity="error", place=where)
+            case _:
+                yield rule.problem(at, edits=edits, place=where)

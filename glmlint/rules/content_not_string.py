@@ -1,0 +1,114 @@
+"""Content that is no text: a number, an object, a list.
+
+The Jinja template prints any value as Python does: a dict of arguments becomes `{'city': 'Rome'}`
+with single quotes, which is no JSON, and that is what the model learns to write. Empty ones vanish
+with their message. The script of June 2024 raises TypeError.
+
+Evidence: unsloth #4438; recipes.md, section 0.4 (run against the script).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.turns import fate, kind_of
+
+rule = Rule(
+    name="content-not-string",
+    family="structure",
+    severity="error",
+    when=Fact.ODD,
+    text=Text(
+        "{place} is {en}, not a text: the prompt has it as Python prints it",
+        "{place} 是{zh}而不是文本：提示里会出现 Python 打印出来的样子",
+    ),
+    variants={
+        "raises": Text(
+            "{place} is {en}, not a text: the trainer raises {exception}",
+            "{place} 是{zh}而不是文本：训练脚本抛出 {exception}",
+        ),
+        "trained": Text(
+            "{place} is {en}, not a text: the model is trained to write it as Python prints it",
+            "{place} 是{zh}而不是文本：模型会学着写出 Python 打印的样子",
+        ),
+        "left out": Text(
+            "{place} is {en}, not a text: the template leaves the whole message out",
+            "{place} 是{zh}而不是文本：模板会跳过整条消息",
+        ),
+        "nothing": Text(
+            "{place} is {en}, not a text: the template leaves the message out, "
+            "and the row has nothing to learn",
+            "{place} 是{zh}而不是文本：模板会跳过这条消息，这一行没有任何可训练的内容",
+        ),
+    },
+    help=Text(
+        "Write it as text; arguments of a call as JSON text: json.dumps(value, ensure_ascii=False).",
+        "写成文本；工具调用的参数写成 JSON 文本：json.dumps(value, ensure_ascii=False)。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "Weather in Rome?"},
+                {"role": "assistant", "metadata": "weather", "content": {"city": "Rome"}},
+                {"role": "observation", "content": "22"},
+                {"role": "assistant", "content": "22 degrees."},
+            ]
+        },
+        {"messages": [{"role": "user", "content": "几岁？"}, {"role": "assistant", "content": 5}]},
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": 5},
+                        {"role": "assistant", "content": "A number."},
+                    ]
+                },
+            ),
+            plan={"recipe": "glm4-2024-06"},
+        ),
+        {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": False}]},
+    ),
+    good=(
+        {"messages": [{"role": "user", "content": "5"}, {"role": "assistant", "content": "数字"}]},
+        {
+            "messages": [
+                {"role": "user", "content": "Weather in Rome?"},
+                {"role": "assistant", "metadata": "weather", "content": '{"city": "Rome"}'},
+                {"role": "observation", "content": "22"},
+                {"role": "assistant", "content": "22 degrees."},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.foreign:
+        return
+    for index, message in row.good_messages:
+        content = message.get("content", "")
+        if isinstance(content, str) or content is None:
+            continue
+        en, zh = kind_of(content)
+        number = isinstance(content, int | float) and not isinstance(content, bool)
+        text, severity = None, "warning"
+        match fate(row, index):
+            case "raises":
+                text, severity = "raises", "error"
+            case "trained":
+                text, severity = "trained", "warning" if number else "error"
+            case "nothing":
+                text, severity = "nothing", "error"
+            case "left out":
+                text = "left out"
+        yield rule.problem(
+            ("messages", index, "content"),
+            text=text,
+            severity=severity,
+            raises=text == "raises",
+            place=f"messages[{index}].content",
+            en=en,
+            zh=zh,
+            exception=row.error.exception if row.error else "",
+        )

@@ -1,0 +1,58 @@
+"""A row whose `messages` is an empty list.
+
+Without a message there is nothing to render: the official script makes [gMASK], sop and the end
+token of it, without a label, or raises IndexError where `combine` is on.
+
+Evidence: recipes.md, section 2; the chat template indexes the first message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="empty-messages",
+    family="structure",
+    severity="error",
+    when=Fact.ODD,
+    fix="unsafe",
+    text=Text(
+        "messages is empty: the row teaches nothing",
+        "messages 为空：这一行没有任何可训练的内容",
+    ),
+    variants={
+        "raises": Text(
+            "messages is empty: the trainer raises {exception} at this row",
+            "messages 为空：训练脚本在这一行抛出 {exception}",
+        )
+    },
+    help=Text("Delete the row.", "删除这一行。"),
+    bad=(
+        {"messages": []},
+        {"messages": [], "source": "空对话"},
+        Example(rows=({"messages": []},), plan={"recipe": "glm4-combine"}),
+    ),
+    good=(
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello"},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if not isinstance(row.value, dict) or row.value.get("messages") != [] or row.foreign:
+        return
+    edits = (Edit("drop-row", ()),)
+    if row.error is not None:
+        yield rule.problem(
+            ("messages",), text="raises", raises=True, edits=edits, exception=row.error.exception
+        )
+    else:
+        yield rule.problem(("messages",), edits=edits)

@@ -1,0 +1,93 @@
+"""A row without `messages`, or whose `messages` is no list.
+
+The official script reads `messages` and nothing else: without it the trainer raises KeyError, and
+the run ends before the first step. Often the key is there under another spelling. Rows that are
+in another trainer's format are told once a file by `other-format`.
+
+Evidence: LLaMA-Factory #4236; GLM-4's process_batch reads `batch["messages"]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.turns import kind_of, shown
+
+rule = Rule(
+    name="missing-messages",
+    family="structure",
+    severity="error",
+    when=Fact.ODD,
+    text=Text(
+        "the row has no messages: the trainer raises {exception}",
+        "这一行没有 messages：训练脚本抛出 {exception}",
+    ),
+    variants={
+        "near": Text(
+            "the row has no messages, but {key}: the trainer raises {exception}",
+            "这一行没有 messages，只有 {key}：训练脚本抛出 {exception}",
+        ),
+        "not-list": Text(
+            "messages is {en}, not a list: the trainer raises {exception}",
+            "messages 是{zh}而不是列表：训练脚本抛出 {exception}",
+        ),
+    },
+    help=Text(
+        'Put the conversation under "messages", a list of {{"role", "content"}}.',
+        '把对话放在 "messages" 里：由 {{"role", "content"}} 组成的列表。',
+    ),
+    bad=(
+        {"massages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]},
+        {"对话": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+        {"id": 7},
+        {"messages": None},
+        {"messages": "user: Hi"},
+    ),
+    good=(
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+        {
+            "id": 7,
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello"},
+            ],
+        },
+        {"instruction": "told by other-format", "output": "not here"},
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    value = row.value
+    if not isinstance(value, dict) or row.foreign:
+        return
+    exception = row.error.exception if row.error else "KeyError"
+    if "messages" not in value:
+        key = near_key(value)
+        if key is None:
+            yield rule.problem(exception=exception, raises=True)
+        else:
+            yield rule.problem(
+                (key,), text="near", key=f'"{shown(key)}"', exception=exception, raises=True
+            )
+    elif not isinstance(value["messages"], list):
+        en, zh = kind_of(value["messages"])
+        yield rule.problem(
+            ("messages",), text="not-list", en=en, zh=zh, exception=exception, raises=True
+        )
+
+
+def near_key(value: dict[str, Any]) -> str | None:
+    """The key that is meant as `messages`: spelled nearly so, or with turns in it."""
+    close = {key.strip().lower(): key for key in value}
+    found = get_close_matches("messages", close, 1, 0.75)
+    if found:
+        return close[found[0]]
+    for key, item in value.items():
+        turns = isinstance(item, list) and item and isinstance(item[0], dict)
+        if turns and "role" in item[0]:
+            return key
+    return None

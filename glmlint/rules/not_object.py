@@ -1,0 +1,47 @@
+"""A row that is no object: a text, a number, null, or a list of something else than messages.
+
+`datasets` builds a table from objects; another value among them fails the load of the whole file,
+and a null becomes a row without messages, at which the trainer raises.
+
+Evidence: `datasets` 5.2 raises DatasetGenerationError ("Column() changed from object to string");
+LLaMA-Factory #4236.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.turns import kind_of
+
+rule = Rule(
+    name="not-object",
+    family="structure",
+    severity="error",
+    when=Fact.ODD,
+    text=Text(
+        "the row is {en}, not an object with messages: the load or the trainer fails here",
+        "这一行是{zh}，不是带有 messages 的对象：加载或训练会在此处失败",
+    ),
+    help=Text(
+        'Write the row as {{"messages": […]}}, or delete it.',
+        '写成 {{"messages": […]}} 的形式，或删除这一行。',
+    ),
+    bad=(5, "你好", None, [[1, 2]]),
+    good=(
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello"},
+            ]
+        },
+        [{"role": "user", "content": "a row of another format: see other-format"}],
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if not isinstance(row.value, dict) and not row.foreign:
+        en, zh = kind_of(row.value)
+        yield rule.problem(en=en, zh=zh, raises=True)

@@ -1,0 +1,160 @@
+"""The rows are in another trainer's format.
+
+The official script reads `messages` with `role` and `content`. ShareGPT, Alpaca, prompt and
+response have no `messages`: the trainer raises KeyError at the first row. OpenAI's form has, and
+so it gets through in part: tool calls are left out, tool results are trained as text, lists of
+content parts are printed as Python writes them. Told once a file and format, in place of a finding
+a row.
+
+Evidence: LLaMA-Factory #2529, #2381; fw-ai/cookbook #394.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.turns import fate, role_of
+
+_NAMES: Final = {
+    "sharegpt": ("ShareGPT (from and value)", "ShareGPT（from 和 value）"),
+    "openai": (
+        "OpenAI (tool_calls, tool results, content parts or the row's own tools)",
+        "OpenAI（tool_calls、tool 结果、分段内容或行级 tools）",
+    ),
+    "alpaca": ("Alpaca (instruction, input, output)", "Alpaca（instruction、input、output）"),
+    "chatglm3": ("ChatGLM3 (conversations)", "ChatGLM3（conversations）"),
+    "xtuner": ("XTuner (input and output)", "XTuner（input 和 output）"),
+    "prompt-response": ("question and answer columns", "问题列加回答列"),
+    "prompt-only": ("prompts without answers", "只有提示、没有回答"),
+    "preference": ("preference pairs (chosen and rejected)", "偏好数据（chosen 和 rejected）"),
+    "messages-list": ("bare lists of messages", "不带外层对象的消息列表"),
+    "text": ("plain text", "纯文本"),
+}
+"""Format, as `formats.recognise` names it -> how a sentence calls it."""
+
+_FROM: Final = {
+    "messages-list": "openai",
+    "prompt-only": "prompt-response",
+}
+"""Formats that `glmlint convert --from` knows by another name."""
+
+_CONVERT: Final = Text(
+    "Run: glmlint convert {path} --from {source} --to glm4",
+    "运行：glmlint convert {path} --from {source} --to glm4",
+)
+
+rule = Rule(
+    name="other-format",
+    family="structure",
+    severity="error",
+    when=Fact.ODD | Fact.KEYS,
+    fix=None,
+    text=Text(
+        "not GLM messages but {en} (rows: {rows}): parts of them never reach the model",
+        "不是 GLM 的 messages，而是 {zh}（共 {rows} 行）：其中一部分内容不会进入训练",
+    ),
+    variants={
+        "raises": Text(
+            "not GLM messages but {en} (rows: {rows}): the trainer raises {exception}",
+            "不是 GLM 的 messages，而是 {zh}（共 {rows} 行）：训练脚本抛出 {exception}",
+        ),
+        "nothing": Text(
+            "not GLM messages but {en} (rows: {rows}): nothing in them is trained",
+            "不是 GLM 的 messages，而是 {zh}（共 {rows} 行）：没有任何内容参与训练",
+        ),
+        "wrong": Text(
+            "not GLM messages but {en} (rows: {rows}): text that no assistant wrote is trained",
+            "不是 GLM 的 messages，而是 {zh}（共 {rows} 行）：并非 assistant 所写的文本参与了训练",
+        ),
+    },
+    help=_CONVERT,
+    bad=(
+        {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]},
+        {"instruction": "翻译成英文", "input": "你好", "output": "Hello"},
+        {
+            "messages": [
+                {"role": "user", "content": "Weather in Rome?"},
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [
+                        {
+                            "id": "1",
+                            "type": "function",
+                            "function": {"name": "weather", "arguments": '{"city": "Rome"}'},
+                        }
+                    ],
+                },
+                {"role": "tool", "tool_call_id": "1", "content": "22"},
+                {"role": "assistant", "content": "22 degrees."},
+            ]
+        },
+        {"prompt": "你好", "response": "你好！"},
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
+                {"role": "assistant", "content": "Hello"},
+            ]
+        },
+    ),
+    good=(
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+        {
+            "messages": [
+                {"role": "user", "content": "Weather in Rome?"},
+                {"role": "assistant", "metadata": "weather", "content": '{"city": "Rome"}'},
+                {"role": "observation", "content": "22"},
+                {"role": "assistant", "content": "22 degrees."},
+            ]
+        },
+        {"massages": [{"role": "user", "content": "told by missing-messages"}]},
+    ),
+)
+
+_OTHER_HELP: Final = {
+    "text": Text(
+        "This trainer learns answers to questions; plain text is for pre-training scripts.",
+        "这个训练脚本学习的是问答；纯文本请用预训练脚本。",
+    ),
+    "prompt-only": Text(
+        "Rows without an answer cannot be trained: add the answers.",
+        "没有回答的数据无法训练：请补上回答。",
+    ),
+}
+
+
+def check(row: Row) -> Iterator[Problem]:
+    name = row.foreign
+    if name is None:
+        return
+    severity, text = "warning", None
+    if row.error is not None:
+        severity, text = "error", "raises"
+    elif row.supervised == 0:
+        severity, text = "error", "nothing"
+    elif any(_trains_wrong(row, index) for index in range(len(row.messages))):
+        severity, text = "error", "wrong"
+    en, zh = _NAMES.get(name, (name, name))
+    yield rule.problem(
+        text=text,
+        severity=severity,
+        once=f"{name} {severity}",
+        raises=row.error is not None,
+        help=_OTHER_HELP.get(name),
+        en=en,
+        zh=zh,
+        exception=row.error.exception if row.error else "",
+        path=row.path,
+        source=_FROM.get(name, name),
+    )
+
+
+def _trains_wrong(row: Row, index: int) -> bool:
+    """Whether the message is trained and is no text of an assistant's."""
+    message = row.messages[index]
+    if fate(row, index) != "trained":
+        return False
+    content = message.get("content") if isinstance(message, dict) else None
+    return role_of(message) != "assistant" or isinstance(content, list | dict)
