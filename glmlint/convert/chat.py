@@ -25,7 +25,7 @@ LOSS_KEYS: Final[tuple[str, ...]] = (
 )
 """Message keys by which trainers choose what is learned: kept as they are."""
 
-_REASONING_KEYS: Final = ("reasoning_content", "reasoning", "thinking")
+REASONING_KEYS: Final = ("reasoning_content", "reasoning", "thinking")
 _TEXT_PARTS: Final = ("text", "input_text", "output_text", "refusal")
 _REASONING_PARTS: Final = ("reasoning", "thinking", "redacted_thinking")
 _CALL_PARTS: Final = ("tool_call", "tool_use", "function_call")
@@ -34,32 +34,40 @@ _MEDIA_COLUMNS: Final = ("images", "videos", "audios", "image", "video", "audio"
 _READ_KEYS: Final = frozenset(
     (
         *("role", "from", "content", "value", "text", "tools", "metadata"),
-        *("tool_calls", "function_call", "tool_call_id", *LOSS_KEYS, *_REASONING_KEYS),
+        *("tool_calls", "function_call", "tool_call_id", *LOSS_KEYS, *REASONING_KEYS),
     )
 )
 _RESULT_KEYS: Final = _READ_KEYS | {"name", "parameters", "observation", "id"}
-_CALLS_IN_TEXT: Final = ("<tool_call>", "```python\ntool_call(", "<|tool_call|>", "[TOOL_CALLS]")
+_CALLS_IN_TEXT: Final = (
+    *("<tool_call>", "<|tool_call|>", "[TOOL_CALLS]"),
+    *("```python\ntool_call(", "interpreter\n```python\n"),
+)
+_FOREIGN_MARKS: Final = ("<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "[INST]")
 
 _BLANK: Final[tuple[Any, ...]] = (None, "", [], {}, False)
 _NO_PARAMETERS: Final = {"type": "object", "properties": {}}
 _EMPTY_SCHEMA_KEYS: Final = frozenset(("type", "required", "description", "additionalProperties"))
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_decode: Final = json.JSONDecoder(parse_constant=_refuse_constant).decode
+
+
 def dump(value: Any) -> str:
     """JSON as `json.dumps` spaces it, with Chinese as it is. Raises ValueError on NaN."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _encode(value)
 
 
 def load(text: str) -> Any:
     """The JSON value of a text inside a row. Raises ValueError on anything else."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _decode(text)
     except RecursionError:
         raise ValueError("nested too deep") from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
 
 
 # --- rows ----------------------------------------------------------------------------------------
@@ -109,19 +117,32 @@ def assemble(
     out: GlmRow = {}
     for key, value in row.items():
         if key in consumed:
-            out.setdefault("messages", messages)
+            if "messages" not in out:
+                out["messages"] = messages
+                note_marks(messages, notes, key)
         elif key == "messages":
             if value not in _BLANK:
                 notes.add(kinds.ROW_KEY, key)
         else:
             out[key] = value
     out.setdefault("messages", messages)
+    note_columns(row, notes)
+    return out
+
+
+def note_marks(messages: list[Message], notes: Notes, *at: str | int) -> None:
+    """Note once that texts hold the marks of another model's chat template."""
+    if any(mark in message["content"] for message in messages for mark in _FOREIGN_MARKS):
+        notes.add(kinds.FOREIGN_MARKS, *at)
+
+
+def note_columns(row: dict[str, Any], notes: Notes) -> None:
+    """Note what stands beside the messages and is kept, but that GLM recipes do not read."""
     for key in _MEDIA_COLUMNS:
         if row.get(key) not in _BLANK:
             notes.add(kinds.MEDIA, key)
     if row.get("label") is False:
         notes.add(kinds.LABEL_FALSE, "label")
-    return out
 
 
 def pairs(value: Any, *at: str | int) -> list[Message]:
@@ -214,10 +235,10 @@ def _read_turn(item: Any, at: Pointer, notes: Notes, hoisted: list[Any]) -> Turn
     role = role_of(item, at)
     kept = {key: item[key] for key in LOSS_KEYS if item.get(key) is not None}
     known = _RESULT_KEYS if role == "observation" else _READ_KEYS
-    for key in item.keys() - known:
-        if item[key] not in _BLANK:
+    for key in item:
+        if key not in known and item[key] not in _BLANK:
             notes.add(kinds.MEDIA if key in _MEDIA else kinds.MESSAGE_KEY, *at, key)
-    for key in _REASONING_KEYS:
+    for key in REASONING_KEYS:
         if item.get(key) not in _BLANK:
             notes.add(kinds.REASONING, *at, key)
     key = next((key for key in ("content", "value", "text") if key in item), "content")
@@ -244,9 +265,15 @@ def _read_turn(item: Any, at: Pointer, notes: Notes, hoisted: list[Any]) -> Turn
         return Turn(role, None, calls)
     if item.get(key) is None:
         notes.add(kinds.NULL_CONTENT, *at, key)
-    if role == "assistant" and any(mark in text for mark in _CALLS_IN_TEXT):
+    if role == "assistant" and _tells_of_call(text):
         notes.add(kinds.CALL_IN_TEXT, *at, key)
     return Turn(role, message, calls, item.get("tool_call_id"))
+
+
+def _tells_of_call(text: str) -> bool:
+    if any(mark in text for mark in _CALLS_IN_TEXT):
+        return True
+    return text.startswith("tool_call:") and "\narguments:" in text
 
 
 def role_of(item: dict[str, Any], at: Pointer) -> str:

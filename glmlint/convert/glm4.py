@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from glmlint.convert.base import Format, GlmRow, Notes
-from glmlint.convert.chat import read_chat
+from glmlint.convert.chat import REASONING_KEYS, note_columns, read_chat
 from glmlint.sample import ROLES
 
 
@@ -14,6 +14,7 @@ def read(row: Any, notes: Notes) -> GlmRow:
     if isinstance(row, dict) and not any(row.get(key) for key in ("tools", "functions", "system")):
         messages = row.get("messages")
         if isinstance(messages, list) and messages and all(map(_in_order, messages)):
+            note_columns(row, notes)
             return row
     return read_chat(row, ("messages",), notes)
 
@@ -34,6 +35,7 @@ def _in_order(message: Any) -> bool:
         and (message["role"] == "system" or "tools" not in message)
         and not message.get("tool_calls")
         and not message.get("function_call")
+        and not any(message.get(key) for key in REASONING_KEYS)
     )
 
 

@@ -73,6 +73,11 @@ CALL_IN_TEXT: Final = Kind(
     "a tool call is written inside the text and stays text: GLM-4 would learn to write that text",
     "工具调用写在正文里，仍按正文保留：GLM-4 会学成输出这段文字",
 )
+FOREIGN_MARKS: Final = Kind(
+    "foreign-marks",
+    "the text holds the turn marks of another model's template: GLM would train on them as text",
+    "文本中含有其他模型模板的轮次标记：GLM 会把它们当作正文来训练",
+)
 PARAMETERS_ADDED: Final = Kind(
     "parameters-added",
     "a tool without parameters got an empty schema: the official script raises without one",

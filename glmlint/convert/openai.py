@@ -6,7 +6,7 @@ from typing import Any
 
 from glmlint.convert import kinds
 from glmlint.convert.base import Format, GlmRow, Notes, Refused
-from glmlint.convert.chat import LOSS_KEYS, read_chat, read_turns
+from glmlint.convert.chat import LOSS_KEYS, note_marks, read_chat, read_turns
 from glmlint.convert.sharegpt import is_object, note_leftovers
 from glmlint.formats import TURN_KEYS
 
@@ -17,6 +17,7 @@ def read(row: Any, notes: Notes) -> GlmRow:
         messages = read_turns(row, (), notes)
         if all(message["role"] != "assistant" for message in messages):
             raise Refused(kinds.NO_ANSWER)
+        note_marks(messages, notes)
         return {"messages": messages}
     return read_chat(row, TURN_KEYS, notes)
 

@@ -20,6 +20,7 @@ from glmlint.convert.chat import dump
 from glmlint.finding import Defect, Pointer
 from glmlint.formats import recognise
 from glmlint.sample import SHAPE_ERRORS, decode_sample, read_carefully, read_strictly
+from glmlint.scan import BLANK
 from glmlint.source import Chunk
 
 KEPT_REFUSALS: Final = 1000
@@ -97,10 +98,15 @@ def convert_line(
         careful = read_carefully(raw)
         if careful.defect is not None:
             raise _broken(careful.defect)
+        if careful.non_finite:
+            raise Refused(kinds.NOT_WRITABLE, detail="NaN, Infinity")
         value = careful.value
     try:
         row, losses, source = convert_value(value, target, source, take)
-        line = raw.strip() if row is value else dump(row).encode()
+        line = raw.strip(BLANK)
+        # A row that stands on several lines in its file comes out on one.
+        if row is not value or b"\n" in line or b"\r" in line:
+            line = dump(row).encode()
     except (ValueError, RecursionError) as error:  # NaN, half a surrogate pair, nested too deep
         raise Refused(kinds.NOT_WRITABLE, detail=str(error)[:60]) from None
     if target.name == "glm4":
@@ -108,8 +114,7 @@ def convert_line(
             decode_sample(line)
         except SHAPE_ERRORS as error:
             raise Refused(kinds.SHAPE, detail=str(error)[:60]) from None
-    # A row that stands on several lines in its file comes out on one.
-    return (line if b"\n" not in line else dump(row).encode()), losses, source
+    return line, losses, source
 
 
 def convert_rows(

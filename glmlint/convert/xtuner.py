@@ -19,8 +19,9 @@ def read(row: Any, notes: Notes) -> GlmRow:
         if isinstance(entry.get("system"), str) and entry["system"]:
             messages.append({"role": "system", "content": entry["system"]})
         messages += pairs([[entry.get("input"), entry.get("output")]], key, index)
-        for name in entry.keys() - {"system", "input", "output"}:
-            notes.add(kinds.MESSAGE_KEY, key, index, name)
+        for name in entry:
+            if name not in ("system", "input", "output"):
+                notes.add(kinds.MESSAGE_KEY, key, index, name)
     consumed = {key, *read_columns(row, messages, notes)}
     return assemble(row, consumed, messages, notes)
 
