@@ -13,7 +13,7 @@ from rich.text import Text
 from glmlint.recipes.base import Context
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import template_name
-from glmlint.reporters.tables import STYLES, console_for, plain_table, print_wrapped
+from glmlint.reporters.tables import STYLES, breaks, console_for, plain_table, print_wrapped
 from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import SEVERITY, say
 from glmlint.show import Sample, Token
@@ -115,41 +115,22 @@ def _budget_line(console: Console, context: Context) -> None:
 
 def _print_tokens(console: Console, tokens: Sequence[Token], color: bool) -> None:
     """Running text, wrapped at the console's width; a line break of the data is shown as ↵."""
-    line, used = Text(), 0
+    line = Text()
     for what, text in joined(tokens):
         opening, closing = ("", "") if color else MARKS[what]
-        for piece in _cells(opening + text + closing):
-            size = 1 if piece == "\n" else cell_len(piece)
-            if used + size > console.width - 1:
-                console.print(line, soft_wrap=True)
-                line, used = Text(), 0
-            line.append("↵" if piece == "\n" else piece, STATE_STYLES[what])
-            used += size
-            if piece == "\n":
-                console.print(line, soft_wrap=True)
-                line, used = Text(), 0
+        first, *others = f"{opening}{text}{closing}".split("\n")
+        line.append(visible(first), STATE_STYLES[what])
+        for other in others:
+            line.append("↵", STATE_STYLES[what])
+            _print_line(console, line)
+            line = Text(visible(other), STATE_STYLES[what])
     if line:
-        console.print(line, soft_wrap=True)
+        _print_line(console, line)
 
 
-def _cells(text: str) -> Iterator[str]:
-    """The characters, each safe to print; a joined or accented one stays in one piece."""
-    piece = ""
-    for char in text:
-        shown = char if char == "\n" else visible(char)
-        if (
-            piece
-            and piece != "\n"
-            and shown == char
-            and (not cell_len(char) or piece[-1] == "\u200d")
-        ):
-            piece += char
-            continue
-        if piece:
-            yield piece
-        piece = shown
-    if piece:
-        yield piece
+def _print_line(console: Console, line: Text) -> None:
+    for part in line.divide(breaks(line.plain, console.width)):
+        console.print(part, soft_wrap=True)
 
 
 def _listing(console: Console, sample: Sample, context: Context, color: bool) -> None:

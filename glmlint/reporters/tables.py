@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import IO, Final
 
 from rich.cells import cell_len
@@ -14,10 +15,12 @@ from rich.text import Text
 
 STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 
-_NO_START: Final = frozenset("，。、；：？！）》」』”’…,.;:?!)]}")
+_NO_START: Final = frozenset("↵，。、；：？！）》」』”’…,.;:?!)]}")
 """Characters that don't begin a line."""
 
 NARROWEST: Final = 40
+
+JOINER: Final = "\u200d"
 
 
 @contextmanager
@@ -61,28 +64,36 @@ def print_wrapped(
 
 def wrap(text: str, width: int) -> list[str]:
     """Lines of at most `width` cells, broken at blanks and between Chinese characters."""
-    lines: list[str] = []
-    line, used = "", 0
+    edges = [0, *breaks(text, width), len(text)]
+    return [text[start:stop].rstrip(" ") for start, stop in pairwise(edges)]
+
+
+def breaks(text: str, width: int) -> list[int]:
+    """Where the lines after the first begin; blanks at a line's end may lie past `width`."""
+    places: list[int] = []
+    place = used = 0
     for word in _words(text):
-        size = cell_len(word)
         if used and used + cell_len(word.rstrip(" ")) > width:
-            lines.append(line.rstrip(" "))
-            line, used = "", 0
-        while size > width and (head := _head(word, width)):  # one long word, such as a path
-            lines.append(head)
-            word = word[len(head) :]
-            size = cell_len(word)
-        line += word
-        used += size
-    return [*lines, line.rstrip(" ")]
+            places.append(place)
+            used = 0
+        rest = word
+        while cell_len(rest.rstrip(" ")) > width and (head := _head(rest, width)):  # such as a path
+            place += head
+            places.append(place)
+            rest = rest[head:]
+        place += len(rest)
+        used += cell_len(rest)
+    return places
 
 
 def _words(text: str) -> Iterator[str]:
     """Pieces between which a line may break, each with the blanks after it."""
     word = ""
     for char in text:
-        opens = bool(word) and char != " " and char not in _NO_START
-        if opens and (word[-1] == " " or cell_len(char) == 2 or cell_len(word[-1]) == 2):
+        # What joins or accents the character before it has no cell of its own.
+        opens = word and char != " " and char not in _NO_START and cell_len(char)
+        wide = word and (cell_len(char) == 2 or cell_len(word[-1]) == 2)
+        if opens and word[-1] != JOINER and (word[-1] == " " or wide):
             yield word
             word = ""
         word += char
@@ -90,14 +101,14 @@ def _words(text: str) -> Iterator[str]:
         yield word
 
 
-def _head(word: str, width: int) -> str:
-    """The longest start of a word that fits; at least one character."""
+def _head(word: str, width: int) -> int:
+    """How many characters at the start of a word fit; at least one, 0 when all do."""
     used = 0
     for place, char in enumerate(word):
         used += cell_len(char)
         if used > width and place:
-            return word[:place]
-    return ""
+            return place
+    return 0
 
 
 def shortened(path: str, width: int) -> str:

@@ -34,7 +34,8 @@ MOST_FILES: Final = 20
 LONGEST_MESSAGE: Final = 600
 """Characters of one message; a message can quote data."""
 
-BARS: Final = 12
+BARS: Final = 9
+"""More bars than this, and each is a doubling in place of half of one."""
 
 
 def write_tables(result: Result, out: IO[str], options: ReporterOptions) -> None:
@@ -202,7 +203,7 @@ def _lengths(console: Console, result: Result, lengths: Places) -> None:
 
 
 def edges_with(budget: int, shortest: int, longest: int) -> list[int]:
-    """Edges of at most about a dozen bars, the budget among them."""
+    """Edges of a readable number of bars, the budget among them."""
     edges = grid(max(longest, budget))
     if sum(shortest <= edge for edge in grid(longest)) > BARS:
         edges = [edge for edge in edges if edge & (edge - 1) == 0 or edge == edges[-1]]

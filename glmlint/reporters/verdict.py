@@ -7,6 +7,7 @@ from glmlint.finish import Result
 from glmlint.reporters.figures import budgets, origin, template_name, template_origin
 from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import ORIGINS, counted, percent, say
+from glmlint.rules.base import all_rules
 
 
 def severity_counts(result: Result) -> str:
@@ -63,7 +64,7 @@ def _next_step(result: Result) -> str:
     if failing:
         worst = max(failing, key=lambda finding: RANK[finding.severity])
         text = say("fix-first", lang, counts=severity_counts(result), place=place(worst))
-        if any(finding.fixable for finding in result.findings):
+        if any(map(_safely_fixable, result.findings)):
             text += ("" if lang == "zh" else " ") + say("fixable", lang)
         return text
     if not totals.samples:
@@ -90,6 +91,11 @@ def _next_step(result: Result) -> str:
         tokens=f"{mark(result)}{totals.kept_supervised_tokens:,}",
         ratio=mark(result) + percent(totals.trainable_ratio),
     )
+
+
+def _safely_fixable(finding: Finding) -> bool:
+    loaded = all_rules().get(finding.rule)
+    return finding.fixable and loaded is not None and loaded.rule.fix == "safe"
 
 
 def assumed(result: Result) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -10,6 +11,9 @@ _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Cn", "Zl", "Zp"))
 
 _JOINERS: Final = "\u200c\u200d"
 """Zero-width (non-)joiner: letters of Persian and Hindi words and of family emoji need them."""
+
+_BYTE: Final = re.compile("[\udc80-\udcff]")
+"""How Python holds a byte of a path that is no UTF-8 (PEP 383)."""
 
 _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -36,4 +40,4 @@ def _escape(char: str) -> str:
 
 def printable_path(path: str) -> str:
     """A path for people: bytes that are no UTF-8 are written as escapes."""
-    return visible(path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
+    return visible(_BYTE.sub(lambda match: f"\\x{ord(match.group()) - 0xDC00:02x}", path))

@@ -51,7 +51,7 @@ WORDS: Final = {
     "severity": Text("Severity", "级别"),
     "count": Text("Count", "数量"),
     "lengths": Text("Length of samples in tokens", "样本长度（token）"),
-    "budget": Text("budget", "上限"),
+    "budget": Text("budget", "预算"),
     "none-over": Text("no sample is longer", "没有更长的样本"),
     "longer": Text("{n} longer", "{n} 个更长"),
     "rows-line": Text(
@@ -60,7 +60,7 @@ WORDS: Final = {
     ),
     "smallest": Text("smallest for {share}", "保留 {share} 的最小值"),
     "keeps-plain": Text("{length} keeps {share}", "{length} 保留 {share}"),
-    "budgets": Text("Budgets, by supervised tokens kept", "长度上限与保留的监督 token"),
+    "budgets": Text("Budgets, by supervised tokens kept", "预算与保留的受监督 token"),
     "keeps": Text("Keeps", "保留"),
     "lost-tokens": Text("Tokens lost", "丢失 token"),
     "cut-samples": Text("Samples cut", "截断样本"),
@@ -87,23 +87,23 @@ WORDS: Final = {
     "supervises": Text("Supervises", "监督范围"),
     "default": Text("default", "默认"),
     # a sample
-    "column-supervised": Text("Supervised", "监督"),
+    "column-supervised": Text("Supervised", "受监督"),
     "lost-token": Text("lost", "丢失"),
-    "supervised": Text("supervised", "监督"),
+    "supervised": Text("supervised", "受监督"),
     "masked": Text("masked", "不监督"),
     "cut": Text("cut", "被截断"),
     "role": Text("Role", "角色"),
     "prefix": Text("(prefix)", "（前缀）"),
     "prefix-end": Text("(prefix, end)", "（前缀、结尾）"),
     "budget-line": Text(
-        "budget {budget}: everything below is cut off", "长度上限 {budget}：以下内容全部被截断"
+        "budget {budget}: everything below is cut off", "预算 {budget}：以下内容全部被截断"
     ),
     "shown": Text("recipe {recipe} · template {template} · budget {budget}",
-                  "recipe {recipe} · 模板 {template} · 长度上限 {budget}"),
+                  "recipe {recipe} · 模板 {template} · 预算 {budget}"),
     "no-findings": Text("No findings in this sample.", "这个样本没有问题。"),
     "stop-note": Text(
         "A supervised role token is the stop of the answer before it.",
-        "被监督的角色标记是前一个回答的停止符。",
+        "受监督的角色标记是前一个回答的停止符。",
     ),
     "raises": Text(
         "The trainer raises {error} at this sample, and the run ends.",
@@ -131,17 +131,17 @@ WORDS: Final = {
     ),
     "untrained": Text(
         "Nothing in these samples would be learned: no token is supervised within the budget.",
-        "这些样本什么都学不到：长度上限之内没有任何被监督的 token。",
+        "这些样本什么都学不到：预算之内没有任何受监督的 token。",
     ),
     "raise-budget": Text(
         "The budget cuts {share} of the supervised tokens: --max-length {length} would keep "
         "{keeps}.",
-        "当前长度上限会丢掉 {share} 的监督 token：--max-length {length} 可保留 {keeps}。",
+        "当前预算会丢掉 {share} 的受监督 token：--max-length {length} 可保留 {keeps}。",
     ),
     "look": Text("{counts}: look at {place} before training.", "{counts}：训练前请先看 {place}。"),
     "ready": Text(
         "Ready to train: {samples}, {tokens} supervised tokens ({ratio} of all kept ones).",
-        "可以训练：{samples}，{tokens} 个监督 token（占保留 token 的 {ratio}）。",
+        "可以训练：{samples}，{tokens} 个受监督 token（占保留 token 的 {ratio}）。",
     ),
     "failed": Text("Fails.", "未通过。"),
     "passed": Text("Passes.", "通过。"),
@@ -150,12 +150,12 @@ WORDS: Final = {
         "({template_from}); tokenizer {tokenizer} ({tokenizer_from}); budget {budget} "
         "({budget_from}).",
         "前提：recipe {recipe}（{recipe_from}）——{title}；模板 {template}（{template_from}）；"
-        "tokenizer {tokenizer}（{tokenizer_from}）；长度上限 {budget}（{budget_from}）。",
+        "tokenizer {tokenizer}（{tokenizer_from}）；预算 {budget}（{budget_from}）。",
     ),
     "default-budget": Text(
         "Nobody set the budget: {budget} is the official script's default (512 + 512 + 1). Set "
         "yours with --max-length N, or --max-input-length N --max-output-length M.",
-        "没有设置长度上限：{budget} 是官方脚本的默认值（512 + 512 + 1）。请用 --max-length N，"
+        "没有设置预算：{budget} 是官方脚本的默认值（512 + 512 + 1）。请用 --max-length N，"
         "或 --max-input-length N --max-output-length M 设置。",
     ),
     "inexact": Text(
@@ -166,14 +166,14 @@ WORDS: Final = {
         "{samples}: {clean} clean, {bad} with findings, {unreadable} unreadable; {tokens} tokens, "
         "{ratio} trainable; {truncated} truncated, {lost} of supervised tokens lost; {counts}",
         "{samples}：{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读；{tokens} 个 token，"
-        "可训练 {ratio}；{truncated} 个被截断，丢失监督 token {lost}；{counts}",
+        "可训练 {ratio}；{truncated} 个被截断，丢失受监督 token {lost}；{counts}",
     ),
     "length-line": Text(
         "lengths: p50 {p50}, p90 {p90}, p95 {p95}, p99 {p99}, max {max}; budget {budget}",
-        "长度：p50 {p50}，p90 {p90}，p95 {p95}，p99 {p99}，最长 {max}；上限 {budget}",
+        "长度：p50 {p50}，p90 {p90}，p95 {p95}，p99 {p99}，最长 {max}；预算 {budget}",
     ),
     "budget-line-plain": Text(
-        "budgets: {parts} of supervised tokens", "长度上限与保留的监督 token：{parts}"
+        "budgets: {parts} of supervised tokens", "预算与保留的受监督 token：{parts}"
     ),
     "nothing-found": Text("no findings", "没有问题"),
 }  # fmt: skip
