@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET, Struct
@@ -21,7 +20,9 @@ from glmlint.report import FileStats, Once, Report, keep_first
 from glmlint.row import Fact, Row
 from glmlint.rules.base import Loaded, Problem, all_rules
 from glmlint.sample import (
+    MESSAGE_KEYS,
     SHAPE_ERRORS,
+    SILENT_KEYS,
     Sample,
     decode_sample,
     encode_sample,
@@ -32,14 +33,6 @@ from glmlint.source import Chunk, InputFile, read_chunks, split_values
 
 LOADER_ERROR: Final = "DatasetGenerationError"
 """What `datasets` raises on bytes that it can't read."""
-
-SILENT_KEYS: Final = frozenset(
-    ("messages", "id", "idx", "uid", "uuid", "source", "label", "labels", "dataset", "split", "lang",
-     "language", "category", "task", "tags", "meta", "index", "url", "date", "glmlint")
-)  # fmt: skip
-"""Bookkeeping beside `messages`: no trainer reads them, and nobody thinks that one does."""
-
-MESSAGE_KEYS: Final = frozenset(("role", "content", "metadata", "tools"))
 
 _PLAIN_TURNS: Final = re.compile(r"s?(?:u(?:ao)*a)+")
 

@@ -17,6 +17,15 @@ from glmlint.finding import Defect, Pointer
 
 ROLES: Final = ("system", "user", "assistant", "observation")
 
+MESSAGE_KEYS: Final = frozenset(("role", "content", "metadata", "tools"))
+"""What GLM's trainers read of a message."""
+
+SILENT_KEYS: Final = frozenset(
+    ("messages", "id", "idx", "uid", "uuid", "source", "label", "labels", "dataset", "split", "lang",
+     "language", "category", "task", "tags", "meta", "index", "url", "date", "glmlint")
+)  # fmt: skip
+"""Bookkeeping beside `messages`: no trainer reads them, and nobody thinks that one does."""
+
 
 class Message(Struct, omit_defaults=True):
     """One entry of `messages`. `tools` stays raw: tool lists repeat, and are decoded once."""
