@@ -16,6 +16,8 @@ from glmlint.scoring.folder import read_folder
 from glmlint.scoring.model import load_model
 from glmlint.scoring.plan import IGNORE_INDEX, Row, make_row
 
+torch.set_num_threads(1)  # test processes share the cores; two threads each would wait in turns
+
 VOCABULARY = 151552
 """Rows of GLM-4's embedding: 151343 ids and padding."""
 

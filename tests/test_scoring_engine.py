@@ -63,8 +63,8 @@ def test_row_mean_equals_the_loss_of_transformers(family: str) -> None:
     pairs = [
         (ids, labels)
         for ids, labels in golden_rows()
-        if 3 < len(ids) < 120 and any(label != -100 for label in labels[1:])
-    ][:12]
+        if 3 < len(ids) < 70 and any(label != -100 for label in labels[1:])
+    ][:8]
     for length in (2, 9, 33):  # labels unlike the ids, a label at place 0, one label alone
         ids = rng.integers(0, VOCABULARY, length).tolist()
         labels = rng.integers(0, VOCABULARY, length).tolist()
@@ -112,7 +112,7 @@ def test_worst_tokens_tell_what_the_model_would_have_said() -> None:
     ]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_scores_do_not_depend_on_order_or_budget(data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**31), label="seed"))

@@ -202,7 +202,7 @@ def child(tmp_path: Path, data: Data, how: ScoreOptions, kill_at: int = 0, **env
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, **env},
+        env={**os.environ, "OMP_NUM_THREADS": "1", **env},
     )
 
 

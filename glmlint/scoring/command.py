@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 PROBE_ROWS: Final = 50
 """Rows that `--probe` scores under every recipe."""
 
+SISTER_GOODBYE: Final = 30.0
+"""Seconds in which a process that is done with its share should have ended."""
+
 MISSING_EXTRA: Final = 'glmlint score needs torch and transformers: pip install "glmlint[score]"'
 
 
@@ -236,6 +239,9 @@ def _run(
         with _progress(quiet=rank > 0) as watch:
             watch.failed = lambda: any(sister.poll() not in (None, 0) for sister in sisters)
             outcome = run(data, options, context.tokenizer, watch)
+        for sister in sisters:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                sister.wait(SISTER_GOODBYE)
     finally:
         for sister in sisters:
             if sister.poll() is None:
