@@ -1,0 +1,152 @@
+"""A key that nothing reads.
+
+The official script reads `messages` of a row and `role`, `content`, `metadata` and `tools` of a
+message. Any other key is dropped without a word, and what stands under it never reaches the model:
+a system prompt in a column of its own, a key with a letter wrong, an image. Told once a file and
+key. Bookkeeping (`id`, `source`, `label`, …) is nobody's mistake and is not told; keys that other
+rules speak of are left to them.
+
+Evidence: ms-swift drops such keys too; GLM-4's process_batch reads `batch["messages"]` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any, Final
+
+from glmlint.finding import Pointer
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.sample import MESSAGE_KEYS, SILENT_KEYS
+from glmlint.turns import shown
+
+rule = Rule(
+    name="ignored-key",
+    family="structure",
+    severity="warning",
+    when=Fact.KEYS,
+    text=Text(
+        "nothing reads the key {key}{in_en} (rows: {rows}): what stands there is not trained",
+        "没有程序读取{in_zh}键 {key}（共 {rows} 行）：其内容不会进入训练",
+    ),
+    variants={
+        "image": Text(
+            "nothing reads the key {key}{in_en} (rows: {rows}): this recipe trains on text alone, "
+            "and the model does not see it",
+            "没有程序读取{in_zh}键 {key}（共 {rows} 行）：这个配方只训练文本，模型看不到它",
+        ),
+        "system": Text(
+            "nothing reads the key {key}{in_en} (rows: {rows}): the system prompt in it is not used",
+            "没有程序读取{in_zh}键 {key}（共 {rows} 行）：其中的系统提示不会生效",
+        ),
+    },
+    help=Text(
+        "Delete the key, or write its text into a message.",
+        "删除这个键，或把内容写进某条消息。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello", "reasoning": "A greeting."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "你好"},
+                {"role": "assistant", "content": "好"},
+            ],
+            "lable": "问候",
+        },
+        {
+            "system": "Be brief.",
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello"},
+            ],
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "图里有什么？", "image": "猫.jpg"},
+                {"role": "assistant", "content": "一只猫。"},
+            ]
+        },
+    ),
+    good=(
+        {
+            "id": 7,
+            "source": "人工",
+            "messages": [
+                {"role": "user", "content": "你好"},
+                {"role": "assistant", "content": "好"},
+            ],
+            "label": "问候",
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello", "loss": True},
+            ]
+        },
+    ),
+)
+
+_LOSS_KEYS: Final = ("loss", "loss_mask", "weight", "train", "trainable")
+_TOOL_KEYS: Final = ("tools", "functions", "tool_calls", "function_call", "tool_call_id")
+_OTHER_RULES: Final = frozenset((*_LOSS_KEYS, *_TOOL_KEYS, "reasoning_content"))
+"""Keys that rules of their own speak of."""
+
+_ROW_NAMES: Final = ("messages", "tools", "label", "source", "id")
+_MESSAGE_NAMES: Final = (*sorted(MESSAGE_KEYS), "tool_calls", "reasoning_content", "loss", "weight")
+"""Names that a misspelled key may stand for."""
+
+_IMAGES: Final = frozenset(
+    ("image", "images", "image_path", "img", "video", "videos", "audio", "audios")
+)
+
+_NEAR: Final = Text("Did you mean {near}?", "是否想写 {near}？")
+_VISION: Final = Text(
+    "Images are trained by the vision script (finetune_vision.py); drop the row or the key here.",
+    "图像要用视觉微调脚本（finetune_vision.py）训练；这里请删除该行或该键。",
+)
+_SYSTEM: Final = Text(
+    "Write it as the first message, with the role system.",
+    "写成第一条消息，role 为 system。",
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.foreign or not row.messages:
+        return
+    told: set[str] = set()
+    for key in row.value:
+        yield from _told((), key, row.value, told)
+    for index, message in row.good_messages:
+        for key in message:
+            yield from _told(("messages", index), key, message, told)
+
+
+def _told(at: Pointer, key: str, owner: dict[str, Any], told: set[str]) -> Iterator[Problem]:
+    known = MESSAGE_KEYS | SILENT_KEYS if at else SILENT_KEYS
+    once = f"{'message' if at else 'row'} {key}"
+    if key in known or key in _OTHER_RULES or once in told:
+        return
+    told.add(once)
+    near = get_close_matches(key.strip().lower(), _MESSAGE_NAMES if at else _ROW_NAMES, 1)
+    text, help_ = None, None
+    if key.lower() in _IMAGES:
+        text, help_ = "image", _VISION
+    elif not at and key.lower() in ("system", "system_prompt", "instruction"):
+        text, help_ = "system", _SYSTEM
+    elif near and near[0] not in owner:
+        help_ = _NEAR
+    yield rule.problem(
+        (*at, key),
+        text=text,
+        help=help_,
+        once=once,
+        key=f'"{shown(key)}"',
+        near=near[0] if near else "",
+        in_en=" of messages" if at else "",
+        in_zh="消息中的" if at else "",
+    )

@@ -1,0 +1,121 @@
+"""A place of the row that breaks the sample schema, and that no narrower rule speaks of.
+
+`schemas/sample.schema.json` is what glmlint and its users agree on as a row of GLM-4. Each of its
+demands on rows and messages has a rule of its own; what is left are odd places inside a list of
+tools, such as a description that is a number. The text of the tools is printed into the prompt, and
+so an odd value reaches the model as it stands.
+
+Evidence: a property test holds that every row that the schema refuses has a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.finding import Pointer, place
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.turns import kind_of
+
+rule = Rule(
+    name="invalid-shape",
+    family="structure",
+    severity="warning",
+    when=Fact.ODD,
+    text=Text(
+        "{place} is {en}, which the format does not allow there",
+        "{place} 是{zh}，格式在此处不允许",
+    ),
+    variants={
+        "required": Text(
+            "{place} is missing, and the format demands it",
+            "缺少 {place}，而格式要求它存在",
+        ),
+        "value": Text(
+            "{place} has a value that the format does not allow",
+            "{place} 的值不是格式所允许的",
+        ),
+    },
+    help=Text(
+        "Compare it with the row's schema: schemas/sample.schema.json.",
+        "对照样本的 schema：schemas/sample.schema.json。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {
+                    "role": "system",
+                    "content": "",
+                    "tools": [
+                        {
+                            "type": "function",
+                            "function": {
+                                "name": "weather",
+                                "description": 5,
+                                "parameters": {"type": "object", "properties": {}},
+                            },
+                        }
+                    ],
+                },
+                {"role": "user", "content": "Weather in Rome?"},
+                {"role": "assistant", "content": "Sunny."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "system", "content": "你是客服。", "tools": {"天气": "查询天气"}},
+                {"role": "user", "content": "你好"},
+                {"role": "assistant", "content": "好"},
+            ]
+        },
+    ),
+    good=(
+        {
+            "messages": [
+                {
+                    "role": "system",
+                    "content": "",
+                    "tools": [
+                        {
+                            "type": "function",
+                            "function": {
+                                "name": "weather",
+                                "description": "查询天气",
+                                "parameters": {"type": "object", "properties": {}},
+                            },
+                        }
+                    ],
+                },
+                {"role": "user", "content": "罗马天气？"},
+                {"role": "assistant", "content": "晴。"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": 5},
+                {"role": "assistant", "content": "told by content-not-string"},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.foreign or not any("tools" in message for _, message in row.good_messages):
+        return
+    for violation in row.violations:
+        at = violation.pointer
+        if not _in_tools(at) or any(_in_tools(p) and _related(p, at) for p in row.named):
+            continue
+        en, zh = kind_of(violation.value)
+        kind = {"required": "required", "type": None}.get(violation.keyword, "value")
+        yield rule.problem(at, text=kind, place=place(at), en=en, zh=zh)
+
+
+def _in_tools(at: Pointer) -> bool:
+    return len(at) > 2 and at[0] == "messages" and at[2] == "tools"
+
+
+def _related(one: Pointer, other: Pointer) -> bool:
+    """Whether one of the places lies in the other."""
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]

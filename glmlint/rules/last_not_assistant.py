@@ -1,0 +1,94 @@
+"""A conversation that does not end with an answer.
+
+What follows the last answer carries no loss under most recipes: it costs tokens of the budget and
+teaches nothing. A tool's result at the end has no answer to it: the model is never shown what to
+do with it. (`combine-spill` speaks of recipes that train such a tail.)
+
+Evidence: LLaMA-Factory #9600 (such rows are dropped there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
+from glmlint.turns import fate, speakers
+
+rule = Rule(
+    name="last-not-assistant",
+    family="structure",
+    severity="warning",
+    when=Fact.ROLES,
+    fix="safe",
+    text=Text(
+        "the conversation ends with {role}: what follows the last answer teaches nothing",
+        "对话以 {role} 结尾：最后一个回答之后的内容学不到任何东西",
+    ),
+    variants={
+        "trained": Text(
+            "the conversation ends with {role}, and this recipe trains it as if it were an answer",
+            "对话以 {role} 结尾，而这个配方会把它当作回答来训练",
+        ),
+        "observation": Text(
+            "the conversation ends with a tool's result: the answer to it is missing",
+            "对话以工具结果结尾：缺少对结果的回答",
+        ),
+    },
+    help=Text(
+        "Add the answer, or cut the conversation after its last answer.",
+        "补上回答，或把对话截到最后一个回答为止。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello"},
+                {"role": "user", "content": "Thanks"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "罗马天气？"},
+                {"role": "assistant", "metadata": "weather", "content": '{"city": "罗马"}'},
+                {"role": "observation", "content": "22"},
+            ]
+        },
+    ),
+    good=(
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello"},
+            ]
+        },
+        {"messages": [{"role": "user", "content": "told by no-assistant"}]},
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.foreign:
+        return
+    roles = speakers(row)
+    if not roles or roles[-1] in (None, "assistant") or "assistant" not in roles:
+        return
+    end = len(roles) - 1
+    answer = end - roles[::-1].index("assistant")
+    tail = range(end, answer, -1)
+    text = None
+    if roles[-1] == "observation":
+        text = "observation"
+    elif fate(row, end) == "trained":
+        text = "trained"
+    edits: tuple[Edit, ...] = ()
+    # Without its result a call would be taught to end in the wrong stop token.
+    if {roles[index] for index in tail} <= {"user", "system"} and fate(row, answer) == "trained":
+        edits = tuple(Edit("remove", ("messages", index)) for index in tail)
+    yield rule.problem(
+        ("messages", answer + 1),
+        text=text,
+        severity="error" if row.dropped else None,
+        edits=edits,
+        role=roles[-1],
+    )

@@ -1,0 +1,69 @@
+"""A conversation without an answer.
+
+Only what an assistant says is trained. Without such a message no label is left, and with
+`combine: true` the trainer raises ValueError, because it looks for the last assistant token.
+
+Evidence: TRL #1225; GLM-4 #438, #441, #544.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.turns import speakers
+
+rule = Rule(
+    name="no-assistant",
+    family="structure",
+    severity="error",
+    when=Fact.ROLES,
+    text=Text(
+        "no message of an assistant: there is no answer to learn",
+        "没有 assistant 消息：没有可学习的回答",
+    ),
+    variants={
+        "raises": Text(
+            "no message of an assistant: the trainer raises {exception} at this row",
+            "没有 assistant 消息：训练脚本在这一行抛出 {exception}",
+        ),
+    },
+    help=Text("Add the answer, or delete the row.", "补上回答，或删除这一行。"),
+    bad=(
+        {"messages": [{"role": "user", "content": "Hi"}]},
+        {
+            "messages": [
+                {"role": "system", "content": "你是客服。"},
+                {"role": "user", "content": "你好"},
+            ]
+        },
+        Example(
+            rows=({"messages": [{"role": "user", "content": "Hi"}]},),
+            plan={"recipe": "glm4-combine"},
+        ),
+    ),
+    good=(
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello"},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.foreign:
+        return
+    roles = speakers(row)
+    # A role that cannot be read may be the assistant's.
+    if not roles or None in roles or "assistant" in roles:
+        return
+    error = row.error
+    if error is not None and error.exception == "ValueError" and error.at is None:
+        yield rule.problem(("messages",), text="raises", raises=True, exception=error.exception)
+    else:
+        # Something is trained all the same where other text carries the loss.
+        yield rule.problem(("messages",), severity="warning" if row.supervised else "error")

@@ -1,0 +1,53 @@
+"""A conversation in which no user speaks.
+
+The answers are trained without a question before them. That is what a language model of plain text
+learns, not a chat model; mostly the question was lost on the way.
+
+Evidence: TRL #1225.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.turns import speakers
+
+rule = Rule(
+    name="no-user",
+    family="structure",
+    severity="warning",
+    when=Fact.ROLES,
+    text=Text(
+        "no message of a user: the answers are trained without a question",
+        "没有 user 消息：回答在没有问题的情况下参与训练",
+    ),
+    help=Text("Add the question, or delete the row.", "补上问题，或删除这一行。"),
+    bad=(
+        {"messages": [{"role": "assistant", "content": "Hello, how can I help?"}]},
+        {
+            "messages": [
+                {"role": "system", "content": "你是客服。"},
+                {"role": "assistant", "content": "您好！"},
+            ]
+        },
+    ),
+    good=(
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello"},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.foreign:
+        return
+    roles = speakers(row)
+    # A role that cannot be read may be the user's.
+    if roles and None not in roles and "user" not in roles:
+        yield rule.problem(("messages",))

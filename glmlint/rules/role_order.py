@@ -1,0 +1,117 @@
+"""Turns out of order: two questions in a row, two answers in a row, a tool result without answer.
+
+Two user messages in a row mean that an answer is missing, and two answers that the model learns to
+go on after its own end: the token taught after the first is `<|assistant|>`, not a stop. Where
+tools are in play, an assistant speaks several times in a row by right. Results without a call are
+for `observation-without-call`.
+
+Evidence: LLaMA-Factory #9600 (such rows are dropped there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.turns import speakers
+
+rule = Rule(
+    name="role-order",
+    family="structure",
+    severity="warning",
+    when=Fact.ROLES,
+    text=Text(
+        "messages[{index}] is a second user message in a row: the answer between them is missing",
+        "messages[{index}] 是连续的第二条 user 消息：中间缺少回答",
+    ),
+    variants={
+        "assistant": Text(
+            "messages[{index}] is a second assistant message in a row: "
+            "after the first the model learns to go on, not to stop",
+            "messages[{index}] 是连续的第二条 assistant 消息：模型在第一条之后学到的是继续说，而不是停止",
+        ),
+        "observation": Text(
+            "messages[{index}] is a user message right after a tool's result: "
+            "the answer to the result is missing",
+            "messages[{index}] 是紧跟在工具结果之后的 user 消息：缺少对结果的回答",
+        ),
+    },
+    help=Text(
+        "Join the two messages, or put the missing one between them.",
+        "把两条消息合并，或补上中间缺少的那条。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "user", "content": "Are you there?"},
+                {"role": "assistant", "content": "Yes."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "你好"},
+                {"role": "assistant", "content": "你好！"},
+                {"role": "assistant", "content": "有什么可以帮你？"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "罗马天气？"},
+                {"role": "assistant", "metadata": "weather", "content": '{"city": "罗马"}'},
+                {"role": "observation", "content": "22"},
+                {"role": "user", "content": "怎么样？"},
+                {"role": "assistant", "content": "22 度。"},
+            ]
+        },
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "Weather in Rome?"},
+                {"role": "assistant", "content": "Let me look."},
+                {"role": "assistant", "metadata": "weather", "content": '{"city": "Rome"}'},
+                {"role": "observation", "content": "22"},
+                {"role": "assistant", "content": "22 degrees."},
+            ]
+        },
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+        {"messages": [{"role": "user", "content": "Hi"}]},
+    ),
+)
+
+_OUT_OF_ORDER: Final = {
+    ("user", "user"): None,
+    ("assistant", "assistant"): "assistant",
+    ("observation", "user"): "observation",
+}
+"""Two speakers in a row -> the sentence about it."""
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.foreign:
+        return
+    roles = speakers(row)
+    before: str | None = None
+    for index, role in enumerate(roles):
+        if role == "system":
+            continue
+        pair = (before or "", role or "")
+        before = role
+        if pair not in _OUT_OF_ORDER or (pair == ("assistant", "assistant") and _tools(row, roles)):
+            continue
+        yield rule.problem(
+            ("messages", index),
+            text=_OUT_OF_ORDER[pair],
+            severity="error" if row.dropped else None,
+            index=index,
+        )
+        return
+
+
+def _tools(row: Row, roles: list[str | None]) -> bool:
+    """Whether tools are in play in this row."""
+    return "observation" in roles or any(
+        message.get("metadata") or "tools" in message for _, message in row.good_messages
+    )
