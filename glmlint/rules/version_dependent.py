@@ -149,19 +149,17 @@ def _nulls(row: Row) -> Iterator[Problem]:
         for key, value in message.items():
             if value is None:
                 places.setdefault(key, []).append(index)
-    if not places:
-        return
-    before = _outcome(row, row.messages, old)
-    if before == _outcome(row, row.messages, new):
+    if not places or _outcome(row, row.messages, old) == _outcome(row, row.messages, new):
         return
     for key, indexes in places.items():
-        without = [
-            {k: v for k, v in message.items() if k != key or v is not None}
+        alone = [
+            {k: v for k, v in message.items() if k == key or v is not None}
             if isinstance(message, dict)
             else message
             for message in row.messages
         ]
-        if _outcome(row, without, old) == before:
+        before = _outcome(row, alone, old)
+        if before == _outcome(row, alone, new):
             continue
         yield rule.problem(
             ("messages", indexes[0], key),

@@ -1,0 +1,178 @@
+"""What the rules of the budget say of a row is what its labels say."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glmlint.check import check_lines, prepare
+from glmlint.finding import Finding
+from glmlint.finish import finish
+from glmlint.mask import sequence
+from glmlint.plan import Plan
+from glmlint.recipes.base import Context, open_context
+from glmlint.rules.base import all_rules
+from glmlint.source import Chunk
+
+RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
+VERDICTS = ("answer-fully-truncated", "over-truncated", "truncated")
+BUDGET = {
+    name: loaded.rule.severity
+    for name, loaded in all_rules().items()
+    if loaded.rule.family == "budget"
+}
+
+
+@cache
+def opened(recipe: str) -> Context:
+    return open_context(Plan(recipe=recipe, transformers="5.23.0"))
+
+
+def golden_rows(recipe: str) -> list[dict[str, Any]]:
+    """The golden file's rows; lines end at LF alone."""
+    text = (Path(__file__).parent / "golden" / f"{recipe}.jsonl").read_bytes()
+    return [json.loads(line) for line in text.split(b"\n") if line]
+
+
+def findings(rows: list[Any], **settings: Any) -> list[Finding]:
+    """What the rules of the family say of rows in one file."""
+    plan = Plan(**{"transformers": "5.23.0", "rules": BUDGET, **settings})
+    base = opened(plan.recipe)
+    context = Context(plan, base.tokenizer, base.template)
+    lines = [json.dumps(row, ensure_ascii=False).encode() for row in rows]
+    chunk = Chunk("train.jsonl", lines, range(1, len(lines) + 1), {}, [], 0, None)
+    return finish(check_lines([chunk], plan, context), plan, context).findings
+
+
+def names(found: list[Finding]) -> set[str]:
+    return {finding.rule for finding in found}
+
+
+def row_of(*texts: str) -> dict[str, Any]:
+    """Texts of a user and an assistant in turn."""
+    roles = ("user", "assistant")
+    return {"messages": [{"role": roles[i % 2], "content": text} for i, text in enumerate(texts)]}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_verdict_of_each_golden_row_is_what_its_labels_say(recipe: str) -> None:
+    seen = set()
+    for row in golden_rows(recipe):
+        if "error" in row:
+            continue
+        own = row["max_input_length"] + row["max_output_length"] + 1
+        prepared = prepare(json.dumps({"messages": row["messages"]}).encode(), 1, opened(recipe))
+        assert prepared.rendered is not None
+        labels = sequence(prepared.rendered, opened(recipe)).labels
+        assert labels[:own].tolist() == row["labels"]
+        for budget in {own, 12, len(labels) // 2, len(labels) - 1, len(labels)}:
+            supervised = int((labels[1:] != -100).sum())
+            kept = int((labels[1:budget] != -100).sum())
+            expected: str | None = "truncated"
+            if len(labels) <= budget:
+                expected = None
+            elif supervised and not kept:
+                expected = "answer-fully-truncated"
+            elif supervised and 10 * (supervised - kept) > supervised:
+                expected = "over-truncated"
+            found = findings([{"messages": row["messages"]}], recipe=recipe, max_length=budget)
+            told = [finding for finding in found if finding.rule in VERDICTS]
+            assert [finding.rule for finding in told] == ([expected] if expected else [])
+            if expected == "truncated":
+                assert told[0].severity == ("warning" if supervised > kept else "info")
+            seen.add(expected)
+    assert seen == {*VERDICTS, None}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_stop_is_lost_where_the_cut_falls_inside_an_answer(recipe: str) -> None:
+    context = opened(recipe)
+    row = row_of("Hi", "Hello, how are you today?", "Fine, and you?", "Fine too, thanks.")
+    prepared = prepare(json.dumps(row).encode(), 1, context)
+    assert prepared.rendered is not None
+    tokens = sequence(prepared.rendered, context)
+    expected, told = [], []
+    for budget in range(2, len(tokens.labels) + 1):
+        for index in (1, 3):
+            # An answer teaches the labels one place behind its own tokens, its stop the last.
+            places = np.flatnonzero(tokens.owners == index) + 1
+            places = places[tokens.labels[places] != -100]
+            if len(places) and places[0] < budget <= places[-1]:
+                expected.append((budget, f"/messages/{index}"))
+        told += [
+            (budget, finding.pointer)
+            for finding in findings([row], recipe=recipe, max_length=budget)
+            if finding.rule == "stop-token-truncated"
+        ]
+    assert told == expected
+    assert {pointer for _, pointer in told} == (
+        {"/messages/3"} if recipe == "glm4-combine" else {"/messages/1", "/messages/3"}
+    )
+
+
+def test_the_cut_names_its_message_and_its_counts() -> None:
+    row = row_of("Hi", "Hello", "Count to five.", "one two three four five")
+    (found,) = [f for f in findings([row], max_length=17) if f.rule == "over-truncated"]
+    # 2 prefix + 3 + 3 + 6 + 7 + 1 end; each answer teaches all but its role token, and a stop.
+    assert found.message == (
+        "22 tokens, the budget keeps 17: 5 of 10 supervised tokens (50.0%) are lost, "
+        "over the limit of 10.0%; the cut is in messages[3]"
+    )
+    assert found.pointer == "/messages/3"
+    assert found.fixable
+
+
+def test_limits_are_broken_when_exceeded_not_when_met() -> None:
+    row = row_of("Hi", "one two three four")  # 6 supervised tokens
+    assert "over-truncated" in names(findings([row], max_length=9, max_lost_share=0.49))
+    assert "over-truncated" not in names(findings([row], max_length=9, max_lost_share=0.5))
+    rows = [row, row_of("Hi", "Hello")]
+    assert "too-many-truncated" not in names(
+        findings(rows, max_length=9, max_truncated_samples=0.5)
+    )
+    assert "too-many-truncated" in names(findings(rows, max_length=9, max_truncated_samples=0.49))
+
+
+def test_shares_are_of_readable_rows() -> None:
+    rows = [row_of("Hi", "one two three four"), row_of("Hi", "Hello"), {"messages": 5}, 7]
+    found = findings(rows, max_length=9, max_truncated_samples=0.4)
+    (limit,) = [finding for finding in found if finding.rule == "too-many-truncated"]
+    assert limit.message.startswith("the budget of 9 cuts 1 of 2 rows (50.0%)")
+    assert limit.line is None
+
+
+def test_a_file_that_loses_more_than_one_percent_needs_a_larger_budget() -> None:
+    fitting = [row_of("Hi", "Hello")] * 99  # 3 supervised tokens each
+    losing = row_of("Hi", "one two three four")  # 6, of which 3 are cut at 9
+    assert "budget-too-small" not in names(findings([*fitting, losing], max_length=9))
+    few = findings([*fitting[:90], losing], max_length=9)
+    assert "budget-too-small" in names(few)
+    (found,) = [finding for finding in few if finding.rule == "budget-too-small"]
+    assert "; 10 keeps 99% of them, 12 keeps all" in found.message
+
+
+def test_a_budget_is_too_large_when_no_row_needs_half_of_it() -> None:
+    assert "budget-too-large" in names(findings([row_of("Hi", "Hello")], max_length=19))
+    assert "budget-too-large" not in names(findings([row_of("Hi", "Hello")], max_length=18))
+
+
+def test_the_report_gives_exact_numbers() -> None:
+    rows = [row_of("Hi", "Hello")] * 3 + [row_of("Hi", "one two three four")]
+    (found,) = [f for f in findings(rows) if f.rule == "budget-report"]
+    assert found.message == (
+        "lengths in tokens: median 9, 90% 12, 95% 12, 99% 12, longest 12; "
+        "a budget of 12 keeps 95% of the supervised tokens, 12 99%, 12 all of them"
+    )
+
+
+def test_a_dropped_row_is_cut_no_more() -> None:
+    for name in VERDICTS[:2]:
+        rule = all_rules()[name].rule
+        assert rule.fix == "unsafe"
+    found = findings([row_of("Hi " * 30, "Hello")], max_length=12)
+    assert [f.fixable for f in found if f.rule in VERDICTS] == [True]
