@@ -1,0 +1,66 @@
+"""A function without a description.
+
+All that the model knows of a tool is its name, its description and its arguments. Without the
+description it has to guess from the name when to call it, and a fine-tune on few rows learns the
+name by heart in place of the purpose.
+
+Evidence: every published format of tools has the field; a hint, not a fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from glmlint.calls import declared, foreign
+from glmlint.finding import place
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+
+
+def _row(description: Any, question: str, answer: str) -> dict[str, Any]:
+    function = {"name": "lookup", "parameters": {"type": "object", "properties": {}}}
+    if description is not None:
+        function["description"] = description
+    tool = {"type": "function", "function": function}
+    return {
+        "messages": [
+            {"role": "system", "content": "", "tools": [tool]},
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": answer},
+        ]
+    }
+
+
+rule = Rule(
+    name="missing-description",
+    family="tools",
+    severity="info",
+    when=Fact.TOOLS,
+    text=Text(
+        "{place}: the tool {name} has no description; the model has only its name to go by "
+        "({rows} rows)",
+        "{place}：工具 {name} 没有 description；模型只能凭名称猜测用途（共 {rows} 行）",
+    ),
+    help=Text(
+        "Say in a sentence what the tool does and when to call it.",
+        "用一句话说明工具的作用和调用时机。",
+    ),
+    bad=(
+        _row(None, "Who wrote Faust?", "Goethe."),
+        _row(" ", "《红楼梦》的作者是谁？", "曹雪芹。"),
+    ),
+    good=(
+        _row("Looks a book up.", "Who wrote Faust?", "Goethe."),
+        _row("查询图书信息", "《红楼梦》的作者是谁？", "曹雪芹。"),
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    for entry in declared(row):
+        if not entry.tools.undescribed or entry.message is None or foreign(row):
+            continue
+        for tool in entry.tools.undescribed:
+            at = (*entry.entry_at(tool), *tool.function_at)
+            name = tool.name[:80]
+            yield rule.problem(at, once=name, place=place(at), name=name)

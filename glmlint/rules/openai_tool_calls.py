@@ -1,0 +1,191 @@
+"""Tool calls or results in OpenAI's form: `tool_calls`, `function_call`, role `tool`.
+
+GLM-4's template reads none of these keys. The message of a call has no content, so it vanishes with
+its role token, and the model never sees a call; a result of role `tool` is printed as the plain text
+`<|tool|>`, not as the observation token, and the official script trains on it, since it masks only
+system, user and observation.
+
+A file that is in OpenAI's form as a whole is told once; convert it. In rows that are GLM's otherwise,
+each place is told and can be fixed.
+
+Evidence: fw-ai/cookbook #394; the mask of finetune.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from glmlint.calls import holds_json
+from glmlint.finding import place
+from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
+
+CALL_KEYS: Final = ("tool_calls", "function_call")
+RESULT_ROLES: Final = ("tool", "function")
+
+rule = Rule(
+    name="openai-tool-calls",
+    family="tools",
+    severity="error",
+    when=Fact.KEYS | Fact.ODD,
+    fix="safe",
+    text=Text(
+        "{place} is OpenAI's form of a call: the template does not read it, the model sees no call",
+        "{place} 是 OpenAI 形式的调用：模板不会读取它，模型看不到这次调用",
+    ),
+    variants={
+        "result": Text(
+            "{place} is {role!r}: GLM's role for a tool's result is observation; here it becomes "
+            "plain text",
+            "{place} 为 {role!r}：GLM 中工具结果的角色是 observation；这里会变成普通文本",
+        ),
+        "trained": Text(
+            "{place} is {role!r}: GLM's role for a tool's result is observation; here it becomes "
+            "plain text, and the trainer trains on it",
+            "{place} 为 {role!r}：GLM 中工具结果的角色是 observation；这里会变成普通文本并参与训练",
+        ),
+        "raises": Text(
+            "{place} is {role!r}: GLM's role for a tool's result is observation; the trainer raises "
+            "{exception} here",
+            "{place} 为 {role!r}：GLM 中工具结果的角色是 observation；训练脚本在此抛出 {exception}",
+        ),
+        "file": Text(
+            "tool calls are in OpenAI's form in {rows} rows: the template reads none of them, "
+            "the model sees no call",
+            "有 {rows} 行的工具调用是 OpenAI 形式：模板不会读取，模型看不到任何调用",
+        ),
+    },
+    help=Text(
+        "Write the name to `metadata` and the arguments to `content`, the result to an "
+        "`observation` message; `glmlint convert --to glm4` does it for a file.",
+        "把函数名写进 `metadata`，参数写进 `content`，结果写成 `observation` 消息；"
+        "`glmlint convert --to glm4` 可以转换整个文件。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "system", "content": "", "tools": []},
+                {"role": "user", "content": "Weather in Rome?"},
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [
+                        {
+                            "id": "call_1",
+                            "type": "function",
+                            "function": {"name": "weather", "arguments": '{"city": "Rome"}'},
+                        }
+                    ],
+                },
+                {"role": "observation", "content": "22 degrees"},
+                {"role": "assistant", "content": "It is 22 degrees."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "罗马天气怎么样？"},
+                {"role": "assistant", "metadata": "weather", "content": '{"city": "罗马"}'},
+                {"role": "tool", "content": "22 度", "tool_call_id": "call_1"},
+                {"role": "assistant", "content": "22 度。"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "罗马天气怎么样？"},
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "function_call": {"name": "weather", "arguments": '{"city": "罗马"}'},
+                },
+                {"role": "function", "name": "weather", "content": "22 度"},
+                {"role": "assistant", "content": "22 度。"},
+            ]
+        },
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "罗马天气怎么样？"},
+                {"role": "assistant", "metadata": "weather", "content": '{"city": "罗马"}'},
+                {"role": "observation", "content": "22 度"},
+                {"role": "assistant", "content": "22 度。"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "What is a tool call?"},
+                {"role": "assistant", "content": "A function's name and JSON.", "tool_calls": []},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    found = [(i, m) for i, m in row.good_messages if _call_key(m) or _is_result(m)]
+    if not found or row.foreign not in (None, "openai"):
+        return
+    if row.foreign == "openai":
+        index, message = found[0]
+        at = ("messages", index, _call_key(message) or "role")
+        yield rule.problem(at, text="file", once="file")
+        return
+    for index, message in reversed(found):  # from the last: a fix may put a message in
+        if key := _call_key(message):
+            at = ("messages", index, key)
+            yield rule.problem(at, place=place(at), edits=_glm_call(index, message, key))
+        if _is_result(message):
+            yield _result(row, index, message)
+
+
+def _call_key(message: dict[str, Any]) -> str | None:
+    return next((key for key in CALL_KEYS if message.get(key)), None)
+
+
+def _is_result(message: dict[str, Any]) -> bool:
+    return message.get("role") in RESULT_ROLES
+
+
+def _result(row: Row, index: int, message: dict[str, Any]) -> Problem:
+    at = ("messages", index, "role")
+    error = row.error
+    text = "result"
+    if error is not None and error.exception == "AssertionError" and error.at == at[:2]:
+        text = "raises"
+    elif row.context.recipe.trains_unknown_roles:
+        text = "trained"
+    edits = [Edit("replace", at, "observation")]
+    edits += [
+        Edit("remove", ("messages", index, key)) for key in ("tool_call_id", "name") if key in message
+    ]  # fmt: skip
+    return rule.problem(
+        at, text=text, raises=text == "raises", edits=tuple(edits),
+        place=place(at), role=message["role"], exception=error.exception if error else None,
+    )  # fmt: skip
+
+
+def _glm_call(index: int, message: dict[str, Any], key: str) -> tuple[Edit, ...]:
+    """Edits that write one call in GLM's form; none for parallel calls and for odd ones."""
+    call = message[key]
+    if key == "tool_calls":
+        call = call[0] if isinstance(call, list) and len(call) == 1 else None
+        call = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(call, dict) or not isinstance(call.get("name"), str) or not call["name"]:
+        return ()
+    arguments = call.get("arguments") or {}
+    if isinstance(arguments, dict):
+        arguments = json.dumps(arguments, ensure_ascii=False)
+    elif not isinstance(holds_json(arguments), dict):
+        return ()
+    if message.get("role") != "assistant" or message.get("metadata"):
+        return ()
+    rest = {name: part for name, part in message.items() if name not in CALL_KEYS}
+    spoken = rest.get("content")
+    at = ("messages", index)
+    made = {"role": "assistant", "metadata": call["name"], "content": arguments}
+    if spoken in (None, ""):
+        return (Edit("replace", at, {**rest, **made}),)
+    if not isinstance(spoken, str):
+        return ()
+    return (Edit("replace", at, rest), Edit("add", ("messages", index + 1), made))

@@ -1,0 +1,88 @@
+"""A tool's name that servers refuse, that breaks the call's first line, or that is a built-in's.
+
+The model writes the name right after its role token, up to the end of the line: white space in it
+is a token that has to be hit exactly, and a line end cuts it. Servers that speak OpenAI's protocol
+take letters, digits, `_` and `-`, 64 at most (dots and colons pass in some). A function called
+`python`, `simple_browser` or `cogview` is the name of one of GLM-4's built-in tools, to which the
+model sends code or free text, not JSON.
+
+Evidence: the `name` of a function in OpenAI's API reference; the template of glm-4-9b-chat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from glmlint.calls import declared, foreign
+from glmlint.finding import place
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.template import BUILT_IN
+
+
+def _row(name: str, question: str, answer: str) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": {}}
+    tool = {"type": "function", "function": {"name": name, "parameters": parameters}}
+    return {
+        "messages": [
+            {"role": "system", "content": "", "tools": [tool]},
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": answer},
+        ]
+    }
+
+
+rule = Rule(
+    name="tool-name",
+    family="tools",
+    severity="warning",
+    when=Fact.TOOLS,
+    text=Text(
+        "{place} is {name!r}: servers take only letters, digits, _ and -, and no more than 64 "
+        "({rows} rows)",
+        "{place} 为 {name!r}：服务端只接受字母、数字、_ 和 -，最多 64 个字符（共 {rows} 行）",
+    ),
+    variants={
+        "blank": Text(
+            "{place} is {name!r}: the model has to write white space of the name exactly so, "
+            "and servers refuse it ({rows} rows)",
+            "{place} 为 {name!r}：模型必须原样写出名称里的空白，服务端也会拒绝（共 {rows} 行）",
+        ),
+        "built-in": Text(
+            "{place} is {name!r}, a built-in tool of GLM-4, to which the model sends code or free "
+            "text, not JSON ({rows} rows)",
+            "{place} 为 {name!r}，这是 GLM-4 的内置工具，模型会向它发送代码或自由文本，而不是 JSON"
+            "（共 {rows} 行）",
+        ),
+    },
+    help=Text(
+        "Rename the tool, in `tools` and in every call.",
+        "给工具改名，`tools` 与所有调用处都要改。",
+    ),
+    bad=(
+        _row("get weather", "Weather in Rome?", "It is sunny."),
+        _row("查天气", "北京天气怎么样？", "晴。"),
+        _row("python", "2 ** 10?", "1024"),
+    ),
+    good=(
+        _row("get_weather", "Weather in Rome?", "It is sunny."),
+        _row("weather.get-now", "北京天气怎么样？", "晴。"),
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    for entry in declared(row):
+        if not entry.tools.oddly_named or entry.message is None or foreign(row):
+            continue
+        for tool in entry.tools.oddly_named:
+            at = (*entry.entry_at(tool), *tool.function_at, "name")
+            if entry.tools.in_string:
+                at = entry.at
+            text = None
+            if tool.name in BUILT_IN:
+                text = "built-in"
+            elif len(tool.name.split()) != 1 or tool.name != tool.name.strip():
+                text = "blank"
+            name = tool.name[:80]
+            yield rule.problem(at, text=text, once=name, place=place(at), name=name)
