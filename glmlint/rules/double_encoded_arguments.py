@@ -1,0 +1,123 @@
+"""Arguments of a tool call that are JSON inside a JSON string.
+
+OpenAI's API hands arguments over as a string; written out once more with `json.dumps` they become
+`"{\\"city\\": …}"`. The model learns the quotes and backslashes with them, and whoever runs its
+calls gets a string where the tool wants an object. The same happens to a single argument that the
+tool declares as an object or an array.
+
+An error where the row declares the tool and the call is trained; elsewhere a warning.
+
+Evidence: oumi #2599; LLaMA-Factory dumps such strings once more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from glmlint.calls import Call, calls, decode, encoded_twice, foreign, holds_json, taught
+from glmlint.finding import place
+from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
+
+TOOL: Final[dict[str, Any]] = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "查询天气",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}, "days": {"type": "array"}},
+        },
+    },
+}
+
+
+def _row(question: str, content: str, result: str, answer: str) -> dict[str, Any]:
+    return {
+        "messages": [
+            {"role": "system", "content": "", "tools": [TOOL]},
+            {"role": "user", "content": question},
+            {"role": "assistant", "metadata": "weather", "content": content},
+            {"role": "observation", "content": result},
+            {"role": "assistant", "content": answer},
+        ]
+    }
+
+
+rule = Rule(
+    name="double-encoded-arguments",
+    family="tools",
+    severity="error",
+    when=Fact.CALLS | Fact.TOOLS,
+    fix="safe",
+    text=Text(
+        "{place}: the arguments of {name} are JSON inside a string; the model learns to write the "
+        "quotes and backslashes too",
+        "{place}：{name} 的参数是套在字符串里的 JSON；模型会连同引号和反斜杠一起学会",
+    ),
+    variants={
+        "argument": Text(
+            "{place}: the argument {argument} of {name} is JSON inside a string, the tool asks for "
+            "the value itself",
+            "{place}：{name} 的参数 {argument} 是套在字符串里的 JSON，而工具要求的是值本身",
+        ),
+    },
+    help=Text(
+        "Take the JSON out of the string; `--fix` does.",
+        "把 JSON 从字符串中取出；`--fix` 可以代劳。",
+    ),
+    bad=(
+        _row("Weather in Rome?", '"{\\"city\\": \\"Rome\\"}"', "22 degrees", "22 degrees."),
+        _row("北京未来几天天气？", '{"city": "北京", "days": "[1, 2]"}', "22 度", "22 度。"),
+    ),
+    good=(
+        _row("Weather in Rome?", '{"city": "Rome"}', "22 degrees", "22 degrees."),
+        _row("北京未来几天天气？", '{"city": "[北京]", "days": [1, 2]}', "22 度", "22 度。"),
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    for call in calls(row):
+        if call.free or foreign(row):
+            continue
+        whole = isinstance(call.arguments, str) and isinstance(holds_json(call.arguments), dict)
+        names = [] if whole else encoded_twice(call)
+        if not whole and not names:
+            continue
+        severity = "error" if call.tool is not None and taught(row, call.message) else "warning"
+        yield rule.problem(
+            call.at,
+            text="argument" if names else None,
+            severity=severity,
+            edits=_decoded(call, names),
+            place=place(call.at),
+            name=call.name[:80],
+            argument=", ".join(names)[:80],
+        )
+
+
+def _decoded(call: Call, names: list[str]) -> tuple[Edit, ...]:
+    """The content with the arguments taken out of their string."""
+    if call.form == "name-arguments-list":
+        return ()
+    if names:
+        arguments = {
+            name: holds_json(value) if name in names else value
+            for name, value in call.arguments.items()
+        }
+    else:
+        arguments = holds_json(call.arguments)
+    if call.form == "name-arguments":
+        outer = decode(call.text)
+        key = "arguments" if "arguments" in outer else "parameters"
+        return (Edit("replace", call.at, _dumps({**outer, key: arguments})),)
+    text = _dumps(arguments) if names else str(call.arguments)
+    if call.form == "first-line":
+        text = f"{call.name}\n{text}"
+    return (Edit("replace", call.at, text),)
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

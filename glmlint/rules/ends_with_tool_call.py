@@ -1,0 +1,70 @@
+"""A row whose last message is a tool call.
+
+The end that the trainer appends stands where the observation token would: the model learns to end
+its turn after a call with the user token (`<|endoftext|>` in June 2024). Servers stop at either, so
+single calls train well enough; a row that goes on to the observation teaches the model's own token.
+
+Evidence: the appended end is the last answer's stop token (docs/recipes.md, sections 1 and 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.calls import flow, foreign
+from glmlint.finding import place
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="ends-with-tool-call",
+    family="tools",
+    severity="info",
+    when=Fact.CALLS | Fact.TOOLS | Fact.ODD,
+    text=Text(
+        "{place}, the last message, is a tool call: the model learns to end it with the appended "
+        "end, not with the observation token",
+        "{place} 是最后一条消息，也是工具调用：模型学到的是以末尾追加的标记结束，"
+        "而不是 observation 标记",
+    ),
+    help=Text(
+        "Add the result and the answer, where you have them.",
+        "如果有结果和回答，请补上。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "Weather in Rome?"},
+                {"role": "assistant", "metadata": "weather", "content": '{"city": "Rome"}'},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "罗马天气怎么样？"},
+                {"role": "assistant", "metadata": "weather", "content": '{"city": "罗马"}'},
+            ]
+        },
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "罗马天气怎么样？"},
+                {"role": "assistant", "metadata": "weather", "content": '{"city": "罗马"}'},
+                {"role": "observation", "content": "22 度"},
+                {"role": "assistant", "content": "22 度。"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello"},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    last = flow(row).last_call
+    if last is not None and not foreign(row):
+        at = ("messages", last)
+        yield rule.problem(at, place=place(at))

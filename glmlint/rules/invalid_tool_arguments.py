@@ -1,0 +1,134 @@
+"""The arguments of a tool call are no JSON object.
+
+The prompt of every tool says that calls are to be JSON, and whoever runs the model parses them:
+single quotes of Python, a trailing comma or an explanation after the object are learned like
+everything else, and every such call fails when it is made. Calls of the built-in tools (`python`,
+`simple_browser`, `cogview`) are code or free text and are never told.
+
+An error where the row declares the tool and the call is trained; elsewhere a warning.
+
+Evidence: one of six peer validators finds it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from glmlint.calls import calls, foreign, holds_json, taught
+from glmlint.finding import place
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+
+TOOL: Final[dict[str, Any]] = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "查询天气",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+
+
+def _row(question: str, arguments: str, result: str, answer: str) -> dict[str, Any]:
+    return {
+        "messages": [
+            {"role": "system", "content": "", "tools": [TOOL]},
+            {"role": "user", "content": question},
+            {"role": "assistant", "metadata": "weather", "content": arguments},
+            {"role": "observation", "content": result},
+            {"role": "assistant", "content": answer},
+        ]
+    }
+
+
+rule = Rule(
+    name="invalid-tool-arguments",
+    family="tools",
+    severity="error",
+    when=Fact.CALLS | Fact.TOOLS,
+    text=Text(
+        "{place}: the arguments of {name} do not parse as JSON (character {at}: {near!r}); "
+        "the model learns calls that fail",
+        "{place}：{name} 的参数无法按 JSON 解析（第 {at} 个字符处：{near!r}）；模型学到的调用会失败",
+    ),
+    variants={
+        "kind": Text(
+            "{place}: the arguments of {name} are {got}, not a JSON object; "
+            "the model learns calls that fail",
+            "{place}：{name} 的参数是 {got}，不是 JSON 对象；模型学到的调用会失败",
+        ),
+        "empty": Text(
+            "{place}: the call of {name} is empty, so the template leaves the whole message out; "
+            "a call without arguments is {{}}",
+            "{place}：对 {name} 的调用内容为空，模板会跳过整条消息；没有参数的调用应写成 {{}}",
+        ),
+    },
+    help=Text(
+        'Write the arguments as one JSON object with double quotes, such as {{"city": "Rome"}}.',
+        '把参数写成使用双引号的单个 JSON 对象，例如 {{"city": "北京"}}。',
+    ),
+    bad=(
+        _row("Weather in Rome?", "{'city': 'Rome'}", "22 degrees", "It is 22 degrees."),
+        _row("北京天气怎么样？", '{"city": "北京"', "22 度", "22 度。"),
+        _row("Weather in Rome?", '["Rome"]', "22 degrees", "It is 22 degrees."),
+        _row("北京天气怎么样？", "", "22 度", "22 度。"),
+    ),
+    good=(
+        _row("Weather in Rome?", '{"city": "Rome"}', "22 degrees", "It is 22 degrees."),
+        _row("北京天气怎么样？", " {}\n", "22 度", "22 度。"),
+        {
+            "messages": [
+                {"role": "user", "content": "算一下 2 的 10 次方"},
+                {"role": "assistant", "metadata": "python", "content": "print(2 ** 10)"},
+                {"role": "observation", "content": "1024"},
+                {"role": "assistant", "content": "是 1024。"},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    for call in calls(row):
+        if isinstance(call.arguments, dict) or call.free or foreign(row):
+            continue
+        if isinstance(holds_json(call.arguments), dict):
+            continue  # double-encoded-arguments speaks of it
+        error = call.tool is not None and taught(row, call.message)
+        severity = "error" if error else "warning"
+        name = call.name[:80]
+        if call.arguments is not UNSET:
+            got = kind_of(call.arguments)
+            yield rule.problem(
+                call.at, text="kind", severity=severity, place=place(call.at), name=name, got=got
+            )
+        elif not call.text.strip():
+            yield rule.problem(
+                call.at, text="empty", severity=severity, place=place(call.at), name=name
+            )
+        else:
+            at = _fault(call.text)
+            near = call.text[at : at + 20]
+            yield rule.problem(
+                call.at, severity=severity, place=place(call.at), name=name, at=at + 1, near=near
+            )
+
+
+def kind_of(value: Any) -> str:
+    """A JSON value's type, in JSON's words."""
+    names = {str: "string", list: "array", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")
+
+
+def _fault(text: str) -> int:
+    """Where the text stops to be JSON, in characters."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return error.pos
+    except (ValueError, RecursionError):
+        pass
+    return 0

@@ -1,0 +1,182 @@
+"""A tool call in a form that the model does not speak, or calls of one file in several forms.
+
+GLM-4 writes the name right after its role token, then a line end, then the arguments as JSON; that
+is what a message with the name in `metadata` becomes. Two other forms are in use. With the name on
+the first line of the content a line end slips between the role token and the name. With
+`{"name", "arguments"}` as content (the sample in the official README) the model is taught to answer
+with plain text that happens to be JSON, which no server takes for a call of GLM-4. A file that mixes
+forms teaches the model to choose one at random.
+
+Evidence: GLM-4 #684; LLaMA-Factory #9772.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from glmlint.calls import Call, calls, foreign, holds_json
+from glmlint.finding import place
+from glmlint.plan import Plan
+from glmlint.report import FileStats
+from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
+
+NOTE: Final = "tool-call-form:"
+
+rule = Rule(
+    name="tool-call-form",
+    family="tools",
+    severity="warning",
+    when=Fact.CALLS | Fact.TOOLS,
+    fix="safe",
+    text=Text(
+        '{place} holds the call of {name} as `{{"name", "arguments"}}`: the model learns to '
+        "write JSON as an answer, not to call the tool",
+        '{place} 以 `{{"name", "arguments"}}` 的形式书写对 {name} 的调用：'
+        "模型学到的是把 JSON 当作回答，而不是调用工具",
+    ),
+    variants={
+        "first-line": Text(
+            "{place} has the name of the tool {name} on its first line: a line end slips between "
+            "the role token and the name, where the model writes none",
+            "{place} 把工具名 {name} 写在正文第一行：角色标记与工具名之间多了一个换行，"
+            "而模型自己不会写这个换行",
+        ),
+        "list": Text(
+            "{place} holds {count} calls as a JSON list: GLM-4 makes one call a message",
+            "{place} 用一个 JSON 列表写了 {count} 个调用：GLM-4 每条消息只调用一次",
+        ),
+        "wrapped": Text(
+            "{place} repeats the name {name} around the arguments: the model learns to pass `name` "
+            "and `arguments` as the arguments",
+            "{place} 在参数外又包了一层 {name}：模型会学着把 `name` 和 `arguments` 当作参数传入",
+        ),
+        "mixed": Text(
+            "tool calls are written in several forms: {metadata} with the name in metadata, "
+            "{first} with the name on the first line, {content} as name and arguments in the content; "
+            "the model learns to choose at random",
+            "工具调用混用了多种形式：名称在 metadata 中 {metadata} 次，在正文第一行 {first} 次，"
+            "正文为 name 和 arguments {content} 次；模型会随机选择",
+        ),
+    },
+    help=Text(
+        "Put the name into `metadata` and only the arguments into `content`; `--fix` does.",
+        "把工具名放进 `metadata`，`content` 里只留参数；`--fix` 可以代劳。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "Weather in Rome?"},
+                {
+                    "role": "assistant",
+                    "content": '{"name": "weather", "arguments": {"city": "Rome"}}',
+                },
+                {"role": "observation", "content": "22 degrees"},
+                {"role": "assistant", "content": "It is 22 degrees."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "罗马天气怎么样？"},
+                {"role": "assistant", "content": 'weather\n{"city": "罗马"}'},
+                {"role": "observation", "content": "22 度"},
+                {"role": "assistant", "content": "22 度。"},
+            ]
+        },
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "罗马天气怎么样？"},
+                {"role": "assistant", "metadata": "weather", "content": '{"city": "罗马"}'},
+                {"role": "observation", "content": "22 度"},
+                {"role": "assistant", "content": "22 度。"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "Show me a call as JSON."},
+                {
+                    "role": "assistant",
+                    "content": '{"name": "weather", "arguments": {"city": "Rome"}}',
+                },
+            ]
+        },
+    ),
+)
+
+
+def note(row: Row) -> Iterator[str]:
+    """The form of every call."""
+    if (found := calls(row)) and not foreign(row):
+        for call in found:
+            yield NOTE + call.form
+
+
+def check(row: Row) -> Iterator[Problem]:
+    told = -1
+    for call in calls(row):
+        if call.message == told or foreign(row):
+            continue
+        told = call.message
+        if call.form == "metadata":
+            if (inner := _wrapped(call)) is not None:
+                yield rule.problem(
+                    call.at, text="wrapped", edits=(Edit("replace", call.at, inner),),
+                    place=place(call.at), name=call.name,
+                )  # fmt: skip
+        elif call.form == "name-arguments-list":
+            count = sum(other.message == told for other in calls(row))
+            edits = _in_metadata(call) if count == 1 else ()
+            yield rule.problem(
+                call.at, text="list", edits=edits, place=place(call.at), count=count
+            )  # fmt: skip
+        else:
+            text = "first-line" if call.form == "first-line" else None
+            yield rule.problem(
+                call.at, text=text, edits=_in_metadata(call),
+                place=place(call.at), name=call.name[:80],
+            )  # fmt: skip
+
+
+def _wrapped(call: Call) -> str | None:
+    """The arguments inside a content that repeats the name around them; None for all others."""
+    outer = call.arguments
+    if not isinstance(outer, dict) or outer.keys() != {"name", "arguments"}:
+        return None
+    if outer["name"] != call.name or (call.tool is not None and _takes_both(call)):
+        return None
+    return _text(outer["arguments"])
+
+
+def _takes_both(call: Call) -> bool:
+    schema = call.tool.schema if call.tool is not None else None
+    properties = schema.schema.get("properties") if schema is not None else None
+    return isinstance(properties, dict) and {"name", "arguments"} <= properties.keys()
+
+
+def _text(arguments: Any) -> str | None:
+    """Arguments as JSON text; None where they are no object."""
+    if isinstance(arguments, dict):
+        return json.dumps(arguments, ensure_ascii=False)
+    return arguments if isinstance(holds_json(arguments), dict) else None
+
+
+def _in_metadata(call: Call) -> tuple[Edit, ...]:
+    text = call.text.lstrip("\r\n") if call.has_text else _text(call.arguments)
+    if text is None:
+        return ()
+    return (
+        Edit("add", ("messages", call.message, "metadata"), call.name),
+        Edit("replace", call.at, text),
+    )
+
+
+def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
+    del plan
+    metadata = file.notes[NOTE + "metadata"]
+    first = file.notes[NOTE + "first-line"]
+    content = file.notes[NOTE + "name-arguments"] + file.notes[NOTE + "name-arguments-list"]
+    if (metadata > 0) + (first > 0) + (content > 0) > 1:
+        yield rule.problem(None, text="mixed", metadata=metadata, first=first, content=content)

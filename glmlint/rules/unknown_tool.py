@@ -1,0 +1,117 @@
+"""A call of a tool that the row does not declare.
+
+The tools of the row stand in the prompt; a call of another name teaches the model to make names up.
+Mostly it is a letter wrong, or a tool that was renamed in one place. Calls of the built-in tools
+(`python`, `simple_browser`, `cogview`) are never told. Where a row declares no tools at all and yet
+makes calls, that is told once a file, as a warning: some train a fixed set of tools without listing
+it, on purpose.
+
+Evidence: none of six peer validators finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any, Final
+
+from glmlint.calls import Call, calls, declared, foreign, taught, tools_by_name, turns
+from glmlint.finding import Pointer, place
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+
+TOOL: Final[dict[str, Any]] = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "查询天气",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+
+
+def _row(question: str, name: str, result: str, answer: str, tools: bool = True) -> dict[str, Any]:
+    system: dict[str, Any] = {"role": "system", "content": "Answer in one sentence."}
+    if tools:
+        system["tools"] = [TOOL]
+    return {
+        "messages": [
+            system,
+            {"role": "user", "content": question},
+            {"role": "assistant", "metadata": name, "content": '{"city": "Rome"}'},
+            {"role": "observation", "content": result},
+            {"role": "assistant", "content": answer},
+        ]
+    }
+
+
+rule = Rule(
+    name="unknown-tool",
+    family="tools",
+    severity="error",
+    when=Fact.CALLS | Fact.TOOLS,
+    text=Text(
+        "{place}: the row declares no tool {name!r}; the model learns to make names up "
+        "(it has: {known})",
+        "{place}：这一行没有声明工具 {name!r}；模型会学着编造工具名（已声明：{known}）",
+    ),
+    variants={
+        "near": Text(
+            "{place}: the row declares no tool {name!r}; did you mean {near!r}?",
+            "{place}：这一行没有声明工具 {name!r}；是否应为 {near!r}？",
+        ),
+        "no-list": Text(
+            "{place}: {name!r} is called, and the row declares no tools at all ({rows} rows)",
+            "{place}：调用了 {name!r}，但这一行完全没有声明工具（共 {rows} 行）",
+        ),
+    },
+    help=Text(
+        "Declare the tool on the system message, or correct the name.",
+        "在 system 消息上声明该工具，或改正名称。",
+    ),
+    bad=(
+        _row("Weather in Rome?", "get_wether", "22 degrees", "It is 22 degrees."),
+        _row("罗马天气怎么样？", "查天气", "22 度", "22 度。"),
+        _row("罗马天气怎么样？", "get_weather", "22 度", "22 度。", tools=False),
+    ),
+    good=(
+        _row("Weather in Rome?", "get_weather", "22 degrees", "It is 22 degrees."),
+        _row("罗马天气怎么样？", "simple_browser", "22 度", "22 度。"),
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    for call in calls(row):
+        if call.tool is not None or call.free or foreign(row):
+            continue
+        known = tools_by_name(row)
+        if not known:
+            if not declared(row) and not _in_system_text(row, call.name):
+                yield rule.problem(
+                    _at(call), text="no-list", once="no-list", severity="warning",
+                    place=place(_at(call)), name=call.name[:80],
+                )  # fmt: skip
+            continue
+        if any(not tool.name for entry in declared(row) for tool in entry.tools.tools):
+            continue  # which names there are is not known
+        near = get_close_matches(call.name[:80], [name[:80] for name in list(known)[:200]], 1, 0.75)
+        yield rule.problem(
+            _at(call),
+            text="near" if near else None,
+            severity="error" if taught(row, call.message) else "warning",
+            place=place(_at(call)),
+            name=call.name[:80],
+            near=near[0] if near else "",
+            known=", ".join(name[:40] for name in list(known)[:8]),
+        )
+
+
+def _at(call: Call) -> Pointer:
+    return ("messages", call.message, "metadata" if call.form == "metadata" else "content")
+
+
+def _in_system_text(row: Row, name: str) -> bool:
+    return any(
+        turn.role == "system" and isinstance(turn.content, str) and name in turn.content
+        for turn in turns(row)
+    )
