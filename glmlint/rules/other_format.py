@@ -12,17 +12,14 @@ Evidence: LLaMA-Factory #2529, #2381; fw-ai/cookbook #394.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
+from glmlint.formats import TURN_KEYS
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
-from glmlint.turns import fate, role_of
+from glmlint.turns import content_of, fate, role_of
 
 _NAMES: Final = {
     "sharegpt": ("ShareGPT (from and value)", "ShareGPT（from 和 value）"),
-    "openai": (
-        "OpenAI (tool_calls, tool results, content parts or the row's own tools)",
-        "OpenAI（tool_calls、tool 结果、分段内容或行级 tools）",
-    ),
     "alpaca": ("Alpaca (instruction, input, output)", "Alpaca（instruction、input、output）"),
     "chatglm3": ("ChatGLM3 (conversations)", "ChatGLM3（conversations）"),
     "xtuner": ("XTuner (input and output)", "XTuner（input 和 output）"),
@@ -40,6 +37,8 @@ _FROM: Final = {
 }
 """Formats that `glmlint convert --from` knows by another name."""
 
+_RESULT_ROLES: Final = ("tool", "function")
+
 _CONVERT: Final = Text(
     "Run: glmlint convert {path} --from {source} --to glm4",
     "运行：glmlint convert {path} --from {source} --to glm4",
@@ -50,7 +49,6 @@ rule = Rule(
     family="structure",
     severity="error",
     when=Fact.ODD | Fact.KEYS,
-    fix=None,
     text=Text(
         "not GLM messages but {en} (rows: {rows}): parts of them never reach the model",
         "不是 GLM 的 messages，而是 {zh}（共 {rows} 行）：其中一部分内容不会进入训练",
@@ -63,6 +61,11 @@ rule = Rule(
         "nothing": Text(
             "not GLM messages but {en} (rows: {rows}): nothing in them is trained",
             "不是 GLM 的 messages，而是 {zh}（共 {rows} 行）：没有任何内容参与训练",
+        ),
+        "python": Text(
+            "not GLM messages but {en} (rows: {rows}): "
+            "the prompt has lists of parts as Python prints them",
+            "不是 GLM 的 messages，而是 {zh}（共 {rows} 行）：提示里会出现 Python 打印出来的分段列表",
         ),
         "wrong": Text(
             "not GLM messages but {en} (rows: {rows}): text that no assistant wrote is trained",
@@ -136,7 +139,9 @@ def check(row: Row) -> Iterator[Problem]:
         severity, text = "error", "nothing"
     elif any(_trains_wrong(row, index) for index in range(len(row.messages))):
         severity, text = "error", "wrong"
-    en, zh = _NAMES.get(name, (name, name))
+    elif any(isinstance(content_of(message), list) for message in row.messages):
+        text = "python"
+    en, zh = _openai_name(row) if name == "openai" else _NAMES.get(name, (name, name))
     yield rule.problem(
         text=text,
         severity=severity,
@@ -156,5 +161,35 @@ def _trains_wrong(row: Row, index: int) -> bool:
     message = row.messages[index]
     if fate(row, index) != "trained":
         return False
-    content = message.get("content") if isinstance(message, dict) else None
-    return role_of(message) != "assistant" or isinstance(content, list | dict)
+    return role_of(message) != "assistant" or isinstance(content_of(message), list | dict)
+
+
+def _openai_name(row: Row) -> tuple[str, str]:
+    """OpenAI's form, and the signs by which this row is known for it."""
+    turns = [turn for key in TURN_KEYS for turn in _turns(row.value.get(key))]
+    signs = [
+        (
+            any(turn.get("tool_calls") or turn.get("function_call") for turn in turns),
+            ("tool_calls", "tool_calls"),
+        ),
+        (
+            any(turn.get("role") in _RESULT_ROLES for turn in turns),
+            ("tool results", "tool 结果"),
+        ),
+        (
+            any(isinstance(turn.get("content"), list) for turn in turns),
+            ("content parts", "分段内容"),
+        ),
+        (
+            bool(row.value.get("tools") or row.value.get("functions")),
+            ("tools of the row", "行级 tools"),
+        ),
+    ]
+    found = [words for holds, words in signs if holds]
+    en = ", ".join(words[0] for words in found)
+    zh = "、".join(words[1] for words in found)
+    return (f"OpenAI ({en})", f"OpenAI（{zh}）") if found else ("OpenAI", "OpenAI")
+
+
+def _turns(value: Any) -> list[dict[str, Any]]:
+    return [turn for turn in value if isinstance(turn, dict)] if isinstance(value, list) else []
