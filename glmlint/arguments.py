@@ -475,7 +475,7 @@ class ArgumentSchema:
         if errors is None:
             self.hopeless = _work.done > MAX_WORK
             return []
-        found = [fault for error in errors for fault in _argument_faults(error)]
+        found = _together([fault for error in errors for fault in _argument_faults(error)])
         found += _unlisted(self.schema, arguments, ())
         return list(dict.fromkeys(found))[:MAX_FAULTS]
 
@@ -548,13 +548,10 @@ def _argument_faults(error: Any) -> list[Fault]:
     keyword = str(error.validator)
     got = short(error.instance)
     if keyword == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
-        # One error a key: each reports its own, so take the one that the message names.
-        return [
-            Fault("required", path, str(key), wanted=short(error.validator_value))
-            for key in missing
-            if error.message.startswith(f"{key!r} is")
-        ][:1]
+        # One error for each missing name: the message starts with the one that it is about.
+        keys = [key for key in error.validator_value if error.message.startswith(f"{key!r} is")]
+        missing = ".".join((*map(str, path), str(keys[0]) if keys else ""))
+        return [Fault("required", path, missing)]
     if keyword == "type":
         if error.instance is None and error.schema.get("nullable") is True:
             return []  # OpenAPI's way to allow null
@@ -571,6 +568,18 @@ def _argument_faults(error: Any) -> list[Fault]:
         return [Fault("forbidden", path, ", ".join(map(str, extra[:5])), got=got)]
     wanted = f"{keyword}: {short(error.validator_value)}" if error.validator else keyword
     return [Fault("other", path, name, wanted, got)]
+
+
+def _together(faults: list[Fault]) -> list[Fault]:
+    """The faults, with all names that are missing in one place told in one."""
+    missing: dict[Pointer, list[str]] = {}
+    for fault in faults:
+        if fault.kind == "required":
+            missing.setdefault(fault.path, []).append(fault.name)
+    return [
+        *(Fault("required", path, ", ".join(names)) for path, names in missing.items()),
+        *(fault for fault in faults if fault.kind != "required"),
+    ]
 
 
 _SAYS_MORE: Final = frozenset(
