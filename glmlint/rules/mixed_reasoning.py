@@ -19,8 +19,8 @@ rule = Rule(
     severity="info",
     when=Fact.THINK,
     text=Text(
-        "in {rows} rows some answers have <think> blocks and some have none "
-        "(here {count} of {answers} have)",
+        "some answers have <think> blocks and some have none "
+        "(here {count} of {answers} have; rows: {rows})",
         "有 {rows} 行的部分回答带有 <think> 块，部分没有（本行 {answers} 个回答中有 {count} 个带有）",
     ),
     help=Text(

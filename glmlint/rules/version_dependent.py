@@ -41,20 +41,20 @@ rule = Rule(
     applies=lambda recipe, _: recipe.template_name is None,
     text=Text(
         "`{key}: null` is printed by transformers {old} and older, and dropped from {new} on: "
-        "the ids differ ({rows} rows)",
+        "the ids differ (rows: {rows})",
         "`{key}: null` 在 transformers {old} 及更早版本中会被输出，从 {new} 起会被去掉："
         "token id 因版本而异（共 {rows} 行）",
     ),
     variants={
         "raises": Text(
             "`{key}: null` makes transformers {old} and older raise {exception}, "
-            "and is dropped from {new} on ({rows} rows)",
+            "and is dropped from {new} on (rows: {rows})",
             "`{key}: null` 在 transformers {old} 及更早版本中会抛出 {exception}，从 {new} 起会被去掉"
             "（共 {rows} 行）",
         ),
         "tools": Text(
             "the tool list is printed otherwise by transformers {old} and older (keys sorted, "
-            "non-ASCII letters as escapes) than from {new} on: the ids of {rows} rows differ",
+            "non-ASCII letters as escapes) than from {new} on: the ids differ (rows: {rows})",
             "transformers {old} 及更早版本输出的工具列表（键排序、非 ASCII 字符转义）与 {new} 起不同："
             "{rows} 行的 token id 因版本而异",
         ),
