@@ -126,6 +126,9 @@ def test_counts_and_means_agree_with_the_labels(tmp_path: Path) -> None:
         assert sum(part["tokens"] for part in parts) == wanted
         assert sum(part["sum_nll"] for part in parts) == pytest.approx(totals.sum_nll)
     assert sum(count for _, count in outcome.report.histogram) == 15
+    ends = [*outcome.report.highest, *reversed(outcome.report.lowest)]
+    assert [row.mean_nll for row in ends] == sorted((row.mean_nll for row in ends), reverse=True)
+    assert len(ends) == 15, "with few rows none stands at both ends"
 
 
 def test_kinds_turns_and_messages_of_a_tool_conversation() -> None:

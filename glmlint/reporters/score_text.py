@@ -29,8 +29,10 @@ WORDS: Final = {
         "rows": "Mean loss of rows",
         "probe": "The first rows under each recipe (nats)",
         "least": "{recipe} costs the model least.",
-        "highest": "Highest rows, by z within their group",
-        "lowest": "Lowest rows, by z within their group",
+        "highest": "Highest rows, {by}",
+        "lowest": "Lowest rows, {by}",
+        "by_z": "by z within their group",
+        "by_mean": "by mean (too few rows to judge)",
         "findings": "Findings",
         "more": "and {count} more",
         "tokens": "tokens",
@@ -68,8 +70,10 @@ WORDS: Final = {
         "rows": "样本平均损失的分布",
         "probe": "前若干行在各 recipe 下的损失（nat）",
         "least": "{recipe} 的损失最低。",
-        "highest": "组内 z 值最高的样本",
-        "lowest": "组内 z 值最低的样本",
+        "highest": "损失最高的样本（{by}）",
+        "lowest": "损失最低的样本（{by}）",
+        "by_z": "按组内 z 值",
+        "by_mean": "按均值：样本太少，无法比较",
         "findings": "发现",
         "more": "另有 {count} 条",
         "tokens": "token 数",
@@ -124,8 +128,10 @@ def score_text(
             _groups(console, report, words)
         _histogram(console, report, words)
         _probe(console, report, words)
-        _ends(console, words["highest"], report.highest, words)
-        _ends(console, words["lowest"], report.lowest, words)
+        judged = any(row.z is not None for row in (*report.highest, *report.lowest))
+        by = words["by_z" if judged else "by_mean"]
+        _ends(console, words["highest"].format(by=by), report.highest, words)
+        _ends(console, words["lowest"].format(by=by), report.lowest, words)
     _findings(console, report, words, max_findings)
     for warning in report.warnings:
         console.print(Text(f"! {warning}", style="yellow"))

@@ -164,8 +164,9 @@ def conclude(
         exit_code = exit_code or 1
     scorable = sum(1 for row in data.rows if len(row.places))
     partial = {"scored": len(judged), "of": scorable} if exit_code in (2, 130) else None
-    ordered = sorted(rows, key=_scale)
-    ends = min(ODD_ROWS, len(ordered))
+    ordered = sorted(rows, key=_scale if usual else lambda one: one.mean_nll)
+    high = min(ODD_ROWS, (len(ordered) + 1) // 2)
+    low = min(ODD_ROWS, len(ordered) - high)
     report = ScoreReport(
         glmlint=glmlint.__version__,
         model=options.model,
@@ -194,8 +195,8 @@ def conclude(
             else {},
         },
         histogram=stats.histogram(summary.row_means),
-        highest=[_odd(one, texts) for one in reversed(ordered[len(ordered) - ends :])],
-        lowest=[_odd(one, texts) for one in ordered[:ends]],
+        highest=[_odd(one, texts) for one in reversed(ordered[len(ordered) - high :])],
+        lowest=[_odd(one, texts) for one in ordered[:low]],
         reference=_excess(reference, rows),
         plan=asdict(size) if size else {},
         partial=partial,
@@ -207,11 +208,8 @@ def conclude(
     return Outcome(report, judged, data, not_finite)
 
 
-def _scale(one: Judged) -> tuple[bool, float]:
-    # rows too short to be judged stand between the ends
-    if one.z is not None:
-        return (one.z > 0, one.z)
-    return (False, 0.0)
+def _scale(one: Judged) -> float:
+    return one.z or 0.0  # rows too short to be judged stand between the ends
 
 
 def _told(hit: findings.Hit, options: ScoreOptions) -> Finding:
