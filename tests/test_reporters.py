@@ -21,7 +21,7 @@ from glmlint.check import check_lines
 from glmlint.finish import Result, finish
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
-from glmlint.reporters import base, catalogue, figures, github
+from glmlint.reporters import base, catalogue, figures, github, words
 from glmlint.reporters.tables import breaks, shortened, wrap
 from glmlint.reporters.text_tables import edges_with
 from glmlint.reporters.visible import visible
@@ -190,7 +190,7 @@ def test_jsonl_is_one_finding_a_line_and_a_summary() -> None:
     result = example_run()
     lines = [json.loads(line) for line in printed(result, "jsonl").splitlines()]
     assert [line["type"] for line in lines] == ["finding"] * len(result.findings) + ["summary"]
-    assert lines[-1]["totals"]["samples"] == 12
+    assert lines[-1]["totals"]["samples"] == result.totals.samples
     assert "findings" not in lines[-1]
 
 
@@ -425,6 +425,17 @@ def test_one_and_several_differ_in_english() -> None:
     assert counted(1, "error", "zh") == "1 个错误"
 
 
+def test_both_languages_have_the_same_fields() -> None:
+    several = [text for pair in words.COUNTED.values() for text in pair]
+    for text in [
+        *words.WORDS.values(),
+        *words.SEVERITY.values(),
+        *words.ORIGINS.values(),
+        *several,
+    ]:
+        assert set(re.findall(r"{(\w+)}", text.en)) == set(re.findall(r"{(\w+)}", text.zh))
+
+
 # --- the verdict ---------------------------------------------------------------------------------
 
 
@@ -441,6 +452,9 @@ def test_the_verdict_says_what_to_do_next() -> None:
     assert "Nothing in these samples would be learned" in last(
         run({"a.jsonl": [GOOD]}, rules={}, max_length=3)
     )
+    both = last(run({"a.jsonl": [NULL]}, problems=[("x", "no such file")], fail_on="warning"))
+    assert "Not everything could be read (1)" in both
+    assert "start with a.jsonl:1" in both
     cut = last(run({"a.jsonl": [GOOD]}, rules={}, max_length=12))
     assert re.search(r"cuts \d+\.\d% of the supervised tokens: --max-length \d+ would keep", cut)
 
@@ -523,7 +537,7 @@ def test_show_colours_in_place_of_marks() -> None:
 @pytest.mark.parametrize("width", [60, 80])
 def test_show_fits_the_terminal(width: int, ids: bool, lang: str) -> None:
     plan = Plan(rules=default_rules(), lang=lang)
-    for line in range(1, 13):
+    for line in range(1, 16):
         text = shown(line, plan, width=width, ids=ids)
         assert [row for row in text.split("\n") if cell_len(row) > width] == []
 
@@ -573,11 +587,11 @@ def test_show_explains_a_line_that_is_not_there(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text(json.dumps(GOOD) + "\n\n" + json.dumps(GOOD) + "\n", encoding="utf-8")
     plan = Plan()
-    for line, words in (
+    for line, sentence in (
         (2, "the one before starts at line 1, the next at line 3"),
         (9, "its last sample starts at line 3"),
     ):
-        with pytest.raises(ShowError, match=words):
+        with pytest.raises(ShowError, match=sentence):
             look(str(file), line, plan, context_of(plan))
     with pytest.raises(ShowError, match=r"nowhere\.jsonl: "):
         look("nowhere.jsonl", 1, plan, context_of(plan))
@@ -642,7 +656,7 @@ def test_recipes_are_listed_with_source_and_date() -> None:
 
 def test_the_example_file_shows_several_findings_and_mostly_good_rows() -> None:
     result = example_run()
-    assert 8 <= result.totals.samples <= 12
+    assert 8 <= result.totals.samples <= 15
     assert result.totals.clean >= result.totals.samples / 2
     assert result.totals.truncated_samples == 1
     assert len(result.rule_counts) >= 3

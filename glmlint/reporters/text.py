@@ -7,8 +7,7 @@ from typing import IO
 from glmlint.finish import Result
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import budgets, lengths_of, quantiles
-from glmlint.reporters.verdict import assumed, mark, place, summary, verdict
-from glmlint.reporters.visible import visible
+from glmlint.reporters.verdict import assumed, mark, message, place, summary, verdict
 from glmlint.reporters.words import percent, say
 
 name = "text"
@@ -30,10 +29,8 @@ def _write_plain(result: Result, out: IO[str], options: ReporterOptions) -> None
             out.write(f"{number} {rule}\n")
     else:
         for finding in result.findings[: options.max_findings]:
-            message = visible(finding.message)
-            if finding.rows > 1:
-                message += say("stands-for", result.plan.lang, n=f"{finding.rows:,}")
-            out.write(f"{place(finding)}: {finding.severity} {finding.rule} {message}\n")
+            told = message(finding, result.plan.lang)
+            out.write(f"{place(finding)}: {finding.severity} {finding.rule} {told}\n")
     if options.quiet:
         return
     lines = [summary(result), *_length_lines(result), verdict(result), *assumed(result)]

@@ -23,7 +23,7 @@ from glmlint.reporters.tables import (
     print_wrapped,
     shortened,
 )
-from glmlint.reporters.verdict import assumed, mark, verdict
+from glmlint.reporters.verdict import assumed, mark, message, verdict
 from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import SEVERITY, percent, say
 
@@ -87,17 +87,18 @@ def _finding(
     console: Console, finding: Finding, lang: str, column: int, severity: int, helped: set[str]
 ) -> None:
     level = SEVERITY[finding.severity].say(lang)
-    first = Text(f"  {_place(finding):>{column}}  ", style="dim")
-    first.append(padded(level, severity) + "  ", style=STYLES[finding.severity])
-    indent = column + severity + 6
-    message = visible(finding.message)
-    if len(message) > LONGEST_MESSAGE:
-        message = message[: LONGEST_MESSAGE - 1] + "…"
-    if finding.rows > 1:
-        message += say("stands-for", lang, n=f"{finding.rows:,}")
-    first.append(finding.rule, style="bold")
+    first = Text.assemble(
+        (f"  {_place(finding):>{column}}  ", "dim"),
+        (padded(level, severity), STYLES[finding.severity]),
+        "  ",
+        (finding.rule, "bold"),
+    )
     console.print(first, soft_wrap=True)
-    print_wrapped(console, message, indent=indent)
+    indent = column + severity + 6
+    told = message(finding, lang)
+    if len(told) > LONGEST_MESSAGE:
+        told = told[: LONGEST_MESSAGE - 1] + "…"
+    print_wrapped(console, told, indent=indent)
     if finding.rule not in helped:
         helped.add(finding.rule)
         print_wrapped(

@@ -48,25 +48,27 @@ def summary(result: Result) -> str:
 def verdict(result: Result) -> str:
     """What to do next, in one line."""
     lang = result.plan.lang
-    text = _next_step(result)
-    if result.exit_code == 1:
-        text = f"{say('failed', lang)}{'' if lang == 'zh' else ' '}{text}"
-    return text
+    parts = []
+    if result.exit_code == 130:
+        parts.append(say("interrupted", lang))
+    elif result.problems:
+        parts.append(say("incomplete", lang, n=len(result.problems)))
+    elif result.exit_code == 1:
+        parts.append(say("failed", lang))
+    failing = [f for f in result.findings if RANK[f.severity] >= RANK[result.plan.fail_on]]
+    if failing:
+        worst = max(failing, key=lambda finding: RANK[finding.severity])
+        parts.append(say("fix-first", lang, counts=severity_counts(result), place=place(worst)))
+        if any(map(_safely_fixable, result.findings)):
+            parts.append(say("fixable", lang))
+    elif result.exit_code == 0:
+        parts.append(_next_step(result))
+    return ("" if lang == "zh" else " ").join(parts)
 
 
 def _next_step(result: Result) -> str:
+    """What is worth doing before a training that nothing stands against."""
     totals, plan, lang = result.totals, result.plan, result.plan.lang
-    if result.exit_code == 130:
-        return say("interrupted", lang)
-    if result.problems:
-        return say("incomplete", lang, n=len(result.problems))
-    failing = [f for f in result.findings if RANK[f.severity] >= RANK[plan.fail_on]]
-    if failing:
-        worst = max(failing, key=lambda finding: RANK[finding.severity])
-        text = say("fix-first", lang, counts=severity_counts(result), place=place(worst))
-        if any(map(_safely_fixable, result.findings)):
-            text += ("" if lang == "zh" else " ") + say("fixable", lang)
-        return text
     if not totals.samples:
         return say("no-samples", lang)
     if not totals.kept_supervised_tokens:
@@ -121,6 +123,14 @@ def assumed(result: Result) -> list[str]:
     if not context.tokenizer.exact:
         lines.append(say("inexact", lang))
     return lines
+
+
+def message(finding: Finding, lang: str) -> str:
+    """The finding's sentence, safe to print; it says how many rows it stands for."""
+    text = visible(finding.message)
+    if finding.rows > 1 and f"{finding.rows}" not in text:
+        text += say("stands-for", lang, n=f"{finding.rows:,}")
+    return text
 
 
 def place(finding: Finding) -> str:

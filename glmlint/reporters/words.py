@@ -39,8 +39,6 @@ WORDS: Final = {
     # tables
     "file": Text("File", "文件"),
     "samples": Text("Samples", "样本"),
-    "bad": Text("Findings", "有问题"),
-    "unreadable": Text("Unreadable", "不可读"),
     "tokens": Text("Tokens", "Token"),
     "trainable": Text("Trainable", "可训练"),
     "truncated": Text("Truncated", "被截断"),
@@ -115,11 +113,11 @@ WORDS: Final = {
     "dropped": Text("The trainer drops this sample: {reason}.", "训练脚本会丢弃这个样本：{reason}。"),
     # the verdict
     "interrupted": Text(
-        "Interrupted: this is what was found so far.", "已中断：以上是目前已发现的内容。"
+        "Interrupted: this is what was found so far.", "已中断：以上是目前发现的内容。"
     ),
     "incomplete": Text(
-        "Not everything could be read ({n}): see the messages above, then run again.",
-        "有 {n} 处无法读取：请看错误信息，处理后重新运行。",
+        "Not everything could be read ({n}); the rest was checked. Repair that and run again.",
+        "有 {n} 处无法读取，其余部分已检查。请处理后重新运行。",
     ),
     "no-samples": Text("No samples were found.", "没有找到样本。"),
     "fix-first": Text(
@@ -144,7 +142,6 @@ WORDS: Final = {
         "可以训练：{samples}，{tokens} 个受监督 token（占保留 token 的 {ratio}）。",
     ),
     "failed": Text("Fails.", "未通过。"),
-    "passed": Text("Passes.", "通过。"),
     "assumed": Text(
         "Assumed: recipe {recipe} ({recipe_from}) — {title}; template {template} "
         "({template_from}); tokenizer {tokenizer} ({tokenizer_from}); budget {budget} "
