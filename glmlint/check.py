@@ -30,6 +30,7 @@ from glmlint.sample import (
     read_strictly,
 )
 from glmlint.source import Chunk, InputFile, read_chunks, split_values
+from glmlint.textfacts import answer_facts, line_facts
 
 LOADER_ERROR: Final = "DatasetGenerationError"
 """What `datasets` raises on bytes that it can't read."""
@@ -109,17 +110,25 @@ def _message_keys(keys: tuple[str, ...]) -> int:
     return 0 if MESSAGE_KEYS.issuperset(keys) else Fact.KEYS
 
 
-def prepare(raw: bytes, line: int, context: Context, defect: Defect | None = None) -> Prepared:
+def prepare(
+    raw: bytes,
+    line: int,
+    context: Context,
+    defect: Defect | None = None,
+    facts: int | None = None,
+) -> Prepared:
     """Read one row and lay it out as the trainer does.
 
     Args:
         raw: the row's bytes, without line end.
         line: 1-based.
         defect: a fault that the source knows already.
+        facts: what `line_facts` says of the bytes, when it was asked.
     """
     if defect is not None and defect.rule != "not-jsonl":
         return Prepared(line, raw, Fact.DEFECT, None, None, defect, None, None, None)
-    facts = _byte_facts(raw)
+    if facts is None:
+        facts = line_facts([raw])[0]
     value: Any = UNSET
     sample: Sample | None
     try:
@@ -163,17 +172,6 @@ def prepare(raw: bytes, line: int, context: Context, defect: Defect | None = Non
     return prepared
 
 
-def _byte_facts(raw: bytes) -> int:
-    if b"\\u00" in raw:  # an escape may hide what is looked for
-        return Fact.CONTROL | Fact.THINK | Fact.CALLS
-    facts = 0
-    if b"<|" in raw or b"MASK]" in raw or b"op>" in raw:
-        facts = Fact.CONTROL
-    if b"think" in raw:
-        facts |= Fact.THINK
-    return facts
-
-
 def _good(sample: Sample, prepared: Prepared, context: Context) -> bool:
     """Whether the tool lists are in good shape too; sets the facts of the messages."""
     roles = []
@@ -188,8 +186,10 @@ def _good(sample: Sample, prepared: Prepared, context: Context) -> bool:
             facts |= Fact.CALLS
         if not message.content or message.content.isspace():
             facts |= Fact.EMPTY
-        elif message.role == "assistant" and message.content[0] in '{["':
-            facts |= Fact.CALLS
+        elif message.role == "assistant":
+            facts |= answer_facts(message.content)
+            if message.content[0] in '{["':
+                facts |= Fact.CALLS
     prepared.facts = facts | _turn_facts(tuple(roles))
     return True
 
@@ -214,6 +214,7 @@ def _lay_out_sample(sample: Sample, prepared: Prepared, context: Context) -> Non
 def _lay_out_value(prepared: Prepared, context: Context) -> None:
     """A row that breaks the schema: what the trainer makes of it all the same."""
     prepared.facts |= Fact.ODD | Fact.TOOLS | Fact.CALLS | Fact.ROLES | Fact.EMPTY | Fact.HISTORY
+    prepared.facts |= Fact.LOOP | Fact.PLACEHOLDER
     value = prepared.value
     if value is UNSET:
         value = read_strictly(prepared.raw)
@@ -247,8 +248,11 @@ def _lay_out_value(prepared: Prepared, context: Context) -> None:
 def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Prepared]:
     """Every row of a chunk; a line that holds several values gives several rows."""
     defects = chunk.defects
+    facts = line_facts(chunk.lines)
     for index, (raw, line) in enumerate(zip(chunk.lines, chunk.numbers, strict=True)):
-        prepared = prepare(raw, line, context, defects.get(index) if defects else None)
+        prepared = prepare(
+            raw, line, context, defects.get(index) if defects else None, facts[index]
+        )
         defect = prepared.defect
         if defect is not None and defect.rule == "invalid-json" and (parts := split_values(raw)):
             note = Defect("not-jsonl", {"kind": "several-on-a-line"}, line)

@@ -51,6 +51,16 @@ class Fact:
     """Two or more assistant messages."""
     NON_FINITE: Final = 1 << 13
     """NaN or an infinity."""
+    HIDDEN: Final = 1 << 14
+    """What may be an invisible or a damaged character."""
+    SECRET: Final = 1 << 15
+    """What may be the beginning of a key or token."""
+    PLACEHOLDER: Final = 1 << 16
+    """What may be a text that waits to be filled in."""
+    FENCE: Final = 1 << 17
+    """Three backticks."""
+    LOOP: Final = 1 << 18
+    """An answer whose last letters stand shortly before its end, too."""
 
 
 class Row:
@@ -134,6 +144,19 @@ class Row:
         """Ids, labels and owners of every token, before truncation. Needs `rendered`."""
         assert self.rendered is not None
         return sequence(self.rendered, self.context)
+
+    @cached_property
+    def texts(self) -> list[tuple[int, str, str]]:
+        """(index, role, content) of the messages that have text. None of a foreign row's."""
+        if self.sample is not None:
+            return [(i, m.role, m.content) for i, m in enumerate(self.sample.messages)]
+        if self.foreign:
+            return []
+        return [
+            (i, m["role"], m["content"])
+            for i, m in self.good_messages
+            if isinstance(m.get("role"), str) and isinstance(m.get("content"), str)
+        ]
 
     @cached_property
     def format(self) -> str | None:
