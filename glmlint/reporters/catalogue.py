@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MOST_EXAMPLES: Final = 3
 """Examples of each kind that `explain` prints; the rule's file has them all."""
 
+SHORT_LINE: Final = 68
+"""Characters of JSON that stay on one line."""
+
 LONGEST_EXAMPLE: Final = 24
 """Lines of one printed example row."""
 
@@ -124,7 +127,7 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
         if rule.opt_in or rule.family == "score":
             told.append(("on", say("opt-in", lang)))
         for key, text in told:
-            print_wrapped(console, f"{say(key, lang)}: {text}")
+            print_wrapped(console, f"{say(key, lang)}{_colon(lang)}{text}")
         _examples(console, say("bad-example", lang), rule.bad, lang, "red")
         _examples(console, say("good-example", lang), rule.good, lang, "green")
 
@@ -142,7 +145,7 @@ def _examples(
         head = Styled(title, style=f"bold {style}")
         if wrapped.plan:
             settings = ", ".join(f"{key} = {value}" for key, value in wrapped.plan.items())
-            head.append(f" ({say('with-settings', lang, settings=settings)})", style="dim")
+            head.append(say("with-settings", lang, settings=settings), style="dim")
         console.print(head)
         for row in wrapped.rows:
             for line in example_lines(row):
@@ -154,13 +157,29 @@ def example_lines(row: Any) -> list[str]:
     if isinstance(row, bytes):
         lines = [visible(row.decode("utf-8", "backslashreplace"))]
     else:
-        text = json.dumps(row, ensure_ascii=False)
-        if len(text) > 76:
-            text = json.dumps(row, ensure_ascii=False, indent=2)
-        lines = [visible(line) for line in text.split("\n")]
+        lines = [visible(line) for line in _pretty(row, "")]
     if len(lines) > LONGEST_EXAMPLE:
         lines = [*lines[: LONGEST_EXAMPLE - 1], "…"]
     return [line if len(line) <= 400 else line[:399] + "…" for line in lines]
+
+
+def _pretty(value: Any, head: str) -> list[str]:
+    """JSON with a container on one line where that is short, and one entry a line where not."""
+    text = json.dumps(value, ensure_ascii=False)
+    if len(head) + len(text) <= SHORT_LINE or not value or not isinstance(value, dict | list):
+        return [head + text]
+    if isinstance(value, dict):
+        entries = [
+            _pretty(entry, json.dumps(key, ensure_ascii=False) + ": ")
+            for key, entry in value.items()
+        ]
+    else:
+        entries = [_pretty(entry, "") for entry in value]
+    for entry in entries[:-1]:
+        entry[-1] += ","
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    inside = [f"  {line}" for entry in entries for line in entry]
+    return [head + opening, *inside, closing]
 
 
 def write_recipes(out: IO[str], form: str, lang: str, width: int, color: bool) -> None:
@@ -194,11 +213,20 @@ def write_recipes(out: IO[str], form: str, lang: str, width: int, color: bool) -
                 head.append(f"  ({say('default', lang)})", style="green")
             console.print(head)
             print_wrapped(console, _unfilled(recipe.title, lang), indent=2)
-            supervised = f"{say('supervises', lang)}: {_unfilled(recipe.supervises, lang)}"
+            supervised = (
+                f"{say('supervises', lang)}{_colon(lang)}{_unfilled(recipe.supervises, lang)}"
+            )
             print_wrapped(console, supervised, indent=2)
             print_wrapped(
-                console, f"{say('source', lang)}: {recipe.source}, {recipe.date}", "dim", indent=2
+                console,
+                f"{say('source', lang)}{_colon(lang)}{recipe.source}, {recipe.date}",
+                "dim",
+                indent=2,
             )
+
+
+def _colon(lang: str) -> str:
+    return "：" if lang == "zh" else ": "
 
 
 def _unfilled(text: Text, lang: str) -> str:

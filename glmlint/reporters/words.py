@@ -80,7 +80,7 @@ WORDS: Final = {
     "advises": Text("Advises", "建议"),
     "bad-example": Text("Reported", "会报告"),
     "good-example": Text("Not reported", "不会报告"),
-    "with-settings": Text("with {settings}", "设置：{settings}"),
+    "with-settings": Text(" (with {settings})", "（设置：{settings}）"),
     "source": Text("Source", "来源"),
     "supervises": Text("Supervises", "监督范围"),
     "default": Text("default", "默认"),
