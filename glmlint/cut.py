@@ -37,7 +37,7 @@ def cuts_an_answer(row: Row) -> int | None:
     None where the cut falls elsewhere, or takes the whole span or none of it. The label at t is
     set by the token at t - shift: those at the last kept and at the first lost place are compared.
     """
-    from glmlint.teaching import role_of
+    from glmlint.teaching import written_role
 
     if not (row.kept_supervised and row.lost_supervised):
         return None
@@ -48,4 +48,4 @@ def cuts_an_answer(row: Row) -> int | None:
     owner = int(tokens.owners[before - shift])
     if owner < 0 or owner != int(tokens.owners[after - shift]):
         return None
-    return owner if role_of(row, owner) == "assistant" else None
+    return owner if written_role(row, owner) == "assistant" else None

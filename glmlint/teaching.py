@@ -11,7 +11,7 @@ from glmlint.recipes.base import IGNORE_INDEX, ROLE_IDS
 from glmlint.row import Row
 
 
-def role_of(row: Row, index: int) -> Any:
+def written_role(row: Row, index: int) -> Any:
     """The role of a message as it is written; None where there is none."""
     if row.sample is not None:
         return row.sample.messages[index].role
@@ -33,7 +33,7 @@ def foreign_messages(row: Row) -> dict[int, int]:
     A label belongs to the message whose mask sets it. With a mask that lies one place behind the
     labels, the one token after an answer (its stop token) so is the answer's.
     """
-    foreign = [index for index in trained_messages(row) if role_of(row, index) != "assistant"]
+    foreign = [index for index in trained_messages(row) if written_role(row, index) != "assistant"]
     if not foreign:
         return {}
     tokens = row.token_row
@@ -58,7 +58,7 @@ def unstopped_answers(row: Row) -> Iterator[int]:
     pieces, trained, owners = rendered.pieces, rendered.trained, rendered.owners
     shift = row.context.recipe.shift
     for index in trained_messages(row):
-        if role_of(row, index) != "assistant":
+        if written_role(row, index) != "assistant":
             continue
         last = len(owners) - 1 - owners[::-1].index(index)
         closing = last
@@ -84,7 +84,7 @@ def prints_tools(row: Row, index: int) -> bool:
     else:
         message = row.messages[index]
         content = message.get("content") if isinstance(message, dict) else None
-    return headers > (1 if role_of(row, index) == "system" and content else 0)
+    return headers > (1 if written_role(row, index) == "system" and content else 0)
 
 
 def printed_text(row: Row) -> str:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
-from glmlint.teaching import foreign_messages, role_of
+from glmlint.teaching import foreign_messages, written_role
+from glmlint.turns import shown
 
 rule = Rule(
     name="combine-spill",
@@ -115,6 +116,6 @@ def check(row: Row) -> Iterator[Problem]:
             text="typed" if index == start else None,
             edits=cut if number == 0 and not typed else (),
             where=f"messages[{index}]",
-            role=role_of(row, index),
+            role=shown(written_role(row, index)),
             count=count,
         )

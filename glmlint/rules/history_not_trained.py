@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
-from glmlint.teaching import role_of, trained_messages
+from glmlint.teaching import trained_messages, written_role
 
 rule = Rule(
     name="history-not-trained",
@@ -85,7 +85,7 @@ def check(row: Row) -> Iterator[Problem]:
         return
     printed = {owner for owner in row.rendered.owners if owner >= 0}
     printed.difference_update(trained_messages(row))
-    count = sum(role_of(row, index) == "assistant" for index in printed)
+    count = sum(written_role(row, index) == "assistant" for index in printed)
     if count:
         # The row itself as the place: to look up a message's column costs more than the rest.
         yield rule.problem(once="history", count=count, recipe=row.context.recipe.name)

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from glmlint.finding import Pointer
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.rules.ignored_loss_field import LOSS_FIELDS
 from glmlint.sample import MESSAGE_KEYS, SILENT_KEYS
 from glmlint.turns import shown
 
@@ -91,9 +92,8 @@ rule = Rule(
     ),
 )
 
-_LOSS_KEYS: Final = ("loss", "loss_mask", "weight", "train", "trainable")
 _TOOL_KEYS: Final = ("tools", "functions", "tool_calls", "function_call", "tool_call_id")
-_OTHER_RULES: Final = frozenset((*_LOSS_KEYS, *_TOOL_KEYS, "reasoning_content"))
+_OTHER_RULES: Final = frozenset((*LOSS_FIELDS, *_TOOL_KEYS, "reasoning_content"))
 """Keys that rules of their own speak of."""
 
 _ROW_NAMES: Final = ("messages", "tools", "label", "source", "id")

@@ -1,4 +1,4 @@
-"""A message says by a key whether it should be trained, and the recipe does not read that key.
+"""A message or a row says by a key whether it should be trained, and the recipe does not read that key.
 
 `loss`, `loss_mask`, `weight`, `train`, `trainable` work in other trainers. The official scripts mask by
 role alone: an answer marked as bad is learned like any other. Where the mask happens to be what the key
@@ -18,7 +18,7 @@ from glmlint.teaching import trained_messages
 LOSS_FIELDS = (
     "loss", "loss_mask", "loss_scale", "loss_weight", "train", "trainable", "training", "weight",
 )  # fmt: skip
-"""Keys of a message by which one trainer or another switches its loss."""
+"""Keys of a message, or of a row, by which one trainer or another switches its loss."""
 
 rule = Rule(
     name="ignored-loss-field",
@@ -26,9 +26,9 @@ rule = Rule(
     severity="warning",
     when=Fact.KEYS,
     text=Text(
-        "{where} has the key {key!r}, which {recipe} does not read: the role alone decides "
+        "{recipe} does not read the key {key!r}: the role alone decides "
         "what is trained (rows: {rows})",
-        "{where} 带有 {recipe} 不读取的键 {key!r}：是否训练只由角色决定（共 {rows} 行）",
+        "{recipe} 不读取键 {key!r}：是否训练只由角色决定（共 {rows} 行）",
     ),
     variants={
         "trained": Text(
@@ -72,6 +72,13 @@ rule = Rule(
             plan={"recipe": "glm4-combine"},
         ),
         {
+            "weight": 0.5,
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello"},
+            ],
+        },
+        {
             "messages": [
                 {"role": "user", "content": "Hi", "train": False},
                 {"role": "assistant", "content": "Hello", "train": True},
@@ -81,7 +88,6 @@ rule = Rule(
     good=(
         {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
         {
-            "weight": 2,
             "messages": [
                 {"role": "user", "content": "Hi"},
                 {"role": "assistant", "content": "Hello"},
@@ -100,6 +106,8 @@ def check(row: Row) -> Iterator[Problem]:
             verdict = _verdict(row, message[key], index in trained)
             if key not in worst or worst[key][1] == "agrees" != verdict:
                 worst[key] = (index, verdict)
+    for key in sorted(unread.intersection(row.value if isinstance(row.value, dict) else ())):
+        yield rule.problem((key,), once=f"row {key}", key=key, recipe=row.context.recipe.name)
     for key, (index, verdict) in sorted(worst.items()):
         yield rule.problem(
             ("messages", index, key),

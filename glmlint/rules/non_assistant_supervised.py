@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
-from glmlint.teaching import foreign_messages, role_of
+from glmlint.teaching import foreign_messages, written_role
+from glmlint.turns import shown
 
 rule = Rule(
     name="non-assistant-supervised",
@@ -72,7 +73,7 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     for index, count in foreign_messages(row).items():
-        role = role_of(row, index)
+        role = shown(written_role(row, index))
         yield rule.problem(
             ("messages", index),
             once=f"role {role}" if row.foreign else None,

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
-from glmlint.teaching import role_of, unstopped_answers
+from glmlint.teaching import unstopped_answers, written_role
+from glmlint.turns import shown
 
 rule = Rule(
     name="stop-token-untrained",
@@ -93,5 +94,5 @@ def _next_role(row: Row, index: int) -> str | None:
     assert row.rendered is not None
     owners = row.rendered.owners
     later = [owner for owner in owners if owner > index]
-    role = role_of(row, min(later)) if later else None
-    return role if isinstance(role, str) else None
+    role = written_role(row, min(later)) if later else None
+    return shown(role) if isinstance(role, str) else None

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.turns import shown
 
 rule = Rule(
     name="trainer-raises",
@@ -53,5 +54,8 @@ rule = Rule(
 def check(row: Row) -> Iterator[Problem]:
     if row.error is not None and not row.memo.get("raises"):
         yield rule.problem(
-            row.error.at or (), exception=row.error.exception, detail=row.error.detail, raises=True
+            row.error.at or (),
+            raises=True,
+            exception=row.error.exception,
+            detail=shown(row.error.detail, 120),
         )
