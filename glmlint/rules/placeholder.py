@@ -1,0 +1,129 @@
+"""A text that was to be filled in and was not.
+
+The fields of a template (`{{name}}`, `<NAME>`), the words of the format's documentation
+(`<user prompt text>`), a whole message that says TODO: the model learns to write them. The sample
+data for a model's identity come with such fields, and are often trained as they are. Told once a
+file and text, with the number of messages. Code, tool calls and questions about templates are
+left alone, and so are blanks that the reader of a letter is to fill in (`[Your Name]`).
+
+Evidence: LLaMA-Factory's `identity.json` has `{{name}}` and `{{author}}`, ChatGLM-Efficient-Tuning's
+`self_cognition.json` has `<NAME>` and `<AUTHOR>`; the GLM-4 README's format block.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.textfacts import PLACEHOLDER_WORDS, bare
+
+rule = Rule(
+    name="placeholder",
+    family="content",
+    severity="warning",
+    when=Fact.PLACEHOLDER,
+    text=Text(
+        "{what} in messages[{index}] was to be filled in ({rows} in the file): "
+        "the model learns to write it",
+        "messages[{index}] 中的 {what} 本应替换（本文件共 {rows} 处）：模型会学到原样输出",
+    ),
+    help=Text(
+        "Replace it by what is meant, in the whole file, or drop these rows.",
+        "在整个文件中把它替换成真实内容，或删除这些行。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "Who are you?"},
+                {"role": "assistant", "content": "I am {{name}}, made by {{author}}."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "你是谁？"},
+                {"role": "assistant", "content": "您好，我是 <NAME>，由 <AUTHOR> 开发。"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "<user prompt text>"},
+                {"role": "assistant", "content": "<assistant response text>"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "写一首诗"},
+                {"role": "assistant", "content": "（待补充）"},
+            ]
+        },
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "Write a letter of thanks."},
+                {"role": "assistant", "content": "Thank you for your help.\n\n[Your Name]"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "Jinja 里怎么输出变量？"},
+                {"role": "assistant", "content": "写成 `{{ name }}` 即可。"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "What does <NAME> mean in this data?"},
+                {"role": "assistant", "content": "<NAME> stands where a name was removed."},
+            ]
+        },
+    ),
+)
+
+_FIELD: Final = re.compile(
+    r"\{\{ ?[A-Za-z][A-Za-z_ ]{0,24}\}\}"
+    r"|<(?:YOUR[_ ])?(?:NAME|AUTHOR|COMPANY|ORGANIZATION|DEVELOPER|MODEL|BOT|USER|EMAIL|PHONE|DATE)"
+    r"(?:[_ ]NAME)?>"
+    r"|[<\[](?:your |insert |the |add )?(?:answer|response|output|text|content|name) here[>\]]",
+)
+_DOCUMENTED: Final = re.compile(
+    r"<(?:system|user|observation|assistant) (?:prompt|response) text>|<tool (?:name|args)>"
+)
+"""The format block of the GLM-4 README."""
+_TEMPLATES: Final = re.compile(
+    r"templat|merge.?field|variable|placeholder|handlebars|jinja|mustache|模板|变量|占位|字段",
+    re.IGNORECASE,
+).search
+"""Where templates are the subject, their fields are no oversight."""
+
+
+def check(row: Row) -> Iterator[Problem]:
+    asked = ""
+    seen = set()
+    for index, role, text in row.texts:
+        for found in _DOCUMENTED.findall(text[:4096]):
+            seen.add((found, index))
+        if role != "assistant":
+            asked = text
+            continue
+        if len(text) <= 32 and bare(text) in PLACEHOLDER_WORDS and not _is_choice(asked, text):
+            seen.add((text.strip(), index))
+        elif text[:1] not in ("{", "[") and "```" not in text and not _TEMPLATES(asked + text):
+            for found in _FIELD.finditer(text):
+                if not _quoted(text, found) and found[0] not in asked:
+                    seen.add((found[0], index))
+    for what, index in sorted(seen, key=lambda item: (item[1], item[0])):
+        yield rule.problem(
+            ("messages", index, "content"), once=what, what=what, index=index
+        )  # fmt: skip
+
+
+def _is_choice(asked: str, answer: str) -> bool:
+    """Whether the question offers the word, as a list of labels does."""
+    return bare(answer) in asked.casefold()
+
+
+def _quoted(text: str, found: re.Match[str]) -> bool:
+    before, after = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
+    return before in ("`", "$", '"', "'") and after != "" and before != ""
