@@ -90,6 +90,8 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         role = message["role"]
         at = ("messages", index, "role")
+        if role in ("tool", "function") and at in row.named:  # `openai-tool-calls` has said it
+            continue
         meant, sure = _meant(role)
         text: str | None = None
         severity = "error"
