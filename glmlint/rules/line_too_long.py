@@ -42,7 +42,7 @@ rule = Rule(
         {
             "messages": [
                 {"role": "user", "content": "Hi"},
-                {"role": "assistant", "content": "Hello " * 2000},
+                {"role": "assistant", "content": "Hello " * 20},
             ]
         },
     ),
