@@ -737,6 +737,22 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="signals are a matter of POSIX")
+def test_an_interrupted_run_leaves_no_trace(tmp_path: Path) -> None:
+    target = tmp_path / "b.jsonl"
+    target.write_bytes(OLD)
+    main = "from glmlint.convert.command import convert; convert()"
+    command = [sys.executable, "-c", main, "-", "--to", "glm4", "-o", str(target)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not list(tmp_path.glob(".*.tmp")):
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+    assert (process.returncode, target.read_bytes()) == (130, OLD)
+    assert told == b"Error: interrupted: nothing was replaced\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["b.jsonl"]
+
+
 LONG = "long " * 2000
 LONG_ALPACA = json.dumps({"instruction": LONG, "output": "a"}).encode() + b"\n"
 LONG_AS_GLM = AS_GLM.replace(b'"q"', json.dumps(LONG).encode())

@@ -7,7 +7,7 @@ from typing import Any
 from glmlint.convert import kinds
 from glmlint.convert.base import Format, GlmRow, Notes, Refused
 from glmlint.convert.chat import LOSS_KEYS, note_marks, read_chat, read_turns
-from glmlint.convert.sharegpt import is_object, note_leftovers
+from glmlint.convert.sharegpt import is_object, note_leftovers, only_for_tools
 from glmlint.formats import TURN_KEYS
 
 
@@ -34,8 +34,8 @@ def write(row: GlmRow, notes: Notes) -> dict[str, Any]:
         first = index == 0 and role == "system"
         if first:
             tools = message.get("tools") or []
-        if first and tools and not content:
-            continue  # it stands there for the tools' sake
+        if first and only_for_tools(row["messages"]):
+            continue
         note_leftovers(message, first, notes, *at)
         kept = {key: message[key] for key in LOSS_KEYS if key in message}
         if role == "observation":

@@ -203,7 +203,7 @@ def write_atomically(path: Path, pieces: Iterable[bytes], wanted: Callable[[], b
         with path.open("wb") as stream:
             _write(stream, path, pieces)
         return True
-    beside = path.with_name(f".{path.name[:80]}.{uuid.uuid4().hex}.tmp")
+    beside = path.with_name(f".glmlint-{uuid.uuid4().hex}.tmp")
     # Not through `tempfile`: a new file is to have the mode that the user's umask gives.
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:

@@ -32,8 +32,8 @@ def write(row: GlmRow, notes: Notes) -> dict[str, Any]:
         first = index == 0 and message["role"] == "system"
         if first:
             tools = message.get("tools") or []
-        if first and tools and not message["content"]:
-            continue  # it stands there for the tools' sake
+        if first and only_for_tools(row["messages"]):
+            continue
         turns.append(_turn(message, notes, *at))
         note_leftovers(message, first, notes, *at)
     out: dict[str, Any] = {}
@@ -65,6 +65,17 @@ def _turn(message: dict[str, Any], notes: Notes, *at: str | int) -> dict[str, An
     # The arguments go in as they are written, so that no byte of them changes.
     value = f'{{"name": {dump(name)}, "arguments": {content}}}'
     return {"from": "function_call", "value": value, **kept}
+
+
+def only_for_tools(messages: list[dict[str, Any]]) -> bool:
+    """Whether the first message is there for its tools alone: a reader makes it again.
+
+    Not where another system message follows, on which a reader would put the tools.
+    """
+    first = messages[0]
+    if first.keys() != {"role", "content", "tools"} or first["content"] or not first["tools"]:
+        return False
+    return len(messages) < 2 or messages[1]["role"] != "system"
 
 
 def is_object(text: str) -> bool:
