@@ -452,6 +452,8 @@ def test_the_verdict_says_what_to_do_next() -> None:
     assert "Nothing in these samples would be learned" in last(
         run({"a.jsonl": [GOOD]}, rules={}, max_length=3)
     )
+    unkept = run({"a.jsonl": [NULL]}, fail_on="warning", max_findings=0)
+    assert "Fails. 1 warning." in last(unkept) or "Fails. 2 warnings." in last(unkept)
     both = last(run({"a.jsonl": [NULL]}, problems=[("x", "no such file")], fail_on="warning"))
     assert "Not everything could be read (1)" in both
     assert "start with a.jsonl:1" in both

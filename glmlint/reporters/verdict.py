@@ -63,6 +63,8 @@ def verdict(result: Result) -> str:
             parts.append(say("fixable", lang))
     elif result.exit_code == 0:
         parts.append(_next_step(result))
+    else:  # what fails is not among the findings that were kept
+        parts.append(severity_counts(result) + ("。" if lang == "zh" else "."))
     return ("" if lang == "zh" else " ").join(parts)
 
 
