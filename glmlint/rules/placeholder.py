@@ -99,17 +99,18 @@ _TEMPLATES: Final = re.compile(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    asked = ""
+    asked, templates = "", False
     seen = set()
     for index, role, text in row.texts:
         for found in _DOCUMENTED.findall(text[:4096]):
             seen.add((found, index))
         if role != "assistant":
-            asked = text
+            asked = text[-4096:]
+            templates = bool(_TEMPLATES(asked))
             continue
         if len(text) <= 32 and bare(text) in PLACEHOLDER_WORDS and not _is_choice(asked, text):
             seen.add((text.strip(), index))
-        elif text[:1] not in ("{", "[") and "```" not in text and not _TEMPLATES(asked + text):
+        elif not (templates or text[:1] in ("{", "[") or "```" in text or _TEMPLATES(text)):
             for found in _FIELD.finditer(text):
                 if not _quoted(text, found) and found[0] not in asked:
                     seen.add((found[0], index))

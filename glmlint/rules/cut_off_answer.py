@@ -1,0 +1,94 @@
+"""The row's last answer ends in the middle of a sentence.
+
+The model that wrote it ran into its limit of tokens, or an export cut a column. The stop token
+stands behind the cut all the same, and so the model learns to stop in mid-sentence. Only ends that
+no sentence has are told: a comma, an opening bracket, a word such as "the" or 与 with which nobody
+stops. Answers of a few words are left alone, and so are tool calls and code.
+
+Evidence: rows of distilled data that end at the teacher's `max_tokens`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from glmlint.rules.base import Problem, Row, Rule, Text
+
+rule = Rule(
+    name="cut-off-answer",
+    family="content",
+    severity="info",
+    text=Text(
+        "messages[{index}] ends in mid-sentence (“…{end}”): the model learns to stop there",
+        "messages[{index}] 在句子中间结束（“…{end}”）：模型会学到在这里停下",
+    ),
+    help=Text("Write the rest, or drop the row.", "补全回答，或删除这一行。"),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "Tell me about Paris."},
+                {
+                    "role": "assistant",
+                    "content": "Paris is the capital of France. It lies on the Seine, and it is "
+                    "known all over the world for the",
+                },
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "介绍一下长城。"},
+                {
+                    "role": "assistant",
+                    "content": "长城是中国古代的军事防御工程，修建历史长达两千多年。它东起山海关，西至嘉峪关，"
+                    "是世界上最长的城墙，并且",
+                },
+            ]
+        },
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "法国的首都是？"},
+                {"role": "assistant", "content": "巴黎，它是法国的"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "Name three fruits."},
+                {
+                    "role": "assistant",
+                    "content": "Here are three fruits that you can find in most markets:\n- apple\n"
+                    "- pear\n- plum",
+                },
+            ]
+        },
+    ),
+)  # fmt: skip
+
+_SHORTEST: Final = 40
+_END: Final = re.compile(
+    r"(?:[,，、(（\[【《“‘]"
+    r"|\b(?:the|a|an|of|and|or|to|in|with|for|from|by|that|which|is|are|was|were|as|at|its|their"
+    r"|your|our|because|but|if|than|this|these)"
+    r"|[和与或及在把被让将对从向于而且为])\Z"
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    last = None
+    for index, role, text in row.texts:
+        if role == "assistant":
+            last = (index, text)
+    if last is None:
+        return
+    index, text = last
+    end = text[-64:].rstrip()
+    if len(text) < _SHORTEST or text[:1] in ("{", "[") or not _END.search(end):
+        return
+    # Of a block of code, a table or a poem nobody can say where it ends.
+    line = text.rstrip().rpartition("\n")[2].lstrip()
+    if "```" in text or len(line) < 12 or line[:1] in "|>#-*" or line.startswith("    "):
+        return
+    yield rule.problem(("messages", index, "content"), index=index, end=end[-20:].strip())

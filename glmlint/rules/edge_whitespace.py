@@ -1,0 +1,85 @@
+"""An answer that begins or ends with white space.
+
+A leading blank or line break is a token that the model learns to write first: under the Jinja
+template it even merges with the line break of the header into another token, which the model never
+sees when it is asked to answer. A trailing one stands before the stop token, so that the model
+learns to end on it.
+
+Evidence: docs/recipes.md, section 0.4: a content that begins with a line break merges with the
+header's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.rules.base import Edit, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="edge-whitespace",
+    family="content",
+    severity="info",
+    fix="unsafe",
+    text=Text(
+        "messages[{index}] begins with white space ({shown}): the model learns to write it first",
+        "messages[{index}] 以空白开头（{shown}）：模型会学到先输出空白",
+    ),
+    variants={
+        "end": Text(
+            "messages[{index}] ends with white space ({shown}): the model learns to write it "
+            "before it stops",
+            "messages[{index}] 以空白结尾（{shown}）：模型会学到在停止前输出空白",
+        ),
+    },
+    help=Text("Strip it (`--unsafe-fixes` does).", "去掉首尾空白（--unsafe-fixes 可以做到）。"),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": " Hello"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "你好"},
+                {"role": "assistant", "content": "你好！\n"},
+            ]
+        },
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": " 你好\n"},
+                {"role": "assistant", "content": "你好！\n\n很高兴见到你。"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "   "},
+            ]
+        },
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    for index, role, text in row.texts:
+        if role != "assistant" or not (text[:1].isspace() or text[-1:].isspace()):
+            continue
+        inner = text.strip()
+        if not inner:  # `empty-content` says so
+            continue
+        at = ("messages", index, "content")
+        edits = (Edit("replace", at, inner),)
+        if text[0].isspace():
+            shown = _shown(text[: len(text) - len(text.lstrip())])
+            yield rule.problem(at, index=index, shown=shown, edits=edits)
+        else:
+            shown = _shown(text[len(text.rstrip()) :])
+            yield rule.problem(at, text="end", index=index, shown=shown, edits=edits)
+
+
+def _shown(blank: str) -> str:
+    short = blank[:6].encode("unicode_escape").decode().replace(" ", "␠")
+    return short if len(blank) <= 6 else short + "…"

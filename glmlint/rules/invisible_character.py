@@ -1,0 +1,207 @@
+"""Characters that nobody sees, or that a wrong decoding left behind.
+
+Zero-width and control characters become tokens of their own: they split words, make equal texts
+unequal, and the model learns to write them. Direction marks can hide what code does. U+FFFD and
+mojibake (`Ã©`, `ä½ å¥½`, `锟斤拷`) stand where the real text was lost or misread. A form feed or a
+backspace before letters is the rest of LaTeX that somebody put into JSON without escaping it:
+`\\frac` has become a form feed and `rac`.
+
+Left alone: joiners (ZWJ, ZWNJ), which scripts and emoji need; direction marks beside Hebrew or
+Arabic letters; zero-width spaces in Thai, Khmer, Burmese and Lao, where they part words; tags of
+flag emoji; tabs and line ends.
+
+Evidence: U+FFFD stands in published demo data (6 of 300 rows of one file); mojibake is proved by
+undoing it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+from glmlint.rules.base import Edit, Fact, Pointer, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="invisible-character",
+    family="content",
+    severity="warning",
+    when=Fact.HIDDEN,
+    fix="safe",
+    text=Text(
+        "messages[{index}] has {name} ({count} such characters): nobody sees it, the model learns it",
+        "messages[{index}] 中有 {name}（这类字符共 {count} 个）：人看不见，模型却会学到",
+    ),
+    variants={
+        "lost": Text(
+            "messages[{index}] has U+FFFD ({count} times): "
+            "bytes were lost when the text was decoded",
+            "messages[{index}] 中有 U+FFFD（共 {count} 个）：文本解码时丢失了字节",
+        ),
+        "misread": Text(
+            "messages[{index}] has “{name}” where “{meant}” was meant ({count} times): "
+            "UTF-8 was read as another encoding",
+            "messages[{index}] 中的“{name}”本应是“{meant}”（共 {count} 处）：UTF-8 被当成了别的编码",
+        ),
+        "latex": Text(
+            "messages[{index}] has {name} before “{meant}” ({count} times): "
+            "a LaTeX command whose backslash was not escaped in JSON",
+            "messages[{index}] 中“{meant}”之前是 {name}（共 {count} 处）：LaTeX 命令的反斜杠没有在 JSON 中转义",
+        ),
+    },
+    help=Text(
+        "Remove it (`--fix` does); damaged text has to be exported or decoded again.",
+        "删除它（--fix 可以做到）；损坏的文本需要重新导出或解码。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "Hello\u200b world"},
+                {"role": "assistant", "content": "Hi."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "你好"},
+                {"role": "assistant", "content": "你\ufeff好！\u202e"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "介绍一下自己"},
+                {"role": "assistant", "content": "我是锟斤拷锟斤拷"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "What is a cafÃ©?"},
+                {"role": "assistant", "content": "A place for coffee \ufffd and cake."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "Half as a fraction?"},
+                {"role": "assistant", "content": "$\frac{1}{2}$"},
+            ]
+        },
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "一家人的表情？"},
+                {"role": "assistant", "content": "👨\u200d👩\u200d👧，🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f\t没问题\r\n"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "Dites « café » à Noël – déjà vu : 25 °C, ÀÉ"},
+                {"role": "assistant", "content": "שלום\u200f می\u200cخواهم"},
+            ]
+        },
+    ),
+)  # fmt: skip
+
+_HIDDEN: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb]|(?<![\U0001f3f4\U000e0000-\U000e007f])[\U000e0000-\U000e007f]+"
+)
+_EATEN: Final = re.compile("([\x08\x0c])([a-z]{1,12})")
+_MISREAD: Final = re.compile(
+    # What is left of 2, 3 and 4 bytes of UTF-8 in Latin-1 or Windows-1252.
+    r"(?:[ÂÃ][\xa1-\xba\xbc-\xbf]|Â\xa0|[á-ï][{c}]{{2}}|ð[{c}]{{3}}|锟斤拷?)+".format(
+        c="\x80-\xbf–—‘’‚“”„†‡•…‰‹›€™ŒœŠšŽžŸƒˆ˜"
+    )
+)
+_C1: Final = re.compile("[\x80-\x9f]")
+_RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_WITHOUT_SPACES: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+_DIRECTION: Final = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BREAKS: Final = re.compile("\n*[\x0b\x0c]+\n*")
+_COLOUR: Final = re.compile("\x1b\\[[0-9;?]{0,24}[A-Za-z]")
+
+_CUT_QUOTES: Final = frozenset("\x13\x14\x18\x19\x1c\x1d")
+"""The low bytes of – — ‘ ’ “ ”."""
+_ENCODING: Final = re.compile(r"encod|utf-?8|mojibake|unicode|编码|乱码", re.IGNORECASE).search
+
+_NAMES: Final = {0x7F: "DELETE", 0x1B: "ESCAPE", 0x00: "NULL", 0x08: "BACKSPACE", 0x0C: "FORM FEED",
+                 0x0B: "VERTICAL TAB"}  # fmt: skip
+
+
+def check(row: Row) -> Iterator[Problem]:
+    for index, _, text in row.texts:
+        if text.isascii() and not _HIDDEN.search(text):
+            continue
+        at = ("messages", index, "content")
+        if eaten := _EATEN.findall(text):
+            char, letters = eaten[0]
+            yield rule.problem(
+                at, text="latex", index=index, count=len(eaten), name=_name(char), meant=letters
+            )
+        elif found := _hidden(text):
+            yield rule.problem(
+                at, index=index, name=_name(found[0]), count=len(found),
+                edits=_removal(at, text, set(found)),
+            )  # fmt: skip
+        if lost := text.count("\ufffd"):
+            yield rule.problem(at, text="lost", index=index, count=lost)
+        if (misread := _misread(text)) and not any(_ENCODING(other) for _, _, other in row.texts):
+            name, meant = misread[0]
+            yield rule.problem(
+                at, text="misread", index=index, count=len(misread), name=name[:20], meant=meant[:20]
+            )  # fmt: skip
+
+
+def _hidden(text: str) -> list[str]:
+    """The characters to report, in order."""
+    found = [char for part in _HIDDEN.findall(text) for char in part]
+    if found and _RIGHT_TO_LEFT.search(text):
+        found = [char for char in found if char not in _DIRECTION]
+    if "\u200b" in found and _WITHOUT_SPACES.search(text):
+        found = [char for char in found if char != "\u200b"]
+    return found
+
+
+def _removal(at: Pointer, text: str, chars: set[str]) -> tuple[Edit, ...]:
+    """The edit that takes these characters out; breaks of pages become breaks of lines.
+
+    None where a control character is the rest of a dash or of a quotation mark.
+    """
+    if chars & _CUT_QUOTES:
+        return ()
+    text = _BREAKS.sub("\n", _COLOUR.sub("", text))
+    return (Edit("replace", at, text.translate(dict.fromkeys(map(ord, chars)))),)
+
+
+def _misread(text: str) -> list[tuple[str, str]]:
+    """(text, what it was) of each place where UTF-8 was decoded as something else."""
+    found = []
+    for match in _MISREAD.finditer(text):
+        part = match[0]
+        if "锟" in part:
+            found.append((part, "\ufffd"))
+            continue
+        try:
+            meant = b"".join(map(_byte, part)).decode()
+        except UnicodeError:
+            continue
+        # Two letters that happen to be UTF-8 are no proof; a quotation mark or a word is.
+        if meant.isprintable() or "\xa0" in meant or "\ufeff" in meant:
+            found.append((part, meant))
+    if not found and (odd := _C1.findall(text)):
+        # C1 controls are what Windows-1252 has quotation marks and dashes for.
+        found = [(f"U+{ord(c):04X}", c.encode("latin-1").decode("cp1252", "replace")) for c in odd]
+    return found
+
+
+def _byte(char: str) -> bytes:
+    try:
+        return char.encode("cp1252")
+    except UnicodeEncodeError:
+        return char.encode("latin-1")
+
+
+def _name(char: str) -> str:
+    code = ord(char)
+    name = _NAMES.get(code) or unicodedata.name(char, "a control character")
+    return f"U+{code:04X} {name}"

@@ -1,0 +1,112 @@
+"""The answer is in another script than its question.
+
+A Chinese question with an English answer, or the reverse: most often a row of another data set, or
+a translation that stopped half way. The model learns to change the language unasked. Told once a
+file and direction, with the number of rows; where the question names a language or asks for a
+translation, for code or for a rewriting, nothing is told. Short questions and answers are left
+alone.
+
+Evidence: mixed exports, in which one part was translated and the other was not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from glmlint.rules.base import Problem, Row, Rule, Text
+
+rule = Rule(
+    name="language-mismatch",
+    family="content",
+    severity="info",
+    text=Text(
+        "messages[{index}] is in {answered}, its question in {asked} "
+        "({rows} such rows in the file)",
+        "messages[{index}] 用{answered}回答了{asked}提问（本文件共 {rows} 行）",
+    ),
+    help=Text(
+        "Translate one of the two, or say in the question which language is wanted.",
+        "翻译其中一方，或在问题里写明要用的语言。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "请介绍一下太阳系里最大的行星是哪一颗，有什么特点？"},
+                {
+                    "role": "assistant",
+                    "content": "Jupiter is the largest planet of the solar system, with a mass more "
+                    "than twice that of all others.",
+                },
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "Which planet is the largest one in the solar system?"},
+                {"role": "assistant", "content": "木星是太阳系里最大的行星，质量是其他行星总和的两倍多。"},
+            ]
+        },
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "请把下面这句话翻译成英文：木星是太阳系里最大的行星。"},
+                {
+                    "role": "assistant",
+                    "content": "Jupiter is the largest planet in the whole of the solar system.",
+                },
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "Which planet is the largest one in the solar system?"},
+                {"role": "assistant", "content": "Jupiter is the largest one."},
+            ]
+        },
+    ),
+)  # fmt: skip
+
+_HAN: Final = re.compile("[\u3400-\u9fff]")
+_LATIN: Final = re.compile("[A-Za-z]")
+_WORDS: Final = re.compile("[A-Za-z]{2,}")
+_NAMES_A_LANGUAGE: Final = re.compile(
+    r"translat|english|chinese|mandarin|language|pinyin|code|python|sql|java|html|regex"
+    r"|翻译|译[成为]|英[文语]|中文|汉语|语言|代码|程序|编写|改写|单词|拼音|成语|古诗|诗",
+    re.IGNORECASE,
+).search
+_MOST: Final = 2048
+"""Characters of a text that are looked at."""
+_TEXTS: Final = {"han": Text("Chinese", "中文"), "latin": Text("English", "英文")}
+
+
+def check(row: Row) -> Iterator[Problem]:
+    asked, open_question = "", False
+    seen = set()
+    for index, role, text in row.texts:
+        if role == "user":
+            asked = _script(text)
+            open_question = bool(asked) and not _NAMES_A_LANGUAGE(text)
+        elif role == "observation":
+            open_question = False
+        elif role == "assistant" and open_question and text[:1] not in ("{", "["):
+            answered = _script(text)
+            if answered and answered != asked and (asked, answered) not in seen:
+                seen.add((asked, answered))
+                lang = row.plan.lang
+                yield rule.problem(
+                    ("messages", index, "content"), once=f"{asked}-{answered}", index=index,
+                    asked=_TEXTS[asked].say(lang), answered=_TEXTS[answered].say(lang),
+                )  # fmt: skip
+
+
+def _script(text: str) -> str:
+    """ "han", "latin", or "" where a text is short, mixed or in another script."""
+    text = text[:_MOST]
+    if "```" in text:
+        return ""
+    han = 0 if text.isascii() else len(_HAN.findall(text))
+    if han >= 10 and han * 3 > len(_WORDS.findall(text)) * 10:
+        return "han"
+    latin = len(_LATIN.findall(text))
+    return "latin" if latin >= 30 and not han and latin * 2 > len(text) else ""

@@ -1,0 +1,157 @@
+"""A key or token in a text of the conversation.
+
+What stands in the training data, a model can be made to say: a key in an answer is learned as text
+to write, one in a question or a tool result is in every copy of the data. Only forms that cannot
+be anything else are looked for (AWS, GitHub, GitLab, OpenAI, Slack, Stripe, SendGrid, PyPI, npm,
+Azure storage, private keys with their body, signed JSON Web Tokens), and `detect-secrets` has to
+agree; examples from documentation (`AKIA…EXAMPLE`, runs of x) are left alone. An error where an
+answer holds it, a warning elsewhere and for JSON Web Tokens, which expire. The secret itself is
+never shown.
+
+Needs `pip install "glmlint[secrets]"`; without it the rule says once a file that it could not look.
+
+Evidence: keys in published chat data; detect-secrets 1.5.0 (Yelp) for the forms.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Final
+
+from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="secret",
+    family="content",
+    severity="error",
+    when=Fact.SECRET,
+    fix="unsafe",
+    text=Text(
+        "messages[{index}] holds a secret ({kind}, {size} characters): the model learns to write it",
+        "messages[{index}] 中有密钥（{kind}，{size} 个字符）：模型会学到原样输出",
+    ),
+    variants={
+        "context": Text(
+            "messages[{index}] holds a secret ({kind}, {size} characters): "
+            "whoever has the data has the key",
+            "messages[{index}] 中有密钥（{kind}，{size} 个字符）：拿到数据的人就拿到了密钥",
+        ),
+        "missing": Text(
+            "{rows} texts look like secrets and were not examined: detect-secrets is not installed",
+            "有 {rows} 处文本形似密钥，但未安装 detect-secrets，无法确认",
+        ),
+    },
+    help=Text(
+        "Revoke the key, then replace it by a dummy (`--unsafe-fixes` does).",
+        "先吊销该密钥，再替换成假的（--unsafe-fixes 可以做到）。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "Which key do we use?"},
+                {"role": "assistant", "content": "AKIA" + "Q3EGRLK7W2ZVX5TN"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "我的令牌是 ghp_" + "9fK2mQx7LpR4tVb8NcY3wZ6sHd1jGa5eTu0o"},
+                {"role": "assistant", "content": "请立刻吊销它。"},
+            ]
+        },
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "What does an AWS key look like?"},
+                {"role": "assistant", "content": "AKIAIOSFODNN7EXAMPLE"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "GitHub 令牌是什么样子？"},
+                {"role": "assistant", "content": "ghp_" + "x" * 36 + "，以 ghp_ 开头。"},
+            ]
+        },
+    ),
+)  # fmt: skip
+
+# Each begins at the edge of a word and takes all it can: work grows with the text only.
+_FORMS: Final = (
+    # (what it looks like, module and class of detect-secrets)
+    (r"(?<![0-9A-Za-z])A[KS]IA[0-9A-Z]{16}(?![0-9A-Za-z])", "aws.AWSKeyDetector"),
+    (r"(?<![0-9A-Za-z_])gh[pousr]_[0-9A-Za-z]{36}(?![0-9A-Za-z])", "github_token.GitHubTokenDetector"),
+    (r"(?<![\w-])glpat-[\w-]{20,50}+(?![\w-])", "gitlab_token.GitLabTokenDetector"),
+    (r"(?<![\w-])sk-[\w-]{40,250}+(?![\w-])", "openai.OpenAIDetector"),
+    (r"(?<![\w-])xox[abposr]-[\w-]{20,250}+", "slack.SlackDetector"),
+    (r"(?<![0-9A-Za-z])[rs]k_live_[0-9A-Za-z]{24,128}+", "stripe.StripeDetector"),
+    (r"(?<![\w.-])SG\.[\w-]{22}\.[\w-]{43}(?![\w-])", "sendgrid.SendGridDetector"),
+    (r"(?<![\w-])pypi-AgE[\w-]{80,400}+", "pypi_token.PypiTokenDetector"),
+    (r"//[\w.-]{3,100}/:_authToken=npm_[0-9A-Za-z]{36}", "npm.NpmDetector"),
+    (r"AccountKey=[0-9A-Za-z+/=]{88}", "azure_storage_key.AzureStorageKeyDetector"),
+    (r"(?<![\w.-])eyJ[\w-]{12,1024}+\.eyJ[\w-]{8,4096}+\.[\w-]{20,1024}+", "jwt.JwtTokenDetector"),
+    (r"-----BEGIN (?:[A-Z]{2,9} ){0,2}PRIVATE KEY(?: BLOCK)?-----"
+     r"(?:(?:\s|\\[rn]){1,8}[0-9A-Za-z+/=]{20,100}+){2,200}", "private_key.PrivateKeyDetector"),
+)  # fmt: skip
+_PATTERNS: Final = tuple((re.compile(form, re.ASCII), detector) for form, detector in _FORMS)
+_EXAMPLE: Final = re.compile(
+    r"EXAMPLE|example|(?i:your|dummy|fake|xxxx|test)|12345678|abcdefgh|eyJzdWIiOiIxMjM0NTY3ODkw"
+).search
+_LEAST_VARIETY: Final = 10
+"""Different characters of a real key."""
+
+
+@cache
+def _detector(name: str) -> Callable[[str], Iterator[str]] | None:
+    """The library's function that finds secrets in a string; None where it is not installed."""
+    module, _, attribute = name.partition(".")
+    try:
+        plugin = importlib.import_module(f"detect_secrets.plugins.{module}")
+    except ImportError:
+        return None
+    found: Callable[[str], Iterator[str]] = getattr(plugin, attribute)().analyze_string
+    return found
+
+
+def check(row: Row) -> Iterator[Problem]:
+    for index, role, text in row.texts:
+        at = ("messages", index, "content")
+        # All of a message's secrets go with one edit, which its first problem carries.
+        edits: tuple[Edit, ...] | None = None
+        for pattern, name in _PATTERNS:
+            sizes = []
+            for match in pattern.finditer(text):
+                secret = match[0]
+                if len(set(secret)) < _LEAST_VARIETY or _EXAMPLE(secret):
+                    continue
+                find = _detector(name)
+                if find is None:
+                    yield rule.problem(at, text="missing", severity="info", once="missing")
+                    break
+                if any(find(secret)):
+                    sizes.append(len(secret))
+            if sizes:
+                answer = role == "assistant"
+                edits = (Edit("replace", at, _redacted(text)),) if edits is None else ()
+                yield rule.problem(
+                    at,
+                    text=None if answer else "context",
+                    severity="warning" if not answer or name.startswith("jwt") else None,
+                    index=index, kind=_kind(name), size=sizes[0], edits=edits,
+                )  # fmt: skip
+
+
+@cache
+def _kind(name: str) -> str:
+    module, _, attribute = name.partition(".")
+    plugin = importlib.import_module(f"detect_secrets.plugins.{module}")
+    return str(getattr(plugin, attribute).secret_type)
+
+
+def _redacted(text: str) -> str:
+    """The text with everything that looks like a secret replaced."""
+    for pattern, _ in _PATTERNS:
+        text = pattern.sub("[REDACTED]", text)
+    return text
