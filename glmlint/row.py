@@ -172,6 +172,8 @@ class Row:
         None for GLM rows, for rows of no known format, and for GLM rows with a trace of OpenAI's
         form in them. Rules about shape leave a foreign row to `other-format`.
         """
+        if self.sample is not None and not self.facts & Fact.KEYS:
+            return None  # all foreign formats have keys of their own, or another shape
         if self.format in (None, "glm"):
             return None
         if self.format == "openai" and any(

@@ -112,6 +112,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 def _tools(row: Row, roles: list[str | None]) -> bool:
     """Whether tools are in play in this row."""
-    return "observation" in roles or any(
-        message.get("metadata") or "tools" in message for _, message in row.good_messages
+    return bool(row.facts & (Fact.TOOLS | Fact.CALLS)) and (
+        "observation" in roles
+        or any(message.get("metadata") or "tools" in message for _, message in row.good_messages)
     )
