@@ -273,6 +273,32 @@ def test_a_late_system_message_is_told_once() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("row", "recipe", "rule"),
+    [
+        (5, "glm4", "not-object"),
+        ({"id": 7}, "glm4", "missing-messages"),
+        ({"messages": "Hi"}, "glm4", "missing-messages"),
+        ({"messages": []}, "glm4-combine", "empty-messages"),
+        (chat("Hi", ("assistant", "b")), "glm4", "message-not-object"),
+        (chat({"content": "Hi"}, ("assistant", "b")), "glm4", "missing-role"),
+        (chat(("nobody", "a"), ("assistant", "b")), "glm4-2024-06", "unknown-role"),
+        (chat({"role": "user"}, ("assistant", "b")), "glm4-2024-06", "missing-content"),
+        (chat(("user", 5), ("assistant", "b")), "glm4-2024-06", "content-not-string"),
+        (chat(("user", "a"), ("assistant", None)), "glm4-combine", "null-content"),
+        (chat(("user", "a"), ("assistant", "")), "glm4-combine", "empty-content"),
+        (chat(("user", "a")), "glm4-combine", "no-assistant"),
+        ({"prompt": "a", "response": "b"}, "glm4", "other-format"),
+    ],
+)
+def test_a_rule_that_names_the_exception_speaks_for_trainer_raises(
+    row: Any, recipe: str, rule: str
+) -> None:
+    rules = {**STRUCTURE, "trainer-raises": "error"}
+    errors = [f for f in check(row, recipe=recipe, rules=rules) if f.severity == "error"]
+    assert [f.rule for f in errors] == [rule]
+
+
 # --- told once a file -----------------------------------------------------------------------------
 
 
