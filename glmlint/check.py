@@ -287,6 +287,8 @@ class Checker:
         """Whether some rule compares rows with each other."""
         self.prompts = "prompts" in hashes
         """Whether it compares their prompts too."""
+        self.near = "signatures" in hashes
+        """Whether it looks for rows that are nearly the same."""
 
     def severities(self, path: str) -> dict[str, str]:
         """Rule -> severity, for one file."""
@@ -453,7 +455,7 @@ def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
             said.append((content, prepared.line, not found and not unreadable))
         place += has_tokens
     if said:
-        stats.rows.parts.append(table(said, checker.prompts))
+        stats.rows.parts.append(table(said, checker.prompts, checker.near))
     keep_first(stats.findings, checker.plan.max_findings)
     return stats
 

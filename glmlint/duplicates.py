@@ -4,7 +4,7 @@ A row is remembered as eight bytes of blake2b of its conversation, its line, and
 for it, eight bytes of its prompt. In a run of 16 million rows two different conversations share a
 hash with a chance of one in 140,000.
 
-Memory is bounded by `LIMIT` rows. Past it, rows whose hash has a low bit set are forgotten, then
+Memory is bounded by `LIMIT` bytes. Past it, rows whose hash has a low bit set are forgotten, then
 those with the next bit set, and so on: equal rows stay or go together, whatever the order in which
 parts are merged, so that what is left is an exact answer for one conversation in 2, 4, 8 …
 """
@@ -20,19 +20,21 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct, field
 
+from glmlint.near_duplicates import SIGNATURE, signatures
 from glmlint.sample import encode_sample
 
-LIMIT: Final = 1 << 24
-"""Rows remembered in one run: 200 MB, or 340 MB with prompts."""
+LIMIT: Final = 200 << 20
+"""Bytes of a run's tables: 17 million rows, 10 million with prompts, 780,000 with signatures."""
 
 SHORTEST_PROMPT: Final = 64
 """Bytes of a prompt, JSON around it included. "Hello" asked twice is no repetition."""
 
-_ROWS: Final = np.dtype([("key", "<u8"), ("line", "<u4")])
-_PROMPTS: Final = np.dtype([("key", "<u8"), ("prompt", "<u8"), ("line", "<u4")])
+_KEY: Final = ("key", "<u8")
+_PROMPT: Final = ("prompt", "<u8")
+_LINE: Final = ("line", "<u4")
 
 Table = npt.NDArray[Any]
-"""Structured rows: `key`, maybe `prompt`, and `line`, which is twice the line plus its flag."""
+"""Structured rows: `key`, `line` (twice the line plus a flag), maybe `prompt` and `signature`."""
 
 _ANSWER: Final = b'{"role":"assistant"'
 
@@ -59,20 +61,23 @@ def _in_order(message: dict[str, Any]) -> dict[str, Any]:
     return {**first, **message}
 
 
-def table(rows: list[tuple[bytes, int, bool]], prompts: bool) -> Table:
+def table(rows: list[tuple[bytes, int, bool]], prompts: bool = False, near: bool = False) -> Table:
     """The table of (conversation, line, whether the row is clean otherwise) triples.
 
     A row without an answer, or with a prompt of a few letters, has its own key as prompt: it is
     like no other row.
     """
     contents = [content for content, _, _ in rows]
-    found = np.empty(len(rows), _PROMPTS if prompts else _ROWS)
+    fields: list[Any] = [_KEY, _LINE, *([_PROMPT] * prompts), *([SIGNATURE] * near)]
+    found = np.empty(len(rows), fields)
     found["key"] = _hashes(contents)
     if prompts:
         found["prompt"] = found["key"]
         asked = [content[: max(content.rfind(_ANSWER), 0)] for content in contents]
         long = np.fromiter((len(prompt) >= SHORTEST_PROMPT for prompt in asked), bool, len(asked))
         found["prompt"][long] = _hashes([p for p in asked if len(p) >= SHORTEST_PROMPT])
+    if near:
+        found["signature"] = signatures(contents)
     found["line"] = [line << 1 | clean for _, line, clean in rows]
     return found
 
@@ -91,10 +96,15 @@ class Rows(Struct):
     def __len__(self) -> int:
         return sum(map(len, self.parts))
 
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(part.nbytes for part in self.parts)
+
     def joined(self) -> Table:
         """All rows in the order of their lines."""
         if not self.parts:
-            return np.empty(0, _ROWS)
+            return np.empty(0, [_KEY, _LINE])
         whole = self.parts[0] if len(self.parts) == 1 else np.concatenate(self.parts)
         whole = whole[np.argsort(whole["line"], kind="stable")]
         self.parts = [whole]
@@ -106,8 +116,13 @@ class Rows(Struct):
             return
         mask = np.uint64((1 << level) - 1)
         whole = np.concatenate(self.parts)
-        by = "prompt" if "prompt" in (whole.dtype.names or ()) else "key"
-        self.parts = [whole[(whole[by] & mask) == 0]]
+        names = whole.dtype.names or ()
+        # What rows have in common that are to be found: like rows mostly have one first value.
+        if "signature" in names:
+            by = whole["signature"][:, 0].astype(np.uint64)
+        else:
+            by = whole["prompt" if "prompt" in names else "key"]
+        self.parts = [whole[(by & mask) == 0]]
 
 
 class Place(Struct):
@@ -141,18 +156,17 @@ def repeats(tables: dict[str, Table], by: str = "key") -> Iterator[Place]:
         return
     several = np.flatnonzero(np.isin(hashes, shared))
     starts = np.cumsum([0, *map(len, tables.values())])
-    whole = np.concatenate(list(tables.values()))[several]
+    whole = np.concatenate([_columns(rows, by) for rows in tables.values()])[several]
     files = np.searchsorted(starts, several, side="right") - 1
     first: dict[int, tuple[str, int]] = {}
     keys: dict[int, int] = {}
-    for row, file in zip(whole.tolist(), files.tolist(), strict=True):
-        key, line, path = row[0], row[-1] >> 1, paths[file]
-        same = key if by == "key" else row[1]
+    for (key, same, line), file in zip(whole.tolist(), files.tolist(), strict=True):
+        line, clean, path = line >> 1, bool(line & 1), paths[file]
         if same not in first:
             first[same] = (path, line)
             keys[same] = key
         elif by == "key" or keys[same] != key:
-            yield Place(path, line, bool(row[-1] & 1), key.to_bytes(8, "little"), *first[same])
+            yield Place(path, line, clean, key.to_bytes(8, "little"), *first[same])
 
 
 def shared(tables: dict[str, Table], others: dict[str, Table], by: str) -> Iterator[Place]:
@@ -163,11 +177,17 @@ def shared(tables: dict[str, Table], others: dict[str, Table], by: str) -> Itera
     wanted = np.unique(np.concatenate([rows[by] for rows in tables.values()]))
     for path in sorted(others):
         rows = others[path]
-        for row in rows[np.isin(rows[by], wanted)].tolist():
-            known.setdefault(row[0] if by == "key" else row[1], (path, row[-1] >> 1))
+        for _, same, line in _columns(rows[np.isin(rows[by], wanted)], by).tolist():
+            known.setdefault(same, (path, line >> 1))
     hashes = np.fromiter(known, np.uint64, len(known))
     for path in sorted(tables):
         rows = tables[path]
-        for row in rows[np.isin(rows[by], hashes)].tolist():
-            first = known[row[0] if by == "key" else row[1]]
-            yield Place(path, row[-1] >> 1, bool(row[-1] & 1), row[0].to_bytes(8, "little"), *first)
+        for key, same, line in _columns(rows[np.isin(rows[by], hashes)], by).tolist():
+            yield Place(path, line >> 1, bool(line & 1), key.to_bytes(8, "little"), *known[same])
+
+
+def _columns(rows: Table, by: str) -> Table:
+    """The key, the hash to compare by, and the line."""
+    found = np.empty(len(rows), [_KEY, ("same", "<u8"), _LINE])
+    found["key"], found["same"], found["line"] = rows["key"], rows[by], rows["line"]
+    return found

@@ -192,7 +192,7 @@ class Report(Struct):
     """(path, reason) of what could not be read: exit code 2."""
     interrupted: bool = False
     remembered: int = 0
-    """Rows whose hashes are kept, in all files."""
+    """Bytes of the hashes that are kept, in all files."""
     level: int = 0
     """One conversation in 2**level is remembered."""
 
@@ -205,7 +205,7 @@ class Report(Struct):
     def add(self, stats: FileStats, max_findings: int) -> None:
         """Add a part of a file."""
         stats.rows.thin(self.level)
-        self.remembered += len(stats.rows)
+        self.remembered += stats.rows.size
         self.file(stats.path).merge(stats, max_findings)
         while self.remembered > duplicates.LIMIT:
             self._thin(self.level + 1)
@@ -214,7 +214,7 @@ class Report(Struct):
         self.level = level
         for stats in self.files.values():
             stats.rows.thin(level)
-        self.remembered = sum(len(stats.rows) for stats in self.files.values())
+        self.remembered = sum(stats.rows.size for stats in self.files.values())
 
     def merge(self, other: Report, max_findings: int) -> None:
         """Add another report."""

@@ -101,7 +101,7 @@ class Rule:
     needs_value: bool = True
     """Whether `check` is left out where the bytes are no JSON."""
     hashes: str | None = None
-    """"rows" or "prompts": what `check_run` needs to have remembered of every row."""
+    """"rows", "prompts" or "signatures": what `check_run` needs to have remembered of every row."""
     applies: Callable[[Recipe, Plan], bool] | None = None
     """Whether the rule has any meaning under a recipe; None: always."""
     bad: tuple[Any, ...] = ()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.duplicates import repeats
+from glmlint.duplicates import LIMIT, repeats
 from glmlint.plan import Plan
 from glmlint.report import Report
 from glmlint.rules.base import Edit, Example, Placed, Rule, Text
@@ -44,8 +44,9 @@ rule = Rule(
             "与 {path}:{first} 的对话完全相同：每个 epoch 会被重复训练",
         ),
         "bounded": Text(
-            "more than {limit:,} rows: duplicates were looked for in one conversation of {share}",
-            "超过 {limit:,} 行：只在 {share} 分之一的对话中查找了重复",
+            "the hashes of all rows take more than {limit} MB: "
+            "duplicates were looked for in one conversation of {share}",
+            "所有行的哈希超过 {limit} MB：只在 {share} 分之一的对话中查找了重复",
         ),
     },
     help=Text(
@@ -90,9 +91,7 @@ def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
             )
             yield Placed(place.path, place.line, problem, place.key, place.clean)
     if report.level:
-        from glmlint.duplicates import LIMIT
-
         problem = rule.problem(
-            None, text="bounded", severity="info", limit=LIMIT, share=1 << report.level
+            None, text="bounded", severity="info", limit=LIMIT >> 20, share=1 << report.level
         )
         yield Placed(min(report.files), None, problem, b"", False)
