@@ -1,0 +1,310 @@
+"""Whole commands, run as a user runs them: exit codes, streams, settings, bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+GOOD = {
+    "messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "你好！"}]
+}
+LONG = {
+    "messages": [
+        {"role": "user", "content": "Go"},
+        {"role": "assistant", "content": "word " * 3000},
+    ]
+}
+RAISES = {"messages": [{"content": "x"}, {"role": "assistant", "content": "y"}]}
+
+
+def write(file: Path, *rows: Any) -> str:
+    lines = [row if isinstance(row, bytes) else json.dumps(row).encode() for row in rows]
+    file.write_bytes(b"\n".join(lines) + b"\n")
+    return str(file)
+
+
+def glmlint(
+    *arguments: str, stdin: bytes | None = None, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "glmlint", *arguments],
+        capture_output=True, input=stdin, cwd=cwd, check=False,
+        env={**os.environ, "LANG": "C.UTF-8", **environment},
+    )  # fmt: skip
+
+
+def report(*arguments: str, **more: Any) -> dict[str, Any]:
+    done = glmlint("check", *arguments, "--format", "json", **more)
+    assert b"Traceback" not in done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["exit_code"] == done.returncode
+    return found
+
+
+def test_a_clean_file_exits_0(tmp_path: Path) -> None:
+    found = report(write(tmp_path / "a.jsonl", GOOD, GOOD | {"id": 2}), "--ignore", "dataset")
+    assert found["exit_code"] == 0
+    assert found["totals"]["samples"] == found["totals"]["clean"] == 2
+
+
+def test_findings_exit_1_and_the_level_can_be_chosen(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", GOOD, LONG)
+    found = report(file)
+    assert found["exit_code"] == 1
+    assert [f["rule"] for f in found["findings"] if f["severity"] == "error"] == ["over-truncated"]
+    assert report(file, "--fail-on", "never")["exit_code"] == 0
+    assert report(file, "--severity", "over-truncated=warning")["exit_code"] == 0
+    assert report(file, "--max-length", "9000")["exit_code"] == 0
+
+
+def test_the_gate_says_by_how_much(tmp_path: Path) -> None:
+    file = write(tmp_path / "train.jsonl", *[GOOD] * 9, LONG)
+    done = glmlint(
+        "check", file, "--max-lost-share", "0.05", "--max-truncated-samples", "0.01",
+        "--ignore", "dataset",
+    )  # fmt: skip
+    text = done.stdout.decode()
+    assert done.returncode == 1
+    assert "over-truncated" in text and "too-many-truncated" in text
+    assert "10.0%" in text or "10%" in text
+    loose = glmlint(
+        "check",
+        file,
+        "--max-lost-share",
+        "1",
+        "--max-truncated-samples",
+        "0.1",
+        "--ignore",
+        "dataset",
+    )
+    assert loose.returncode == 0, loose.stdout.decode()
+
+
+def test_a_missing_path_exits_2_and_the_others_are_checked(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", GOOD)
+    done = glmlint("check", str(tmp_path / "nope.jsonl"), file, "--format", "json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["totals"]["samples"] == 1
+    assert done.stderr.decode().startswith("glmlint: ")
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("check", "--recipe", "glm5"), "unknown recipe glm5: did you mean glm4?"),
+        (("check", "--select", "nul-content"), "did you mean null-content?"),
+        (("check", "--severity", "null-content=bad"), "unknown severity of null-content: bad"),
+        (("check", "--pin", "datasts=1"), "did you mean datasets?"),
+        (("check", "--format", "yaml"), "unknown format yaml"),
+        (("check", "--max-length", "9", "--max-input-length", "3"), "can't stand beside"),
+        (("check", "--tokenizer", "nowhere"), "no such tokenizer"),
+        (("check", "--template", "nowhere"), "no template nowhere"),
+        (("check", "--config", "nowhere.toml"), "no such settings file"),
+        (("explain", "nul-content"), "null-content"),
+        (("encode", "nowhere.jsonl"), "no such file"),
+        (("show", "nowhere.jsonl"), "no such file"),
+    ],
+)
+def test_a_wrong_word_exits_2_in_one_line(
+    arguments: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    write(tmp_path / "a.jsonl", GOOD)
+    done = glmlint(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert sentence in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1 and done.stdout == b""
+
+
+def test_standard_input() -> None:
+    found = report("-", stdin=json.dumps(GOOD).encode())
+    assert found["totals"]["samples"] == 1
+    assert found["files"][0]["path"] == "-"
+
+
+def test_settings_file_upwards_and_flags_win(tmp_path: Path) -> None:
+    (tmp_path / "glmlint.toml").write_text(
+        'max-length = 50\nselect = ["over-truncated"]\nlang = "zh"\n'
+    )
+    folder = tmp_path / "data"
+    folder.mkdir()
+    file = write(folder / "a.jsonl", LONG)
+    found = report(file)
+    assert found["budget"]["max_length"] == 50
+    assert "超" in found["findings"][0]["message"] or "截" in found["findings"][0]["message"]
+    assert report(file, "--max-input-length", "5000")["budget"]["max_length"] == 5513
+    assert report(file, "--max-length", "77")["budget"]["max_length"] == 77
+
+
+def test_pyproject_table_and_unknown_key(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", GOOD)
+    (tmp_path / "pyproject.toml").write_text("[tool.glmlint]\nmax-length = 64\n")
+    assert report(file)["budget"]["max_length"] == 64
+    (tmp_path / "pyproject.toml").write_text("[tool.glmlint]\nmax-lenght = 64\n")
+    done = glmlint("check", file)
+    assert done.returncode == 2
+    assert "unknown key max-lenght: did you mean max-length?" in done.stderr.decode()
+
+
+def test_per_file_rules(tmp_path: Path) -> None:
+    (tmp_path / "glmlint.toml").write_text('[[per-file]]\nfiles = "*eval*"\nignore = ["budget"]\n')
+    write(tmp_path / "train.jsonl", LONG)
+    write(tmp_path / "eval.jsonl", LONG)
+    found = report(str(tmp_path))
+    cut = [f for f in found["findings"] if f["rule"] == "over-truncated"]
+    assert [Path(f["path"]).name for f in cut] == ["train.jsonl"]
+
+
+def test_encode_prints_one_object_a_sample(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", GOOD, b"", b"{bad", RAISES, LONG)
+    lines = glmlint("encode", file).stdout.split(b"\n")[:-1]
+    rows = [json.loads(line) for line in lines]
+    assert [(r["line"], r["index"], r.get("error")) for r in rows] == [
+        (1, 0, None), (3, 1, "DatasetGenerationError"), (4, 2, "KeyError"), (5, 3, None),
+    ]  # fmt: skip
+    assert len(rows[3]["input_ids"]) == len(rows[3]["labels"]) == 1025
+    whole = json.loads(glmlint("encode", f"{file}:5", "--no-truncate").stdout)
+    assert len(whole["input_ids"]) > 3000
+    done = glmlint("encode", f"{file}:2")
+    assert done.returncode == 2 and b"no sample at line 2" in done.stderr
+
+
+def test_counts_are_those_of_encode(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", GOOD, b"{bad", RAISES, LONG, {"messages": []}, 5)
+    for recipe in ("glm4", "glm4-combine", "glm4-2024-06"):
+        totals = report(file, "--recipe", recipe)["totals"]
+        cut, whole = (
+            [
+                json.loads(line)
+                for line in glmlint("encode", file, "--recipe", recipe, *more).stdout.split(b"\n")[
+                    :-1
+                ]
+            ]
+            for more in ((), ("--no-truncate",))
+        )
+        assert totals["samples"] == len(cut) == 6
+        assert totals["unreadable"] == sum("error" in row for row in cut)
+        assert totals["kept_tokens"] == sum(len(row.get("input_ids", [])) for row in cut)
+        assert totals["tokens"] == sum(len(row.get("input_ids", [])) for row in whole)
+        for key, rows in (("kept_supervised_tokens", cut), ("supervised_tokens", whole)):
+            assert totals[key] == sum(
+                label != -100 for row in rows for label in row.get("labels", [])[1:]
+            )
+        assert totals["clean"] + totals["with_findings"] + totals["unreadable"] == 6
+
+
+def test_several_formats_with_their_outputs(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", LONG)
+    out = tmp_path / "report.json"
+    done = glmlint("check", file, "--format", "json", "--output", str(out), "--format", "github")
+    assert json.loads(out.read_bytes())["exit_code"] == 1
+    assert done.stdout.startswith(b"::error ")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jsonl", "report.json"]
+
+
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", *[LONG] * 300)
+    for command in (("encode",), ("check",), ("check", "--format", "json")):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "glmlint", *command, file],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() in (0, 1)
+
+
+def test_ctrl_c_prints_what_was_found_and_exits_130(tmp_path: Path) -> None:
+    first = write(tmp_path / "first.jsonl", LONG)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "glmlint", "check", first, "-", "--format", "json"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    process.stdin.write(
+        b" " * (1 << 20)
+    )  # taken when standard input is read: the first file is done
+    process.stdin.flush()
+    time.sleep(0.5)  # a signal just before the blocking read would wait for more input
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None and process.stderr is not None
+    out, err = process.stdout.read(), process.stderr.read()
+    process.wait(timeout=20)
+    assert process.returncode == 130
+    found = json.loads(out)
+    assert found["exit_code"] == 130
+    assert "over-truncated" in [f["rule"] for f in found["findings"]]
+    assert [f["path"] for f in found["files"]] == [first]
+    assert b"interrupted" in err and b"Traceback" not in err
+
+
+BAD_LINES = {
+    "binary": bytes(byte for byte in range(256) if byte != 10) * 4,
+    "cut utf-8": '{"messages": [{"role": "user", "content": "你'.encode()[:-1],
+    "gbk": '{"messages": [{"role": "user", "content": "你好"}]}'.encode("gbk"),
+    "deep": b'{"messages": ' + b"[" * 10_000 + b"]" * 10_000 + b"}",
+    "deep in a tool": b'{"messages": [{"role": "system", "content": "", "tools": '
+    + b"[" * 600
+    + b"]" * 600
+    + b"}]}",
+    "many digits": b'{"messages": [], "n": ' + b"7" * 5000 + b"}",
+    "nan": b'{"messages": [{"role": "user", "content": NaN}]}',
+    "repeated key": b'{"messages": [], "messages": [{"role": "user", "content": "x"}]}',
+    "lone surrogate": b'{"messages": [{"role": "user", "content": "\\ud83d"}]}',
+    "escapes": b'{"messages": [{"role": "user", "content": "\\u0000\\u001b[31m\\u202e"}]}',
+    "a number": b"17",
+    "an open string": b'{"messages": "',
+    "nothing but brackets": b"[" * 5000,
+}
+
+
+@pytest.mark.parametrize("name", BAD_LINES)
+def test_a_bad_line_is_a_finding_and_the_next_line_is_read(name: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", GOOD, BAD_LINES[name], LONG)
+    found = report(file, "--select", "ALL")
+    assert found["totals"]["samples"] == 3
+    assert found["exit_code"] == 1
+    assert [f for f in found["findings"] if f["line"] == 2 and f["severity"] != "info"], name
+    assert [f for f in found["findings"] if f["line"] == 3 and f["rule"] == "over-truncated"]
+    for command in (("check",), ("check", "--format", "github"), ("encode",), ("show",)):
+        place = f"{file}:2" if command == ("show",) else file
+        done = glmlint(*command, place)
+        assert b"Traceback" not in done.stderr and b"bug in glmlint" not in done.stderr, done.stderr
+        assert done.returncode in (0, 1, 2)
+        assert b"\x1b" not in done.stdout.replace(b"\x1b[0m", b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [("empty.jsonl", b"", 1), ("blank.jsonl", b"\n \n", 1), ("utf16.jsonl", "\ufeff{}".encode("utf-16-le"), 1),
+     ("broken.jsonl.gz", b"\x1f\x8b broken", 2), ("nul.jsonl", b"\0" * 100, 1)],
+)  # fmt: skip
+def test_bad_files(name: str, content: bytes, code: int, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    found = report(str(file))
+    assert found["exit_code"] == code
+    assert found["findings"] or code == 2
+
+
+def test_a_folder_without_data_exits_2(tmp_path: Path) -> None:
+    done = glmlint("check", str(tmp_path))
+    assert done.returncode == 2 and done.stderr.count(b"\n") == 1
+
+
+def test_no_permission_exits_2(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", GOOD)
+    Path(file).chmod(0)
+    if os.access(file, os.R_OK):
+        pytest.skip("this user may read everything")
+    assert glmlint("check", file).returncode == 2

@@ -1,0 +1,131 @@
+"""A rule or a recipe is one file: put in, it is there in every command, and nothing else changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import glmlint
+from glmlint.schema import schema_folder
+
+RULE = '''"""A user who shouts.
+
+Capital letters teach nothing by themselves. Evidence: made up for a test.
+"""
+
+from glmlint.rules.base import Rule, Text
+
+rule = Rule(
+    name="shouting-user",
+    family="content",
+    severity="error",
+    text=Text("{place} is all capitals", "{place} 全是大写字母"),
+    help=Text("Lower the voice.", "改成小写。"),
+    bad=({"messages": [{"role": "user", "content": "HELLO"}]},),
+    good=({"messages": [{"role": "user", "content": "hello"}]},),
+)
+
+
+def check(row):
+    for index, message in row.good_messages:
+        content = message.get("content")
+        if message.get("role") == "user" and isinstance(content, str) and content.isupper():
+            yield rule.problem(("messages", index, "content"), place=f"messages[{index}].content")
+'''
+
+RECIPE = '''"""A trainer that trains on everything, made up for a test."""
+
+from glmlint.recipes.base import GMASK, SOP, Recipe, Rendered, Text
+
+
+class Everything(Recipe):
+    name = "train-on-everything"
+    title = Text("Everything is trained", "全部参与训练")
+    source = "made up"
+    date = "2026-01-01"
+    supervises = Text("every token", "所有标记")
+
+    def render(self, messages, context):
+        rendered = Rendered([GMASK, SOP], [False, False], [-1, -1])
+        for index, message in enumerate(messages):
+            rendered.add(context.split(message["content"]), True, index)
+        return rendered
+
+
+recipe = Everything()
+'''
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of glmlint with one more rule and one more recipe."""
+    folder = tmp_path_factory.mktemp("copy")
+    source = Path(glmlint.__file__).parent
+    shutil.copytree(source, folder / "glmlint", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(schema_folder(), folder / "glmlint" / "schemas", dirs_exist_ok=True)
+    (folder / "glmlint" / "rules" / "shouting_user.py").write_text(RULE, encoding="utf-8")
+    (folder / "glmlint" / "recipes" / "everything.py").write_text(RECIPE, encoding="utf-8")
+    return folder
+
+
+def glmlint_in(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(package), "LANG": "C.UTF-8"}
+    return subprocess.run(
+        [sys.executable, "-m", "glmlint", *arguments],
+        capture_output=True, text=True, env=environment, cwd=package, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    file = tmp_path / "train.jsonl"
+    row = {
+        "messages": [{"role": "user", "content": "HELLO"}, {"role": "assistant", "content": "hi"}]
+    }
+    file.write_text(json.dumps(row) + "\n")
+    return str(file)
+
+
+def test_the_rule_reports(package: Path, data: str) -> None:
+    done = glmlint_in(package, "check", data, "--format", "json")
+    assert done.returncode == 1, done.stderr
+    findings = json.loads(done.stdout)["findings"]
+    assert [(f["rule"], f["pointer"], f["column"]) for f in findings] == [
+        ("shouting-user", "/messages/0/content", 43)
+    ]
+
+
+def test_the_rule_is_in_the_catalogue(package: Path) -> None:
+    listed = json.loads(glmlint_in(package, "rules", "--format", "json").stdout)
+    assert "shouting-user" in [entry["name"] for entry in listed]
+    explained = glmlint_in(package, "explain", "shouting-user")
+    assert explained.returncode == 0
+    assert "Capital letters teach nothing" in explained.stdout
+    assert "HELLO" in explained.stdout
+
+
+def test_the_rule_can_be_ignored(package: Path, data: str) -> None:
+    assert glmlint_in(package, "check", data, "--ignore", "shouting-user").returncode == 0
+
+
+def test_the_recipe_counts(package: Path, data: str) -> None:
+    done = glmlint_in(
+        package, "check", data, "--recipe", "train-on-everything", "--format", "json",
+        "--select", "shouting-user",
+    )  # fmt: skip
+    report = json.loads(done.stdout)
+    assert report["recipe"] == "train-on-everything"
+    assert report["totals"]["supervised_tokens"] == report["totals"]["tokens"] - 2 > 0
+    encoded = glmlint_in(package, "encode", data, "--recipe", "train-on-everything").stdout
+    assert json.loads(encoded)["labels"][:2] == [-100, -100]
+
+
+def test_the_recipe_is_listed(package: Path) -> None:
+    listed = json.loads(glmlint_in(package, "recipes", "--format", "json").stdout)
+    assert "train-on-everything" in [entry["name"] for entry in listed]
