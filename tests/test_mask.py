@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import SHARED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glmlint.check import check_lines, encode_rows
+from glmlint.mask import sequence
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
 from glmlint.report import (
@@ -54,8 +56,10 @@ def chunk_of(lines: list[bytes], first: int = 1) -> Chunk:
 
 
 def golden_rows(recipe: str) -> list[dict[str, Any]]:
-    """The golden file's rows; lines end at LF alone."""
-    text = (Path(__file__).parent / "golden" / f"{recipe}.jsonl").read_bytes()
+    """The golden file's rows, all of them where they are; lines end at LF alone."""
+    full = SHARED / "glm4" / "golden"
+    folder = full if full.is_dir() else Path(__file__).parent / "golden"
+    text = (folder / f"{recipe}.jsonl").read_bytes()
     return [json.loads(line) for line in text.split(b"\n") if line]
 
 
@@ -163,7 +167,7 @@ def normal(report: Report) -> Any:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_any_cut_of_the_file_merges_to_the_same_report(recipe: str) -> None:
-    lines = [as_line({"messages": row["messages"]}) for row in golden_rows(recipe)][100:135]
+    lines = [as_line({"messages": row["messages"]}) for row in golden_rows(recipe)][-40:]
     plan = Plan(recipe=recipe, max_length=60, rules=EVERY_RULE)
     context = context_for(plan)
     whole = normal(check_lines([chunk_of(lines)], plan, context))
@@ -183,3 +187,17 @@ def test_any_cut_of_the_file_merges_to_the_same_report(recipe: str) -> None:
         assert normal(merged) == whole
 
     merged_equals_whole()
+
+
+def test_each_token_of_a_text_role_belongs_to_its_own_message() -> None:
+    context = opened("glm4-combine")
+    roles = ("user", "assistant", "tool", "critic", "user")
+    messages = [{"role": role, "content": f"{role} 说"} for role in roles]
+    messages.insert(2, {"role": "tool", "content": ""})  # not printed
+    rendered = context.recipe.render(messages, context)
+    tokens = sequence(rendered, context)
+    assert sorted(set(tokens.owners.tolist())) == [-1, 0, 1, 3, 4, 5]
+    for index in (0, 1, 3, 4, 5):
+        ids = tokens.input_ids[tokens.owners == index].tolist()
+        text = b"".join(map(context.tokenizer.token_bytes, ids)).decode()
+        assert text == "<|{role}|>\n{content}".format(**messages[index])

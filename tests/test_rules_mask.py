@@ -130,6 +130,18 @@ class TestWhoIsTrained:
         assert "as text" in found.message
         assert not found.fixable
 
+    def test_a_template_may_close_the_turn_itself(self, tmp_path: Path) -> None:
+        row = talk(("user", "Hi"), ("assistant", "Hello"), ("user", "Bye"), ("assistant", "Bye"))
+        row["messages"][2]["role"] = "guest"
+        for name, end, stopped in (("open", "", False), ("closed", "<|endoftext|>\n", True)):
+            template = tmp_path / f"{name}.jinja"
+            template.write_text(
+                "[gMASK]<sop>{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}"
+                f"{end}{{% endfor %}}"
+            )
+            found = by_rule("stop-token-untrained", row, template=str(template))
+            assert [finding.pointer for finding in found] == ([] if stopped else ["/messages/1"])
+
     def test_a_foreign_file_gives_one_finding_a_role(self) -> None:
         row = talk(("user", "Hi"), ("assistant", "Hello"), ("tool", "22"), ("assistant", "Yes"))
         (found,) = by_rule("non-assistant-supervised", row, row, row)
@@ -304,6 +316,20 @@ class TestVersions:
         (found,) = by_rule("version-dependent", row, row, transformers=pin)
         assert (found.severity, found.rows) == (severity, 2)
         assert by_rule("version-dependent", row, recipe="glm4-2024-06") == []
+
+    def test_null_keys_are_reported_where_the_golden_ids_differ(self, shared: Path) -> None:
+        by_row: dict[tuple[str, str], list[Any]] = {}
+        for line in (shared / "glm4" / "golden" / "nulls.jsonl").read_bytes().split(b"\n"):
+            row = json.loads(line or b"null")
+            if row is not None and row["transformers"] != "4.41.2":
+                pair = by_row.setdefault((row["recipe"], json.dumps(row["messages"])), [])
+                pair.append((row.get("error"), row.get("input_ids")))
+        differing = 0
+        for (recipe, messages), (old, new) in by_row.items():
+            found = by_rule("version-dependent", {"messages": json.loads(messages)}, recipe=recipe)
+            assert any("null" in finding.message for finding in found) == (old != new)
+            differing += old != new
+        assert (len(by_row), differing) == (120, 60)
 
     def test_tools_that_print_alike_are_not_reported(self) -> None:
         tools = [{"type": "python"}]
