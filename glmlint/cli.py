@@ -19,14 +19,20 @@ if TYPE_CHECKING:
     from glmlint.report import Report
 
 LATER = {
-    "convert": "glmlint.convert.command:convert",
-    "score": "glmlint.scoring.command:score",
+    "convert": (
+        "glmlint.convert.command:convert",
+        "ShareGPT, OpenAI, Alpaca, ChatGLM3 to GLM messages, and back.",
+    ),
+    "score": (
+        "glmlint.scoring.command:score",
+        "Baseline loss of a model on the supervised tokens.",
+    ),
 }
-"""Commands whose modules are imported when they are called."""
+"""Commands whose modules are imported when they are called, and what `--help` says of them."""
 
 
 class Commands(click.Group):
-    """The group of commands; some are loaded late, so that `--version` stays quick."""
+    """The group of commands; some are loaded late, so that questions are answered quickly."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         """All names, in the order of the help text."""
@@ -35,10 +41,16 @@ class Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """The command of that name."""
         if name in LATER:
-            module, _, attribute = LATER[name].partition(":")
+            module, _, attribute = LATER[name][0].partition(":")
             command: click.Command = getattr(importlib.import_module(module), attribute)
             return command
         return super().get_command(context, name)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing those that are loaded late."""
+        own = [(name, self.commands[name].get_short_help_str(80)) for name in self.commands]
+        with formatter.section("Commands"):
+            formatter.write_dl([*own, *((name, text) for name, (_, text) in LATER.items())])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -163,11 +175,11 @@ def read_all(
     report.problems = [(problem.path, problem.reason) for problem in missing]
     with Progress([file.path for file in inputs], progress) as bar:
         for file in inputs:
-            report.file(file.path)
             try:
                 for chunk in read_chunks(file):
                     report.merge(check_lines([chunk], plan, context), plan.max_findings)
                     bar.add(len(chunk.lines), sum(map(len, chunk.lines)))
+                report.file(file.path)  # a file without rows is reported as well
             except SourceError as error:
                 report.problems.append((file.path, error.reason))
             except KeyboardInterrupt:
