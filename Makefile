@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: demo test lint bench clean dev
+.PHONY: demo demo-score test lint bench clean dev
 
 # The core install: no torch, no transformers.
 $(VENV)/.core: pyproject.toml
@@ -23,6 +23,13 @@ demo: $(VENV)/.core
 	@echo
 	@echo "That was: glmlint check examples/train.jsonl"
 	@echo "One sample as the trainer sees it: $(BIN)/glmlint show examples/train.jsonl:1"
+
+# A tiny random model with the real vocabulary, and the example scored with it; needs torch.
+build/tiny-glm4/model.safetensors: examples/make_tiny_model.py | $(VENV)/.dev
+	$(BIN)/python examples/make_tiny_model.py build/tiny-glm4
+
+demo-score: build/tiny-glm4/model.safetensors
+	$(BIN)/glmlint score examples/train.jsonl --model build/tiny-glm4 --device cpu --fail-on never
 
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
