@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import gc
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
@@ -30,6 +34,7 @@ from glmlint.sample import (
     read_strictly,
 )
 from glmlint.source import Chunk, InputFile, read_chunks, split_values
+from glmlint.suppress import KEY, Held, Ignores, plain_content, read_ignores
 from glmlint.textfacts import answer_facts, line_facts
 
 LOADER_ERROR: Final = "DatasetGenerationError"
@@ -129,6 +134,9 @@ def prepare(
         return Prepared(line, raw, Fact.DEFECT, None, None, defect, None, None, None)
     if facts is None:
         facts = line_facts([raw])[0]
+    marks = context.tokenizer.marks
+    if marks and (b"\\" in raw or any(mark in raw for mark in marks)):
+        facts |= Fact.CONTROL  # an escape may hide one
     value: Any = UNSET
     sample: Sample | None
     try:
@@ -293,11 +301,9 @@ class Checker:
     def severities(self, path: str) -> dict[str, str]:
         """Rule -> severity, for one file."""
         if path not in self._by_path:
-            from fnmatch import fnmatch
-
             chosen = self.plan.rules
             for pattern, rules in self.plan.per_file:
-                if fnmatch(path, pattern):
+                if matches(path, pattern, self.plan.per_file_root):
                     chosen = rules
             self._by_path[path] = chosen
         return self._by_path[path]
@@ -324,10 +330,13 @@ class Checker:
             self._by_facts[key] = rules
         return self._by_facts[key]
 
-    def check_row(self, row: Row, stats: FileStats, unreadable: bool) -> bool:
+    def check_row(
+        self, row: Row, stats: FileStats, unreadable: bool, ignores: Ignores | None = None
+    ) -> bool:
         """Run the rules on one row. Returns whether it has a finding of warning or error."""
         counted = False
         pending: list[tuple[tuple[str, str], Once]] = []
+        held: list[Held] = []
         for loaded, severity in self.rules_for(row.path, row.facts):
             rule = loaded.rule
             if row.defect is not None and row.value is None and rule.needs_value:
@@ -347,12 +356,24 @@ class Checker:
                     continue
                 if level != "info":
                     row.named.append(problem.pointer or ())
+                if ignores is not None and ignores.match(rule.name):
+                    stats.ignored += 1
+                    continue
                 if problem.once is not None:
-                    pending.append(
-                        ((rule.name, problem.once), self._once(row, rule.name, level, problem))
-                    )
+                    key = (rule.name, problem.once)
+                    known = stats.once.get(key)
+                    if known is not None and (known.line or 0) <= row.line:
+                        known.rows += 1
+                    else:
+                        pending.append((key, self._once(row, rule.name, level, problem)))
                     continue
                 finding = self._finding(row, rule.name, level, problem)
+                if self._is_old(finding.fingerprint):
+                    kept = finding if len(stats.held) < self.plan.max_findings else None
+                    held.append(
+                        Held(finding.fingerprint, rule.name, level, row.line, False, kept)
+                    )
+                    continue
                 stats.rule_counts[rule.name] += 1
                 stats.severity_counts[level] += 1
                 if len(stats.findings) < self.plan.max_findings:
@@ -362,7 +383,18 @@ class Checker:
             # Which row is named is known only when all parts are merged: `finish` counts it.
             once.otherwise_clean = not counted and not unreadable and once.severity != "info"
             stats.add_once(key, once)
+        for old in held:
+            old.clean = not counted and not unreadable
+        stats.held += held
+        if ignores is not None:
+            ignores.clean = not counted and not unreadable
+            stats.ignores.setdefault(row.line, []).append(ignores)
         return counted
+
+    def _is_old(self, identity: str) -> bool:
+        """Whether the baseline holds such a finding; how many of them, `finish` knows."""
+        plan = self.plan
+        return plan.write_baseline or (plan.baseline is not None and identity in plan.baseline)
 
     def _finding(self, row: Row, rule: str, severity: str, problem: Problem) -> Finding:
         lang = self.plan.lang
@@ -378,7 +410,7 @@ class Checker:
             message=problem.text.say(lang, **problem.values),
             help=problem.help.say(lang, **problem.values),
             fixable=bool(problem.edits),
-            fingerprint=fingerprint(rule, pointer, row.raw),
+            fingerprint=fingerprint(rule, pointer, row.content),
         )
 
     def _column(self, row: Row, problem: Problem) -> int | None:
@@ -392,8 +424,22 @@ class Checker:
         column = problem.column if problem.column is not None else self._column(row, problem)
         return Once(
             rule, severity, problem.text, problem.values, problem.help, problem.pointer,
-            row.line, column, row.raw[:4096], 1, False, bool(problem.edits),
+            row.line, column, 1, False, bool(problem.edits),
         )  # fmt: skip
+
+
+def matches(path: str, pattern: str, root: str) -> bool:
+    """Whether a glob of the settings file means a file.
+
+    Args:
+        path: as given on the command line.
+        pattern: relative to `root`; `*` crosses folders, and without a slash it is the file's name.
+        root: the settings file's folder.
+    """
+    relative = os.path.relpath(path, root).replace(os.sep, "/")
+    names = [relative, path] if "/" in pattern else [relative, path, relative.rpartition("/")[2]]
+    patterns = (pattern, pattern.replace("**/", ""))
+    return any(fnmatchcase(name, glob.removeprefix("./")) for name in names for glob in patterns)
 
 
 LAST: Final = {"invalid-shape": 1, "trainer-raises": 2}
@@ -426,7 +472,9 @@ def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
             prepared.facts = int(facts[place])
         totals.unreadable += unreadable
         found = False
-        if checker.rules_for(chunk.path, prepared.facts):
+        # Rows without unread keys have no value yet, so that they pay nothing for this.
+        answers = isinstance(prepared.value, dict) and KEY in prepared.value
+        if answers or checker.rules_for(chunk.path, prepared.facts):
             row = Row(
                 chunk.path,
                 prepared.line,
@@ -440,12 +488,18 @@ def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
                 error=prepared.error,
                 dropped=prepared.dropped,
             )
+            ignores = None
+            if answers:
+                row.content = plain_content(prepared.raw)
+                ignores = read_ignores(
+                    prepared.value, row.content, checker.severities(chunk.path)
+                )
             if has_tokens:
                 row.tokens = int(counts.tokens[place])
                 row.supervised = int(counts.supervised[place])
                 row.kept = int(counts.kept[place])
                 row.kept_supervised = int(counts.kept_supervised[place])
-            found = checker.check_row(row, stats, unreadable)
+            found = checker.check_row(row, stats, unreadable, ignores)
         if not unreadable:
             if found:
                 totals.with_findings += 1
@@ -464,6 +518,18 @@ def _conversation(prepared: Prepared) -> bytes | None:
     if prepared.conversation is not None:
         return prepared.conversation
     return None if prepared.value is UNSET else conversation(prepared.value)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """A chunk makes a million objects and no cycles: looking for cycles costs a tenth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def check_lines(

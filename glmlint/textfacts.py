@@ -105,7 +105,7 @@ def line_facts(lines: list[bytes]) -> list[int]:
     rows, masks = [], []
     for offset in (0, 1):
         pairs = np.frombuffer(whole, "<u2", (len(whole) - offset) // 2, offset)
-        found = np.flatnonzero(_MARKED.take(pairs))
+        found = _marked(pairs)
         rows.append(np.searchsorted(ends, 2 * found + offset))
         masks.append(_MASKS[pairs[found]])
     row = np.concatenate(rows)
@@ -120,6 +120,19 @@ def line_facts(lines: list[bytes]) -> list[int]:
             if pattern is None or pattern(line):
                 facts[index] |= _FACTS[number]
     return facts
+
+
+_BLOCK: Final = 1 << 15
+"""Pairs looked up at a time: what numpy makes of them on the way stays in the cache."""
+
+
+def _marked(pairs: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
+    """Where in the chunk a pair stands that the sieve knows."""
+    found = [
+        np.flatnonzero(_MARKED.take(pairs[at : at + _BLOCK].astype(np.intp), mode="wrap")) + at
+        for at in range(0, len(pairs), _BLOCK)
+    ]
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
 def answer_facts(answer: str) -> int:

@@ -73,6 +73,15 @@ class Tokenizer:
         return max(self.base_size, *(token + 1 for token in self.control.values()), 0)
 
     @cached_property
+    def marks(self) -> tuple[bytes, ...]:
+        """Control tokens that hold none of the marks of GLM-4's own (`<|`, `MASK]`, `op>`)."""
+        return tuple(
+            text.encode()
+            for text in self.control
+            if not ("<|" in text or "MASK]" in text or "op>" in text)
+        )
+
+    @cached_property
     def _control_pattern(self) -> re.Pattern[str]:
         longest_first = sorted(self.control, key=len, reverse=True)
         return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glmlint.check import prepare
 from glmlint.plan import Plan
 from glmlint.recipes.base import open_context
 from glmlint.tokenizer import GLM4_CONTROL, Tokenizer, TokenizerError, load_tokenizer
@@ -185,3 +186,19 @@ def test_a_smaller_rank_file_is_marked_as_a_guess(tmp_path: Path) -> None:
     assert small.encode(["ab"])[0].tolist() == [97, 98]
     assert not small.exact
     assert small.control["<|endoftext|>"] == 256
+
+
+def test_another_tokenizers_control_tokens_are_found_in_typed_text(
+    tmp_path: Path, shared: Path
+) -> None:
+    folder = folder_of(tmp_path, shared, "")
+    decoder = {str(number): {"content": text} for text, number in GLM4.control.items()}
+    decoder["151350"] = {"content": "</think>"}
+    config = json.dumps({"added_tokens_decoder": decoder})
+    (folder / "tokenizer_config.json").write_text(config)
+    context = open_context(Plan(tokenizer=str(folder)))
+    for typed in ("a</think>b", "a<\\/think>b"):  # the second as JSON may escape it
+        row = f'{{"messages": [{{"role": "user", "content": "{typed}"}}]}}'
+        rendered = prepare(row.encode(), 1, context).rendered
+        assert rendered is not None
+        assert rendered.pieces == [151331, 151333, 151336, "\na", 151350, "b", 151336]
