@@ -31,11 +31,13 @@ RESULT_ROLES: Final = ("observation", "tool", "function")
 _TOOL_LISTS: Final = 4096
 """How many distinct tool lists are remembered."""
 
+_OPEN: Final = ("{", "[")
+
 _LONG_TEXT: Final = 1 << 18
 """A longer tool list is not remembered."""
 
 
-class Turn(NamedTuple):
+class Turn(Struct, gc=False):
     """One message that is an object; UNSET where a key is absent. Any value can stand anywhere."""
 
     message: int
@@ -171,7 +173,7 @@ class ToolSet:
 _GOOD_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}").fullmatch
 
 
-class Declared(NamedTuple):
+class Declared(Struct):
     """A tool list of the row."""
 
     message: int | None
@@ -217,7 +219,7 @@ class Call(Struct):
 
 def holds_json(value: Any) -> Any:
     """What a string holds that is the JSON of an object or a list; None for anything else."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+    if isinstance(value, str) and value.lstrip()[:1] in _OPEN:
         inner = decode(value)
         return inner if isinstance(inner, dict | list) else None
     return None
@@ -226,7 +228,9 @@ def holds_json(value: Any) -> Any:
 def encoded_twice(call: Call) -> list[str]:
     """Names of arguments that are JSON text where the tool asks for an object or an array."""
     schema = call.tool.schema if call.tool is not None else None
-    if schema is None or not isinstance(call.arguments, dict) or schema.fits(call.arguments):
+    if schema is None or not isinstance(call.arguments, dict):
+        return []
+    if not any(type(v) is str and v.lstrip()[:1] in _OPEN for v in call.arguments.values()):
         return []
     properties = schema.schema.get("properties")
     found = []
@@ -383,7 +387,7 @@ _FIRST_LINE: Final = re.compile(r"\s*([\w.:-]{1,64})[ \t]*\r?\n(.*)", re.DOTALL)
 
 def _in_content(index: int, content: str, tools: dict[str, Tool], answered: bool) -> Iterator[Call]:
     text = content.lstrip()
-    if text[:1] in ("{", "["):
+    if text[:1] in _OPEN:
         value = decode(text)
         entries = value if isinstance(value, list) else [value]
         form = "name-arguments-list" if isinstance(value, list) else "name-arguments"
