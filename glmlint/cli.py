@@ -48,7 +48,7 @@ class Commands(click.Group):
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing those that are loaded late."""
-        own = [(name, self.commands[name].get_short_help_str(80)) for name in self.commands]
+        own = [(name, self.commands[name].get_short_help_str(120)) for name in self.commands]
         with formatter.section("Commands"):
             formatter.write_dl([*own, *((name, text) for name, (_, text) in LATER.items())])
 
@@ -283,7 +283,8 @@ def rules(form: str, **flags: Any) -> None:
 
 @cli.command()
 @click.argument("rule", shell_complete=complete_rules)
-@click.option("--lang", type=click.Choice(["en", "zh", "auto"]), default="auto")
+@click.option("--lang", type=click.Choice(["en", "zh", "auto"]), default="auto",
+              help="Language of the text.  [default: auto]")  # fmt: skip
 def explain(rule: str, lang: str) -> None:
     """One rule: what it means, why it matters in training, examples, how to repair it."""
     from glmlint.reporters.catalogue import UnknownRule, write_rule
@@ -299,7 +300,8 @@ def explain(rule: str, lang: str) -> None:
 @cli.command()
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
               help="[default: text]")  # fmt: skip
-@click.option("--lang", type=click.Choice(["en", "zh", "auto"]), default="auto")
+@click.option("--lang", type=click.Choice(["en", "zh", "auto"]), default="auto",
+              help="Language of the text.  [default: auto]")  # fmt: skip
 def recipes(form: str, lang: str) -> None:
     """The trainers that glmlint knows to the token, with source and date."""
     from glmlint.reporters.catalogue import write_recipes
