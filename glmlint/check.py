@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import gc
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any, Final
 
@@ -370,9 +370,7 @@ class Checker:
                 finding = self._finding(row, rule.name, level, problem)
                 if self._is_old(finding.fingerprint):
                     kept = finding if len(stats.held) < self.plan.max_findings else None
-                    held.append(
-                        Held(finding.fingerprint, rule.name, level, row.line, False, kept)
-                    )
+                    held.append(Held(finding.fingerprint, rule.name, level, row.line, False, kept))
                     continue
                 stats.rule_counts[rule.name] += 1
                 stats.severity_counts[level] += 1
@@ -491,9 +489,7 @@ def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
             ignores = None
             if answers:
                 row.content = plain_content(prepared.raw)
-                ignores = read_ignores(
-                    prepared.value, row.content, checker.severities(chunk.path)
-                )
+                ignores = read_ignores(prepared.value, row.content, checker.severities(chunk.path))
             if has_tokens:
                 row.tokens = int(counts.tokens[place])
                 row.supervised = int(counts.supervised[place])

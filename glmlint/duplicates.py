@@ -135,6 +135,8 @@ class Place(Struct):
     key: bytes
     first_path: str
     first_line: int
+    shared: bytes = b""
+    """The hash that both rows have."""
 
 
 def repeats(tables: dict[str, Table], by: str = "key") -> Iterator[Place]:
@@ -166,7 +168,10 @@ def repeats(tables: dict[str, Table], by: str = "key") -> Iterator[Place]:
             first[same] = (path, line)
             keys[same] = key
         elif by == "key" or keys[same] != key:
-            yield Place(path, line, clean, key.to_bytes(8, "little"), *first[same])
+            yield Place(
+                path, line, clean, key.to_bytes(8, "little"), *first[same],
+                same.to_bytes(8, "little"),
+            )  # fmt: skip
 
 
 def shared(tables: dict[str, Table], others: dict[str, Table], by: str) -> Iterator[Place]:

@@ -11,6 +11,7 @@ from glmlint.plan import Plan
 from glmlint.recipes.base import Context
 from glmlint.report import FileStats, Report, Totals, keep_first
 from glmlint.rules.base import Placed, Problem, all_rules
+from glmlint.suppress import UNUSED, Matching, file_identity
 
 
 class FileResult(Struct):
@@ -35,6 +36,10 @@ class Result(Struct):
     severity_counts: Counter[str]
     problems: list[tuple[str, str]]
     exit_code: int
+    suppressed: dict[str, int] = field(default_factory=lambda: {"row": 0, "baseline": 0})
+    """Findings that are not among these: silenced by their row, or old ones."""
+    baseline: dict[str, Counter[str]] = field(default_factory=dict)
+    """What a new baseline holds, with `write_baseline`: rule -> fingerprint -> count."""
 
 
 def finish(report: Report, plan: Plan, context: Context) -> Result:
@@ -43,21 +48,38 @@ def finish(report: Report, plan: Plan, context: Context) -> Result:
     findings: list[Finding] = []
     rule_counts: Counter[str] = Counter()
     severity_counts: Counter[str] = Counter()
-    placed = _placed(report, plan, context)
+    matching = Matching(plan)
+    placed, ignored = _placed(report, plan, context, matching)
     for stats in report.files.values():
+        ignored += stats.ignored
         totals = Totals()
         totals.add(stats.totals)
         rule_counts += stats.rule_counts
         severity_counts += stats.severity_counts
-        late = [*_once(stats, plan), *_file_findings(stats, plan, context)]
-        for finding in late:
+        late: list[Finding] = []
+        named: set[int | None] = set()
+        for finding, clean in _late(stats, plan, context):
+            if matching.holds(finding.rule, finding.fingerprint):
+                continue
+            late.append(finding)
             rule_counts[finding.rule] += 1
             severity_counts[finding.severity] += 1
+            if clean:
+                named.add(finding.line)
+        for held in sorted(stats.held, key=lambda held: held.line):
+            if matching.holds(held.rule, held.fingerprint):
+                continue
+            if held.finding is not None:
+                late.append(held.finding)
+            rule_counts[held.rule] += 1
+            severity_counts[held.severity] += 1
+            if held.clean and held.severity != "info":
+                named.add(held.line)
         across = placed.get(stats.path, Across())
         rule_counts += across.rule_counts
         severity_counts += across.severity_counts
         # A row whose only finding is told once a file counts when it is the row that is named.
-        named = {once.line for once in stats.once.values() if once.otherwise_clean} | across.named
+        named |= across.named
         totals.with_findings += len(named)
         totals.clean -= len(named)
         findings += keep_first([*stats.findings, *late, *across.findings], plan.max_findings)
@@ -69,29 +91,38 @@ def finish(report: Report, plan: Plan, context: Context) -> Result:
     return Result(
         plan, context, files, total, findings[: plan.max_findings],
         rule_counts, severity_counts, report.problems, exit_code,
+        {"row": ignored, "baseline": matching.number}, matching.found,
     )  # fmt: skip
 
 
-def _once(stats: FileStats, plan: Plan) -> list[Finding]:
+def _late(stats: FileStats, plan: Plan, context: Context) -> list[tuple[Finding, bool]]:
+    """Findings of the whole file, each with whether its row has no other one."""
+    whole = [(finding, False) for finding in _file_findings(stats, plan, context)]
+    return [*_once(stats, plan), *whole]
+
+
+def _once(stats: FileStats, plan: Plan) -> list[tuple[Finding, bool]]:
     found = []
-    for once in stats.once.values():
+    identity = file_identity(stats.path)
+    for (_, key), once in stats.once.items():
         pointer = None if once.pointer is None else json_pointer(once.pointer)
         values = {**once.values, "rows": once.rows}
-        found.append(
-            Finding(
-                rule=once.rule,
-                severity=once.severity,
-                path=stats.path,
-                line=once.line,
-                column=once.column,
-                pointer=pointer,
-                message=once.text.say(plan.lang, **values),
-                help=once.help.say(plan.lang, **values),
-                fixable=once.fixable,
-                fingerprint=fingerprint(once.rule, pointer, once.content),
-                rows=once.rows,
-            )
+        # Which row comes first is no part of the identity.
+        content = identity + b"\0" + key.encode("utf-8", "surrogatepass")
+        finding = Finding(
+            rule=once.rule,
+            severity=once.severity,
+            path=stats.path,
+            line=once.line,
+            column=once.column,
+            pointer=pointer,
+            message=once.text.say(plan.lang, **values),
+            help=once.help.say(plan.lang, **values),
+            fixable=once.fixable,
+            fingerprint=fingerprint(once.rule, None, content),
+            rows=once.rows,
         )
+        found.append((finding, once.otherwise_clean))
     return found
 
 
@@ -105,13 +136,18 @@ class Across(Struct):
     """Lines of the rows that count in `with_findings` for nothing else."""
 
 
-def _placed(report: Report, plan: Plan, context: Context) -> dict[str, Across]:
+def _placed(
+    report: Report, plan: Plan, context: Context, matching: Matching
+) -> tuple[dict[str, Across], int]:
+    """Findings that compare all rows, by path, and how many of them their rows silenced."""
     from glmlint.check import Checker
 
     checker = Checker(plan, context)
     found: dict[str, Across] = {}
+    ignored = 0
     names = {name for path in report.files for name in checker.severities(path)}
-    for name in sorted(names):
+    # What no ignore was used for is known only after all others.
+    for name in sorted(names, key=lambda name: (name == UNUSED, name)):
         loaded = all_rules().get(name)
         if loaded is None or loaded.check_run is None:
             continue
@@ -124,6 +160,16 @@ def _placed(report: Report, plan: Plan, context: Context) -> dict[str, Across]:
                 level = problem.severity
             if level == "off":
                 continue
+            answers = report.files[placed.path].ignores.get(placed.line or 0, ())
+            if sum(ignores.match(name) for ignores in answers):
+                ignored += 1
+                continue
+            finding = _placed_finding(plan, name, level, placed)
+            if placed.partner is not None:
+                matching.also(name, fingerprint(name, finding.pointer, placed.partner))
+            member = None if placed.group is None else placed.content
+            if matching.holds(name, finding.fingerprint, member):
+                continue
             across = found.setdefault(placed.path, Across())
             across.rule_counts[name] += 1
             across.severity_counts[level] += 1
@@ -131,8 +177,8 @@ def _placed(report: Report, plan: Plan, context: Context) -> dict[str, Across]:
                 across.named.add(placed.line)
             # A rule's problems come in the order of the lines: the first ones are kept.
             if across.rule_counts[name] <= plan.max_findings:
-                across.findings.append(_placed_finding(plan, name, level, placed))
-    return found
+                across.findings.append(finding)
+    return found, ignored
 
 
 def _placed_finding(plan: Plan, rule: str, severity: str, placed: Placed) -> Finding:
@@ -148,7 +194,9 @@ def _placed_finding(plan: Plan, rule: str, severity: str, placed: Placed) -> Fin
         message=problem.text.say(plan.lang, **problem.values),
         help=problem.help.say(plan.lang, **problem.values),
         fixable=bool(problem.edits),
-        fingerprint=fingerprint(rule, pointer, placed.content),
+        fingerprint=fingerprint(
+            rule, pointer, placed.content if placed.group is None else placed.group
+        ),
     )
 
 
@@ -184,7 +232,7 @@ def _file_finding(
         message=problem.text.say(plan.lang, **problem.values),
         help=problem.help.say(plan.lang, **problem.values),
         fixable=bool(problem.edits),
-        fingerprint=fingerprint(rule, None, stats.path.encode("utf-8", "surrogateescape")),
+        fingerprint=fingerprint(rule, None, file_identity(stats.path)),
     )
 
 

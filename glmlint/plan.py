@@ -52,6 +52,8 @@ class Plan:
     """Rules whose severity the user set: a rule may not soften or sharpen these."""
     per_file: tuple[tuple[str, dict[str, str]], ...] = ()
     """(glob, rules) pairs: the rules that hold for matching files instead of `rules`."""
+    per_file_root: str = "."
+    """The folder of the settings file: globs are relative to it."""
     fail_on: str = "error"
     max_lost_share: float = DEFAULT_MAX_LOST_SHARE
     """A row that loses a larger share of its supervised tokens is `over-truncated`."""
@@ -60,6 +62,11 @@ class Plan:
     min_row_ratio: float | None = None
     near_duplicates: float | None = None
     eval_files: tuple[str, ...] = ()
+    baseline: dict[str, int] | None = None
+    """Fingerprints of old findings, and how often each was there."""
+    baseline_file: str | None = None
+    write_baseline: bool = False
+    """Every finding is an old one from now on."""
     lang: str = "en"
     max_findings: int = 100_000
     """How many findings a report keeps (the first ones); counts are always whole."""

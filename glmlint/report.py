@@ -14,6 +14,7 @@ from glmlint.duplicates import Rows
 from glmlint.finding import Defect, Finding, Pointer
 from glmlint.mask import Counts, Int, sum_at
 from glmlint.recipes.base import Text
+from glmlint.suppress import Held, Ignores
 
 COUNTS = (
     "samples",
@@ -80,8 +81,6 @@ class Once(Struct):
     pointer: Pointer | None
     line: int | None
     column: int | None
-    content: bytes
-    """The first row's bytes hash into the fingerprint."""
     rows: int
     otherwise_clean: bool
     """Whether the first row has no other finding that would count it in `with_findings`."""
@@ -123,6 +122,12 @@ class FileStats(Struct):
     """Numbers that file rules work with, by a name of theirs."""
     rows: Rows = field(default_factory=Rows)
     """Hashes of the rows, where a rule compares rows with each other."""
+    ignores: dict[int, list[Ignores]] = field(default_factory=dict)
+    """Line -> the ignore keys of the rows that start there."""
+    ignored: int = 0
+    """Findings that a row's ignore key silenced."""
+    held: list[Held] = field(default_factory=list)
+    """Findings of rows whose fingerprints are in the baseline."""
 
     def add_counts(self, counts: Counts) -> None:
         """Add the token counts of a chunk of readable rows."""
@@ -153,6 +158,13 @@ class FileStats(Struct):
         self.severity_counts += other.severity_counts
         self.notes += other.notes
         self.rows.parts += other.rows.parts
+        for line, ignores in other.ignores.items():
+            self.ignores.setdefault(line, []).extend(ignores)
+        self.ignored += other.ignored
+        for held in other.held:
+            if len(self.held) >= max_findings:
+                held.finding = None
+            self.held.append(held)
         for defect in other.defects:
             if defect not in self.defects:
                 self.defects.append(defect)

@@ -100,6 +100,8 @@ class Row:
         """Why the trainer leaves the row out."""
         self.tokens = self.supervised = self.kept = self.kept_supervised = 0
         """Counts as in `totals` of the report, for this row."""
+        self.content = raw
+        """What stands for the row in fingerprints: its bytes without its ignore key."""
         self.memo: dict[str, Any] = {}
         """What rules worked out and share, by a name of theirs."""
         self.named: list[Pointer] = []

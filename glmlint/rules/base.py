@@ -60,6 +60,10 @@ class Placed(Struct):
     """Stands for the row in the fingerprint: its hash."""
     clean: bool
     """Whether nothing else was found in the row."""
+    group: bytes | None = None
+    """Stands for the rows that the problem is about, where any of them may come first."""
+    partner: bytes | None = None
+    """Stands for the earlier row, as `content` does, where the later one is named."""
 
 
 class Example(Struct, kw_only=True):

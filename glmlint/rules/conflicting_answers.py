@@ -84,4 +84,4 @@ def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
         problem = rule.problem(
             text="elsewhere" if elsewhere else None, first=place.first_line, path=place.first_path
         )
-        yield Placed(place.path, place.line, problem, place.key, place.clean)
+        yield Placed(place.path, place.line, problem, place.key, place.clean, group=place.shared)

@@ -108,4 +108,7 @@ def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
             path=first_path,
         )
         line = int(row["line"])
-        yield Placed(path, line >> 1, problem, row["key"].tobytes(), bool(line & 1))
+        yield Placed(
+            path, line >> 1, problem, row["key"].tobytes(), bool(line & 1),
+            partner=first["key"].tobytes(),
+        )  # fmt: skip

@@ -1,0 +1,248 @@
+"""Findings that someone has answered: the row's own ignore key, and the baseline of a project.
+
+A row says `"glmlint": {"ignore": ["rule", …]}`; families and ALL stand for their rules. A baseline
+is a JSON file of fingerprints with counts. A fingerprint holds no line number and nothing of other
+rows, so that rows may be reordered, and others edited, without an old finding coming back.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct, field
+
+from glmlint.finding import Finding
+from glmlint.plan import Plan
+from glmlint.rules.base import FAMILIES, all_rules
+from glmlint.span import byte_range
+
+KEY: Final = "glmlint"
+"""The key of a row under which it answers back."""
+
+UNUSED: Final = "unused-ignore"
+"""The rule about ignores; only its own name silences it, or ALL would hide that ALL is unused."""
+
+BASELINE_VERSION: Final = 1
+
+
+class Ignores(Struct):
+    """What one row wants to be left alone with, and what came of it."""
+
+    names: list[str]
+    """Rules, families or ALL, as the row has them."""
+    judged: list[str]
+    """Those of them for which a rule was on that might have found something."""
+    content: bytes
+    """Stands for the row in fingerprints."""
+    fault: bool = False
+    """The key holds something else than `{"ignore": ["rule", …]}`."""
+    used: set[str] = field(default_factory=set)
+    clean: bool = True
+    """Whether nothing was found in the row."""
+
+    def match(self, rule: str) -> bool:
+        """Whether the row ignores that rule; remembers that the name was of use."""
+        found = [name for name in self.names if rule in _covered(name)]
+        self.used.update(found)
+        return bool(found)
+
+
+class Held(Struct):
+    """A finding whose fingerprint is in the baseline: whether it is an old one is known at the end."""
+
+    fingerprint: str
+    rule: str
+    severity: str
+    line: int
+    clean: bool
+    """Whether nothing else was found in the row."""
+    finding: Finding | None
+    """None past `max_findings`: it would not be printed."""
+
+
+def _covered(name: str) -> frozenset[str]:
+    """The rules that a name in a row's list stands for."""
+    return _group(name) if name == "ALL" or name in FAMILIES else frozenset((name,))
+
+
+@cache
+def _group(name: str) -> frozenset[str]:
+    rules = all_rules().items()
+    return frozenset(r for r, loaded in rules if name in ("ALL", loaded.rule.family)) - {UNUSED}
+
+
+def read_ignores(value: Mapping[str, Any], content: bytes, active: Iterable[str]) -> Ignores:
+    """The ignores of a row that has the key.
+
+    Args:
+        value: the row.
+        content: its bytes without the key.
+        active: names of the rules that are on for its file.
+    """
+    content = hashlib.blake2b(content.strip(), digest_size=8).digest()
+    entry = value[KEY]
+    names = entry.get("ignore") if isinstance(entry, dict) else None
+    if entry is None:  # what Arrow makes of a row without the key, among rows that have it
+        return Ignores([], [], content)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return Ignores([], [], content, fault=True)
+    names = list(dict.fromkeys(names))
+    on = set(active)
+    judged = [
+        name for name in names if name != UNUSED and (known(name) is None or _covered(name) & on)
+    ]
+    return Ignores(names, judged, content, fault=len(entry) != 1)
+
+
+def known(name: str) -> str | None:
+    """The name, when a rule or family has it."""
+    return name if name in all_rules() or name in FAMILIES or name == "ALL" else None
+
+
+def nearest(name: str) -> str | None:
+    """The rule or family whose name is most like an unknown one."""
+    near = difflib.get_close_matches(name, [*all_rules(), *FAMILIES, "ALL"], 1, 0.5)
+    return near[0] if near else None
+
+
+def plain_content(raw: bytes) -> bytes:
+    """A row's bytes without its ignore key: answering a finding must not rename the others."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return raw
+    found = byte_range(text, (KEY,))
+    if found is None:
+        return raw
+    start, stop = found
+    quoted = f'"{KEY}"'
+    before = text[:start].rstrip().removesuffix(":").rstrip()
+    if not before.endswith(quoted):
+        return raw  # written with escapes
+    before = before[: -len(quoted)].rstrip()
+    after = text[stop:]
+    if before.endswith(","):
+        before = before[:-1]
+    elif after.lstrip().startswith(","):
+        after = after.lstrip()[1:].lstrip()
+    return (before + after).encode()
+
+
+def file_identity(path: str) -> bytes:
+    """What stands for a file in fingerprints: its path from the current folder, if it is below."""
+    if path == "-":
+        return b"-"
+    relative = os.path.relpath(path)
+    if relative.startswith(os.pardir):
+        relative = str(Path(path).absolute())
+    return relative.replace(os.sep, "/").encode("utf-8", "surrogateescape")
+
+
+# --- baseline ------------------------------------------------------------------------------------
+
+
+class BaselineError(Exception):
+    """A baseline that can't be used; the message is one sentence for the user."""
+
+
+def read_baseline(path: str) -> dict[str, int]:
+    """Fingerprint -> how many findings with it are old ones.
+
+    Raises:
+        BaselineError: there is no such file, or it is no baseline.
+    """
+    try:
+        content = json.loads(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise BaselineError(f"no baseline {path}: --write-baseline writes it") from None
+    except OSError as error:
+        raise BaselineError(f"baseline {path} can't be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise BaselineError(f"baseline {path} is no JSON: {error}") from None
+    counts: dict[str, int] = {}
+    try:
+        if content["version"] != BASELINE_VERSION:
+            raise BaselineError(
+                f"baseline {path} has version {content['version']}; "
+                f"this glmlint reads version {BASELINE_VERSION}"
+            )
+        for fingerprints in content["findings"].values():
+            for fingerprint, count in fingerprints.items():
+                if not isinstance(count, int):
+                    raise TypeError
+                counts[fingerprint] = count
+    except (KeyError, TypeError, AttributeError):
+        raise BaselineError(f"{path} is no baseline of glmlint") from None
+    return counts
+
+
+def write_baseline(path: str, found: Mapping[str, Mapping[str, int]]) -> None:
+    """Write rule -> fingerprint -> count, sorted, one fingerprint a line: it is read in diffs.
+
+    Raises:
+        BaselineError: the file can't be written.
+    """
+    content = {"version": BASELINE_VERSION, "findings": {rule: found[rule] for rule in found}}
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    part = f"{path}.part"
+    try:
+        Path(part).write_text(text, encoding="utf-8", newline="\n")
+        os.replace(part, path)  # noqa: PTH105
+    except OSError as error:
+        raise BaselineError(f"baseline {path} can't be written: {error.strerror}") from None
+
+
+class Matching:
+    """What a baseline still allows: each old finding takes one of its fingerprint away.
+
+    With `write_baseline` every finding is an old one, and is counted.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.writing = plan.write_baseline
+        self.number = 0
+        """Findings that were held back."""
+        self.found: dict[str, Counter[str]] = {}
+        """What a new baseline holds: rule -> fingerprint -> count."""
+        self._left = dict(plan.baseline or {})
+        self._seen: dict[tuple[str, bytes], bool] = {}
+
+    def holds(self, rule: str, fingerprint: str, member: bytes | None = None) -> bool:
+        """Whether a finding is an old one.
+
+        Args:
+            member: for findings about a group of rows, of which the first in order is not named:
+                stands for the row. The same row counts once, so that the order does not matter.
+        """
+        if member is not None:
+            known = self._seen.get((fingerprint, member))
+            if known is None:
+                known = self._seen[fingerprint, member] = self._take(rule, fingerprint)
+            held = known
+        else:
+            held = self._take(rule, fingerprint)
+        self.number += held
+        return held
+
+    def _take(self, rule: str, fingerprint: str) -> bool:
+        if self.writing:
+            self.found.setdefault(rule, Counter())[fingerprint] += 1
+            return True
+        left = self._left.get(fingerprint, 0)
+        if left > 0:
+            self._left[fingerprint] = left - 1
+        return left > 0
+
+    def also(self, rule: str, fingerprint: str) -> None:
+        """Put a fingerprint into a new baseline that would be found in another order of the rows."""
+        if self.writing:
+            counts = self.found.setdefault(rule, Counter())
+            counts[fingerprint] = max(counts[fingerprint], 1)
