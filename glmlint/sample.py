@@ -196,7 +196,7 @@ def _lone_surrogate(value: Any, at: Pointer) -> Pointer | None:
     return None
 
 
-_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]+|[\]}]+', re.DOTALL)
+_STRUCTURE: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]+|[\]}]+', re.DOTALL)
 
 
 def depth_of(raw: bytes) -> int:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no fault of the code: no deadlines, no word about slow generation.
+settings.register_profile("glmlint", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("glmlint")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
