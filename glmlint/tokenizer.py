@@ -7,7 +7,7 @@ import re
 from binascii import b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -144,6 +144,7 @@ def load_tokenizer(spec: str, *, allow_download: bool = False) -> Tokenizer:
     raise TokenizerError(f"no such tokenizer: {spec} (a folder, a file, or the name glm4)")
 
 
+@cache
 def _bundled_glm4() -> Tokenizer:
     import splintr
 
