@@ -145,11 +145,19 @@ def check(row: Row) -> Iterator[Problem]:
             )  # fmt: skip
         if lost := text.count("\ufffd"):
             yield rule.problem(at, text="lost", index=index, count=lost)
-        if (misread := _misread(text)) and not any(_ENCODING(other) for _, _, other in row.texts):
+        if (misread := _misread(text)) and not _about_encodings(row):
             name, meant = misread[0]
             yield rule.problem(
                 at, text="misread", index=index, count=len(misread), name=name[:20], meant=meant[:20]
             )  # fmt: skip
+
+
+def _about_encodings(row: Row) -> bool:
+    """Whether the conversation is about encodings: there, mojibake is quoted on purpose."""
+    known = row.memo.get("encodings")
+    if known is None:
+        known = row.memo["encodings"] = any(_ENCODING(text) for _, _, text in row.texts)
+    return bool(known)
 
 
 def _hidden(text: str) -> list[str]:

@@ -1,0 +1,251 @@
+"""Rules of content: any row, any escape, the longest strings, secrets that stay secret."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glmlint.check import check_lines, prepare
+from glmlint.finish import finish
+from glmlint.plan import Plan
+from glmlint.recipes.base import Context, open_context
+from glmlint.row import Fact, Row
+from glmlint.rules import secret
+from glmlint.rules.base import Problem, all_rules
+from glmlint.source import Chunk
+from glmlint.textfacts import _SIEVE, line_facts
+
+CONTENT = {
+    name: loaded.rule.severity
+    for name, loaded in all_rules().items()
+    if loaded.rule.family == "content"
+}
+RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
+
+
+@cache
+def context_of(recipe: str) -> Context:
+    return open_context(Plan(recipe=recipe, rules=CONTENT))
+
+
+def findings(lines: list[bytes], recipe: str = "glm4") -> list[Any]:
+    context = context_of(recipe)
+    chunk = Chunk("train.jsonl", lines, range(1, len(lines) + 1))
+    return finish(check_lines([chunk], context.plan, context), context.plan, context).findings
+
+
+def line(value: Any, ascii_only: bool = False) -> bytes:
+    return json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+
+
+def answered(text: str, question: str = "?") -> dict[str, Any]:
+    return {
+        "messages": [
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": text},
+        ]
+    }
+
+
+def row_of(value: Any) -> Row:
+    prepared = prepare(line(value), 1, context_of("glm4"))
+    return Row(
+        "train.jsonl", 1, prepared.raw, context_of("glm4"),
+        facts=prepared.facts, sample=prepared.sample, value=prepared.value,
+    )  # fmt: skip
+
+
+def problems(name: str, row: Any) -> list[Problem]:
+    """What one rule says of a row, with its edits, whatever the sieve says."""
+    check = all_rules()[name].check
+    assert check is not None
+    return list(check(row if isinstance(row, Row) else row_of(row)))
+
+
+def edited(value: Any, found: list[Problem]) -> Any:
+    value = json.loads(json.dumps(value))
+    for problem in found:
+        for edit in problem.edits:
+            assert edit.op == "replace"
+            parent = value
+            for part in edit.pointer[:-1]:
+                parent = parent[part]
+            parent[edit.pointer[-1]] = edit.value
+    return value
+
+
+FRAGMENTS = st.sampled_from(
+    ["\u200b", "\ufeff", "\ufffd", "Ã©", "â€™", "锟斤拷", "\x0c", "\x08", "\x7f", "\u202e", "👩\u200d🚀",
+     "AKIAQ3EGRLK7W2ZVX5TN", "xoxb-123456789012-abcdefghij", "-----BEGIN PRIVATE KEY-----\n", "eyJhb",
+     "<NAME>", "{{name}}", "[answer here]", "```", "```py\n", "\n", " ", "the", "，", "哈", "TODO",
+     "as an AI", "I am ChatGPT", "你好", "repeat", "\\frac", "\\u0041", "<|user|>", "think", '"', "\\"]
+)  # fmt: skip
+TEXT = st.lists(FRAGMENTS | st.text(max_size=4), max_size=12).map("".join)
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+ROLES = st.sampled_from(["system", "user", "assistant", "observation", "tool"])
+MESSAGE = st.fixed_dictionaries(
+    {}, optional={"role": ROLES | ANY, "content": TEXT | ANY, "metadata": TEXT | ANY, "tools": ANY}
+)
+ROW = st.fixed_dictionaries({"messages": st.lists(MESSAGE | ANY, max_size=5) | ANY}) | ANY
+GOOD_ROW = st.lists(
+    st.fixed_dictionaries({"role": ROLES.filter(lambda role: role != "tool"), "content": TEXT}),
+    min_size=1,
+    max_size=4,
+).map(lambda messages: {"messages": messages})
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(ROW | GOOD_ROW, max_size=4))
+def test_no_row_raises(recipe: str, rows: list[Any]) -> None:
+    found = findings([line(row) for row in rows], recipe)
+    assert {finding.rule for finding in found} <= set(CONTENT)
+
+
+@settings(max_examples=150, deadline=None)
+@given(row=GOOD_ROW)
+def test_escapes_hide_nothing(row: Any) -> None:
+    raw, escaped = findings([line(row)]), findings([line(row, ascii_only=True)])
+    assert [(f.rule, f.pointer, f.message) for f in raw] == [
+        (f.rule, f.pointer, f.message) for f in escaped
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=st.lists(GOOD_ROW.map(line) | st.binary(max_size=30).map(bytes), max_size=6))
+def test_the_sieve_says_what_its_patterns_say(rows: list[bytes]) -> None:
+    rows = [row.replace(b"\n", b"") for row in rows]
+    for row, facts in zip(rows, line_facts(rows), strict=True):
+        expected = 0
+        for pairs, pattern, fact in _SIEVE:
+            texts = [pair.to_bytes(2, "little") for pair in pairs]
+            # A pair that begins with DEL is any DEL, the last byte's neighbour is the line's end.
+            if any(text in row + b"\n" for text in texts) and (
+                pattern is None or re.search(pattern, row)
+            ):
+                expected |= fact
+        assert facts == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(row=GOOD_ROW)
+def test_the_sieve_misses_nothing(row: Any) -> None:
+    prepared = prepare(line(row), 1, context_of("glm4"))
+    for name in CONTENT:
+        when = all_rules()[name].rule.when
+        if when != Fact.ANY and not prepared.facts & when:
+            assert problems(name, row) == [], name
+
+
+@settings(max_examples=150, deadline=None)
+@given(row=GOOD_ROW)
+def test_after_the_edits_a_rule_is_silent(row: Any) -> None:
+    for name in ("invisible-character", "secret", "edge-whitespace"):
+        found = [problem for problem in problems(name, row) if problem.edits]
+        if found:
+            left = problems(name, edited(row, found))
+            assert not [problem for problem in left if problem.edits], name
+
+
+def test_good_text_of_many_scripts_is_left_alone() -> None:
+    texts = [
+        "می‌خواهم بروم", "क्‍ष", "👩‍👩‍👧‍👦 🏳️‍🌈", "Ça va ? « Où » – là-bas…", "Ünïcödé ÀÉÎÕÜ ß",
+        "Straße № 5 — “quoted” ‘text’", "ÇA ÉTÉ «É» À CÔTÉ", "日本語、テスト。", "한국어 텍스트", "ภาษา\u200bไทย",
+        "é è ê ë à â ä ô ö ù û ü ÿ ç œ æ", "25 °C ± 2 µm × 3", "São João não é «MAÇÃ»",
+    ]  # fmt: skip
+    assert [problems("invisible-character", answered(text)) for text in texts] == [[]] * len(texts)
+
+
+def test_mojibake_is_proved_by_undoing_it() -> None:
+    for text in ("é", "你好", "“x”", "😀", "naïve"):
+        wrong = text.encode().decode("latin-1")
+        (found,) = problems("invisible-character", answered(f"a {wrong} b"))
+        assert found.text is all_rules()["invisible-character"].rule.variants["misread"]
+        assert found.edits == ()
+
+
+KEY = "AKIA" + "Q3EGRLK7W2ZVX5TN"
+
+
+def test_a_secret_is_shown_nowhere() -> None:
+    pytest.importorskip("detect_secrets")
+    row = answered(f"Use {KEY}, please.", f"Is it {KEY}?")
+    found = findings([line(row)])
+    assert [(f.rule, f.severity, f.pointer) for f in found] == [
+        ("secret", "warning", "/messages/0/content"),
+        ("secret", "error", "/messages/1/content"),
+    ]
+    assert all(KEY[4:] not in repr(finding) for finding in found)
+    assert KEY not in repr(edited(row, problems("secret", row)))
+
+
+def test_without_the_library_it_is_said_once_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "detect_secrets.plugins.aws", None)
+    secret._detector.cache_clear()
+    found = findings([line(answered(KEY)), line(answered(KEY + "."))])
+    secret._detector.cache_clear()
+    assert [(f.rule, f.severity, f.rows) for f in found] == [("secret", "info", 2)]
+
+
+def test_the_template_of_a_model_is_told_once_a_file() -> None:
+    rows = [line(answered(f"I am {{{{name}}}}, number {n}.")) for n in range(5)]
+    (found,) = [f for f in findings(rows) if f.rule == "placeholder"]
+    assert (found.line, found.rows) == (1, 5)
+
+
+MEGABYTE = 1 << 20
+WORST = {
+    "one letter": "a",
+    "blanks": " ",
+    "backslashes": "\\",
+    "backticks": "`",
+    "fences": "```\n",
+    "quoted fences": ">> ",
+    "list fences": "- ",
+    "braces": "{{a",
+    "fields": "{{a}} ",
+    "angle": "<A_",
+    "names": "<NAME>",
+    "openai": "sk-",
+    "openai long": "sk-" + "a" * 30,
+    "jwt": "eyJ",
+    "jwt dots": "eyJaaaaaaaaaaaa.",
+    "jwt pairs": "eyJaaaaaaaaaaaa.eyJaaaaaaaaaa.",
+    "slack": "xoxb-1",
+    "key": KEY + " ",
+    "pem": "-----BEGIN PRIVATE KEY-----\n",
+    "pem bodies": "-----BEGIN PRIVATE KEY-----\n" + "Ab1+/cD2eF3gH4iJ5kL6\n",
+    "npm": "//registry.npmjs.org/",
+    "mojibake": "Ã©",
+    "mojibake 3": "ä½\xa0",
+    "letters with marks": "é",
+    "zero width": "\u200b",
+    "escape": "\x1b[",
+    "tags": "\U000e0041",
+    "breaks": "\x0b\n",
+    "loop": "to be or not to be, ",
+    "not quite a loop": "abcdefghijklmnop" * 20 + "q",
+    "as an": "As an ",
+    "apology": "抱歉，我",
+}
+
+
+@pytest.mark.parametrize("unit", WORST.values(), ids=WORST)
+def test_a_megabyte_of_the_worst_is_worked_off(unit: str) -> None:
+    text = (unit * (MEGABYTE // len(unit) + 1))[:MEGABYTE]
+    long = row_of(answered(text))
+    many = row_of({"messages": [{"role": "assistant", "content": unit}] * 2_000})
+    for name in CONTENT:
+        assert len(problems(name, long)) < 16, name
+        assert len(problems(name, many)) <= 4_000, name
