@@ -190,6 +190,36 @@ def test_a_secret_is_shown_nowhere() -> None:
     assert KEY not in repr(edited(row, problems("secret", row)))
 
 
+LETTERS = "9fK2mQx7LpR4tVb8NcY3wZ6sHd1jGa5eTu0oIiJrWnEqBvDlXzMkSyUgPhAfCO"
+SECRETS = {
+    "AWS": "ASIA" + "Q3EGRLK7W2ZVX5TN",
+    "GitHub": "gho_" + LETTERS[:36],
+    "GitLab": "glpat-" + LETTERS[:20],
+    "OpenAI": "sk-proj-" + LETTERS[:20] + "T3BlbkFJ" + LETTERS[20:40],
+    "Slack": "xoxb-" + "528417396021-" + LETTERS[:24],
+    "Stripe": "sk_live_" + LETTERS[:24],
+    "SendGrid": "SG." + LETTERS[:22] + "." + LETTERS[:43],
+    "PyPI": "pypi-AgEIcHlwaS5vcmc" + LETTERS + LETTERS[:30],
+    "NPM": "//registry.npmjs.org/:_authToken=npm_" + LETTERS[:36],
+    "Azure": "AccountKey=" + LETTERS + LETTERS[:24] + "==",
+    "JSON Web": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJwcm9kdWN0aW9uIn0." + LETTERS[:43],
+    "Private": "-----BEGIN RSA PRIVATE KEY-----\n" + f"{LETTERS}\n{LETTERS[::-1]}\n",
+}
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_each_form_of_secret_is_found_and_taken_out(kind: str) -> None:
+    pytest.importorskip("detect_secrets")
+    row = answered(f"密钥：{SECRETS[kind]} 。")
+    (found,) = findings([line(row)])
+    assert (found.rule, found.pointer) == ("secret", "/messages/1/content")
+    assert kind in found.message
+    assert LETTERS[:12] not in repr(found)
+    after = edited(row, problems("secret", row))
+    assert "[REDACTED]" in after["messages"][1]["content"]
+    assert findings([line(after)]) == []
+
+
 def test_without_the_library_it_is_said_once_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "detect_secrets.plugins.aws", None)
     secret._detector.cache_clear()
