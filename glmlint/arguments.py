@@ -25,7 +25,7 @@ Checker = Callable[[Any], bool]
 MAX_WORK: Final = 40_000_000
 """Bound on one validation, in units of about 10 ns."""
 
-KEYWORD_WORK: Final = 300
+KEYWORD_WORK: Final = 1000
 """What one keyword on one value costs."""
 
 MAX_PATTERN_TEXT: Final = 100

@@ -146,8 +146,12 @@ class ToolSet:
 
     @cached_property
     def with_bad_schema(self) -> list[Tool]:
-        """Entries whose `parameters` are no valid JSON Schema."""
-        return [tool for tool in self.tools if tool.schema is not None and tool.schema.faults]
+        """Entries of good shape whose `parameters` are no valid JSON Schema."""
+        return [
+            tool
+            for tool in self.tools
+            if tool.fault is None and tool.schema is not None and tool.schema.faults
+        ]
 
     @cached_property
     def oddly_named(self) -> list[Tool]:
