@@ -90,6 +90,12 @@ _REPORT_OPTIONS = (
                  help="Where the format before goes.  [default: standard output]"),
     click.option("--max-findings", type=click.IntRange(0), metavar="N",
                  help="How many findings are kept and printed; counts are always whole."),
+    click.option("--fix", is_flag=True,
+                 help="Repair what is safe to repair, in place; then report what is left."),
+    click.option("--unsafe-fixes", is_flag=True,
+                 help="With --fix or --diff: also repairs that change what is trained."),
+    click.option("--diff", is_flag=True,
+                 help="Show what --fix would do and change nothing; exit code 1 if that is anything."),
     click.option("--statistics", is_flag=True, help="Count findings by rule."),
     click.option("--quiet", "-q", is_flag=True, help="Print findings only."),
     click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto",
@@ -119,6 +125,9 @@ def check(
     quiet: bool,
     color: str,
     progress: str,
+    fix: bool,
+    unsafe_fixes: bool,
+    diff: bool,
     **flags: Any,
 ) -> None:
     """Lint files or folders; `-` is standard input, no PATH the current folder.
@@ -135,8 +144,19 @@ def check(
             raise Failure(f"unknown format {form}: one of {', '.join(names())}")
     if len(outputs) > len(formats):
         raise Failure("more --output than --format")
+    if unsafe_fixes and not (fix or diff):
+        raise Failure("--unsafe-fixes goes with --fix or --diff")
     plan, context = make_plan(flags, paths)
+    if diff:
+        raise SystemExit(_diff(paths, plan, context, unsafe_fixes, progress))
+    fixes = None
+    if fix:
+        from glmlint.fix.run import fix_files, sentence
+
+        fixes = fix_files(paths, plan, context, unsafe=unsafe_fixes, progress=progress)
     report = read_all(paths, plan, context, progress)
+    if fixes is not None:
+        report.problems += fixes.failures
 
     from glmlint.finish import finish
 
@@ -156,9 +176,28 @@ def check(
             get(form).write(result, out, options)
     for path, reason in report.problems:
         click.echo(f"glmlint: {path}: {reason}", err=True)
+    if fixes is not None:
+        for path, note in fixes.notes:
+            click.echo(f"glmlint: {path}: {note}", err=True)
+        click.echo(sentence(fixes, plan.lang), err=True)
     if report.interrupted:
         click.echo("glmlint: interrupted; this is what was found so far", err=True)
     raise SystemExit(result.exit_code)
+
+
+def _diff(
+    paths: tuple[str, ...], plan: Plan, context: Context, unsafe: bool, progress: str
+) -> int:
+    """Show what --fix would do. 0: nothing, 1: something, 2: a part could not be looked at."""
+    from glmlint.fix.run import diff_files, sentence
+
+    out = sys.stdout.buffer
+    fixes = diff_files(paths, plan, context, out, unsafe=unsafe, progress=progress)
+    out.flush()
+    for path, note in [*fixes.failures, *fixes.notes]:
+        click.echo(f"glmlint: {path}: {note}", err=True)
+    click.echo(sentence(fixes, plan.lang, would=True), err=True)
+    return 2 if fixes.failures else int(bool(fixes.drafts))
 
 
 def read_all(

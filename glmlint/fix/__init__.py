@@ -1,0 +1,1 @@
+"""Applies the edits that rules attach to their problems; every other byte of a file stays."""

@@ -1,0 +1,187 @@
+"""One row -> the row without what its rules can repair."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec import Struct, field
+
+from glmlint.check import Checker, Prepared, prepared_rows
+from glmlint.finding import Defect
+from glmlint.fix.edit import apply
+from glmlint.mask import count
+from glmlint.plan import Plan
+from glmlint.recipes.base import Context
+from glmlint.row import Fact, Row
+from glmlint.rules.base import Problem, all_rules
+from glmlint.source import Chunk
+from glmlint.suppress import KEY, read_ignores
+
+MAX_ROUNDS: Final = 50
+"""How often one row is read again after an edit."""
+
+MAX_PROBLEMS: Final = 10_000
+"""How many problems of one row are repaired: past them the row is left as it was."""
+
+
+class Repair(Struct, frozen=True):
+    """What may be repaired, and the rules that say how."""
+
+    checker: Checker
+    unsafe: bool
+
+    def allows(self, rule: str) -> bool:
+        """Whether the rule's edits may be applied."""
+        fix = all_rules()[rule].rule.fix
+        return fix == "safe" or (fix == "unsafe" and self.unsafe)
+
+
+class Repaired(Struct):
+    """What became of one row."""
+
+    raw: bytes | None
+    """The row's bytes; None when the row is to go."""
+    fixed: Counter[str] = field(default_factory=Counter)
+    """Repaired problems by rule."""
+    left: bool = False
+    """The row is as it was, though there was something to repair: its edits undo each other."""
+
+
+def repair_of(plan: Plan, context: Context, unsafe: bool) -> Repair:
+    """The rules of a plan that can repair rows."""
+    fixing = dataclasses.replace(
+        plan,
+        rules=_fixing(plan.rules),
+        per_file=tuple((pattern, _fixing(rules)) for pattern, rules in plan.per_file),
+    )
+    return Repair(Checker(fixing, context), unsafe)
+
+
+def _fixing(rules: dict[str, str]) -> dict[str, str]:
+    known = all_rules()
+    return {n: level for n, level in rules.items() if n in known and known[n].rule.fix is not None}
+
+
+def read_rows(
+    path: str, lines: list[bytes], context: Context, defects: dict[int, Defect] | None = None
+) -> list[list[Row]]:
+    """The rows of each line: one, or several where a line holds several values."""
+    chunk = Chunk(path, lines, range(len(lines)), defects or {})
+    prepared = list(prepared_rows(chunk, context))
+    readable = [entry.rendered for entry in prepared if entry.rendered is not None]
+    counts = count(readable, context) if readable else None
+    found: list[list[Row]] = [[] for _ in lines]
+    place = 0
+    for entry in prepared:
+        row = _row(entry, path, context)
+        if counts is not None and entry.rendered is not None:
+            row.tokens = int(counts.tokens[place])
+            row.supervised = int(counts.supervised[place])
+            row.kept = int(counts.kept[place])
+            row.kept_supervised = int(counts.kept_supervised[place])
+            row.facts |= Fact.UNTRAINED if row.supervised == 0 else 0
+            row.facts |= Fact.CUT if row.tokens > row.kept else 0
+            place += 1
+        found[entry.line].append(row)
+    return found
+
+
+def _row(entry: Prepared, path: str, context: Context) -> Row:
+    return Row(
+        path, entry.line, entry.raw, context, facts=entry.facts, sample=entry.sample,
+        value=entry.value, defect=entry.defect, rendered=entry.rendered, error=entry.error,
+        dropped=entry.dropped,
+    )  # fmt: skip
+
+
+def problems_of(row: Row, repair: Repair) -> Iterator[tuple[str, list[Problem]]]:
+    """The problems that may be repaired, rule by rule, in the order in which `check` has them."""
+    checker = repair.checker
+    rules = checker.rules_for(row.path, row.facts)
+    ignores = None
+    if rules and isinstance(row.value, dict) and KEY in row.value:
+        ignores = read_ignores(row.value, row.raw, (loaded.rule.name for loaded, _ in rules))
+    for loaded, severity in rules:
+        rule = loaded.rule
+        if loaded.check is None:
+            continue
+        if row.defect is not None and row.value is None and rule.needs_value:
+            continue
+        fitting = []
+        for problem in loaded.check(row):
+            level = severity
+            if problem.severity is not None and rule.name not in checker.plan.fixed_severity:
+                level = problem.severity
+            if level == "off":
+                continue
+            if level != "info":
+                row.named.append(problem.pointer or ())
+            if ignores is not None and ignores.match(rule.name):
+                continue
+            if problem.edits and repair.allows(rule.name):
+                fitting.append(problem)
+        if fitting:
+            yield rule.name, fitting
+
+
+def repair_row(row: Row, repair: Repair) -> Repaired:
+    """Apply the edits of one row, rule by rule, until no rule has one more."""
+    raw = row.raw
+    fixed: Counter[str] = Counter()
+    seen = {raw}
+    for _ in range(MAX_ROUNDS):
+        step = _step(row, repair)
+        if step is None:
+            return Repaired(row.raw, fixed)
+        rule, number, after = step
+        fixed[rule] += number
+        if after is None:
+            return Repaired(None, fixed)
+        if after.raw in seen or fixed.total() > MAX_PROBLEMS:
+            break
+        seen.add(after.raw)
+        row = after
+    return Repaired(raw, left=True)
+
+
+def _step(row: Row, repair: Repair) -> tuple[str, int, Row | None] | None:
+    """One rule's edits: its name, how many problems, and the row after them (None: it is to go).
+
+    Rows are dropped only when nothing else can be done for them.
+    """
+    drop: tuple[str, int, Row | None] | None = None
+    for rule, problems in problems_of(row, repair):
+        if any(edit.op == "drop-row" for problem in problems for edit in problem.edits):
+            drop = drop or (rule, 1, None)
+            continue
+        rewritten = [e for problem in problems for e in problem.edits if e.op == "rewrite"]
+        if rewritten:
+            number, raw = 1, _decoded(row.raw, rewritten[0].value)
+        else:
+            text, number = apply(row.raw.decode(), [problem.edits for problem in problems])
+            raw = text.encode()
+        if not number or raw == row.raw:
+            continue
+        after = read_rows(row.path, [raw], row.context)[0]
+        if len(after) == 1 and _better(row, after[0]):
+            return rule, number, after[0]
+    return drop
+
+
+def _decoded(raw: bytes, codec: str | None) -> bytes:
+    """The row in UTF-8, or as it is where it cannot be decoded as a whole."""
+    try:
+        text = raw.decode(codec or "utf-8")
+    except UnicodeDecodeError:
+        return raw
+    return raw if "\n" in text or "\r" in text else text.encode("utf-8", "replace")
+
+
+def _better(row: Row, after: Row) -> bool:
+    """Whether the edited bytes still are a row, or have become one."""
+    if after.defect is None:
+        return True
+    return row.defect is not None and after.defect.rule not in ("invalid-json", row.defect.rule)

@@ -1,0 +1,84 @@
+"""What `check --fix` and `check --diff` do with paths, and the sentences that they end with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, Final
+
+from glmlint.fix.diff import unified
+from glmlint.fix.files import Fixes, commit, drafted
+from glmlint.plan import Plan
+from glmlint.progress import Progress
+from glmlint.recipes.base import Context, Text
+from glmlint.source import find_inputs
+
+FIXED: Final = (Text("Fixed", "已修复"), Text("Would fix", "可修复"))
+"""Done, and only looked at."""
+
+NOTHING: Final = Text("Nothing to fix.", "没有可修复的问题。")
+
+
+def fix_files(
+    paths: Sequence[str], plan: Plan, context: Context, *, unsafe: bool, progress: str = "never"
+) -> Fixes:
+    """Repair the files in place.
+
+    Args:
+        paths: files, folders and patterns; what can't be read is left to `check` to report.
+        plan: its rules decide what is repaired.
+        context: the plan's tokenizer and template.
+        unsafe: also what changes the meaning of rows.
+        progress: "auto", "always" or "never".
+    """
+    files = [file.path for file in find_inputs(paths)[0]]
+    with (
+        Progress(files, progress) as bar,
+        drafted(files, plan, context, unsafe=unsafe, progress=bar.add) as fixes,
+    ):
+        commit(fixes, plan)
+    return fixes
+
+
+def diff_files(
+    paths: Sequence[str],
+    plan: Plan,
+    context: Context,
+    out: IO[bytes],
+    *,
+    unsafe: bool,
+    progress: str = "never",
+) -> Fixes:
+    """Write a unified diff of what `fix_files` would do; the files stay as they are."""
+    inputs, missing = find_inputs(paths)
+    files = [file.path for file in inputs]
+    with (
+        Progress(files, progress) as bar,
+        drafted(files, plan, context, unsafe=unsafe, beside=False, progress=bar.add) as fixes,
+    ):
+        fixes.failures += [(problem.path, problem.reason) for problem in missing]
+        for draft in fixes.drafts:
+            assert draft.temporary is not None  # `drafts` are those with changes
+            with draft.real.open("rb") as old, draft.temporary.open("rb") as new:
+                for part in unified(old, new, draft.path.encode("utf-8", "surrogateescape")):
+                    out.write(part)
+    return fixes
+
+
+def sentence(fixes: Fixes, lang: str, *, would: bool = False) -> str:
+    """ "Fixed 12 problems in 7 rows (2 of them dropped)." """
+    problems = fixes.fixed.total()
+    if not problems:
+        return NOTHING.say(lang)
+    verb = FIXED[would].say(lang)
+    rows, dropped, files = fixes.rows, fixes.dropped, len(fixes.drafts)
+    if lang == "zh":
+        where = f" {rows:,} 行" if rows else f" {files:,} 个文件"
+        tail = f"（其中删除 {dropped:,} 行）" if dropped else ""
+        return f"{verb}{where}中的 {problems:,} 个问题{tail}。"
+    where = _counted(rows, "row") if rows else _counted(files, "file")
+    tail = f" ({dropped:,} of them dropped)" if dropped else ""
+    return f"{verb} {_counted(problems, 'problem')} in {where}{tail}."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
