@@ -14,6 +14,7 @@ from glmlint import __version__
 from glmlint.options import SHARE, Failure, complete_rules, make_plan, plan_options, rule_options
 
 if TYPE_CHECKING:
+    from glmlint.finish import Result
     from glmlint.plan import Plan
     from glmlint.recipes.base import Context
     from glmlint.report import Report
@@ -83,6 +84,10 @@ _REPORT_OPTIONS = (
                  help="Report rows that are at least this similar."),
     click.option("--eval", multiple=True, metavar="FILE",
                  help="A file of the validation split: report rows that stand in both."),
+    click.option("--baseline", metavar="FILE",
+                 help="Findings that this file holds are old ones: they do not count."),
+    click.option("--write-baseline", is_flag=True, default=None,
+                 help="Write all findings of this run into the baseline."),
     click.option("--format", "formats", multiple=True, metavar="FORMAT",
                  help="text, json, jsonl or github; may be repeated, each with its --output.  "
                       "[default: text]"),
@@ -161,6 +166,8 @@ def check(
     from glmlint.finish import finish
 
     result = finish(report, plan, context)
+    if plan.write_baseline:
+        _write_baseline(result)
     for index, form in enumerate(formats):
         target = outputs[index] if index < len(outputs) else "-"
         with _open_output(target) as out:
@@ -183,6 +190,22 @@ def check(
     if report.interrupted:
         click.echo("glmlint: interrupted; this is what was found so far", err=True)
     raise SystemExit(result.exit_code)
+
+
+def _write_baseline(result: Result) -> None:
+    from glmlint.suppress import BaselineError, write_baseline
+
+    path = result.plan.baseline_file
+    assert path is not None  # `resolve` has seen to it
+    if result.problems or result.exit_code == 130:
+        click.echo(f"glmlint: {path}: not written, not everything was read", err=True)
+        return
+    try:
+        write_baseline(path, result.baseline)
+    except BaselineError as error:
+        raise Failure(str(error)) from None
+    total = sum(count for counts in result.baseline.values() for count in counts.values())
+    click.echo(f"glmlint: {path}: {total} findings are old ones from now on", err=True)
 
 
 def _diff(

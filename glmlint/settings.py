@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.metadata
 import os
 import re
 import tomllib
@@ -15,6 +14,7 @@ from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, Plan, version
 from glmlint.recipes.base import all_recipes
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
 from glmlint.schema import validator
+from glmlint.suppress import BaselineError, read_baseline
 
 LEVELS: Final = ("error", "warning", "info", "off")
 PINS: Final = ("transformers", "datasets")
@@ -35,7 +35,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = ()) -> Plan:
         SettingsError: an unknown name, a value out of range, a settings file that is broken.
     """
     given = {name: value for name, value in flags.items() if value not in (None, (), [])}
-    file, config = _settings_file(given.pop("config", None), paths)
+    file, folder, config = _settings_file(given.pop("config", None), paths)
     settings: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for source, values in ((file, config), ("flag", given)):
@@ -52,6 +52,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = ()) -> Plan:
     _known(recipe, all_recipes(), "recipe")
     pins = _pins(settings.get("pin", {}))
     rules, fixed = _select(settings)
+    baseline_file, write_baseline, baseline = _baseline(settings, given, folder)
     return Plan(
         recipe=recipe,
         tokenizer=settings.get("tokenizer", Plan.tokenizer),
@@ -64,9 +65,13 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = ()) -> Plan:
         rules=rules,
         fixed_severity=frozenset(fixed),
         per_file=tuple(
-            (block["files"], _select({**settings, **block})[0])
+            (block["files"], _select({**settings, **block, **given})[0])
             for block in settings.get("per-file", ())
         ),
+        per_file_root=str(folder),
+        baseline=baseline,
+        baseline_file=baseline_file,
+        write_baseline=write_baseline,
         fail_on=settings.get("fail-on", Plan.fail_on),
         max_lost_share=settings.get("max-lost-share", Plan.max_lost_share),
         max_truncated_samples=settings.get("max-truncated-samples"),
@@ -80,13 +85,31 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = ()) -> Plan:
     )
 
 
-def _settings_file(named: str | None, paths: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """The settings file's name and content; ("default", {}) without one."""
+def _baseline(
+    settings: Mapping[str, Any], given: Mapping[str, Any], folder: Path
+) -> tuple[str | None, bool, dict[str, int] | None]:
+    """The baseline's path, whether it is to be written, and what it holds."""
+    path = settings.get("baseline")
+    if path is not None and "baseline" not in given:
+        path = os.path.normpath(folder / path)  # a path in the settings file is relative to it
+    write = bool(settings.get("write-baseline"))
+    if write and path is None:
+        raise SettingsError("--write-baseline needs --baseline FILE, or baseline in the settings")
+    if path is None or write:
+        return path, write, None
+    try:
+        return path, write, read_baseline(path)
+    except BaselineError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _settings_file(named: str | None, paths: Sequence[str]) -> tuple[str, Path, dict[str, Any]]:
+    """The settings file's name, folder and content; "default" and nothing without one."""
     if named:
         file = Path(named)
         if not file.is_file():
             raise SettingsError(f"{named}: no such settings file")
-        return named, _read(file)
+        return named, file.parent, _read(file)
     first = Path(paths[0]) if paths and paths[0] != "-" else Path()
     try:
         start = first.resolve()
@@ -94,10 +117,10 @@ def _settings_file(named: str | None, paths: Sequence[str]) -> tuple[str, dict[s
             for name in ("glmlint.toml", "pyproject.toml"):
                 file = folder / name
                 if file.is_file() and (name == "glmlint.toml" or _has_table(file)):
-                    return name, _read(file)
+                    return name, folder, _read(file)
     except OSError:
         pass  # a path that can't be resolved is told when it is read
-    return "default", {}
+    return "default", Path(), {}
 
 
 def _has_table(file: Path) -> bool:
@@ -114,13 +137,13 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file} can't be read: {error}") from None
     if file.name == "pyproject.toml":
         content = content.get("tool", {}).get("glmlint", {})
-    for error in validator("config").iter_errors(content):
-        place = ".".join(map(str, error.absolute_path))
-        if error.validator == "additionalProperties":
-            allowed = error.schema["properties"]
-            unknown = next(key for key in error.instance if key not in allowed)
+    for fault in validator("config").iter_errors(content):
+        place = ".".join(map(str, fault.absolute_path))
+        if fault.validator == "additionalProperties":
+            allowed = fault.schema["properties"]
+            unknown = next(key for key in fault.instance if key not in allowed)
             raise SettingsError(f"{file}: unknown key {unknown}{_nearest(unknown, allowed)}")
-        raise SettingsError(f"{file}: {place or 'the settings'}: {error.message}")
+        raise SettingsError(f"{file}: {place or 'the settings'}: {fault.message}")
     return content
 
 
@@ -146,6 +169,8 @@ def _pins(value: Any) -> dict[str, str]:
     entries = [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else value
     for entry in entries:
         if entry == "auto":
+            import importlib.metadata  # half a start-up's time, and seldom asked for
+
             for name in PINS:
                 try:
                     pins[name] = importlib.metadata.version(name)

@@ -9,6 +9,7 @@ from glmlint.finish import Result
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.verdict import summary, verdict
 from glmlint.reporters.visible import printable_path, visible
+from glmlint.reporters.words import say
 
 name = "github"
 
@@ -23,7 +24,10 @@ def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
     for path, reason in result.problems:
         text = f"{printable_path(path)}: {reason}"
         out.write(f"::error title=glmlint::{_data(text)}\n")
-    told = _data(f"{summary(result)}\n{verdict(result)}")
+    lines = [summary(result), verdict(result)]
+    if worst_first:
+        lines.append(say("explain", result.plan.lang, rule=worst_first[0].rule))
+    told = _data("\n".join(lines))
     out.write(f"::notice title=glmlint::{told}\n")
 
 

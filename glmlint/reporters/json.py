@@ -74,6 +74,7 @@ def report_object(result: Result, max_findings: int) -> dict[str, Any]:
         "severity_counts": {
             severity: result.severity_counts[severity] for severity in ("error", "warning", "info")
         },
+        "suppressed": result.suppressed,
         "problems": [{"path": path, "reason": reason} for path, reason in result.problems],
         "exit_code": result.exit_code,
     }
@@ -90,7 +91,12 @@ def totals_object(totals: Totals) -> dict[str, Any]:
 
 def finding_object(finding: Finding) -> dict[str, Any]:
     """A finding as JSON has it."""
-    return msgspec.structs.asdict(finding)
+    return {**msgspec.structs.asdict(finding), "url": page(finding.rule)}
+
+
+def page(rule: str) -> str:
+    """Where a rule's documentation stands in the project."""
+    return f"docs/rules/{rule}.md"
 
 
 def dumps(value: Any) -> str:

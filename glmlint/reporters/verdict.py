@@ -124,6 +124,11 @@ def assumed(result: Result) -> list[str]:
         lines.append(say("default-budget", lang, budget=f"{plan.max_length:,}"))
     if not context.tokenizer.exact:
         lines.append(say("inexact", lang))
+    if any(result.suppressed.values()):
+        lines.append(say("suppressed", lang, **result.suppressed))
+    if result.findings:
+        worst = max(result.findings, key=lambda finding: RANK[finding.severity])
+        lines.append(say("explain", lang, rule=worst.rule))
     return lines
 
 

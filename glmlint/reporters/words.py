@@ -159,6 +159,14 @@ WORDS: Final = {
         "≈: the tokenizer's control tokens or split had to be guessed, so counts may be off.",
         "≈：tokenizer 的控制标记或切分方式是推测的，计数可能有偏差。",
     ),
+    "suppressed": Text(
+        "Not counted: {row} ignored by their rows, {baseline} in the baseline.",
+        "未计入：{row} 个由样本自身忽略，{baseline} 个在基线中。",
+    ),
+    "explain": Text(
+        "`glmlint explain {rule}` tells more about a rule, with examples.",
+        "`glmlint explain {rule}` 显示规则的详细说明与示例。",
+    ),
     "summary": Text(
         "{samples}: {clean} clean, {bad} with findings, {unreadable} unreadable; {tokens} tokens, "
         "{ratio} trainable; {truncated} truncated, {lost} of supervised tokens lost; {counts}",
