@@ -29,6 +29,12 @@ NULLS = ("5.23.0", "5.24.0")
 TOOLS = ("4.41.2", "4.42.0")
 """The last version of the old behaviour and the first of the new."""
 
+TOOLS_HELP = Text(
+    "Nothing is wrong with the rows: name the trainer's version with --pin transformers=VERSION, "
+    "and the ids are those of that version.",
+    "这些行本身没有问题：用 --pin transformers=版本号 指明训练机器上的版本，得到的 token id 即与该版本一致。",
+)
+
 REMOVABLE = ("metadata", "tools")
 """Keys whose absence says the same as null."""
 
@@ -135,6 +141,7 @@ def check(row: Row) -> Iterator[Problem]:
         pinned_old = version(row.plan.transformers) < version(new)
         yield rule.problem(
             text="tools",
+            help=TOOLS_HELP,
             severity="warning" if pinned_old else "info",
             once="tools",
             old=old,
