@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
-import subprocess
-import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from click.testing import Result as CommandResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glmlint.check import check_lines, matches
+from glmlint.cli import cli
 from glmlint.finding import Finding
 from glmlint.finish import Result, finish
 from glmlint.plan import Plan
@@ -165,7 +167,7 @@ class TestIgnoreKey:
         assert plain.totals.tokens == answered.totals.tokens
 
     def test_a_row_that_raises_stays_unreadable(self) -> None:
-        row = {"messages": [{"role": "user"}], "glmlint": {"ignore": ["ALL"]}}
+        row = {"messages": 5, "glmlint": {"ignore": ["ALL"]}}
         result = check([row])
         assert [f for f in result.findings if f.line] == []
         assert result.suppressed["row"] > 0 and result.totals.unreadable == 1
@@ -338,9 +340,9 @@ class TestPerFile:
         assert matches(str(Path(path).absolute()), pattern, root) is expected
 
 
-def glmlint(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "glmlint", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+def glmlint(*arguments: str, cwd: Path) -> CommandResult:
+    with contextlib.chdir(cwd):
+        return CliRunner().invoke(cli, arguments)
 
 
 @pytest.fixture
@@ -358,17 +360,17 @@ def project(tmp_path: Path) -> Path:
 
 def test_a_project_with_a_baseline(project: Path) -> None:
     missing = glmlint("check", "train", cwd=project)
-    assert missing.returncode == 2 and "--write-baseline writes it" in missing.stderr
+    assert missing.exit_code == 2 and "--write-baseline writes it" in missing.stderr
     written = glmlint("check", "train", "--write-baseline", "--quiet", cwd=project)
-    assert written.returncode == 0 and "old.json: " in written.stderr, written.stderr
-    assert glmlint("check", "train", cwd=project).returncode == 0
+    assert written.exit_code == 0 and "old.json: " in written.stderr, written.stderr
+    assert glmlint("check", "train", cwd=project).exit_code == 0
     inside = glmlint("check", "a.jsonl", cwd=project / "train")
-    assert inside.returncode == 0, inside.stdout
+    assert inside.exit_code == 0, inside.stdout
     with (project / "train/a.jsonl").open("ab") as file:
         file.write(b"\n" + lines_of([{"messages": [{"role": "user", "content": "?"}]}])[0])
     found = glmlint("check", "train", "--format", "json", cwd=project)
     report = json.loads(found.stdout)
-    assert found.returncode == 1 and {f["line"] for f in report["findings"]} == {4}
+    assert found.exit_code == 1 and {f["line"] for f in report["findings"]} == {4}
     assert report["suppressed"]["baseline"] > 0
     validator("report").validate(report)
 
@@ -386,13 +388,13 @@ def test_per_file_rules_hold_from_any_folder(project: Path) -> None:
 
 def test_a_baseline_is_not_written_from_half_of_the_data(project: Path) -> None:
     done = glmlint("check", "train", "nowhere.jsonl", "--write-baseline", cwd=project)
-    assert done.returncode == 2 and "not written" in done.stderr
+    assert done.exit_code == 2 and "not written" in done.stderr
     assert not (project / "old.json").exists()
 
 
 def test_writing_needs_a_name(tmp_path: Path) -> None:
     done = glmlint("check", "--write-baseline", cwd=tmp_path)
-    assert done.returncode == 2 and "needs --baseline FILE" in done.stderr
+    assert done.exit_code == 2 and "needs --baseline FILE" in done.stderr
 
 
 def test_the_json_report_counts_what_was_suppressed() -> None:
