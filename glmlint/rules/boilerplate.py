@@ -10,7 +10,7 @@ Evidence: alpaca-like data; filters for "as an AI language model" in published c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from glmlint.rules.base import Problem, Row, Rule, Text
@@ -60,6 +60,8 @@ rule = Rule(
     ),
 )
 
+_Search = Callable[[str], re.Match[str] | None]
+
 _NAMES: Final = (
     r"(?:ChatGPT|GPT-?[345]|Claude|Gemini|Bard|Llama|Qwen|DeepSeek|Mistral|Grok|Copilot|"
     r"通义千问|千问|文心一言|文心|讯飞星火|豆包|Kimi|深度求索)"
@@ -68,17 +70,30 @@ _MAKERS: Final = (
     r"(?:OpenAI|Anthropic|Google|Meta|Microsoft|Alibaba|DeepSeek|Mistral|阿里|百度|腾讯|字节跳动|"
     r"科大讯飞|月之暗面|深度求索)"
 )
-_OTHER: Final = re.compile(
-    rf"(?:\bI am|\bI'm|\bI’m|\b[Mm]y name is|我是|我叫|作为) ?{_NAMES}\b"
-    rf"|(?:\bI was|\bI am|\bI'm|assistant|model) (?:created|developed|trained|made|built) by {_MAKERS}\b"
-    rf"|我(?:是)?由 ?{_MAKERS}.{{0,8}}(?:开发|训练|研发|创造)"
+_MADE: Final = r"(?:created|developed|trained|made|built)"
+# One letter or word first: `re` then looks for that, and not at every place. The number says how
+# many characters before it belong to the phrase.
+_OTHER: Final = tuple(
+    (re.compile(pattern).search, before)
+    for before, pattern in (
+        (0, rf"I(?<!\wI)(?: am|['’]m) {_NAMES}\b"),
+        (0, rf"I(?<!\wI)(?: was| am|['’]m) {_MADE} by {_MAKERS}\b"),
+        (1, rf"y(?<=\b[Mm]y) name is {_NAMES}\b"),
+        (0, rf"language model {_MADE} by {_MAKERS}\b"),
+        (0, rf"我(?:是|叫) ?{_NAMES}"),
+        (0, rf"我(?:是)?由 ?{_MAKERS}.{{0,8}}(?:开发|训练|研发|创造)"),
+    )
 )
-_CANNED: Final = re.compile(
-    r"\b[Aa]s an (?:AI|artificial intelligence)\b(?: (?:language )?(?:model|assistant))?"
-    r"|\bI'm sorry, but I (?:cannot|can't)\b"
-    r"|\b[Mm]y (?:knowledge|training) (?:cutoff|cut-off|data)\b"
-    r"|作为(?:一个|一名|一款)?(?:人工智能|AI|ＡＩ|大型?语言模型)(?:语言模型|助手|模型)?"
-    r"|抱歉，我(?:无法|不能)(?:提供|回答|完成)"
+_CANNED: Final = tuple(
+    (re.compile(pattern).search, before)
+    for before, pattern in (
+        (6, r"AI(?<=\b[Aa]s an AI)\b(?: (?:language )?(?:model|assistant))?"),
+        (1, r"s an artificial intelligence(?<=\b[Aa]s an artificial intelligence)\b"),
+        (0, r"I'm sorry, but I (?:cannot|can't)\b"),
+        (1, r"y(?<=\b[Mm]y) (?:knowledge|training) (?:cutoff|cut-off|data)\b"),
+        (0, r"作为(?:一个|一名|一款)?(?:人工智能|AI|ＡＩ|大型?语言模型)(?:语言模型|助手|模型)?"),
+        (0, r"抱歉，我(?:无法|不能)(?:提供|回答|完成)"),
+    )
 )
 
 
@@ -88,10 +103,18 @@ def check(row: Row) -> Iterator[Problem]:
         if role != "assistant":
             asked = text if role == "user" else asked
             continue
-        found = _OTHER.search(text)
+        found = _first(_OTHER, text)
         kind = None if found else "canned"
-        found = found or _CANNED.search(text)
-        if found and found[0] not in asked:
+        found = found or _first(_CANNED, text)
+        if found and found not in asked:
             yield rule.problem(
-                ("messages", index, "content"), text=kind, index=index, phrase=found[0]
-            )
+                ("messages", index, "content"), text=kind, index=index, phrase=found
+            )  # fmt: skip
+
+
+def _first(searches: tuple[tuple[_Search, int], ...], text: str) -> str | None:
+    """What the first pattern that finds something finds."""
+    for search, before in searches:
+        if found := search(text):
+            return text[found.start() - before : found.end()]
+    return None

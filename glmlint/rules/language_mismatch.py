@@ -75,23 +75,26 @@ _NAMES_A_LANGUAGE: Final = re.compile(
     r"|翻译|译[成为]|英[文语]|中文|汉语|语言|代码|程序|编写|改写|单词|拼音|成语|古诗|诗",
     re.IGNORECASE,
 ).search
-_MOST: Final = 2048
+_MOST: Final = 400
 """Characters of a text that are looked at."""
 _TEXTS: Final = {"han": Text("Chinese", "中文"), "latin": Text("English", "英文")}
 
 
 def check(row: Row) -> Iterator[Problem]:
-    asked, open_question = "", False
+    asked = question = ""
     seen = set()
     for index, role, text in row.texts:
         if role == "user":
-            asked = _script(text)
-            open_question = bool(asked) and not _NAMES_A_LANGUAGE(text)
+            asked, question = _script(text), text
         elif role == "observation":
-            open_question = False
-        elif role == "assistant" and open_question and text[:1] not in ("{", "["):
+            asked = ""
+        elif role == "assistant" and asked and text[:1] not in ("{", "["):
             answered = _script(text)
-            if answered and answered != asked and (asked, answered) not in seen:
+            if answered in ("", asked) or (asked, answered) in seen:
+                continue
+            if _NAMES_A_LANGUAGE(question):
+                asked = ""
+            else:
                 seen.add((asked, answered))
                 lang = row.plan.lang
                 yield rule.problem(
@@ -102,9 +105,9 @@ def check(row: Row) -> Iterator[Problem]:
 
 def _script(text: str) -> str:
     """ "han", "latin", or "" where a text is short, mixed or in another script."""
-    text = text[:_MOST]
     if "```" in text:
         return ""
+    text = text[:_MOST]
     han = 0 if text.isascii() else len(_HAN.findall(text))
     if han >= 10 and han * 3 > len(_WORDS.findall(text)) * 10:
         return "han"
