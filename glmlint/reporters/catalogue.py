@@ -147,9 +147,31 @@ def _examples(
             settings = ", ".join(f"{key} = {value}" for key, value in wrapped.plan.items())
             head.append(say("with-settings", lang, settings=settings), style="dim")
         console.print(head)
-        for row in wrapped.rows:
-            for line in example_lines(row):
+        for name, lines in example_files(wrapped):
+            if name is not None:
+                print_wrapped(console, f"{name}{_colon(lang).rstrip()}", "dim", indent=2)
+            for line in lines:
                 print_wrapped(console, line, indent=2)
+
+
+def example_files(example: Example) -> list[tuple[str | None, list[str]]]:
+    """What an example is made of: (file's name, lines). None where one row says it all."""
+    if example.file is not None:
+        return [(example.name, file_lines(example.file))]
+    rows = [line for row in example.rows for line in example_lines(row)]
+    if not example.eval_rows:
+        return [(None, rows)]
+    held_out = [line for row in example.eval_rows for line in example_lines(row)]
+    return [("train.jsonl", rows), ("dev.jsonl", held_out)]
+
+
+def file_lines(content: bytes) -> list[str]:
+    """A file's bytes as lines, with escapes for what is no text and for what can't be seen."""
+    text = content.decode("utf-8", "backslashreplace")
+    lines = [visible(line) for line in text.split("\n")]
+    if lines[-1] == "":
+        lines.pop()
+    return _cut(lines)
 
 
 def example_lines(row: Any) -> list[str]:
@@ -158,6 +180,10 @@ def example_lines(row: Any) -> list[str]:
         lines = [visible(row.decode("utf-8", "backslashreplace"))]
     else:
         lines = [visible(line) for line in _pretty(row, "")]
+    return _cut(lines)
+
+
+def _cut(lines: list[str]) -> list[str]:
     if len(lines) > LONGEST_EXAMPLE:
         lines = [*lines[: LONGEST_EXAMPLE - 1], "…"]
     return [line if len(line) <= 400 else line[:399] + "…" for line in lines]
@@ -231,7 +257,7 @@ def _colon(lang: str) -> str:
 
 def _unfilled(text: Text, lang: str) -> str:
     """A sentence with its fields left as they are."""
-    return text.zh if lang == "zh" else text.en
+    return (text.zh if lang == "zh" else text.en).replace("{{", "{").replace("}}", "}")
 
 
 def _family(loaded: Loaded) -> int:

@@ -1,0 +1,193 @@
+"""Writes docs/rules/, a page for each rule, from the rules' own files: python docs/make_rules.py."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from glmlint.check import check_lines
+from glmlint.finding import Finding
+from glmlint.finish import finish
+from glmlint.plan import Plan
+from glmlint.recipes.base import Context, Text, open_context
+from glmlint.reporters.catalogue import example_files, first_line
+from glmlint.reporters.verdict import message
+from glmlint.reporters.visible import visible
+from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules
+from glmlint.source import Chunk, InputFile, read_chunks
+
+FOLDER = Path(__file__).resolve().parent / "rules"
+SEVERITY_WORDS = {"error": "E", "warning": "W", "info": "I"}
+FIXES = {"safe": "safe (`--fix`)", "unsafe": "unsafe (`--unsafe-fixes`)", None: "none"}
+SECRET = re.compile(r"\b(AKIA|ghp_)(?=\w*[2-9])(?!\w*EXAMPLE)(\w{4})\w+")
+"""Keys of the examples look real on purpose: a page that spells one out would be flagged itself."""
+
+
+def pages() -> dict[str, str]:
+    """File name -> text of every page; the same rules always give the same text."""
+    rules = all_rules().values()
+    found = {f"{loaded.rule.name}.md": page(loaded) for loaded in rules}
+    return {"README.md": index(), **found}
+
+
+def index() -> str:
+    """The table of all rules, by family."""
+    parts = [
+        "# Rules",
+        "Written by `python docs/make_rules.py` from the files in `glmlint/rules/`; `glmlint explain "
+        "RULE` shows a page in the terminal. E: training would crash, drop the row, learn nothing or learn the "
+        "wrong thing. W: likely harm. I: worth knowing, off unless selected. A recipe may make a "
+        "rule harsher or milder.",
+    ]
+    for family in FAMILIES:
+        members = [entry for entry in all_rules().values() if entry.rule.family == family]
+        if not members:
+            continue
+        rows = ["| rule | | fix | what it means |", "|---|---|---|---|"]
+        for loaded in members:
+            rule = loaded.rule
+            level = SEVERITY_WORDS[rule.severity] + (", opt-in" if rule.opt_in else "")
+            rows.append(
+                f"| [{rule.name}]({rule.name}.md) | {level} | {rule.fix or '–'} "
+                f"| {first_line(loaded).replace('|', chr(92) + '|')} |"
+            )
+        parts += [f"## {family}", "\n".join(rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def page(loaded: Loaded) -> str:
+    """One rule: what it means, what it says in both languages, and its examples."""
+    rule = loaded.rule
+    on = "when selected" if rule.opt_in or rule.severity == "info" else "by default"
+    if rule.family == "score":
+        on = "in `glmlint score`"
+    parts = [
+        f"# {rule.name}",
+        f"{rule.severity} · family `{rule.family}` · on {on} · fix: {FIXES[rule.fix]}",
+        loaded.doc.strip(),
+        "## What it says",
+        "\n".join(sentences(loaded)),
+    ]
+    for title, examples in (("Reported", rule.bad), ("Not reported", rule.good)):
+        parts.append(f"## {title}")
+        for entry in examples:
+            example = entry if isinstance(entry, Example) else Example(rows=(entry,))
+            parts += shown(loaded, example, reported=title == "Reported")
+    return "\n\n".join(parts) + "\n"
+
+
+def sentences(loaded: Loaded) -> list[str]:
+    """The rule's sentences and its advice, English and Chinese."""
+    rule = loaded.rule
+    told: list[tuple[str, Text]] = [("", rule.text)]
+    told += [(f" ({name})", text) for name, text in rule.variants.items()]
+    lines = ["| | English | 中文 |", "|---|---|---|"]
+    for name, text in [*((f"Says{name}", text) for name, text in told), ("Advises", rule.help)]:
+        lines.append(f"| {name} | {cell(text.en)} | {cell(text.zh)} |")
+    return lines
+
+
+def cell(text: str) -> str:
+    """A sentence in a table: its fields stay in braces, its angle brackets stay text."""
+    text = visible(text).replace("{{", "{").replace("}}", "}")
+    # Code spans are literal in Markdown, the rest is not.
+    pieces = text.split("`")
+    for place in range(0, len(pieces), 2):
+        pieces[place] = re.sub(r"([<*_\[\]])", r"\\\1", pieces[place])
+    return "`".join(pieces).replace("|", "\\|")
+
+
+def shown(loaded: Loaded, example: Example, *, reported: bool) -> list[str]:
+    """An example: its settings, its rows, and what glmlint prints of it."""
+    parts = []
+    if example.plan:
+        told = ", ".join(f"`{key} = {value}`" for key, value in example.plan.items())
+        parts.append(f"With {told}:")
+    for name, lines in example_files(example):
+        if name is not None:
+            parts.append(f"`{name}`:")
+        parts.append(fenced([hidden(line) for line in lines]))
+    if reported and (printed := said(loaded, example)):
+        parts.append(fenced(printed))
+    return parts
+
+
+def hidden(line: str) -> str:
+    """A line without its secret."""
+    return SECRET.sub(r"\1\2…", line)
+
+
+def fenced(lines: list[str]) -> str:
+    """A block of code, its fence longer than any in it."""
+    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"{fence}text", *lines, fence])
+
+
+@cache
+def _opened(recipe: str, transformers: str, template: str | None) -> Context:
+    return open_context(Plan(recipe=recipe, transformers=transformers, template=template))
+
+
+def said(loaded: Loaded, example: Example) -> list[str]:
+    """What the rule alone reports on an example, as a pipe gets it."""
+    lines = []
+    for lang in ("en", "zh"):
+        for found in findings(loaded, example, lang)[:3]:
+            place = ":".join(str(part) for part in (found.line, found.column) if part is not None)
+            where = f"{found.path}:{place}" if place else found.path
+            lines.append(f"{where}: {found.severity} {found.rule} {message(found, lang)}")
+    return lines
+
+
+def findings(loaded: Loaded, example: Example, lang: str) -> list[Finding]:
+    """The findings of one rule on an example; none of a rule that needs a model."""
+    rule = loaded.rule
+    if rule.family == "score":
+        return []
+    settings: dict[str, Any] = {"max_length": 1025, **example.plan}
+    plan = Plan(**settings, rules={rule.name: rule.severity}, lang=lang)
+    if example.eval_rows:
+        plan = replace(plan, eval_files=("dev.jsonl",))
+    base = _opened(plan.recipe, plan.transformers, plan.template)
+    context = Context(plan, base.tokenizer, base.template)
+    if example.file is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / example.name
+            path.write_bytes(example.file)
+            chunks = list(read_chunks(InputFile(str(path)), max_line=example.max_line))
+        for chunk in chunks:
+            chunk.path = example.name
+    else:
+        chunks = [_chunk("train.jsonl", example.rows)]
+        if example.eval_rows:
+            chunks.append(_chunk("dev.jsonl", example.eval_rows))
+    return finish(check_lines(chunks, plan, context), plan, context).findings
+
+
+def _chunk(path: str, rows: tuple[Any, ...]) -> Chunk:
+    lines = [
+        row if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False).encode()
+        for row in rows
+    ]
+    return Chunk(path, lines, range(1, len(lines) + 1))
+
+
+def main() -> None:
+    """Write every page, and take away those of rules that are gone."""
+    FOLDER.mkdir(exist_ok=True)
+    written = pages()
+    for old in FOLDER.glob("*.md"):
+        if old.name not in written:
+            old.unlink()
+    for name, text in written.items():
+        (FOLDER / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

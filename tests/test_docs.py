@@ -1,0 +1,91 @@
+"""docs/rules/ is what the rules' own files say, and `glmlint explain` shows the same examples."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glmlint.reporters.catalogue import example_files, write_rule
+from glmlint.reporters.json import page
+from glmlint.rules.base import Example, all_rules
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "rules"
+
+
+@cache
+def make_rules() -> Any:
+    """docs/make_rules.py, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location("make_rules", ROOT / "docs" / "make_rules.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_pages_are_fresh() -> None:
+    pytest.importorskip("rensa")
+    pytest.importorskip("detect_secrets")
+    written = {file.name: file.read_text(encoding="utf-8") for file in FOLDER.glob("*.md")}
+    fresh = make_rules().pages()
+    stale = sorted(name for name in {*written, *fresh} if written.get(name) != fresh.get(name))
+    assert stale == [], "run: python docs/make_rules.py"
+
+
+def test_the_index_names_every_rule_and_links_to_its_page() -> None:
+    index = (FOLDER / "README.md").read_text(encoding="utf-8")
+    linked = set(re.findall(r"\| \[([a-z0-9-]+)\]\(\1\.md\) \|", index))
+    assert linked == set(all_rules())
+    assert all((FOLDER / f"{name}.md").is_file() for name in linked)
+
+
+def test_every_page_shows_what_its_bad_examples_report() -> None:
+    for name, entry in all_rules().items():
+        text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+        reported = text.partition("## Reported")[2].partition("## Not reported")[0]
+        assert (f" {name} " in reported) == (entry.rule.family != "score"), name
+        advice = entry.rule.help.zh.replace("{{", "{").replace("}}", "}")
+        assert advice in text.replace("\\", ""), name
+
+
+def test_a_finding_links_to_its_page() -> None:
+    for name in all_rules():
+        assert (ROOT / page(name)).is_file()
+
+
+def test_no_page_spells_out_a_key() -> None:
+    keys = re.compile(r"AKIA[0-9A-Z]{16}|ghp_[0-9A-Za-z]{36}")
+    for file in FOLDER.glob("*.md"):
+        found = keys.findall(file.read_text(encoding="utf-8"))
+        assert all("EXAMPLE" in key or "xxxx" in key for key in found), file.name
+
+
+def explained(rule: str) -> str:
+    out = io.StringIO()
+    write_rule(rule, out, "en", 200, False)
+    return out.getvalue()
+
+
+def test_explain_shows_the_bytes_of_file_examples() -> None:
+    text = explained("not-jsonl")
+    assert "version https://git-lfs.github.com/spec/v1" in text and "train.jsonl:" in text
+    assert "\\xff" in explained("not-utf8")
+    assert "dev.jsonl:" in explained("train-val-overlap")
+
+
+def test_explain_shows_braces_as_the_findings_do() -> None:
+    assert 'such as {"city": "Rome"}' in explained("invalid-tool-arguments")
+
+
+def test_every_example_shows_something() -> None:
+    for name, entry in all_rules().items():
+        for example in (*entry.rule.bad, *entry.rule.good):
+            whole = example if isinstance(example, Example) else Example(rows=(example,))
+            shown = [line for _, lines in example_files(whole) for line in lines]
+            assert shown or not (whole.rows or whole.file), name
