@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from glmlint.check import prepare
 from glmlint.plan import Plan
 from glmlint.recipes.base import open_context
-from glmlint.tokenizer import GLM4_CONTROL, Tokenizer, TokenizerError, load_tokenizer
+from glmlint.tokenizer import GLM4_CONTROL, Glm4Backend, Tokenizer, TokenizerError, load_tokenizer
 
 GLM4 = load_tokenizer("glm4")
+GLM4_BATCH = Glm4Backend().batch
+GLM4_ONE_BY_ONE = Glm4Backend()
 
 
 def texts_in(folder: Path) -> list[str]:
@@ -202,3 +204,19 @@ def test_another_tokenizers_control_tokens_are_found_in_typed_text(
         rendered = prepare(row.encode(), 1, context).rendered
         assert rendered is not None
         assert rendered.pieces == [151331, 151333, 151336, "\na", 151350, "b", 151336]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), max_size=4))
+def test_text_by_text_and_in_a_batch_the_ids_are_the_same(texts: list[str]) -> None:
+    backend = GLM4_ONE_BY_ONE
+    assert backend.encode_batch_flat(texts) == GLM4_BATCH.encode_batch_flat(texts)
+    assert "batch" not in backend.__dict__
+
+
+def test_all_real_texts_give_the_same_ids_one_by_one(shared: Path) -> None:
+    texts = [text for text in texts_in(shared / "data") if len(text) < 2000]
+    ids, offsets = GLM4.encode(texts)
+    one_by_one = Glm4Backend().bundled.encode_ordinary
+    for place, text in enumerate(texts):
+        assert one_by_one(text) == ids[offsets[place] : offsets[place + 1]].tolist()
