@@ -88,7 +88,7 @@ def _hunks(lines: Iterable[Line]) -> Iterator[bytes]:
                 old, new = _after(hunk, old, new)
                 before = deque(rest, CONTEXT)
                 hunk = []
-            elif len(hunk) >= _LONGEST_HUNK and mark == b" ":
+            elif len(hunk) >= _LONGEST_HUNK:
                 yield _hunk(hunk, old, new)
                 old, new = _after(hunk, old, new)
                 before.clear()
@@ -119,8 +119,22 @@ def _hunk(lines: list[Line], old: int, new: int) -> bytes:
     # Where one side has no lines, the line before is named, as diff does.
     head = f"@@ -{old - (not olds)},{olds} +{new - (not news)},{news} @@\n".encode()
     body = []
-    for mark, line in lines:
+    for mark, line in _old_first(lines):
         body.append(mark + line)
         if not line.endswith(b"\n"):
             body.append(b"\n\\ No newline at end of file\n")
     return head + b"".join(body)
+
+
+def _old_first(lines: list[Line]) -> Iterator[Line]:
+    """The lines with those that go before those that come, in each run of changes."""
+    added: list[Line] = []
+    for mark, line in lines:
+        if mark == b" ":
+            yield from added
+            added = []
+        if mark == b"+":
+            added.append((mark, line))
+        else:
+            yield mark, line
+    yield from added

@@ -242,7 +242,7 @@ def _advance(
                 made: list[Path] = []
 
                 def start() -> IO[bytes]:
-                    made.append(_new_file(draft, beside))
+                    made.append(new_file(draft, beside))
                     return open_files.enter_context(made[0].open("wb", _BUFFER))
 
                 output = Output(handle, start)
@@ -266,6 +266,8 @@ def _advance(
     draft.done.fixed += done.fixed
     draft.done.rows += done.rows
     draft.done.dropped += done.dropped
+    if done.reshaped:  # a row that could not be read may be readable now
+        draft.notes.pop("unrewritable", None)
     return done.reshaped
 
 
@@ -277,7 +279,7 @@ def _decode(draft: Draft, handle: IO[bytes], form: Form, allowed: bool, beside: 
     encoding = next(d.values["encoding"] for d in form.defects if d.rule == "not-utf8")
     if not allowed:
         raise Unfixable(WIDE, fails=False, encoding=encoding)
-    made = _new_file(draft, beside)
+    made = new_file(draft, beside)
     try:
         with made.open("wb", _BUFFER) as out:
             utf8_copy(handle, form, out)
@@ -290,7 +292,7 @@ def _decode(draft: Draft, handle: IO[bytes], form: Form, allowed: bool, beside: 
     draft.done.fixed["not-utf8"] += 1
 
 
-def _new_file(draft: Draft, beside: bool) -> Path:
+def new_file(draft: Draft, beside: bool) -> Path:
     """An empty file that nobody else can read."""
     if beside and not (draft.before.st_mode & 0o222 and os.access(draft.real, os.W_OK)):
         raise Unfixable(READ_ONLY, fails=True)

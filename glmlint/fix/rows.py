@@ -177,7 +177,8 @@ def _decoded(raw: bytes, codec: str | None) -> bytes:
         text = raw.decode(codec or "utf-8")
     except UnicodeDecodeError:
         return raw
-    return raw if "\n" in text or "\r" in text else text.encode("utf-8", "replace")
+    breaks = sum(map(text.count, "\r\n")) > raw.count(b"\r") + raw.count(b"\n")
+    return raw if breaks else text.encode("utf-8", "replace")
 
 
 def _better(row: Row, after: Row) -> bool:

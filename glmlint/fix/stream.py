@@ -310,7 +310,7 @@ def run_pass(
             rows = next(groups)
             if reshape and len(rows) > 1:
                 raise Unrewritable(number)
-            if reshape and rows[0].defect is not None and any(c in piece.row for c in b"\r\n"):
+            if reshape and rows[0].value is None and any(c in piece.row for c in b"\r\n"):
                 raise Unrewritable(number)
             writer.rows(piece, rows, repair, number)
         if progress is not None:
