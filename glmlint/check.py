@@ -34,7 +34,15 @@ from glmlint.sample import (
     read_strictly,
 )
 from glmlint.source import Chunk, InputFile, read_chunks, split_values
-from glmlint.suppress import KEY, Held, Ignores, plain_content, read_ignores
+from glmlint.suppress import (
+    KEY,
+    Held,
+    Ignores,
+    once_fingerprint,
+    plain_content,
+    read_ignores,
+    row_identity,
+)
 from glmlint.textfacts import answer_facts, line_facts
 
 LOADER_ERROR: Final = "DatasetGenerationError"
@@ -360,6 +368,10 @@ class Checker:
                     stats.ignored += 1
                     continue
                 if problem.once is not None:
+                    if self.plan.add_ignores and not self._is_old(
+                        once_fingerprint(rule.name, problem.once, row.path)
+                    ):
+                        _want(stats, row, rule.name)
                     key = (rule.name, problem.once)
                     known = stats.once.get(key)
                     if known is not None and (known.line or 0) <= row.line:
@@ -372,6 +384,8 @@ class Checker:
                     kept = finding if len(stats.held) < self.plan.max_findings else None
                     held.append(Held(finding.fingerprint, rule.name, level, row.line, False, kept))
                     continue
+                if self.plan.add_ignores:
+                    _want(stats, row, rule.name)
                 stats.rule_counts[rule.name] += 1
                 stats.severity_counts[level] += 1
                 if len(stats.findings) < self.plan.max_findings:
@@ -424,6 +438,12 @@ class Checker:
             rule, severity, problem.text, problem.values, problem.help, problem.pointer,
             row.line, column, 1, False, bool(problem.edits),
         )  # fmt: skip
+
+
+def _want(stats: FileStats, row: Row, rule: str) -> None:
+    """Remember that the row may ignore the rule; only an object can say so."""
+    if isinstance(row.value, dict):
+        stats.wanted.setdefault((row.line, row_identity(row.content)), set()).add(rule)
 
 
 def matches(path: str, pattern: str, root: str) -> bool:

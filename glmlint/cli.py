@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -49,6 +48,7 @@ class Commands(click.Group):
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing those that are loaded late."""
+        del context
         own = [(name, self.commands[name].get_short_help_str(120)) for name in self.commands]
         with formatter.section("Commands"):
             formatter.write_dl([*own, *((name, text) for name, (_, text) in LATER.items())])
@@ -88,6 +88,8 @@ _REPORT_OPTIONS = (
                  help="Findings that this file holds are old ones: they do not count."),
     click.option("--write-baseline", is_flag=True, default=None,
                  help="Write all findings of this run into the baseline."),
+    click.option("--add-ignores", is_flag=True, default=None,
+                 help="Write the findings of each row into it, as rules that it ignores."),
     click.option("--format", "formats", multiple=True, metavar="FORMAT",
                  help="text, json, jsonl or github; may be repeated, each with its --output.  "
                       "[default: text]"),
@@ -140,7 +142,9 @@ def check(
     Exit code 0: clean; 1: findings at or over --fail-on; 2: something could not be read or done;
     130: interrupted.
     """
+    from glmlint.output import colored, opened, silence, width
     from glmlint.reporters.base import ReporterOptions, get, names
+    from glmlint.runners.local import check_files
 
     paths = paths or (".",)
     formats = formats or ("text",)
@@ -152,6 +156,8 @@ def check(
     if unsafe_fixes and not (fix or diff):
         raise Failure("--unsafe-fixes goes with --fix or --diff")
     plan, context = make_plan(flags, paths)
+    if plan.add_ignores and (fix or diff or plan.write_baseline):
+        raise Failure("--add-ignores goes without --fix, --diff and --write-baseline")
     if diff:
         raise SystemExit(_diff(paths, plan, context, unsafe_fixes, progress))
     fixes = None
@@ -159,28 +165,37 @@ def check(
         from glmlint.fix.run import fix_files, sentence
 
         fixes = fix_files(paths, plan, context, unsafe=unsafe_fixes, progress=progress)
-    report = read_all(paths, plan, context, progress)
+    report = check_files(paths, plan, context, progress)
     if fixes is not None:
         report.problems += fixes.failures
 
     from glmlint.finish import finish
 
     result = finish(report, plan, context)
+    if plan.add_ignores:
+        raise SystemExit(_add_ignores(result))
     if plan.write_baseline:
         _write_baseline(result)
-    for index, form in enumerate(formats):
-        target = outputs[index] if index < len(outputs) else "-"
-        with _open_output(target) as out:
-            terminal = target == "-" and out.isatty()
-            options = ReporterOptions(
-                width=_width(),
-                color=color == "always" or (color == "auto" and terminal and not _no_color()),
-                terminal=terminal,
-                quiet=quiet,
-                statistics=statistics,
-                max_findings=plan.max_findings,
-            )
-            get(form).write(result, out, options)
+    targets = [outputs[index] if index < len(outputs) else "-" for index in range(len(formats))]
+    # Files first: whoever reads standard output may close it early.
+    for form, target in sorted(zip(formats, targets, strict=True), key=lambda pair: pair[1] == "-"):
+        terminal = target == "-" and sys.stdout.isatty()
+        options = ReporterOptions(
+            width=width(),
+            color=colored(color, terminal),
+            terminal=terminal,
+            quiet=quiet,
+            statistics=statistics,
+            max_findings=plan.max_findings,
+        )
+        try:
+            with opened(target) as out:
+                get(form).write(result, out, options)
+                out.flush()
+        except BrokenPipeError:
+            silence()
+        except OSError as error:
+            raise Failure(f"--output {target}: {error.strerror}") from None
     for path, reason in report.problems:
         click.echo(f"glmlint: {path}: {reason}", err=True)
     if fixes is not None:
@@ -208,9 +223,30 @@ def _write_baseline(result: Result) -> None:
     click.echo(f"glmlint: {path}: {total} findings are old ones from now on", err=True)
 
 
-def _diff(
-    paths: tuple[str, ...], plan: Plan, context: Context, unsafe: bool, progress: str
-) -> int:
+def _add_ignores(result: Result) -> int:
+    """Write ignores into rows. 0: done, 2: a part could not be done, 130: interrupted, nothing done."""
+    from glmlint.fix.ignores import add_ignores
+
+    if result.exit_code == 130:
+        click.echo("glmlint: interrupted; nothing was written", err=True)
+        return 130
+    failures = list(result.problems)
+    left = sum(result.rule_counts.values())
+    for file in result.files:
+        done = add_ignores(file.stats, result.plan)
+        if done.reason is not None:
+            failures.append((file.path, done.reason))
+        if done.rows:
+            counts = f"{done.rows:,} rows ignore {done.rules:,} findings more"
+            click.echo(f"glmlint: {file.path}: {counts}", err=True)
+    for path, reason in failures:
+        click.echo(f"glmlint: {path}: {reason}", err=True)
+    if not left:
+        click.echo("glmlint: no findings", err=True)
+    return 2 if failures else 0
+
+
+def _diff(paths: tuple[str, ...], plan: Plan, context: Context, unsafe: bool, progress: str) -> int:
     """Show what --fix would do. 0: nothing, 1: something, 2: a part could not be looked at."""
     from glmlint.fix.run import diff_files, sentence
 
@@ -223,33 +259,6 @@ def _diff(
     return 2 if fixes.failures else int(bool(fixes.drafts))
 
 
-def read_all(
-    paths: tuple[str, ...], plan: Plan, context: Context, progress: str = "never"
-) -> Report:
-    """Check every file; what can't be read is kept as a problem, and the others go on."""
-    from glmlint.check import check_lines
-    from glmlint.progress import Progress
-    from glmlint.report import Report
-    from glmlint.source import SourceError, find_inputs, read_chunks
-
-    inputs, missing = find_inputs(paths)
-    report = Report()
-    report.problems = [(problem.path, problem.reason) for problem in missing]
-    with Progress([file.path for file in inputs], progress) as bar:
-        for file in inputs:
-            try:
-                for chunk in read_chunks(file):
-                    report.merge(check_lines([chunk], plan, context), plan.max_findings)
-                    bar.add(len(chunk.lines), sum(map(len, chunk.lines)))
-                report.file(file.path)  # a file without rows is reported as well
-            except SourceError as error:
-                report.problems.append((file.path, error.reason))
-            except KeyboardInterrupt:
-                report.interrupted = True
-                break
-    return report
-
-
 @cli.command()
 @click.argument("place", metavar="FILE[:LINE]")
 @plan_options
@@ -259,6 +268,7 @@ def read_all(
               help="[default: auto]")  # fmt: skip
 def show(place: str, ids: bool, color: str, **flags: Any) -> None:
     """One sample as the trainer sees it: supervised, masked and lost tokens, and the budget."""
+    from glmlint.output import colored, width
     from glmlint.reporters.base import ReporterOptions
     from glmlint.show import ShowError
     from glmlint.show import show as print_sample
@@ -267,8 +277,8 @@ def show(place: str, ids: bool, color: str, **flags: Any) -> None:
     plan, context = make_plan(flags, (path,))
     terminal = sys.stdout.isatty()
     options = ReporterOptions(
-        width=_width(),
-        color=color == "always" or (color == "auto" and terminal and not _no_color()),
+        width=width(),
+        color=colored(color, terminal),
         terminal=terminal,
         quiet=False,
         statistics=False,
@@ -332,6 +342,7 @@ def encode(place: str, no_truncate: bool, **flags: Any) -> None:
               help="[default: text]")  # fmt: skip
 def rules(form: str, **flags: Any) -> None:
     """The catalogue of rules: severity, family, fix, and which are on."""
+    from glmlint.output import colored, width
     from glmlint.reporters.catalogue import write_rules
     from glmlint.settings import SettingsError, resolve
 
@@ -340,7 +351,7 @@ def rules(form: str, **flags: Any) -> None:
         plan = resolve({name.replace("_", "-"): value for name, value in flags.items()})
     except SettingsError as error:
         raise Failure(str(error)) from None
-    write_rules(plan, sys.stdout, form, _width(), sys.stdout.isatty() and not _no_color())
+    write_rules(plan, sys.stdout, form, width(), colored("auto", sys.stdout.isatty()))
 
 
 @cli.command()
@@ -349,12 +360,13 @@ def rules(form: str, **flags: Any) -> None:
               help="Language of the text.  [default: auto]")  # fmt: skip
 def explain(rule: str, lang: str) -> None:
     """One rule: what it means, why it matters in training, examples, how to repair it."""
+    from glmlint.output import colored, width
     from glmlint.reporters.catalogue import UnknownRule, write_rule
     from glmlint.settings import resolve
 
     lang = resolve({"lang": lang}).lang
     try:
-        write_rule(rule, sys.stdout, lang, _width(), sys.stdout.isatty() and not _no_color())
+        write_rule(rule, sys.stdout, lang, width(), colored("auto", sys.stdout.isatty()))
     except UnknownRule as error:
         raise Failure(str(error)) from None
 
@@ -366,11 +378,12 @@ def explain(rule: str, lang: str) -> None:
               help="Language of the text.  [default: auto]")  # fmt: skip
 def recipes(form: str, lang: str) -> None:
     """The trainers that glmlint knows to the token, with source and date."""
+    from glmlint.output import colored, width
     from glmlint.reporters.catalogue import write_recipes
     from glmlint.settings import resolve
 
     lang = resolve({"lang": lang}).lang
-    write_recipes(sys.stdout, form, lang, _width(), sys.stdout.isatty() and not _no_color())
+    write_recipes(sys.stdout, form, lang, width(), colored("auto", sys.stdout.isatty()))
 
 
 def split_place(place: str) -> tuple[str, int | None]:
@@ -381,41 +394,6 @@ def split_place(place: str) -> tuple[str, int | None]:
     return place, None
 
 
-def _width() -> int:
-    import shutil
-
-    return max(40, shutil.get_terminal_size((80, 24)).columns)
-
-
-def _no_color() -> bool:
-    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-
-
-class _open_output:
-    """Standard output, or a file that is there whole or not at all."""
-
-    def __init__(self, target: str) -> None:
-        self.target = target
-        self.file: IO[str] | None = None
-
-    def __enter__(self) -> IO[str]:
-        if self.target == "-":
-            return sys.stdout
-        try:
-            self.file = open(f"{self.target}.part", "w", encoding="utf-8", newline="")  # noqa: SIM115, PTH123
-        except OSError as error:
-            raise Failure(f"--output {self.target}: {error.strerror}") from None
-        return self.file
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self.file is not None:
-            self.file.close()
-            if kind is None:
-                os.replace(f"{self.target}.part", self.target)  # noqa: PTH105
-            else:
-                os.unlink(f"{self.target}.part")  # noqa: PTH108
-
-
 def main() -> None:
     """The console script: clear errors, no tracebacks, quiet on a broken pipe."""
     for stream in (sys.stdout, sys.stderr):
@@ -424,7 +402,6 @@ def main() -> None:
     try:
         code = cli.main(standalone_mode=False)
         code = code if isinstance(code, int) else 0
-        sys.stdout.flush()
     except click.exceptions.Abort:
         click.echo("glmlint: interrupted", err=True)
         code = 130
@@ -433,7 +410,6 @@ def main() -> None:
         code = 2
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
-        code = _flush(code)
     except BrokenPipeError:
         code = 0
     except KeyboardInterrupt:
@@ -448,22 +424,13 @@ def main() -> None:
             err=True,
         )
         code = 2
-    # Nothing is left to do, and a closed pipe must not make the interpreter complain on its way out.
     try:
         sys.stdout.flush()
-        sys.stderr.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from glmlint.output import silence
+
+        silence()
     sys.exit(code)
-
-
-def _flush(code: int) -> int:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from glmlint.plan import Plan
 from glmlint.recipes.base import Context
 from glmlint.report import FileStats, Report, Totals, keep_first
 from glmlint.rules.base import Placed, Problem, all_rules
-from glmlint.suppress import UNUSED, Matching, file_identity
+from glmlint.suppress import UNUSED, Matching, file_identity, once_fingerprint
 
 
 class FileResult(Struct):
@@ -103,12 +103,9 @@ def _late(stats: FileStats, plan: Plan, context: Context) -> list[tuple[Finding,
 
 def _once(stats: FileStats, plan: Plan) -> list[tuple[Finding, bool]]:
     found = []
-    identity = file_identity(stats.path)
     for (_, key), once in stats.once.items():
         pointer = None if once.pointer is None else json_pointer(once.pointer)
         values = {**once.values, "rows": once.rows}
-        # Which row comes first is no part of the identity.
-        content = identity + b"\0" + key.encode("utf-8", "surrogatepass")
         finding = Finding(
             rule=once.rule,
             severity=once.severity,
@@ -119,7 +116,7 @@ def _once(stats: FileStats, plan: Plan) -> list[tuple[Finding, bool]]:
             message=once.text.say(plan.lang, **values),
             help=once.help.say(plan.lang, **values),
             fixable=once.fixable,
-            fingerprint=fingerprint(once.rule, None, content),
+            fingerprint=once_fingerprint(once.rule, key, stats.path),
             rows=once.rows,
         )
         found.append((finding, once.otherwise_clean))
@@ -170,6 +167,9 @@ def _placed(
             member = None if placed.group is None else placed.content
             if matching.holds(name, finding.fingerprint, member):
                 continue
+            if plan.add_ignores and placed.line is not None and name != UNUSED:
+                wanted = report.files[placed.path].wanted
+                wanted.setdefault((placed.line, b""), set()).add(name)
             across = found.setdefault(placed.path, Across())
             across.rule_counts[name] += 1
             across.severity_counts[level] += 1

@@ -67,6 +67,8 @@ class Plan:
     baseline_file: str | None = None
     write_baseline: bool = False
     """Every finding is an old one from now on."""
+    add_ignores: bool = False
+    """Remember which row has findings of which rules."""
     lang: str = "en"
     max_findings: int = 100_000
     """How many findings a report keeps (the first ones); counts are always whole."""

@@ -128,6 +128,8 @@ class FileStats(Struct):
     """Findings that a row's ignore key silenced."""
     held: list[Held] = field(default_factory=list)
     """Findings of rows whose fingerprints are in the baseline."""
+    wanted: dict[tuple[int, bytes], set[str]] = field(default_factory=dict)
+    """(line, what stands for the row) -> rules that it may ignore; b"" where only the line is known."""
 
     def add_counts(self, counts: Counts) -> None:
         """Add the token counts of a chunk of readable rows."""
@@ -161,6 +163,8 @@ class FileStats(Struct):
         for line, ignores in other.ignores.items():
             self.ignores.setdefault(line, []).extend(ignores)
         self.ignored += other.ignored
+        for place, rules in other.wanted.items():
+            self.wanted.setdefault(place, set()).update(rules)
         for held in other.held:
             if len(self.held) >= max_findings:
                 held.finding = None

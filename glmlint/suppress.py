@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from glmlint.finding import Finding
+from glmlint.finding import Finding, fingerprint
 from glmlint.plan import Plan
 from glmlint.rules.base import FAMILIES, all_rules
 from glmlint.span import byte_range
@@ -87,19 +87,24 @@ def read_ignores(value: Mapping[str, Any], content: bytes, active: Iterable[str]
         content: its bytes without the key.
         active: names of the rules that are on for its file.
     """
-    content = hashlib.blake2b(content.strip(), digest_size=8).digest()
+    identity = row_identity(content)
     entry = value[KEY]
     names = entry.get("ignore") if isinstance(entry, dict) else None
     if entry is None:  # what Arrow makes of a row without the key, among rows that have it
-        return Ignores([], [], content)
+        return Ignores([], [], identity)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        return Ignores([], [], content, fault=True)
+        return Ignores([], [], identity, fault=True)
     names = list(dict.fromkeys(names))
     on = set(active)
     judged = [
         name for name in names if name != UNUSED and (known(name) is None or _covered(name) & on)
     ]
-    return Ignores(names, judged, content, fault=len(entry) != 1)
+    return Ignores(names, judged, identity, fault=len(entry) != 1)
+
+
+def row_identity(content: bytes) -> bytes:
+    """Eight bytes that stand for a row without its ignore key."""
+    return hashlib.blake2b(content.strip(), digest_size=8).digest()
 
 
 def known(name: str) -> str | None:
@@ -144,6 +149,17 @@ def file_identity(path: str) -> bytes:
     if relative.startswith(os.pardir):
         relative = str(Path(path).absolute())
     return relative.replace(os.sep, "/").encode("utf-8", "surrogateescape")
+
+
+def once_fingerprint(rule: str, key: str, path: str) -> str:
+    """Identity of what is told once a file: which row comes first is no part of it.
+
+    Args:
+        key: the problem's `once`.
+        path: the file.
+    """
+    content = file_identity(path) + b"\0" + key.encode("utf-8", "surrogatepass")
+    return fingerprint(rule, None, content)
 
 
 # --- baseline ------------------------------------------------------------------------------------
