@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import tempfile
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,13 +21,14 @@ from glmlint.check import check_lines, matches
 from glmlint.cli import cli
 from glmlint.finding import Finding
 from glmlint.finish import Result, finish
+from glmlint.fix.ignores import Added, add_ignores
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
 from glmlint.report import Report
 from glmlint.reporters.json import report_object
 from glmlint.rules.base import FAMILIES, all_rules
 from glmlint.schema import validator
-from glmlint.source import Chunk
+from glmlint.source import Chunk, InputFile, read_chunks
 from glmlint.suppress import BaselineError, plain_content, read_baseline, write_baseline
 
 ALL = {name: entry.rule.severity for name, entry in all_rules().items()}
@@ -318,6 +320,112 @@ def same_rows(rows: list[Any], at: int) -> set[int]:
     return {number for number, row in enumerate(rows, 1) if row == rows[at]}
 
 
+def write_ignores(path: Path, plan: Plan) -> Added:
+    """Check a file, and write its findings into its rows."""
+    plan = replace(plan, add_ignores=True)
+    base = context_of()
+    context = Context(plan, base.tokenizer, base.template)
+    report = check_lines(read_chunks(InputFile(str(path))), plan, context)
+    finish(report, plan, context)
+    return add_ignores(report.file(str(path)), plan)
+
+
+def check_file(path: Path, plan: Plan) -> Result:
+    base = context_of()
+    context = Context(plan, base.tokenizer, base.template)
+    report = check_lines(read_chunks(InputFile(str(path))), plan, context)
+    report.file(str(path))
+    return finish(report, plan, context)
+
+
+ROW_RULES = {name: level for name, level in ALL.items() if not all_rules()[name].check_file}
+LOADED = [row for row in BAD if isinstance(row, dict)]
+
+
+class TestAddIgnores:
+    @settings(max_examples=15, deadline=None)
+    @given(
+        rows=st.lists(st.sampled_from([GOOD, *LOADED]), min_size=1, max_size=5),
+        end=st.sampled_from([b"\n", b"\r\n", b"\n\n"]),
+        compact=st.booleans(),
+    )
+    def test_only_the_key_comes_in_and_nothing_is_found_any_more(
+        self, rows: list[Any], end: bytes, compact: bool
+    ) -> None:
+        separators = (",", ":") if compact else None
+        lines = [json.dumps(row, separators=separators).encode() for row in rows]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "a.jsonl"
+            path.write_bytes(end.join(lines))
+            plan = Plan(rules=ROW_RULES)
+            added = write_ignores(path, plan)
+            assert added.reason is None
+            after = path.read_bytes().split(end)
+            assert [plain_content(line) for line in after] == lines
+            assert sum(new != old for new, old in zip(after, lines, strict=True)) == added.rows
+            assert check_file(path, plan).findings == []
+            assert write_ignores(path, plan).rows == 0
+            assert [entry.name for entry in Path(folder).iterdir()] == ["a.jsonl"]
+
+    def test_elements_of_an_array_are_told_apart(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.json"
+        plan = Plan(rules={"empty-content": "error", "unknown-role": "error"})
+        for indent in (None, 2):
+            path.write_text(json.dumps([GOOD, EMPTY, ALIAS], indent=indent))
+            assert write_ignores(path, plan).rows == 2
+            rows = json.loads(path.read_text())
+            assert [row.get("glmlint") for row in rows] == [
+                None, {"ignore": ["empty-content"]}, {"ignore": ["unknown-role"]},
+            ]  # fmt: skip
+
+    def test_names_join_those_that_are_there(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.jsonl"
+        path.write_text(json.dumps({"glmlint": {"ignore": ["tools"]}, **EMPTY}))
+        path.chmod(0o640)
+        assert write_ignores(path, Plan(rules={"empty-content": "error"})).rules == 1
+        row = json.loads(path.read_text())
+        assert row["glmlint"] == {"ignore": ["tools", "empty-content"]}
+        assert path.stat().st_mode & 0o777 == 0o640
+
+    def test_lines_that_are_no_rows_stay(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.jsonl"
+        text = b'{bad\n5\n\xff\n\xef\xbb\xbf{"messages": []}\n[]'
+        path.write_bytes(text)
+        added = write_ignores(path, Plan(rules=ROW_RULES))
+        assert (added.rows, added.reason) == (0, None)
+        assert path.read_bytes() == text
+
+    def test_old_findings_are_left_alone(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.jsonl"
+        path.write_bytes(b"\n".join(lines_of([EMPTY, KEYED, ALIAS])))
+        plan = Plan(rules={"empty-content": "error", "ignored-key": "warning"})
+        found = check_file(path, replace(plan, write_baseline=True)).baseline
+        known = {key: count for counts in found.values() for key, count in counts.items()}
+        assert write_ignores(path, replace(plan, baseline=known)).rows == 0
+
+    def test_a_file_that_would_not_load_any_more_is_left(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("glmlint.fix.ignores.BLOCK", 300)
+        path = tmp_path / "a.jsonl"
+        plan = Plan(rules={"empty-content": "error"})
+        for rows, written in (([GOOD] * 5 + [EMPTY], 0), ([EMPTY] + [GOOD] * 5 + [EMPTY], 2)):
+            path.write_bytes(b"\n".join(lines_of(rows)))
+            before = path.read_bytes()
+            added = write_ignores(path, plan)
+            assert added.rows == written
+            assert ("datasets" in (added.reason or "")) is (written == 0)
+            assert (path.read_bytes() == before) is (written == 0)
+        path.write_bytes(b"\n".join(lines_of([EMPTY] + [GOOD] * 5)))
+        assert write_ignores(path, replace(plan, datasets="2.20.0")).rows == 0
+
+    def test_a_file_that_cannot_be_written_says_why(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.jsonl"
+        path.write_text(json.dumps(EMPTY), encoding="utf-16")
+        added = write_ignores(path, Plan(rules={"empty-content": "error"}))
+        assert added.rows == 0 and "utf-16" in (added.reason or "").lower()
+
+
 class TestPerFile:
     @pytest.mark.parametrize(
         ("path", "pattern", "root", "expected"),
@@ -390,6 +498,16 @@ def test_a_baseline_is_not_written_from_half_of_the_data(project: Path) -> None:
     done = glmlint("check", "train", "nowhere.jsonl", "--write-baseline", cwd=project)
     assert done.exit_code == 2 and "not written" in done.stderr
     assert not (project / "old.json").exists()
+
+
+def test_add_ignores_on_the_command_line(project: Path) -> None:
+    (project / "old.json").write_text('{"version": 1, "findings": {}}')
+    done = glmlint("check", "train", "--add-ignores", cwd=project)
+    assert done.exit_code == 0 and "2 rows ignore" in done.stderr and done.stdout == ""
+    again = glmlint("check", "train", "--format", "json", cwd=project)
+    report = json.loads(again.stdout)
+    assert again.exit_code == 0 and report["suppressed"]["row"] >= 2
+    assert glmlint("check", "train", "--add-ignores", "--fix", cwd=project).exit_code == 2
 
 
 def test_writing_needs_a_name(tmp_path: Path) -> None:
