@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -32,6 +33,8 @@ ALONE: Final = 8
 MAX_PATHS: Final = 200_000
 """Paths that one state keeps. Past it new keys are not followed: see `Shapes.overflow`."""
 
+FILLS_MISSING: Final = (3, 1)
+"""Before it, a later chunk has to have every key of the first one."""
 USE_JSON: Final = (4, 7)
 SCAN_FORGIVES: Final = (4, 8, 5)
 """Before it, a line that pandas' codec can't read in the first chunk makes the load fail."""
@@ -57,7 +60,8 @@ class StructOf(NamedTuple):
 
 
 Column = str | ListOf | StructOf
-"""null, bool, int64, double, string, timestamp, json, or a list or struct of these."""
+"""null, bool, int64, double, string, timestamp, json, or a list or struct of these; unknown where
+the load fails."""
 
 
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,15 +69,16 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
 
     path: Path_
     reason: str
-    """types, late-key, row-not-object, no-columns, null-first-item, blank-line, byte-order-mark, integer-too-big or
-    agent-trace."""
+    """types, late-key, missing-key, row-not-object, no-columns, null-first-item, blank-line,
+    byte-order-mark, integer-too-big or agent-trace."""
     types: tuple[tuple[str, int], ...] = ()
     """(type, first line) pairs, earliest first."""
     outcome: str
     """load-fails; crashes (the process ends with a segmentation fault); loads-as-json (as written,
     from 4.7 on); loads-as-text (other types become strings); loads-quoted (every text of the path
     gets JSON quotes, from the chunk of `line` on); loads-cast (another type, see `types`);
-    loses-values (become null); loads-garbled (other values, or the process crashes)."""
+    loses-values (become null); loads-garbled (other values, or the process crashes); loads-reread
+    (row by row, which fails where the rows' structs differ)."""
     error: str = ""
     """Class of the exception that `load_dataset` raises."""
     cause: str = ""
@@ -167,7 +172,7 @@ class Node:
 
     def kinds(self) -> list[str]:
         """The JSON kinds other than null, earliest first."""
-        return sorted(KINDS & self.facts.keys(), key=self.facts.__getitem__)
+        return sorted(filter(KINDS.__contains__, self.facts), key=self.facts.__getitem__)
 
 
 KINDS: Final = frozenset(("boolean", "number", "string", "array", "object"))
@@ -198,6 +203,7 @@ _REFUSED: Final = tuple(NOT.values())
 
 _MAX_SHAPES: Final = 256
 _MAX_LISTS: Final = 64
+_MAX_KNOWN: Final = 4096
 _EXACT: Final = 2**53
 
 _MOMENT: Final = re.compile(
@@ -258,6 +264,15 @@ def _see_text(facts: dict[str, int], text: str, line: int) -> None:
             facts[refused] = line
 
 
+def _begin(facts: dict[str, int], kind: str, line: int) -> None:
+    """A kind that is new at its path."""
+    if KINDS & facts.keys():
+        facts.setdefault(CLASH, line)
+    elif NULLS in facts:
+        facts[LED] = line
+    facts[kind] = line
+
+
 def _settled(node: Node, kind: type) -> bool:
     """Whether another value of this Python type can teach nothing about the path."""
     if kind is str:
@@ -282,8 +297,11 @@ def _join(first: Node, second: Node, one_block: bool) -> None:
         fresh = [theirs[kind] for kind in KINDS & theirs.keys() if kind not in mine]
         if before and fresh:
             mine[CLASH] = min(fresh)
-    if one_block and NULLS in mine and not KINDS & mine.keys() and KINDS & theirs.keys():
-        mine[LED] = min(theirs[kind] for kind in KINDS & theirs.keys())
+    if one_block and KINDS & theirs.keys():
+        if KINDS & mine.keys():
+            theirs.pop(LED, None)
+        elif NULLS in mine:
+            mine[LED] = min(theirs[kind] for kind in KINDS & theirs.keys())
     began, begins = mine.get("object"), theirs.get("object")
     if begins is not None:
         for key in first.keys:
@@ -301,7 +319,8 @@ def _join(first: Node, second: Node, one_block: bool) -> None:
             elif key in second.absent:
                 first.absent[key] = second.absent[key]
     for fact, line in theirs.items():
-        mine.setdefault(fact, line)
+        # Later chunks are closed in any order, so the first line is the smaller one.
+        mine[fact] = min(line, mine.get(fact, line))
     if second.item is not None:
         if first.item is None:
             first.item = second.item
@@ -319,7 +338,7 @@ def _typed(node: Node) -> Node:
     if SEEN in node.facts:
         typed.facts[SEEN] = node.facts[SEEN]
     kinds = node.kinds()
-    for fact in (CLASH, LED):
+    for fact in (CLASH, LED, NULLS):
         if fact in node.facts:
             typed.facts[fact] = node.facts[fact]
     for kind in kinds[1:]:
@@ -387,23 +406,52 @@ class Shapes:
         self._spoiled: dict[tuple[str, bool], int] = {}
         """(what spoils pandas' reading of a line, whether in a later chunk) -> first line."""
         self._paths = 0
+        self._known: set[Hashable] = set()
+        self._unsettled = False
         self._row_limit = -1
         self._end_limit = -1
         self._resolved: dict[str, tuple[Column, list[Conflict], frozenset[Path_]]] = {}
 
     # Seeing rows
 
-    def add(self, value: object, line: int, offset: int, length: int = 0) -> None:
+    def add(
+        self,
+        value: object,
+        line: int,
+        offset: int,
+        length: int = 0,
+        key: Hashable = None,
+    ) -> None:
         """One row: its decoded JSON, 1-based line, and the bytes of its line in the (unpacked) file.
 
-        Rows come in the order of the file. `length` counts the line end.
+        Rows come in the order of the file. `length` counts the line end. `key`: see `known`.
         """
         if offset > self._row_limit or offset + length > self._end_limit:
             self._enter(offset, length)
         self.rows += 1
         if self._resolved:
             self._resolved = {}
+        self._unsettled = False
         self._see(self._segments[-1].node, value, line)
+        if key is not None and not self._unsettled and len(self._known) < _MAX_KNOWN:
+            self._known.add(key)
+
+    def known(self, key: Hashable, offset: int, length: int = 0) -> bool:
+        """Count the row and skip it, if one of the same `key` told all that it could tell.
+
+        For callers that know a row's shape without its decoded form. A key has to stand for
+        everything but the characters of plain texts: the keys and types at every level in order,
+        and lists or numbers by value (a tool list by its bytes). Where False comes back, `add` it
+        with the key.
+        """
+        if offset > self._row_limit or offset + length > self._end_limit:
+            self._enter(offset, length)
+        if key not in self._known:
+            return False
+        self.rows += 1
+        if self._resolved:
+            self._resolved = {}
+        return True
 
     def blank(self, line: int, offset: int) -> None:
         """A line of white space between rows: Arrow skips it, the reader for Json columns does not."""
@@ -432,6 +480,7 @@ class Shapes:
         self._end_limit = start + (block + 1) * self._block
         if self._segments:
             _forget(self._segments[-1].node)
+            self._known.clear()
         self._segments.append(_Segment(chunk, block, Node()))
         self._fold()
 
@@ -476,21 +525,23 @@ class Shapes:
         if name is None:
             raise TypeError(f"not a JSON value: {kind.__name__}")
         if name not in facts:
-            if CLASH not in facts and KINDS & facts.keys():
-                facts[CLASH] = line
-            elif NULLS in facts:
-                facts.setdefault(LED, line)
-            facts[name] = line
+            _begin(facts, name, line)
         if kind is str:
             if not all(map(facts.__contains__, _REFUSED)):
                 _see_text(facts, value, line)  # type: ignore[arg-type]
+                self._unsettled |= not all(map(facts.__contains__, _REFUSED))
         elif kind is list:
             item = node.item
             if item is None:
                 item = node.item = Node()
+            known = item.shapes.get
             for child in value:  # type: ignore[attr-defined]
                 if type(child) is dict:
-                    self._see_object(item, child, line)
+                    todo = known((*child, *map(type, child.values())))
+                    if todo is None:
+                        self._see_new_object(item, child, line)
+                    elif todo:
+                        self._see_known_object(item, child, line, todo)
                 elif child is None:
                     item.facts.setdefault(NULLS, line)
                 else:
@@ -511,16 +562,23 @@ class Shapes:
             facts.setdefault(WIDE, line)
             return
         facts.setdefault(DOUBLE, line)
-        facts.setdefault(FRACTION, line)
+        # -2**63 - 1 rounds to a float that int64 holds.
+        if not -(2**63) - 1024 < value < 0:
+            facts.setdefault(FRACTION, line)
         if not MIN_INTEGER <= value <= MAX_INTEGER:
             self._spoil("integer-too-big", line, None)
 
     def _see_object(self, node: Node, value: dict[str, object], line: int) -> None:
-        shape = (*value, *map(type, value.values()))
-        todo = node.shapes.get(shape)
+        todo = node.shapes.get((*value, *map(type, value.values())))
         if todo is None:
-            self._see_new_object(node, value, line, shape)
-            return
+            self._see_new_object(node, value, line)
+        elif todo:
+            self._see_known_object(node, value, line, todo)
+
+    def _see_known_object(
+        self, node: Node, value: dict[str, object], line: int, todo: list[tuple[str, Node]]
+    ) -> None:
+        """An object of known shape: only the values that can still teach something."""
         for key, child in todo:
             item = value[key]
             if type(item) is list and node is not self._segments[-1].node:
@@ -533,16 +591,10 @@ class Shapes:
                 lists[id(item)] = item
             self._see(child, item, line)
 
-    def _see_new_object(
-        self, node: Node, value: dict[str, object], line: int, shape: tuple[Any, ...]
-    ) -> None:
+    def _see_new_object(self, node: Node, value: dict[str, object], line: int) -> None:
         facts, keys = node.facts, node.keys
         if "object" not in facts:
-            if CLASH not in facts and KINDS & facts.keys():
-                facts[CLASH] = line
-            elif NULLS in facts:
-                facts.setdefault(LED, line)
-            facts["object"] = line
+            _begin(facts, "object", line)
             fresh = True
         else:
             fresh = False
@@ -566,7 +618,7 @@ class Shapes:
             if not _settled(child, type(item)):
                 todo.append((key, child))
         if len(node.shapes) < _MAX_SHAPES:
-            node.shapes[shape] = todo
+            node.shapes[(*value, *map(type, value.values()))] = todo
 
     def merge(self, other: Shapes) -> Shapes:
         """Take in the state of the part of the file that follows, which is used up. Returns self.
@@ -609,7 +661,8 @@ class Shapes:
         cast; then its own first chunk counts as a later one.
         """
         return sorted(
-            self._resolve(datasets, after)[1], key=lambda c: (not c.fails, c.line, where(c.path))
+            self._resolve(datasets, after)[1],
+            key=lambda c: (not c.fails, c.line, where(c.path), c.outcome),
         )
 
     def column(self, datasets: str) -> Column:
@@ -737,6 +790,7 @@ _FROM: Final[dict[str, dict[str, str]]] = {
 """Type of a later chunk -> type of the first -> what the cast does; absent: Arrow has none."""
 
 _TYPES: Final = ("bool", "int64", "double", "string", "timestamp", "array", "object")
+_TYPED: Final = frozenset(_TYPES)
 
 
 class _Reading:
@@ -807,6 +861,7 @@ class _Reading:
     def column(self, node: Node, path: Path_) -> Column:
         """The type of a path, from the first chunk."""
         kinds = node.kinds()
+        self._led(node, path)
         if not kinds:
             return "null"
         types = tuple((kind, node.facts[kind]) for kind in kinds)
@@ -818,18 +873,20 @@ class _Reading:
                 return self._as_json(path, types)
         if len(kinds) > 1:
             return self._mixed(node, path, types)
-        self._led(node, path)
         return self._single(node, kinds[0], path)
 
     def _led(self, node: Node, path: Path_, later: bool = False) -> None:
-        """Arrow's reader shifts the items of a list column whose first item is null."""
-        if LED in node.facts and self.release < VALIDATES:
+        """Arrow's reader loses count in a list column whose first item is null."""
+        line = node.facts.get(LED)
+        if line is None and not KINDS & node.facts.keys() and not _TYPED & node.facts.keys():
+            line = node.facts.get(NULLS)
+        if line is not None:
             self.conflicts.append(
                 Conflict(
                     path=path,
                     reason="null-first-item",
-                    outcome="loads-garbled",
-                    line=node.facts[LED],
+                    outcome="loads-garbled" if self.release < VALIDATES else "loads-reread",
+                    line=line,
                     later=later,
                 )
             )
@@ -854,10 +911,10 @@ class _Reading:
         if clash is not None:
             if not self.json:
                 self.fail(path, "types", "ArrowInvalid", clash, types)
-                return "null"
+                return "unknown"
             if self.spoiled:
                 self.fail(path, "types", "ValueError", clash, types, error="ValueError")
-                return "null"
+                return "unknown"
             return self._as_json(path, types)
         begun = types[0][0]
         for kind, line in types[1:]:
@@ -885,9 +942,12 @@ class _Reading:
 
     def check(self, node: Node, column: Column, path: Path_) -> None:
         """Later chunks against the types of the first one."""
-        if column == "json":
+        if column in ("json", "unknown"):
             return
-        if self._check_mixed(node, column, path):
+        if not path and (odd := self._odd_rows(node)):
+            self.fail(path, "row-not-object", "ArrowInvalid", min(odd), later=True)
+            return
+        if self._iterated(node, column, path) or self._check_mixed(node, column, path):
             return
         self._led(node, path, later=True)
         for name in _TYPES:
@@ -895,19 +955,13 @@ class _Reading:
             if line is None:
                 continue
             types = ((_name(column), 0), (name, line))
-            if not path and name != "object":
-                self.fail(path, "row-not-object", "ArrowInvalid", line, types, later=True)
-            elif (
-                self.json and name in ("object", "string", "timestamp") and column == ListOf("json")
-            ):
-                # The items are asked for one by one: those of a text are its characters.
-                self.note(path, "loads-garbled", line, types, later=True)
-            elif name == "array":
+            if name == "array":
                 if isinstance(column, ListOf):
                     if node.item is not None:
                         self.check(node.item, column.item, (*path, 0))
                     continue
                 self.fail(path, "types", "TypeError", line, types, later=True)
+                self._clashes_below(node, path)
             elif name == "object":
                 self._check_object(node, column, path, line, types)
             elif not isinstance(column, str) or column == "null":
@@ -920,9 +974,13 @@ class _Reading:
         if not mixes:
             return False
         line = min(node.facts[fact] for fact in mixes)
-        types = tuple((fact.split()[2], node.facts[fact]) for fact in mixes)
+        found = [(fact, line) for fact, line in node.facts.items() if fact in _TYPED]
+        found += [(fact.split()[2], node.facts[fact]) for fact in mixes]
+        types = tuple(sorted(found, key=itemgetter(1, 0)))
         if self.json:
-            if column == "string":
+            if column == "string" and self._split_below(node):
+                self.fail(path, "types", "TypeError", line, types, later=True)
+            elif column == "string":
                 self.note(path, "loads-quoted", line, types, later=True)
             elif self._reads_back(node, column, mixes):
                 self.note(path, "loads-cast", line, types, later=True)
@@ -935,10 +993,50 @@ class _Reading:
         if CLASH in node.facts:
             self.fail(path, "types", "ArrowInvalid", node.facts[CLASH], types, later=True)
             return True
-        for fact in mixes:
+        for fact in sorted(mixes):
             _, begun, kind = fact.split()
             self._across(path, begun, kind, node.facts[fact], types, later=True)
         return False
+
+    def _iterated(self, node: Node, column: Column, path: Path_) -> bool:
+        """A text or an object where the first chunk has a list of Json items.
+
+        The items are asked for one by one: those of a text are its characters, those of an object
+        its keys, and those of a number raise.
+        """
+        if not self.json or not _lists_of_json(column):
+            return False
+        facts = node.facts
+        kinds = {fact: line for fact, line in facts.items() if fact in _TYPES}
+        kinds |= {fact.split()[2]: line for fact, line in facts.items() if fact.startswith("mix ")}
+        types = (("array", 0), *sorted(kinds.items(), key=itemgetter(1, 0)))
+        single = [
+            kind for kind in kinds if kind in ("number", "boolean", "int64", "double", "bool")
+        ]
+        if single:
+            line = min(kinds[kind] for kind in single)
+            self.fail(path, "types", "TypeError", line, types, later=True)
+        elif odd := [line for kind, line in kinds.items() if kind != "array"]:
+            self.note(path, "loads-garbled", min(odd), types, later=True)
+        if isinstance(column, ListOf) and node.item is not None:
+            self.check(node.item, column.item, (*path, 0))
+        return True
+
+    def _odd_rows(self, node: Node) -> list[int]:
+        """First lines of rows that are no objects."""
+        return [
+            line
+            for fact, line in node.facts.items()
+            if fact.startswith("mix ") or (fact in _TYPES and fact != "object")
+        ]
+
+    def _split_below(self, node: Node) -> bool:
+        """Whether a path below some objects becomes `Json`, which other values here don't have."""
+        if "object" not in node.facts and not any(fact.endswith(" object") for fact in node.facts):
+            return False
+        types = sum(1 for fact in node.facts if fact in _TYPED or fact.startswith("mix "))
+        below = [*node.keys.values(), *([node.item] if node.item else [])]
+        return types > 1 and any(map(_is_mixed, below))
 
     def _reads_back(self, node: Node, column: Column, mixes: list[str]) -> bool:
         """Whether numbers beside texts all read as the numbers of the first chunk."""
@@ -958,24 +1056,41 @@ class _Reading:
         types: tuple[tuple[str, int], ...],
     ) -> None:
         if isinstance(column, StructOf):
+            if self.release < FILLS_MISSING:
+                for key in column.fields:
+                    if key not in node.keys or key in node.absent:
+                        self._misfit((*path, key), "missing-key", node.absent.get(key, line))
             for key, child in node.keys.items():
                 if key in column.fields:
                     self.check(child, column.fields[key], (*path, key))
                 else:
-                    self._late_key((*path, key), child.facts[SEEN])
-        elif column == "string" and self.json and len(path) == 1:
+                    self._misfit((*path, key), "late-key", child.facts[SEEN])
+                    self._clashes_below(child, (*path, key))
+        elif column == "string" and self.json and len(path) == 1 and not self._split_below(node):
             self.note(path, "loads-as-text", line, types, later=True)
         else:
             self.fail(path, "types", "TypeError", line, types, later=True)
+            self._clashes_below(node, path)
 
-    def _late_key(self, path: Path_, line: int) -> None:
+    def _clashes_below(self, node: Node, path: Path_) -> None:
+        """Below 4.7 a clash at a path that the first chunk has not at all is met by the parser first."""
+        if self.json:
+            return
+        if CLASH in node.facts:
+            self.fail(path, "types", "ArrowInvalid", node.facts[CLASH], later=True)
+        for key, child in node.keys.items():
+            self._clashes_below(child, (*path, key))
+        if node.item is not None:
+            self._clashes_below(node.item, (*path, 0))
+
+    def _misfit(self, path: Path_, reason: str, line: int) -> None:
         if len(path) > 1:
-            self.fail(path, "late-key", "TypeError", line, later=True)
+            self.fail(path, reason, "TypeError", line, later=True)
         else:
             # Below 4.7 the cast is the writer's, which raises its own error with no cause.
             cause = "CastError" if self.json else "DatasetGenerationCastError"
             error = "DatasetGenerationError" if self.json else cause
-            self.fail(path, "late-key", cause, line, later=True, error=error)
+            self.fail(path, reason, cause, line, later=True, error=error)
 
     def _check_scalar(
         self,
@@ -1016,6 +1131,19 @@ class _Reading:
             return isinstance(messages, ListOf) or messages == "json"
         texts = all(fields.get(key) == "string" for key in ("type", "id", "cwd"))
         return texts and fields.get("version") == "int64"
+
+
+def _is_mixed(node: Node) -> bool:
+    """Whether two kinds met in one chunk, here or below; of facts as `_typed` gives them."""
+    if any(fact.startswith("mix ") for fact in node.facts):
+        return True
+    return any(map(_is_mixed, node.keys.values())) or (
+        node.item is not None and _is_mixed(node.item)
+    )
+
+
+def _lists_of_json(column: Column) -> bool:
+    return isinstance(column, ListOf) and (column.item == "json" or _lists_of_json(column.item))
 
 
 def _name(column: Column) -> str:
@@ -1080,8 +1208,9 @@ def _scalar_fit(value: object, column: str) -> object:
     if column == "double" and isinstance(value, str):
         return _as_double(value)
     if column == "int64":
-        if isinstance(value, (bool, float)):
-            return int(value)
+        if isinstance(value, int | float):
+            small = isinstance(value, float) or -(2**63) <= value < 2**63
+            return int(value) if small else int(float(value))
         if isinstance(value, str):
             return _as_int64(value)
     if column == "bool" and not isinstance(value, bool):

@@ -33,7 +33,10 @@ def load(data: bytes, chunk: int | None = None) -> dict[str, Any]:
             rows = datasets.load_dataset(
                 "json", data_files={"train": str(path)}, cache_dir=folder, **options
             )["train"]
-            return {"features": repr(dict(rows.features)), "rows": [rows[i] for i in range(len(rows))]}
+            return {
+                "features": repr(dict(rows.features)),
+                "rows": [rows[i] for i in range(len(rows))],
+            }
         except Exception as error:
             chain: list[str] = []
             text = ""
