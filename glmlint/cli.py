@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from glmlint.finish import Result
     from glmlint.plan import Plan
     from glmlint.recipes.base import Context
-    from glmlint.report import Report
 
 LATER = {
     "convert": (

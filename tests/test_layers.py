@@ -24,7 +24,7 @@ LAYERS = (
     {"check"},
     {"finish", "progress", "fix", "convert", "scoring", "reporters", "runners", "show"},
     {"settings"},
-    {"options"},
+    {"options", "output"},
     {"cli", "__main__"},
 )  # fmt: skip
 """From low to high. A folder counts as one module; within a layer modules may use each other."""

@@ -69,6 +69,7 @@ class Glm4June2024(Recipe):
     template_name = "python-2024-06"
 
     def render(self, messages: list[Any], context: Context) -> Rendered:
+        del context
         rendered = Rendered([GMASK, SOP], [False, False], [-1, -1])
         for index, message in enumerate(messages):
             try:

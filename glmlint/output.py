@@ -1,0 +1,50 @@
+"""Where a command's output goes: the terminal as it is, a closed pipe, a file as a whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+
+def width() -> int:
+    """Columns of the terminal; 80 where there is none, never fewer than 40."""
+    return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+
+def colored(when: str, terminal: bool) -> bool:
+    """Whether to colour: "always", "never", or "auto" for a terminal that wants it (NO_COLOR)."""
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return when == "always" or (when == "auto" and terminal and not plain)
+
+
+@contextmanager
+def opened(target: str) -> Iterator[IO[str]]:
+    """Standard output for "-", else a file that is there whole or not at all.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    if target == "-":
+        yield sys.stdout
+        return
+    if os.path.exists(target) and not os.path.isfile(target):  # noqa: PTH110, PTH113  # a device
+        with open(target, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
+            yield file
+        return
+    part = f"{target}.part"
+    try:
+        with open(part, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
+            yield file
+        os.replace(part, target)  # noqa: PTH105
+    finally:
+        if os.path.exists(part):  # noqa: PTH110
+            os.unlink(part)  # noqa: PTH108
+
+
+def silence() -> None:
+    """After a broken pipe: nothing more is written, and Python does not complain on its way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

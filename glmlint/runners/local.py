@@ -1,0 +1,41 @@
+"""Check files one after the other in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from glmlint.check import check_lines
+from glmlint.plan import Plan
+from glmlint.progress import Progress
+from glmlint.recipes.base import Context
+from glmlint.report import Report
+from glmlint.source import SourceError, find_inputs, read_chunks
+
+
+def check_files(
+    paths: Sequence[str], plan: Plan, context: Context, progress: str = "never"
+) -> Report:
+    """Check every file; what can't be read is kept as a problem, and the others go on.
+
+    Args:
+        paths: files, folders, globs, "-" for standard input.
+        plan: the settings.
+        context: the plan's tokenizer and template.
+        progress: "auto", "always" or "never": a bar on standard error.
+    """
+    inputs, missing = find_inputs(paths)
+    report = Report()
+    report.problems = [(problem.path, problem.reason) for problem in missing]
+    with Progress([file.path for file in inputs], progress) as bar:
+        for file in inputs:
+            try:
+                for chunk in read_chunks(file):
+                    report.merge(check_lines([chunk], plan, context), plan.max_findings)
+                    bar.add(len(chunk.lines), sum(map(len, chunk.lines)))
+                report.file(file.path)  # a file without rows is reported as well
+            except SourceError as error:
+                report.problems.append((file.path, error.reason))
+            except KeyboardInterrupt:
+                report.interrupted = True
+                break
+    return report
