@@ -109,9 +109,7 @@ class Failure(click.ClickException):
         click.echo(f"glmlint: {self.message}", err=True, file=file)
 
 
-def make_plan(
-    flags: dict[str, Any], paths: Sequence[str] = ()
-) -> tuple[Plan, Context]:
+def make_plan(flags: dict[str, Any], paths: Sequence[str] = ()) -> tuple[Plan, Context]:
     """The plan of a command's flags, its tokenizer and its template.
 
     Args:
@@ -121,8 +119,11 @@ def make_plan(
     Raises:
         Failure: a setting that can't be used.
     """
+    from dataclasses import replace
+
     from glmlint.recipes.base import open_context
     from glmlint.settings import SettingsError, resolve
+    from glmlint.source import find_inputs
     from glmlint.template import TemplateFault
     from glmlint.tokenizer import TokenizerError
 
@@ -130,6 +131,10 @@ def make_plan(
     named = {name.replace("_", "-"): value for name, value in flags.items()}
     try:
         plan = resolve(named, paths)
+        if plan.eval_files:  # folders and patterns mean files; what is missing is told when read
+            files, missing = find_inputs(plan.eval_files)
+            names = [*(file.path for file in files), *(problem.path for problem in missing)]
+            plan = replace(plan, eval_files=tuple(names))
         return plan, open_context(plan, allow_download=allow_download)
     except (SettingsError, TemplateFault, TokenizerError) as error:
         raise Failure(str(error)) from None

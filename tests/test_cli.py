@@ -308,3 +308,14 @@ def test_no_permission_exits_2(tmp_path: Path) -> None:
     if os.access(file, os.R_OK):
         pytest.skip("this user may read everything")
     assert glmlint("check", file).returncode == 2
+
+
+def test_the_validation_split_is_compared(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.jsonl", GOOD, LONG)
+    write(tmp_path / "dev.jsonl", GOOD)
+    folder = f"{tmp_path}/."
+    for paths in ((train,), (folder,)):
+        found = report(*paths, "--eval", str(tmp_path / "*ev.jsonl"), "--max-length", "9999")
+        assert found["finding_counts"]["train-val-overlap"] == 1
+        assert [Path(f["path"]).name for f in found["files"]] == ["train.jsonl", "dev.jsonl"]
+    assert report(train, "--eval", str(tmp_path / "none.jsonl"))["exit_code"] == 2

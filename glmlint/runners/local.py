@@ -23,7 +23,9 @@ def check_files(
         context: the plan's tokenizer and template.
         progress: "auto", "always" or "never": a bar on standard error.
     """
-    inputs, missing = find_inputs(paths)
+    # A validation file that is among the paths as well goes by the name that the plan has for it.
+    inputs, missing = find_inputs([*plan.eval_files, *paths])
+    inputs.sort(key=lambda file: file.path in plan.eval_files)
     report = Report()
     report.problems = [(problem.path, problem.reason) for problem in missing]
     with Progress([file.path for file in inputs], progress) as bar:
