@@ -186,12 +186,15 @@ class Declared(Struct):
     at: Pointer
     tools: ToolSet
 
-    def entry_at(self, tool: Tool) -> Pointer:
-        """Place of one tool, or of the whole value where that is no plain list."""
-        plain = isinstance(self.tools.value, list) and not self.tools.in_string
-        if not plain or tool.index in self.tools.string_entries:
+    def place(self, tool: Tool, *inside: str | int) -> Pointer:
+        """Place of something in a tool; of the text that holds it, where that is a string."""
+        if self.tools.in_string:
             return self.at
-        return (*self.at, tool.index)
+        if not isinstance(self.tools.value, list):
+            return (*self.at, *inside)
+        if tool.index in self.tools.string_entries:
+            return (*self.at, tool.index)
+        return (*self.at, tool.index, *inside)
 
 
 class Call(Struct):

@@ -90,7 +90,7 @@ def check(row: Row) -> Iterator[Problem]:
         if not entry.tools.repeated or entry.message is None or foreign(row):
             continue
         for tool in entry.tools.repeated:
-            at = entry.entry_at(tool)
+            at = entry.place(tool)
             equal = tool.value == entry.tools.by_name[tool.name].value
             yield rule.problem(
                 at, text="equal" if equal else None, once=f"{tool.name} {equal}",

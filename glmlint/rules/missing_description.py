@@ -61,6 +61,6 @@ def check(row: Row) -> Iterator[Problem]:
         if not entry.tools.undescribed or entry.message is None or foreign(row):
             continue
         for tool in entry.tools.undescribed:
-            at = (*entry.entry_at(tool), *tool.function_at)
+            at = entry.place(tool, *tool.function_at)
             name = tool.name[:80]
             yield rule.problem(at, once=name, place=place(at), name=name)

@@ -76,9 +76,7 @@ def check(row: Row) -> Iterator[Problem]:
         if not entry.tools.oddly_named or entry.message is None or foreign(row):
             continue
         for tool in entry.tools.oddly_named:
-            at = (*entry.entry_at(tool), *tool.function_at, "name")
-            if entry.tools.in_string:
-                at = entry.at
+            at = entry.place(tool, *tool.function_at, "name")
             text = None
             if tool.name in BUILT_IN:
                 text = "built-in"

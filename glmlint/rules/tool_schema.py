@@ -181,11 +181,8 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         for tool in entry.tools.with_bad_schema:
             assert tool.schema is not None
-            inside = (*entry.entry_at(tool), *tool.function_at, "parameters")
             for fault in tool.schema.faults[:5]:
-                at = (*inside, *fault.path)
-                if entry.tools.in_string:
-                    at = entry.at
+                at = entry.place(tool, *tool.function_at, "parameters", *fault.path)
                 word = fault.got.strip('"').lower()
                 meant = MEANT.get(word) or (word if word in MEANT.values() else None)
                 hint = f" → {meant}" if meant and fault.name == "type" else ""
