@@ -22,6 +22,7 @@ from glmlint.cli import cli
 from glmlint.finding import Finding
 from glmlint.finish import Result, finish
 from glmlint.fix.ignores import Added, add_ignores
+from glmlint.fix.run import fix_files
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
 from glmlint.report import Report
@@ -148,6 +149,16 @@ class TestIgnoreKey:
         assert rules_of(result) == ["empty-content", "unused-ignore"]
         told = next(f for f in result.findings if f.rule == "unused-ignore")
         assert '"glmlint"' in told.message and told.pointer == "/glmlint"
+
+    def test_an_unsafe_fix_drops_no_row_that_ignores_the_rule(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.jsonl"
+        plan = Plan(rules={"exact-duplicate": "warning"})
+        base = context_of()
+        context = Context(plan, base.tokenizer, base.template)
+        path.write_bytes(b"\n".join(lines_of([GOOD, self.ignoring(GOOD, "dataset"), GOOD])))
+        fixes = fix_files([str(path)], plan, context, unsafe=True)
+        assert fixes.dropped == 1
+        assert path.read_bytes().splitlines() == lines_of([GOOD, self.ignoring(GOOD, "dataset")])
 
     def test_a_null_is_no_answer(self) -> None:
         plan = Plan(rules={"unused-ignore": "info"})

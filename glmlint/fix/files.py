@@ -423,6 +423,9 @@ def _repeated(
         for placed in check_run(report, chosen):
             level = checker.severities(placed.path).get(name, "off")
             drops = any(edit.op == "drop-row" for edit in placed.problem.edits)
+            answers = report.files[placed.path].ignores.get(placed.line or 0, ())
+            if any(ignores.match(name) for ignores in answers):
+                continue
             if level != "off" and drops and placed.line and placed.path in drafts:
                 found.setdefault(placed.path, {}).setdefault(placed.line, name)
     return found
