@@ -194,9 +194,7 @@ def _requirements(name: str) -> dict[str, str]:
     try:
         text = Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"--pin {name}: neither NAME=VERSION nor a file: {error}"
-        ) from None
+        raise SettingsError(f"--pin {name}: neither NAME=VERSION nor a file: {error}") from None
     found = dict(re.findall(r"(?m)^\s*(transformers|datasets)\s*==\s*([\w.]+)", text))
     if not found:
         raise SettingsError(f"--pin {name}: no line pins transformers or datasets with ==")
