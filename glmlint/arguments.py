@@ -391,7 +391,7 @@ def _drafts() -> dict[str, Any]:
         keywords = {name: _counted(function) for name, function in draft.VALIDATORS.items()}
         keywords |= {"pattern": _pattern, "uniqueItems": _unique_items}
         url = draft.META_SCHEMA.get("$schema", "")
-        found[str(url).rstrip("#")] = extend(draft, keywords)  # type: ignore[no-untyped-call]
+        found[str(url).rstrip("#")] = extend(draft, keywords)
     return found
 
 
