@@ -17,7 +17,6 @@ from glmlint.finish import finish
 from glmlint.json_fault import diagnose
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
-from glmlint.report import FileStats
 from glmlint.row import Row
 from glmlint.rules.base import Edit, Example, all_rules
 from glmlint.schema import violations
@@ -436,9 +435,9 @@ class Watched(Checker):
 
     seen: Row | None = None
 
-    def check_row(self, row: Row, stats: FileStats, unreadable: bool) -> bool:
+    def check_row(self, row: Row, *rest: Any) -> bool:
         self.seen = row
-        return super().check_row(row, stats, unreadable)
+        return super().check_row(row, *rest)
 
 
 def edits_of(rule: str, row: Any, recipe: str = "glm4", **settings: Any) -> list[Edit]:
