@@ -70,7 +70,7 @@ class Plan:
     add_ignores: bool = False
     """Remember which row has findings of which rules."""
     lang: str = "en"
-    max_findings: int = 100_000
+    max_findings: int = 20_000
     """How many findings a report keeps (the first ones); counts are always whole."""
     origins: dict[str, str] = field(default_factory=dict)
     """Where a setting came from: "recipe" -> "flag", "default", a file's name."""

@@ -238,25 +238,25 @@ def _advance(
                 return True
             if "unrewritable" in draft.notes:
                 rewrites.discard("not-jsonl")
-            with contextlib.ExitStack() as open_files:
-                made: list[Path] = []
+            made: list[Path] = []
+            try:
+                with contextlib.ExitStack() as open_files:
 
-                def start() -> IO[bytes]:
-                    made.append(new_file(draft, beside))
-                    return open_files.enter_context(made[0].open("wb", _BUFFER))
+                    def start() -> IO[bytes]:
+                        made.append(_new_file(draft, beside))
+                        return open_files.enter_context(made[0].open("wb", _BUFFER))
 
-                output = Output(handle, start)
-                try:
+                    output = Output(handle, start)
                     done = run_pass(
                         handle, draft.path, form, output, repair, rewrites, drops, progress
                     )
-                except BaseException as error:
-                    open_files.close()
-                    _remove(made)
-                    if isinstance(error, Unrewritable):
-                        draft.notes["unrewritable"] = (UNREWRITABLE, {"row": error.row})
-                        return True
-                    raise
+            except Unrewritable as error:
+                _remove(made)
+                draft.notes["unrewritable"] = (UNREWRITABLE, {"row": error.row})
+                return True
+            except BaseException:
+                _remove(made)
+                raise
     except OSError as error:
         raise Unfixable(WRITING, fails=True, reason=error.strerror or str(error)) from None
     draft.done.left = done.left
