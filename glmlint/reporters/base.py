@@ -31,7 +31,7 @@ class ReporterOptions:
     """Findings only."""
     statistics: bool = False
     """Counts by rule in place of findings."""
-    max_findings: int = 100_000
+    max_findings: int = 20_000
     """How many findings are printed; counts are always whole."""
 
 
