@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: demo demo-score test lint bench clean dev
+.PHONY: demo demo-score test lint bench docs clean dev
 
 # The core install: no torch, no transformers.
 $(VENV)/.core: pyproject.toml
@@ -41,6 +41,11 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/mypy
+
+# The pages of the rules and the pictures of the README, from the code as it is.
+docs: $(VENV)/.dev
+	$(BIN)/python docs/make_rules.py
+	$(BIN)/python docs/make_screenshots.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python bench/check.py
