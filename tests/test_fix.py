@@ -590,6 +590,23 @@ def test_a_read_only_file_is_told_in_one_sentence(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == ALIAS + "\n"
 
 
+def test_a_full_disk_leaves_the_file_and_nothing_else(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    file = tmp_path / "a.jsonl"
+    data = f"{ALIAS}\n".encode() * 400
+    file.write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-m", "glmlint", "check", "--fix", "--format", "json", str(file)],
+        capture_output=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert b"not repaired, the file is as it was: " in done.stderr
+    assert done.stderr.endswith(b"Nothing was fixed.\n")
+    assert file.read_bytes() == data
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.jsonl"]
+
+
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder_is_told_in_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"

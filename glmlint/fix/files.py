@@ -243,7 +243,7 @@ def _advance(
                 with contextlib.ExitStack() as open_files:
 
                     def start() -> IO[bytes]:
-                        made.append(_new_file(draft, beside))
+                        made.append(new_file(draft, beside))
                         return open_files.enter_context(made[0].open("wb", _BUFFER))
 
                     output = Output(handle, start)

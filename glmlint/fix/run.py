@@ -16,6 +16,7 @@ FIXED: Final = (Text("Fixed", "已修复"), Text("Would fix", "可修复"))
 """Done, and only looked at."""
 
 NOTHING: Final = Text("Nothing to fix.", "没有可修复的问题。")
+FAILED: Final = Text("Nothing was fixed.", "没有修复任何问题。")
 
 
 def fix_files(
@@ -68,7 +69,7 @@ def sentence(fixes: Fixes, lang: str, *, would: bool = False) -> str:
     """ "Fixed 12 problems in 7 rows (2 of them dropped)." """
     problems = fixes.fixed.total()
     if not problems:
-        return NOTHING.say(lang)
+        return (FAILED if fixes.failures else NOTHING).say(lang)
     verb = FIXED[would].say(lang)
     rows, dropped, files = fixes.rows, fixes.dropped, len(fixes.drafts)
     if lang == "zh":
