@@ -56,5 +56,6 @@ def _length_lines(result: Result) -> list[str]:
             )
             for budget in found
         ]
-        lines.append(say("budget-line-plain", lang, parts=", ".join(parts)))
+        # One budget often keeps 95, 99 and 100%: it is told once.
+        lines.append(say("budget-line-plain", lang, parts=", ".join(dict.fromkeys(parts))))
     return lines
