@@ -109,12 +109,15 @@ class Failure(click.ClickException):
         click.echo(f"glmlint: {self.message}", err=True, file=file)
 
 
-def make_plan(flags: dict[str, Any], paths: Sequence[str] = ()) -> tuple[Plan, Context]:
+def make_plan(
+    flags: dict[str, Any], paths: Sequence[str] = (), family: str | None = None
+) -> tuple[Plan, Context]:
     """The plan of a command's flags, its tokenizer and its template.
 
     Args:
         flags: the command's keyword arguments; those of `plan_options` and others.
         paths: what the command reads.
+        family: the only rules that the command runs; None: those of `check`.
 
     Raises:
         Failure: a setting that can't be used.
@@ -130,7 +133,7 @@ def make_plan(flags: dict[str, Any], paths: Sequence[str] = ()) -> tuple[Plan, C
     allow_download = bool(flags.pop("allow_download", False))
     named = {name.replace("_", "-"): value for name, value in flags.items()}
     try:
-        plan = resolve(named, paths)
+        plan = resolve(named, paths, family)
         if plan.eval_files:  # folders and patterns mean files; what is missing is told when read
             files, missing = find_inputs(plan.eval_files)
             names = [*(file.path for file in files), *(problem.path for problem in missing)]

@@ -24,12 +24,13 @@ class SettingsError(Exception):
     """A flag or a settings file that can't be used; the message is one sentence for the user."""
 
 
-def resolve(flags: Mapping[str, Any], paths: Sequence[str] = ()) -> Plan:
+def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | None = None) -> Plan:
     """The plan of a run.
 
     Args:
         flags: by the flags' names without dashes in front; None or empty where not given.
         paths: what is checked: the settings file is looked for upwards from the first.
+        family: the only rules that are run, and on where none of them is chosen; None: `check`.
 
     Raises:
         SettingsError: an unknown name, a value out of range, a settings file that is broken.
@@ -51,7 +52,9 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = ()) -> Plan:
     recipe = settings.get("recipe", Plan.recipe)
     _known(recipe, all_recipes(), "recipe")
     pins = _pins(settings.get("pin", {}))
-    rules, fixed = _select(settings)
+    if family is not None and "select" in given and not _expand(given["select"]) & _of(family):
+        raise SettingsError(f"--select names no rule of the family {family}")
+    rules, fixed = _select(settings, family)
     baseline_file, write_baseline, baseline = _baseline(settings, given, folder)
     return Plan(
         recipe=recipe,
@@ -65,7 +68,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = ()) -> Plan:
         rules=rules,
         fixed_severity=frozenset(fixed),
         per_file=tuple(
-            (block["files"], _select({**settings, **block, **given})[0])
+            (block["files"], _select({**settings, **block, **given}, family)[0])
             for block in settings.get("per-file", ())
         ),
         per_file_root=str(folder),
@@ -201,12 +204,16 @@ def _requirements(name: str) -> dict[str, str]:
     return found
 
 
-def _select(settings: Mapping[str, Any]) -> tuple[dict[str, str], set[str]]:
+def _select(settings: Mapping[str, Any], family: str | None) -> tuple[dict[str, str], set[str]]:
     """The selected rules with their severities, and those whose severity the user set."""
     severity = _severities(settings.get("severity", {}))
     named = settings.get("select")
     chosen = set(default_rules()) if named is None else _expand(named)
+    if family is not None and not chosen & _of(family):  # a selection for `check`
+        chosen = _expand((family,))
     chosen |= _expand(settings.get("extend-select", ()))
+    if settings.get("ifd"):
+        chosen.add("ifd-above-one")
     chosen |= {name for name, level in severity.items() if level != "off"}
     chosen -= _expand(settings.get("ignore", ()))
     rules = {
@@ -218,7 +225,14 @@ def _select(settings: Mapping[str, Any]) -> tuple[dict[str, str], set[str]]:
     for setting, name in _LIMITS.items():
         if settings.get(setting) is not None and name in all_rules():
             rules.setdefault(name, all_rules()[name].rule.severity)
-    return {name: level for name, level in rules.items() if level != "off"}, set(severity)
+    ours = set(rules) if family is None else _of(family)
+    return {name: level for name, level in rules.items() if level != "off" and name in ours}, set(
+        severity
+    )
+
+
+def _of(family: str) -> set[str]:
+    return {name for name, loaded in all_rules().items() if loaded.rule.family == family}
 
 
 _LIMITS: Final = {
