@@ -65,7 +65,7 @@ def page(loaded: Loaded) -> str:
     rule = loaded.rule
     on = "when selected" if rule.opt_in or rule.severity == "info" else "by default"
     if rule.family == "score":
-        on = "in `glmlint score`"
+        on = "in `glmlint score`" + (" when selected" if rule.opt_in else "")
     parts = [
         f"# {rule.name}",
         f"{rule.severity} · family `{rule.family}` · on {on} · fix: {FIXES[rule.fix]}",
@@ -74,7 +74,8 @@ def page(loaded: Loaded) -> str:
         "\n".join(sentences(loaded)),
     ]
     for title, examples in (("Reported", rule.bad), ("Not reported", rule.good)):
-        parts.append(f"## {title}")
+        if examples:
+            parts.append(f"## {title}")
         for entry in examples:
             example = entry if isinstance(entry, Example) else Example(rows=(entry,))
             parts += shown(loaded, example, reported=title == "Reported")

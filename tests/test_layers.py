@@ -19,7 +19,7 @@ LAYERS = (
      "template", "tokenizer", "span", "secrets"},
     {"recipes", "mask"},
     {"row", "calls", "duplicates", "contents", "cut", "teaching", "turns", "arguments", "json_fault",
-     "textfacts", "near_duplicates"},
+     "textfacts", "near_duplicates", "scores"},
     {"rules", "suppress", "report"},
     {"check"},
     {"finish", "progress", "fix", "convert", "scoring", "reporters", "runners", "show"},

@@ -130,6 +130,45 @@ def test_limit_and_sample(file: Path) -> None:
     assert (rows(), rows("--limit", "2"), rows("--sample", "3")) == (4, 2, 3)
 
 
+def rules_told(file: Path, *flags: str) -> dict[str, str]:
+    result = invoke(file, "--format", "json", "--fail-on", "never", *flags)
+    assert result.exit_code == 0, result.output
+    return {
+        finding["rule"]: finding["severity"] for finding in json.loads(result.stdout)["findings"]
+    }
+
+
+def test_rules_are_chosen_as_for_check(file: Path) -> None:
+    mismatch = "template-mismatch"
+    assert rules_told(file) == {mismatch: "error"}
+    assert rules_told(file, "--severity", f"{mismatch}=info") == {mismatch: "info"}
+    assert rules_told(file, "--severity", f"{mismatch}=off") == {}
+    assert rules_told(file, "--ignore", mismatch) == {}
+    assert rules_told(file, "--select", "high-loss") == {}
+    assert rules_told(file, "--select", "score") == {mismatch: "error"}
+    config = file.with_name("glmlint.toml")
+    config.write_text('select = ["structure"]\n')
+    assert rules_told(file) == {mismatch: "error"}, "a selection for check"
+    config.write_text(f'[[per-file]]\nfiles = "{file.name}"\nignore = ["{mismatch}"]\n')
+    assert rules_told(file) == {}
+
+
+def test_a_selection_without_a_rule_of_the_family_is_a_mistake(file: Path) -> None:
+    for flag, told in (("null-content", "no rule of the family score"), ("high-los", "high-loss")):
+        result = invoke(file, "--select", flag)
+        assert result.exit_code == 2 and told in result.output
+
+
+def test_the_rule_of_the_ratio_brings_the_ratio(file: Path) -> None:
+    def ratios(*flags: str) -> list[float | None]:
+        result = invoke(file, "--format", "json", "--fail-on", "never", *flags)
+        return [row["ifd"] for row in json.loads(result.stdout)["highest"]]
+
+    assert set(ratios()) == {None}
+    assert None not in ratios("--extend-select", "ifd-above-one")
+    assert None not in ratios("--ifd", "--ignore", "ifd-above-one")
+
+
 def test_output_goes_to_a_file(file: Path) -> None:
     output = file.with_name("report.json")
     result = invoke(file, "--format", "json", "--output", str(output), "--fail-on", "never")

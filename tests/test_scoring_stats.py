@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import string
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glmlint.finding import SEVERITIES as LEVELS
+from glmlint.finding import Finding
+from glmlint.rules.base import all_rules, default_rules
+from glmlint.scores import CONTENT, HEADER, STOP, FileScores, Judged, RowScore
 from glmlint.scoring import findings
-from glmlint.scoring.plan import CONTENT, HEADER, STOP, RowScore, make_row
+from glmlint.scoring.plan import make_row
 from glmlint.scoring.stats import (
     JUDGED_TOKENS,
-    Judged,
     Losses,
     histogram,
     judge,
@@ -62,11 +65,16 @@ def usual_rows(count: int = 200, seed: int = 0, low: int = 12, high: int = 80) -
     ]
 
 
+def found_in(rows: list[Judged], **chosen: Any) -> list[Finding]:
+    file = FileScores(path="f.jsonl", rows=rows, text=lambda token: f"<{token}>")
+    return findings.find([file], **chosen)
+
+
 def rules(rows: list[Judged]) -> dict[str, list[int | None]]:
     judge(rows)
     found: dict[str, list[int | None]] = {}
-    for hit in findings.find(rows, lambda token: f"<{token}>"):
-        found.setdefault(hit.rule, []).append(hit.line)
+    for finding in found_in(rows):
+        found.setdefault(finding.rule, []).append(finding.line)
     return found
 
 
@@ -147,8 +155,8 @@ def test_one_odd_turn_in_a_usual_row() -> None:
     )  # fmt: skip
     rows.append(turn)
     judge(rows)
-    hit = next(findings.find(rows, str))
-    assert (hit.rule, hit.line, hit.pointer) == ("turn-outlier", 99, ("messages", 3))
+    (finding,) = found_in(rows)
+    assert (finding.rule, finding.line, finding.pointer) == ("turn-outlier", 99, "/messages/3")
 
 
 def test_the_end_of_one_answer_is_a_surprise() -> None:
@@ -165,8 +173,7 @@ def test_a_token_of_which_the_model_was_sure() -> None:
     nll[11] = 14.0
     row = judged(nll, worst=(11, 77, 0.95))
     judge([row])
-    (hit,) = findings.find([row], lambda token: f"<{token}>")
-    finding = findings.say(hit)
+    (finding,) = found_in([row])
     assert finding.rule == "surprising-token"
     assert "'<12>'" in finding.message and "'<77>'" in finding.message
     assert rules([judged(nll, worst=(11, 77, 0.85))]) == {}
@@ -190,23 +197,67 @@ def test_a_layout_that_is_strange_to_the_model() -> None:
 
 
 def test_every_rule_has_a_severity_and_sentences_in_both_languages() -> None:
-    assert findings.SEVERITIES.keys() == findings.SENTENCES.keys()
-    assert set(findings.SEVERITIES.values()) <= set(LEVELS)
-    for rule, told in findings.SENTENCES.items():
-        fields = []
-        for lang in ("en", "zh"):
-            message, remedy = told[lang]
-            assert message and remedy, rule
-            fields.append({name for _, name, _, _ in string.Formatter().parse(message) if name})
-        assert fields[0] == fields[1], f"{rule}: one language tells more than the other"
+    scoring = [loaded for loaded in all_rules().values() if loaded.rule.family == "score"]
+    assert {loaded.rule.name for loaded in scoring} == findings.every_rule("").keys()
+    assert {loaded.rule.severity for loaded in scoring} <= set(LEVELS)
+    for loaded in scoring:
+        rule = loaded.rule
+        assert len(loaded.doc.strip().splitlines()) >= 3, "say what, why and the evidence"
+        for message in (rule.text, *rule.variants.values()):
+            fields = []
+            for lang in (message.en, message.zh):
+                assert lang and rule.help.en and rule.help.zh, rule.name
+                fields.append({name for _, name, _, _ in string.Formatter().parse(lang) if name})
+            assert fields[0] == fields[1], f"{rule.name}: one language tells more than the other"
+
+
+def test_check_never_runs_them() -> None:
+    for name in findings.every_rule(""):
+        loaded = all_rules()[name]
+        assert name not in default_rules("info")
+        assert (loaded.check, loaded.check_file, loaded.note, loaded.check_run) == (None,) * 4
+    others = [one for one in all_rules().values() if one.rule.family != "score"]
+    assert all(one.check_scores is None for one in others)
 
 
 def test_severity_and_language_can_be_chosen() -> None:
     row = judged([0.01] * 20)
-    (hit,) = findings.find([row], str)
-    assert findings.say(hit).severity == "info"
-    chinese = findings.say(hit, "zh", {"low-loss": "error"})
+    (finding,) = found_in([row])
+    assert finding.severity == "info"
+    (chinese,) = found_in([row], chosen=lambda _: {"low-loss": "error"}, lang="zh")
     assert chinese.severity == "error" and "模型已经会" in chinese.message
+    assert found_in([row], chosen=lambda _: {"low-loss": "off"}) == []
+    assert (
+        found_in([row], chosen=lambda path: {} if path == "f.jsonl" else {"low-loss": "info"}) == []
+    )
+
+
+def test_rows_without_a_usable_loss() -> None:
+    row, broken = judged([1.0] * 4, line=3, messages=[1] * 4), judged([1.0, math.nan, 1.0], line=2)
+    file = FileScores(path="f.jsonl", device="cpu", dtype="float16", vocab_size=5)
+    file.not_scored.append(row.row)
+    file.not_finite.append((broken.row, broken.score))
+    file.strange_ids.append((row.row, 7))
+    found = findings.find([file])
+    assert [(one.rule, one.line, one.pointer) for one in found] == [
+        ("loss-not-finite", 2, "/messages/0"),
+        ("model-vocabulary-mismatch", 3, None),
+        ("not-scored", 3, None),
+    ]
+    assert "place 2" in found[0].message and "float16" in found[0].message
+    assert "id 7" in found[1].message and "5 rows" in found[1].message
+    assert "4 tokens" in found[2].message and "cpu" in found[2].message
+
+
+def test_findings_stand_in_the_order_of_the_file() -> None:
+    rows = usual_rows()
+    rows.insert(50, judged([0.01] * 40, line=1000))
+    rows.insert(51, judged(np.full(40, 9.0), line=1001))
+    rows.append(judged([0.01] * 40, line=1002))
+    judge(rows)
+    assert [(one.rule, one.line) for one in found_in(rows)] == [
+        ("low-loss", 1000), ("high-loss", 1001), ("low-loss", 1002),
+    ]  # fmt: skip
 
 
 losses = st.lists(st.floats(0, 50, width=32), max_size=200)

@@ -15,6 +15,8 @@ from glmlint.finding import Pointer
 from glmlint.plan import Plan
 from glmlint.recipes.base import Recipe, Text
 from glmlint.row import Fact, Row
+from glmlint.scores import FileScores
+from glmlint.scores import Row as ScoredRow
 
 if TYPE_CHECKING:
     from glmlint.report import FileStats, Report
@@ -66,6 +68,11 @@ class Placed(Struct):
     """Stands for the earlier row, as `content` does, where the later one is named."""
 
 
+def scored(row: ScoredRow, problem: Problem) -> Placed:
+    """A problem of a row that a model has scored."""
+    return Placed(row.path, row.line, problem, row.key.hex().encode(), clean=False)
+
+
 class Example(Struct, kw_only=True):
     """Rows for the documentation and the tests, and the settings under which they are read."""
 
@@ -87,7 +94,8 @@ class Example(Struct, kw_only=True):
 class Rule:
     """The facts of one rule.
 
-    Its file also has `check(row)`, `check_file(file, plan)` or `check_run(report, plan)`.
+    Its file also has `check(row)`, `check_file(file, plan)` or `check_run(report, plan)`;
+    `check_scores(file)` in the family `score`, which only `glmlint score` runs.
     """
 
     name: str
@@ -146,6 +154,8 @@ class Loaded:
     note: Callable[[Row], Iterable[str]] | None
     """What `check_file` needs of the rows: names, counted in `FileStats.notes`."""
     check_run: Callable[[Report, Plan], Iterable[Placed]] | None
+    check_scores: Callable[[FileScores], Iterable[Placed]] | None
+    """What the rules of the family `score` have in place of all these."""
     doc: str
     """The file's docstring: what the rule means, why it matters, the evidence."""
 
@@ -165,6 +175,7 @@ def all_rules() -> dict[str, Loaded]:
             getattr(module, "check_file", None),
             getattr(module, "note", None),
             getattr(module, "check_run", None),
+            getattr(module, "check_scores", None),
             module.__doc__ or "",
         )
         found[loaded.rule.name] = loaded

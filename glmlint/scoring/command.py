@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from glmlint.options import Failure, make_plan, plan_options
+from glmlint.options import Failure, make_plan, plan_options, rule_options
 
 if TYPE_CHECKING:
     from glmlint.check import EncodedRow
@@ -32,12 +32,16 @@ PROBE_ROWS: Final = 50
 SISTER_GOODBYE: Final = 30.0
 """Seconds in which a process that is done with its share should have ended."""
 
+IFD: Final = "ifd-above-one"
+"""The rule that needs the answers scored without their prompts."""
+
 MISSING_EXTRA: Final = 'glmlint score needs torch and transformers: pip install "glmlint[score]"'
 
 
 PLAN_FLAGS: Final = frozenset(
     ("recipe", "max_length", "max_input_length", "max_output_length", "tokenizer", "template",
-     "allow_download", "pin", "config", "lang", "fail_on")
+     "allow_download", "pin", "config", "lang", "fail_on", "select", "extend_select", "ignore",
+     "severity")
 )  # fmt: skip
 """The flags that make the Plan; the others say how to score and print."""
 
@@ -46,6 +50,7 @@ PLAN_FLAGS: Final = frozenset(
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--model", required=True, metavar="DIR", help="A checkpoint on disk (safetensors).")
 @plan_options
+@rule_options
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
     "--dtype",
@@ -95,8 +100,17 @@ def score(context: click.Context, /, **flags: Any) -> None:
         if recipe not in all_recipes():
             raise click.UsageError(f"no recipe {recipe}; known: {', '.join(all_recipes())}")
     files = flags.pop("files")
-    _, plan_context = make_plan({name: flags.pop(name) for name in PLAN_FLAGS}, files)
+    told = {name: flags.pop(name) for name in PLAN_FLAGS}
+    plan, plan_context = make_plan({**told, "ifd": flags["ifd"] or None}, files, family="score")
+    flags["ifd"] = flags["ifd"] or any(IFD in rules for rules in _rules_of(plan))
     context.exit(score_files(files, plan_context, flags, budget))
+
+
+def _rules_of(plan: Plan) -> Iterator[dict[str, str]]:
+    """The rules that are on: of most files, and of those that the settings name."""
+    yield plan.rules
+    for _, rules in plan.per_file:
+        yield rules
 
 
 def score_files(
@@ -207,6 +221,7 @@ def _run(
     budget: int | None,
     partly: bool,
 ) -> int:
+    from glmlint.check import Checker
     from glmlint.scoring.outcome import ScoreOptions
     from glmlint.scoring.run import run
 
@@ -230,7 +245,7 @@ def _run(
         world=world,
         fail_on=plan.fail_on,
         max_mean_loss=flags["max_mean_loss"],
-        severities=dict(plan.rules),
+        rules=Checker(plan, context).severities,
         lang=plan.lang,
         recipe=plan.recipe,
         max_findings=plan.max_findings,
@@ -276,7 +291,7 @@ def _probe(
 ) -> dict[str, Any]:
     """The loss of the first rows under one recipe: the right one costs the model least."""
     from glmlint.recipes.base import open_context
-    from glmlint.scoring.findings import format_median
+    from glmlint.scores import format_median
     from glmlint.scoring.run import run
 
     other = open_context(replace(context.plan, recipe=recipe))

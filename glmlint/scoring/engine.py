@@ -7,9 +7,10 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from glmlint.scores import RowScore
 from glmlint.scoring.errors import OutOfMemory
 from glmlint.scoring.model import Model
-from glmlint.scoring.plan import Batch, RowScore, targets
+from glmlint.scoring.plan import Batch, targets
 
 WORST: Final = 5
 """Tokens of a row for which the model's own choice is kept."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
 
 import glmlint
-from glmlint.finding import RANK, Finding
+from glmlint.finding import RANK
+from glmlint.scores import FileScores, Ints, Judged, Row, RowScore, is_content
 from glmlint.scoring import findings, stats
-from glmlint.scoring.plan import Ints, PlanSize, RowScore
+from glmlint.scoring.plan import PlanSize
 from glmlint.scoring.report import OddRow, OddToken, ScoreReport, ScoreTotals
 from glmlint.scoring.rows import Data
-from glmlint.scoring.stats import Judged
 
 ODD_ROWS: Final = 10
 """Rows that a report shows at either end of the scale."""
@@ -46,7 +46,8 @@ class ScoreOptions:
     world: int = 1
     fail_on: str = "error"
     max_mean_loss: float | None = None
-    severities: dict[str, str] = field(default_factory=dict)
+    rules: findings.Chosen = findings.every_rule
+    """Which rules are on, by file."""
     lang: str = "en"
     recipe: str = "glm4"
     max_findings: int = 100_000
@@ -115,7 +116,6 @@ def conclude(
     options: ScoreOptions,
     tokenizer: Vocabulary,
     *,
-    hits: list[findings.Hit],
     exit_code: int,
     scores: dict[bytes, RowScore] | None = None,
     model_class: str | None = None,
@@ -123,19 +123,32 @@ def conclude(
     identity: str = "",
     size: PlanSize | None = None,
     reference: tuple[str, dict[bytes, RowScore]] | None = None,
+    strange_ids: Sequence[tuple[Row, int]] = (),
+    vocab_size: int = 0,
 ) -> Outcome:
+    """The report on a run.
+
+    Args:
+        exit_code: of the run so far; at 0 all rows were tried, and one without a score did not
+            fit the memory.
+        strange_ids: rows with an id that none of the `vocab_size` rows of the embedding is for.
+    """
     scores = scores or {}
+    texts = Texts(tokenizer)
+    files: dict[str, FileScores] = {}
     judged: dict[int, Judged] = {}
     not_finite: set[int] = set()
     for place, row in enumerate(data.rows):
         score = scores.get(row.key)
         if score is None:
-            continue
-        if (hit := findings.loss_not_finite(row, score, options.dtype)) is not None:
-            hits.append(hit)
+            if exit_code == 0 and len(row.places):
+                _of(files, row, options, texts).not_scored.append(row)
+        elif not np.isfinite(score.nll).all():
+            _of(files, row, options, texts).not_finite.append((row, score))
             not_finite.add(place)
-            continue
-        judged[place] = stats.judge_row(row, score, data.groups[place])
+        else:
+            judged[place] = stats.judge_row(row, score, data.groups[place])
+            _of(files, row, options, texts).rows.append(judged[place])
     _add_alone(judged, data, scores)
     if reference is not None:
         for one in judged.values():
@@ -144,10 +157,11 @@ def conclude(
                 one.reference_nll = float(other.nll.sum(dtype=np.float64))
     rows = list(judged.values())
     usual = stats.judge(rows)
-    texts = Texts(tokenizer)
-    hits += findings.find(rows, texts.text)
-    found = [_told(hit, options) for hit in hits]
-    found = [finding for finding in found if finding.severity != "off"]
+    for row, token in strange_ids:
+        file = _of(files, row, options, texts)
+        file.vocab_size = vocab_size
+        file.strange_ids.append((row, token))
+    found = findings.find(files.values(), options.rules, options.lang)
     counts: dict[str, int] = {}
     for finding in found:
         counts[finding.rule] = counts.get(finding.rule, 0) + 1
@@ -212,8 +226,12 @@ def _scale(one: Judged) -> float:
     return one.z or 0.0  # rows too short to be judged stand between the ends
 
 
-def _told(hit: findings.Hit, options: ScoreOptions) -> Finding:
-    return findings.say(hit, options.lang, findings.SEVERITIES | options.severities)
+def _of(files: dict[str, FileScores], row: Row, options: ScoreOptions, texts: Texts) -> FileScores:
+    if row.path not in files:
+        files[row.path] = FileScores(
+            path=row.path, device=options.device, dtype=options.dtype, text=texts.text
+        )
+    return files[row.path]
 
 
 def _add_alone(judged: dict[int, Judged], data: Data, scores: dict[bytes, RowScore]) -> None:
@@ -272,7 +290,7 @@ def _excess(
 
 def _odd(one: Judged, texts: Texts) -> OddRow:
     row, score = one.row, one.score
-    inside = stats.is_content(row.kinds)
+    inside = is_content(row.kinds)
     shown = row.labels[inside][:SHOWN_TOKENS]
     top = []
     for k, place in enumerate(score.worst):

@@ -16,46 +16,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from glmlint.scores import Codes, Ints, Row, RowScore
 from glmlint.scoring.errors import OutOfMemory
-
-Ints = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.uint8]
 
 IGNORE_INDEX: Final = -100
 """The label of a token that is not in the loss (torch's cross_entropy default)."""
-
-KINDS: Final = ("content", "header", "tool-name", "arguments", "stop")
-"""What a scored token is to the format; the codes in `Row.kinds` are places in this tuple."""
-
-CONTENT, HEADER, TOOL_NAME, ARGUMENTS, STOP = range(len(KINDS))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Row:
-    """One row as the model scores it: what it reads, and where a label stands."""
-
-    key: bytes
-    """Identity by content: equal keys have equal losses under one model (16 bytes)."""
-    ids: Ints
-    """What the model reads: up to the last scored place, that place left out. [length]"""
-    places: Ints
-    """Places t >= 1 of the row with a label; it is predicted from the ids before t. [n]"""
-    labels: Ints
-    """The label at each place (it may differ from the id that stands there). [n]"""
-    kinds: Codes
-    """Place in `KINDS` of each label. [n]"""
-    turns: Ints
-    """Turn of each label: 1 is the first user message with its answer. [n]"""
-    messages: Ints
-    """Message of each label, 0-based. [n]"""
-    path: str = ""
-    line: int = 0
-    """1-based, as findings give it."""
-    index: int = 0
-    """0-based place of the row in its file."""
-    tokens: int = 0
-    """Tokens of the whole row, scored or not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,23 +51,6 @@ class Batch:
     def rows(self) -> list[Row]:
         """The rows scored here, host after host."""
         return [row for host in self.hosts for row in host.rows]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RowScore:
-    """What one model says of one row. All arrays are on the host."""
-
-    key: bytes
-    nll: Floats
-    """Negative log-likelihood of every label, nats. [n]"""
-    worst: Ints
-    """The labels of highest loss, as places in `nll`, worst first. [k <= 5]"""
-    argmax: Ints
-    """The id the model would have said there. [k]"""
-    probability: Floats
-    """Its probability. [k]"""
-    rank: Ints
-    """Rank of the label itself there: 0 is the model's first choice. [k]"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,18 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from glmlint.scoring.plan import (
+from glmlint.scores import (
     ARGUMENTS,
     CONTENT,
     HEADER,
-    IGNORE_INDEX,
     STOP,
     TOOL_NAME,
     Codes,
     Ints,
     Row,
-    make_row,
+    is_content,
 )
-from glmlint.scoring.stats import is_content
+from glmlint.scoring.plan import IGNORE_INDEX, make_row
 
 HAN_SHARE: Final = 0.2
 """Share of content tokens with Chinese characters from which a row counts as Chinese."""

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from glmlint.scoring import findings
+from glmlint.rules import model_vocabulary_mismatch
+from glmlint.scores import Row, RowScore
 from glmlint.scoring.errors import ScoreError
 from glmlint.scoring.folder import ModelFolder, read_folder
 from glmlint.scoring.outcome import Outcome, ScoreOptions, Vocabulary, conclude
@@ -20,8 +21,6 @@ from glmlint.scoring.plan import (
     Batch,
     Host,
     PlanSize,
-    Row,
-    RowScore,
     make_hosts,
     measure,
     run_batches,
@@ -81,8 +80,16 @@ def run(
     watch = watch or Watch()
     folder = read_folder(options.model)
     rows = _all_rows(data)
-    if (broken := _strange_ids(rows, folder)) is not None:
-        return conclude(data, options, tokenizer, hits=[broken], exit_code=2)
+    if (strange := _strange_id(rows, folder.vocab_size)) is not None:
+        rule = model_vocabulary_mismatch.rule
+        if rule.name not in options.rules(strange[0].path):  # the run still can't go on
+            raise ScoreError(
+                rule.text.say(options.lang, token=strange[1], vocab_size=folder.vocab_size)
+            )
+        return conclude(
+            data, options, tokenizer,
+            exit_code=2, strange_ids=[strange], vocab_size=folder.vocab_size,
+        )  # fmt: skip
     device = pick_device(options.device)
     if options.world > 1 and device == "cuda":
         device = f"cuda:{_local_rank(options.rank)}"
@@ -143,7 +150,6 @@ def _score(
     return conclude(
         data, options, tokenizer,
         scores=scores,
-        hits=[] if state.exit_code else list(_too_long(data, scores, options.device)),
         exit_code=state.exit_code,
         model_class=told.get("class"),
         warnings=[*told.get("warnings", ()), *_length_warning(hosts, folder), *state.warnings],
@@ -151,13 +157,6 @@ def _score(
         size=measure(rows, hosts, options.token_budget),
         reference=read_reference(options, identity, rows),
     )  # fmt: skip
-
-
-def _too_long(data: Data, scores: dict[bytes, RowScore], device: str) -> Iterator[findings.Hit]:
-    """After a whole run, what has no score did not fit the memory of the process it fell to."""
-    for row in data.rows:
-        if len(row.places) and row.key not in scores:
-            yield findings.not_scored(row, device)
 
 
 def _length_warning(hosts: Sequence[Host], folder: ModelFolder) -> Iterator[str]:
@@ -283,9 +282,14 @@ def _plan_name(hosts: Sequence[Host], options: ScoreOptions) -> str:
     return digest.hexdigest()
 
 
-def _strange_ids(rows: Sequence[Row], folder: ModelFolder) -> findings.Hit | None:
-    hits = (findings.model_vocabulary_mismatch(row, folder.vocab_size) for row in rows)
-    return next(filter(None, hits), None)
+def _strange_id(rows: Sequence[Row], vocab_size: int) -> tuple[Row, int] | None:
+    """The first row with an id or label that the embedding has no row for, and that id."""
+    for row in rows:
+        both = np.concatenate([row.ids, row.labels])
+        for token in (int(both.min(initial=0)), int(both.max(initial=0))):
+            if not 0 <= token < vocab_size:
+                return row, token
+    return None
 
 
 def read_reference(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from glmlint.scoring.plan import ARGUMENTS, CONTENT, KINDS, Floats, Row, RowScore
+from glmlint.scores import KINDS, Floats, Judged, Part, Row, RowScore, is_content
 
 Doubles = npt.NDArray[np.float64]
 
@@ -78,61 +78,6 @@ class Losses:
             "p50": self.quantile(50),
             "p95": self.quantile(95),
         }
-
-
-@dataclass(slots=True, eq=False)
-class Part:
-    """The content of one message of a row: what the turn rules judge."""
-
-    message: int
-    turn: int
-    tokens: int
-    sum_nll: float
-    content: int
-    content_nll: float
-    """Sum over the content tokens."""
-    z: float | None = None
-    alone_nll: float | None = None
-    """Sum over the same content tokens when the model reads the answer without its prompt."""
-
-
-@dataclass(slots=True, eq=False)
-class Judged:
-    """One scored row and what is said of it."""
-
-    row: Row
-    score: RowScore
-    group: str
-    tokens: int
-    sum_nll: float
-    content: int
-    content_mean: float
-    """Mean over content and argument tokens; nan without any."""
-    content_variance: float
-    """Between the row's content tokens; nan below two."""
-    parts: list[Part] = field(default_factory=list)
-    z: float | None = None
-    """How far the content mean is above its group's median, in its own standard deviations."""
-    group_median: float | None = None
-    reference_nll: float | None = None
-    """Sum over the same labels under the model of `--reference`."""
-
-    @property
-    def mean_nll(self) -> float:
-        """Nats a label, as the trainer's loss of this row alone."""
-        return self.sum_nll / self.tokens
-
-    @property
-    def ifd(self) -> float | None:
-        """Loss of the answers with their prompts over the loss without; None when not asked."""
-        known = [part for part in self.parts if part.alone_nll is not None]
-        alone = sum(part.alone_nll or 0.0 for part in known)
-        return sum(part.content_nll for part in known) / alone if alone > 0 else None
-
-
-def is_content(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Where the data speak, not the format: content and tool arguments."""
-    return np.asarray((kinds == CONTENT) | (kinds == ARGUMENTS))
 
 
 def judge_row(row: Row, score: RowScore, group: str) -> Judged:

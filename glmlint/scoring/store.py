@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from glmlint.scores import RowScore
 from glmlint.scoring.errors import ScoreError
-from glmlint.scoring.plan import RowScore
 
 ENGINE_VERSION: Final = 1
 """Raised whenever the engine's numbers change; old scores are then not read."""
