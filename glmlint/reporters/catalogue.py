@@ -124,7 +124,9 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
         fix = say(rule.fix, lang) if rule.fix else say("no-fix", lang)
         told = [("says", _unfilled(rule.text, lang)), ("advises", _unfilled(rule.help, lang))]
         told.append(("fix", fix))
-        if rule.opt_in or rule.family == "score":
+        if rule.family == "score":
+            told.append(("on", say("in-score", lang)))
+        if rule.opt_in:
             told.append(("on", say("opt-in", lang)))
         for key, text in told:
             print_wrapped(console, f"{say(key, lang)}{_colon(lang)}{text}")

@@ -76,6 +76,7 @@ WORDS: Final = {
     "safe": Text("safe (--fix)", "安全（--fix）"),
     "unsafe": Text("unsafe (--unsafe-fixes)", "不安全（--unsafe-fixes）"),
     "opt-in": Text("opt-in: off unless selected", "默认关闭，需要显式启用"),
+    "in-score": Text("in `glmlint score` only", "仅在 `glmlint score` 中"),
     "says": Text("Says", "报告"),
     "advises": Text("Advises", "建议"),
     "bad-example": Text("Reported", "会报告"),
