@@ -225,7 +225,8 @@ def _select(settings: Mapping[str, Any], family: str | None) -> tuple[dict[str, 
     for setting, name in _LIMITS.items():
         if settings.get(setting) is not None and name in all_rules():
             rules.setdefault(name, all_rules()[name].rule.severity)
-    ours = set(rules) if family is None else _of(family)
+    # Score rules run in `score` alone: on in `check` they would make a row's ignore look unused.
+    ours = set(rules) - _of("score") if family is None else _of(family)
     return {name: level for name, level in rules.items() if level != "off" and name in ours}, set(
         severity
     )

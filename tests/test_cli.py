@@ -319,3 +319,10 @@ def test_the_validation_split_is_compared(tmp_path: Path) -> None:
         assert found["finding_counts"]["train-val-overlap"] == 1
         assert [Path(f["path"]).name for f in found["files"]] == ["train.jsonl", "dev.jsonl"]
     assert report(train, "--eval", str(tmp_path / "none.jsonl"))["exit_code"] == 2
+
+
+def test_an_ignored_score_rule_is_not_called_unused_by_check(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", GOOD | {"glmlint": {"ignore": ["high-loss"]}})
+    assert "unused-ignore" not in report(file, "--select", "ALL")["finding_counts"]
+    unused = write(tmp_path / "b.jsonl", GOOD | {"glmlint": {"ignore": ["null-content"]}})
+    assert report(unused, "--select", "ALL")["finding_counts"]["unused-ignore"] == 1
