@@ -13,6 +13,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -214,6 +215,9 @@ def write_baseline(path: str, found: Mapping[str, Mapping[str, int]]) -> None:
         os.replace(part, path)  # noqa: PTH105
     except OSError as error:
         raise BaselineError(f"baseline {path} can't be written: {error.strerror}") from None
+    finally:
+        with suppress(OSError):
+            Path(part).unlink()
 
 
 class Matching:

@@ -204,9 +204,9 @@ def write_atomically(path: Path, pieces: Iterable[bytes], wanted: Callable[[], b
             _write(stream, path, pieces)
         return True
     beside = path.with_name(f".glmlint-{uuid.uuid4().hex}.tmp")
-    # Not through `tempfile`: a new file is to have the mode that the user's umask gives.
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
+    try:  # around the opening too: Ctrl-C may come as soon as the file is there
+        # Not through `tempfile`: a new file is to have the mode that the user's umask gives.
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(handle, "wb") as stream:
             _write(stream, path, pieces)
             stream.flush()

@@ -99,6 +99,8 @@ class Draft(Struct):
     """The file's state before it was read."""
     temporary: Path | None = None
     """The repaired file; None where there was nothing to repair."""
+    made: list[Path] = field(default_factory=list)
+    """Every temporary file, noted before it is made: Ctrl-C may come as soon as it is there."""
     done: Pass = field(default_factory=Pass)
     notes: dict[str, tuple[Text, dict[str, object]]] = field(default_factory=dict)
     """What is to be said of it, once each."""
@@ -152,7 +154,7 @@ def drafted(
                 sentence = error.text.say(plan.lang, **error.values)
                 (fixes.failures if error.fails else fixes.notes).append((path, sentence))
                 if path in drafts:
-                    _forget(drafts.pop(path))
+                    clear(drafts.pop(path))
         _drop_repeated(paths, drafts, plan, repair, beside, fixes)
         for draft in drafts.values():
             for text, values in draft.notes.values():
@@ -162,7 +164,7 @@ def drafted(
         yield fixes
     finally:
         for draft in drafts.values():
-            _forget(draft)
+            clear(draft)
 
 
 def _count(fixes: Fixes) -> None:
@@ -298,6 +300,7 @@ def new_file(draft: Draft, beside: bool) -> Path:
         raise Unfixable(READ_ONLY, fails=True)
     folder = draft.real.parent if beside else Path(tempfile.gettempdir())
     path = folder / f".glmlint-{uuid.uuid4().hex}.tmp"
+    draft.made.append(path)
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
@@ -314,6 +317,12 @@ def _forget(draft: Draft) -> None:
     if draft.temporary is not None:
         _remove([draft.temporary])
         draft.temporary = None
+
+
+def clear(draft: Draft) -> None:
+    """Take every temporary file of a draft away."""
+    _remove(draft.made)
+    draft.temporary = None
 
 
 def _remove(paths: list[Path]) -> None:
@@ -385,7 +394,7 @@ def _drop_repeated(
                     _settle(draft, repair, beside)
             except Unfixable as error:
                 fixes.failures.append((path, error.text.say(plan.lang, **error.values)))
-                _forget(drafts.pop(path))
+                clear(drafts.pop(path))
         if not dropped:
             break
 

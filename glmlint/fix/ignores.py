@@ -16,6 +16,7 @@ from glmlint.fix.files import (
     Draft,
     Fixes,
     Unfixable,
+    clear,
     commit,
     new_file,
     open_draft,
@@ -74,8 +75,8 @@ def add_ignores(stats: FileStats, plan: Plan) -> Added:
     except OSError as error:
         return Added(reason=error.strerror or str(error))
     finally:
-        if draft is not None and draft.temporary is not None:
-            draft.temporary.unlink(missing_ok=True)
+        if draft is not None:
+            clear(draft)
 
 
 def _write(draft: Draft, stats: FileStats, plan: Plan) -> Added:
