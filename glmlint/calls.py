@@ -253,11 +253,7 @@ def encoded_twice(call: Call) -> list[str]:
 
 def taught(row: Row, message: int) -> bool:
     """Whether the message is trained; True as well where the trainer raises at the row."""
-    rendered = row.rendered
-    return rendered is None or any(
-        trained and owner == message
-        for trained, owner in zip(rendered.trained, rendered.owners, strict=True)
-    )
+    return row.rendered is None or row.printed.get(message, False)
 
 
 _decode_fast: Final = msgspec.json.Decoder().decode

@@ -41,7 +41,6 @@ from glmlint.suppress import (
     once_fingerprint,
     plain_content,
     read_ignores,
-    row_identity,
 )
 from glmlint.textfacts import answer_facts, line_facts
 
@@ -422,15 +421,11 @@ class Checker:
             message=problem.text.say(lang, **problem.values),
             help=problem.help.say(lang, **problem.values),
             fixable=bool(problem.edits),
-            fingerprint=fingerprint(rule, pointer, row.content),
+            fingerprint=fingerprint(rule, pointer, row.identity),
         )
 
     def _column(self, row: Row, problem: Problem) -> int | None:
-        if not problem.pointer:
-            return 1
-        from glmlint.span import find
-
-        return find(row.raw, problem.pointer)
+        return row.positions.column(problem.pointer) if problem.pointer else 1
 
     def _once(self, row: Row, rule: str, severity: str, problem: Problem) -> Once:
         column = problem.column if problem.column is not None else self._column(row, problem)
@@ -443,7 +438,7 @@ class Checker:
 def _want(stats: FileStats, row: Row, rule: str) -> None:
     """Remember that the row may ignore the rule; only an object can say so."""
     if isinstance(row.value, dict):
-        stats.wanted.setdefault((row.line, row_identity(row.content)), set()).add(rule)
+        stats.wanted.setdefault((row.line, row.identity), set()).add(rule)
 
 
 def matches(path: str, pattern: str, root: str) -> bool:

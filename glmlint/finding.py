@@ -65,8 +65,13 @@ def place(path: Pointer) -> str:
     return text or "the row"
 
 
+def row_identity(content: bytes) -> bytes:
+    """Eight bytes that stand for a row's content: many findings share one long row."""
+    return hashlib.blake2b(content.strip(), digest_size=8).digest()
+
+
 def fingerprint(rule: str, pointer: str | None, content: bytes) -> str:
-    """Identity of a finding across edits of other rows: rule, pointer and the row's bytes."""
+    """Identity of a finding across edits of other rows: rule, pointer and what is found in."""
     digest = hashlib.blake2b(digest_size=8)
     digest.update(rule.encode())
     digest.update(b"\0" + (pointer or "").encode("utf-8", "surrogatepass") + b"\0")

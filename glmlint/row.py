@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from glmlint.finding import Defect, Pointer
+from glmlint.finding import Defect, Pointer, row_identity
 from glmlint.mask import TokenRow, sequence
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, Rendered, TrainerError
 from glmlint.sample import Sample, read_carefully, read_strictly
 from glmlint.schema import Violation, violations
+from glmlint.span import Positions
 
 
 class Fact:
@@ -140,6 +141,25 @@ class Row:
     def lost_supervised(self) -> int:
         """Supervised tokens that the budget cuts."""
         return self.supervised - self.kept_supervised
+
+    @cached_property
+    def printed(self) -> dict[int, bool]:
+        """The messages that are in the sequence, and whether some of each carries loss."""
+        known: dict[int, bool] = {}
+        if self.rendered is not None:
+            for owner, trained in zip(self.rendered.owners, self.rendered.trained, strict=True):
+                known[owner] = known.get(owner, False) or trained
+        return known
+
+    @cached_property
+    def identity(self) -> bytes:
+        """Eight bytes that stand for `content`."""
+        return row_identity(self.content)
+
+    @cached_property
+    def positions(self) -> Positions:
+        """Where the row's values stand in its text."""
+        return Positions(self.raw.decode("utf-8", "replace"))
 
     @cached_property
     def token_row(self) -> TokenRow:

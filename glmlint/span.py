@@ -14,31 +14,42 @@ _ATOM: Final = re.compile(r"[^,\]}\s]+")
 _STRUCTURE: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{]|[\]}]', re.DOTALL)
 
 
-def byte_range(text: str, pointer: Pointer) -> tuple[int, int] | None:
-    """Start and stop (code points) of the value that the pointer names; None when it is not there.
+class Positions:
+    """Where the values of one JSON text stand; each array and object is walked through once."""
 
-    For an object the last of repeated keys counts, as in Python's `json`.
-    """
-    at = _skip_space(text, 0)
-    for part in pointer:
-        child = _child(text, at, part)
-        if child is None:
-            return None
-        at = child
-    return at, _end(text, at)
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._inside: dict[int, dict[str | int, tuple[int, int]]] = {}
+        self._broken = "\n" in text
 
+    def byte_range(self, pointer: Pointer) -> tuple[int, int] | None:
+        """Start and stop (code points) of the value that the pointer names; None when it is absent.
 
-def find(raw: bytes, pointer: Pointer) -> int | None:
-    """1-based column, in code points of the line, of the value or of its nearest parent."""
-    text = raw.decode("utf-8", "replace")
-    while True:
-        found = byte_range(text, pointer)
-        if found is not None:
-            line_start = text.rfind("\n", 0, found[0]) + 1
-            return found[0] - line_start + 1
+        For an object the last of repeated keys counts, as in Python's `json`.
+        """
+        at = _skip_space(self.text, 0)
         if not pointer:
-            return None
-        pointer = pointer[:-1]
+            return at, _end(self.text, at)
+        for part in pointer:
+            if at not in self._inside:
+                self._inside[at] = _children(self.text, at)
+            found = self._inside[at].get(part)
+            if found is None:
+                return None
+            at = found[0]
+        return found
+
+    def column(self, pointer: Pointer) -> int:
+        """1-based column, in code points of the line, of the value or of its nearest parent."""
+        while (found := self.byte_range(pointer)) is None:
+            pointer = pointer[:-1]  # the whole text, at the latest, is there
+        start = found[0]
+        return start - (self.text.rfind("\n", 0, start) + 1 if self._broken else 0) + 1
+
+
+def byte_range(text: str, pointer: Pointer) -> tuple[int, int] | None:
+    """As `Positions.byte_range`, for one look at a text."""
+    return Positions(text).byte_range(pointer)
 
 
 def _skip_space(text: str, at: int) -> int:
@@ -65,14 +76,16 @@ def _end(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _child(text: str, at: int, part: str | int) -> int | None:
+def _children(text: str, at: int) -> dict[str | int, tuple[int, int]]:
+    """Key or index -> start and stop of the value, of the array or object that starts at `at`."""
+    found: dict[str | int, tuple[int, int]] = {}
     opening = text[at : at + 1]
     if opening not in ("{", "["):
-        return None
+        return found
     place = _skip_space(text, at + 1)
     index = 0
-    found: int | None = None
     while place < len(text) and text[place] not in "]}":
+        part: str | int | None = index
         if opening == "{":
             key = _STRING.match(text, place)
             if key is None:
@@ -81,11 +94,10 @@ def _child(text: str, at: int, part: str | int) -> int | None:
             if text[place : place + 1] != ":":
                 return found
             place = _skip_space(text, place + 1)
-            if _same_key(key.group(), part):
-                found = place
-        elif index == part:
-            return place
+            part = _key(key.group())
         end = _end(text, place)
+        if part is not None:
+            found[part] = (place, end)
         if end == place:
             return found
         place = _skip_space(text, end)
@@ -95,10 +107,11 @@ def _child(text: str, at: int, part: str | int) -> int | None:
     return found
 
 
-def _same_key(quoted: str, part: str | int) -> bool:
+def _key(quoted: str) -> str | None:
+    """The key that a quoted text spells; None for one that spells none."""
     if "\\" not in quoted:
-        return quoted[1:-1] == part
+        return quoted[1:-1]
     try:
-        return bool(json.loads(quoted, strict=False) == part)
+        return str(json.loads(quoted, strict=False))
     except ValueError:
-        return False
+        return None

@@ -8,7 +8,6 @@ rows, so that rows may be reordered, and others edited, without an old finding c
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import os
 from collections import Counter
@@ -20,7 +19,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from glmlint.finding import Finding, fingerprint
+from glmlint.finding import Finding, fingerprint, row_identity
 from glmlint.plan import Plan
 from glmlint.rules.base import FAMILIES, all_rules
 from glmlint.span import byte_range
@@ -101,11 +100,6 @@ def read_ignores(value: Mapping[str, Any], content: bytes, active: Iterable[str]
         name for name in names if name != UNUSED and (known(name) is None or _covered(name) & on)
     ]
     return Ignores(names, judged, identity, fault=len(entry) != 1)
-
-
-def row_identity(content: bytes) -> bytes:
-    """Eight bytes that stand for a row without its ignore key."""
-    return hashlib.blake2b(content.strip(), digest_size=8).digest()
 
 
 def known(name: str) -> str | None:

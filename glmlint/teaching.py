@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,10 +22,7 @@ def written_role(row: Row, index: int) -> Any:
 
 def trained_messages(row: Row) -> list[int]:
     """Indexes of the messages that the mask covers, in order; no tokenizer is asked."""
-    if row.rendered is None:
-        return []
-    pieces = zip(row.rendered.owners, row.rendered.trained, strict=True)
-    return sorted({owner for owner, trained in pieces if trained and owner >= 0})
+    return sorted(owner for owner, trained in row.printed.items() if trained and owner >= 0)
 
 
 def foreign_messages(row: Row) -> dict[int, int]:
@@ -57,11 +55,11 @@ def unstopped_answers(row: Row) -> Iterator[int]:
         return
     pieces, trained, owners = rendered.pieces, rendered.trained, rendered.owners
     shift = row.context.recipe.shift
+    ends = {owner: place for place, owner in enumerate(owners)}
     for index in trained_messages(row):
         if written_role(row, index) != "assistant":
             continue
-        last = len(owners) - 1 - owners[::-1].index(index)
-        closing = last
+        closing = last = ends[index]
         while closing > 0 and isinstance(text := pieces[closing], str) and not text.strip():
             closing -= 1
         for place in (closing, last + 1):
@@ -77,14 +75,17 @@ def prints_tools(row: Row, index: int) -> bool:
     """Whether a message's tool list is in the prompt: it stands behind a system token of its own."""
     if row.rendered is None:
         return False
-    pieces = zip(row.rendered.owners, row.rendered.pieces, strict=True)
-    headers = sum(1 for owner, piece in pieces if owner == index and piece == ROLE_IDS["system"])
+    headers = row.memo.get("system headers")
+    if headers is None:
+        pieces = zip(row.rendered.owners, row.rendered.pieces, strict=True)
+        headers = Counter(owner for owner, piece in pieces if piece == ROLE_IDS["system"])
+        row.memo["system headers"] = headers
     if row.sample is not None:
         content: Any = row.sample.messages[index].content
     else:
         message = row.messages[index]
         content = message.get("content") if isinstance(message, dict) else None
-    return headers > (1 if written_role(row, index) == "system" and content else 0)
+    return bool(headers[index] > (1 if written_role(row, index) == "system" and content else 0))
 
 
 def printed_text(row: Row) -> str:

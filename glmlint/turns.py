@@ -24,22 +24,11 @@ def fate(row: Row, index: int) -> Fate:
         return "raises"
     if row.rendered is None:
         return "unknown"
-    owned = _printed(row).get(index)
+    owned = row.printed.get(index)
     if owned is not None:
         return "trained" if owned else "printed"
     answer = role_of(row.messages[index]) == "assistant"
     return "nothing" if answer and row.supervised == 0 else "left out"
-
-
-def _printed(row: Row) -> dict[int, bool]:
-    """The messages that are in the sequence, and whether some of each carries loss."""
-    known: dict[int, bool] | None = row.memo.get("printed")
-    if known is None:
-        known = row.memo["printed"] = {}
-        assert row.rendered is not None
-        for trained, owner in zip(row.rendered.trained, row.rendered.owners, strict=True):
-            known[owner] = known.get(owner, False) or trained
-    return known
 
 
 def raises_at(row: Row, index: int) -> bool:

@@ -10,6 +10,7 @@ from typing import IO, Any, Final
 from msgspec import Struct
 
 from glmlint.encoding import BOM
+from glmlint.finding import row_identity
 from glmlint.fix.edit import apply
 from glmlint.fix.files import (
     WIDE,
@@ -27,7 +28,7 @@ from glmlint.recipes.base import Text
 from glmlint.report import FileStats
 from glmlint.rules.base import Edit
 from glmlint.sample import read_carefully
-from glmlint.suppress import KEY, plain_content, row_identity
+from glmlint.suppress import KEY, plain_content
 
 BLOCK: Final = 10 << 20
 """Bytes in which `datasets` looks for the columns of a file; a later new column ends the load."""

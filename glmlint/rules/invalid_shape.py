@@ -102,9 +102,18 @@ rule = Rule(
 def check(row: Row) -> Iterator[Problem]:
     if row.foreign or not any("tools" in message for _, message in row.good_messages):
         return
+    named: set[Pointer] = set()
+    above: set[Pointer] = set()
+    heard = 0
     for violation in row.violations:
+        for told in row.named[heard:]:  # by other rules, and by this one just now
+            heard += 1
+            if _in_tools(told):
+                named.add(told)
+                above.update(_holders(told))
         at = violation.pointer
-        if not _in_tools(at) or any(_in_tools(p) and _related(p, at) for p in row.named):
+        # Told is what lies in a place that was told, and what holds one.
+        if not _in_tools(at) or at in above or not named.isdisjoint(_holders(at)):
             continue
         en, zh = kind_of(violation.value)
         kind = {"required": "required", "type": None}.get(violation.keyword, "value")
@@ -115,7 +124,6 @@ def _in_tools(at: Pointer) -> bool:
     return len(at) > 2 and at[0] == "messages" and at[2] == "tools"
 
 
-def _related(one: Pointer, other: Pointer) -> bool:
-    """Whether one of the places lies in the other."""
-    shorter = min(len(one), len(other))
-    return one[:shorter] == other[:shorter]
+def _holders(at: Pointer) -> list[Pointer]:
+    """The place itself and all that hold it."""
+    return [at[:depth] for depth in range(len(at) + 1)]

@@ -16,7 +16,6 @@ from typing import Any
 
 from glmlint.finding import Pointer, place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
-from glmlint.span import byte_range
 
 rule = Rule(
     name="non-finite-number",
@@ -55,9 +54,9 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    text = row.raw.decode("utf-8", "replace")
+    text = row.positions.text
     for at, number in _numbers(row.value, ()):
-        span = byte_range(text, at)
+        span = row.positions.byte_range(at)
         written = text[span[0] : span[1]][:20] if span else str(number)
         if any(char.isdigit() for char in written):
             yield rule.problem(

@@ -12,11 +12,11 @@ Evidence: recipes.md, section 0.4; none of six peer validators tells it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from glmlint.finding import Pointer, place
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
-from glmlint.span import byte_range
 from glmlint.teaching import prints_tools
 from glmlint.tokenizer import Tokenizer
 
@@ -126,7 +126,7 @@ def check(row: Row) -> Iterator[Problem]:
             text=variant or None,
             severity=severity,
             edits=() if broken is None else (Edit("replace", pointer, broken),),
-            column=_column(row.raw, pointer, tokens[0]),
+            column=_column(row, pointer, tokens[0]),
             place=place(pointer),
             tokens=", ".join(f"`{token}`" for token in tokens),
         )
@@ -137,9 +137,9 @@ def break_up(text: str, tokenizer: Tokenizer) -> str | None:
 
     None when that leaves a control token in it.
     """
-    for at, _ in reversed(tokenizer.find_control(text)):
-        text = f"{text[: at + 1]} {text[at + 1 :]}"
-    return None if tokenizer.find_control(text) else text
+    cuts = [0, *(at + 1 for at, _ in tokenizer.find_control(text)), len(text)]
+    broken = " ".join(text[start:stop] for start, stop in pairwise(cuts))
+    return None if tokenizer.find_control(broken) else broken
 
 
 def _texts(row: Row) -> Iterator[tuple[Pointer, str, bool]]:
@@ -169,10 +169,10 @@ def _strings(value: Any, at: Pointer) -> Iterator[tuple[Pointer, str, bool]]:
             yield from _strings(item, (*at, key))
 
 
-def _column(raw: bytes, pointer: Pointer, token: str) -> int | None:
+def _column(row: Row, pointer: Pointer, token: str) -> int | None:
     """1-based column of the token, in code points; None when it is written with escapes."""
-    text = raw.decode("utf-8", "replace")
-    found = byte_range(text, pointer)
+    text = row.positions.text
+    found = row.positions.byte_range(pointer)
     if found is None:
         return None
     at = text.find(token, *found)

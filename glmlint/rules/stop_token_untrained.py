@@ -9,6 +9,7 @@ Evidence: TRL #5988, ChatGLM3 #184.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
@@ -79,9 +80,10 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
+    printed = sorted(set(row.rendered.owners)) if row.rendered is not None else []
     for index in unstopped_answers(row):
         where = f"messages[{index}]"
-        role = _next_role(row, index)
+        role = _next_role(row, index, printed)
         once = f"role {role}" if row.foreign else None
         if role is None:
             yield rule.problem(("messages", index), where=where, once=once)
@@ -89,10 +91,8 @@ def check(row: Row) -> Iterator[Problem]:
             yield rule.problem(("messages", index), text="role", where=where, role=role, once=once)
 
 
-def _next_role(row: Row, index: int) -> str | None:
+def _next_role(row: Row, index: int, printed: list[int]) -> str | None:
     """The role of the next message that is printed."""
-    assert row.rendered is not None
-    owners = row.rendered.owners
-    later = [owner for owner in owners if owner > index]
-    role = written_role(row, min(later)) if later else None
+    place = bisect_right(printed, index)
+    role = written_role(row, printed[place]) if place < len(printed) else None
     return shown(role) if isinstance(role, str) else None

@@ -16,8 +16,8 @@ from typing import Any
 from glmlint.calls import Declared, declared, foreign, turns
 from glmlint.finding import place
 from glmlint.formats import ROLE_ALIASES
-from glmlint.recipes.base import ROLE_IDS
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.teaching import prints_tools
 
 rule = Rule(
     name="tools-placement",
@@ -156,7 +156,7 @@ def check(row: Row) -> Iterator[Problem]:
                 yield rule.problem(entry.at, text="row", edits=edits)
                 edits = ()
             continue
-        shown = _shown(row, entry.message)
+        shown = prints_tools(row, entry.message)
         yield rule.problem(
             entry.at,
             text="shown" if shown else None,
@@ -181,14 +181,6 @@ def _only_tools_are_foreign(row: Row) -> bool:
         or isinstance(message.get("content"), list)
         or message.get("role") in ("tool", "function", "developer")
         for _, message in row.good_messages
-    )
-
-
-def _shown(row: Row, message: int) -> bool:
-    """Whether the recipe prints the tools where they stand: as a system text of that message."""
-    return row.rendered is not None and any(
-        piece == ROLE_IDS["system"] and owner == message
-        for piece, owner in zip(row.rendered.pieces, row.rendered.owners, strict=True)
     )
 
 

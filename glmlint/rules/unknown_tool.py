@@ -86,7 +86,7 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         known = tools_by_name(row)
         if not known:
-            if not declared(row) and not _in_system_text(row, call.name):
+            if not declared(row) and not any(call.name in text for text in _system_texts(row)):
                 yield rule.problem(
                     _at(call), text="no-list", once="no-list", severity="warning",
                     place=place(_at(call)), name=call.name[:80],
@@ -110,8 +110,12 @@ def _at(call: Call) -> Pointer:
     return ("messages", call.message, "metadata" if call.form == "metadata" else "content")
 
 
-def _in_system_text(row: Row, name: str) -> bool:
-    return any(
-        turn.role == "system" and isinstance(turn.content, str) and name in turn.content
-        for turn in turns(row)
-    )
+def _system_texts(row: Row) -> list[str]:
+    texts: list[str] | None = row.memo.get("system texts")
+    if texts is None:
+        texts = row.memo["system texts"] = [
+            turn.content
+            for turn in turns(row)
+            if turn.role == "system" and isinstance(turn.content, str)
+        ]
+    return texts
