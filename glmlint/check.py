@@ -30,8 +30,7 @@ from glmlint.sample import (
     Sample,
     decode_sample,
     encode_sample,
-    read_carefully,
-    read_strictly,
+    read,
 )
 from glmlint.source import Chunk, InputFile, read_chunks, split_values
 from glmlint.suppress import (
@@ -153,25 +152,19 @@ def prepare(
         sample = None
     if sample is None or again.count(b'"') != raw.count(b'"') or b"\\u0022" in raw:
         # An unread key, a repeated one, or a row of another shape: read the whole value.
-        value = read_strictly(raw)
-        if value is None:
-            careful = read_carefully(raw)
-            if careful.defect is not None:
-                return Prepared(
-                    line, raw, Fact.DEFECT, None, careful.value, careful.defect, None, None, None
-                )
-            value = careful.value
-            if careful.non_finite:
-                facts |= Fact.NON_FINITE
-                sample = None
+        found = read(raw)
+        value = found.value
+        if found.defect is not None:
+            return Prepared(line, raw, Fact.DEFECT, None, value, found.defect, None, None, None)
+        if found.non_finite:
+            facts |= Fact.NON_FINITE
+            sample = None
         if isinstance(value, dict):
             facts |= _row_keys(tuple(value))
             if isinstance(value.get("messages"), list):
                 for message in value["messages"]:
                     if isinstance(message, dict):
                         facts |= _message_keys(tuple(message))
-        elif not isinstance(value, dict):
-            sample = None
     if defect is not None:
         facts |= Fact.DEFECT
     prepared = Prepared(line, raw, facts, sample, value, defect, None, None, None)
@@ -216,9 +209,7 @@ def _lay_out_sample(sample: Sample, prepared: Prepared, context: Context) -> Non
             prepared.rendered = recipe.render_plain(sample, context)
         if prepared.rendered is None:
             if prepared.value is UNSET:
-                prepared.value = read_strictly(prepared.raw)
-                if prepared.value is None:
-                    prepared.value = read_carefully(prepared.raw).value
+                prepared.value = read(prepared.raw).value
             prepared.rendered = recipe.render(prepared.value["messages"], context)
     except TrainerError as error:
         prepared.error = error
@@ -231,18 +222,15 @@ def _lay_out_value(prepared: Prepared, context: Context) -> None:
     prepared.facts |= Fact.ODD | Fact.TOOLS | Fact.CALLS | Fact.ROLES | Fact.EMPTY | Fact.HISTORY
     prepared.facts |= Fact.LOOP | Fact.PLACEHOLDER
     value = prepared.value
-    if value is UNSET:
-        value = read_strictly(prepared.raw)
-        if value is None:
-            careful = read_carefully(prepared.raw)
-            value = careful.value
-            if careful.defect is not None:
-                prepared.defect = careful.defect
-                prepared.facts |= Fact.DEFECT
-                return
-            if careful.non_finite:
-                prepared.facts |= Fact.NON_FINITE
-        prepared.value = value
+    if value is UNSET:  # the tools of a row that decodes are odd
+        found = read(prepared.raw)
+        value = prepared.value = found.value
+        if found.defect is not None:
+            prepared.defect = found.defect
+            prepared.facts |= Fact.DEFECT
+            return
+        if found.non_finite:
+            prepared.facts |= Fact.NON_FINITE
     if not isinstance(value, dict):
         prepared.error = TrainerError(LOADER_ERROR, "the row is no object")
         return
@@ -293,10 +281,7 @@ class Checker:
         hashes = {
             loaded.rule.hashes
             for rules in (plan.rules, *(rules for _, rules in plan.per_file))
-            for name, severity in rules.items()
-            if severity != "off"
-            and (loaded := all_rules().get(name)) is not None
-            and (loaded.rule.applies is None or loaded.rule.applies(context.recipe, plan))
+            for loaded, _ in self._meant(rules)
         }
         self.hashes = bool(hashes - {None})
         """Whether some rule compares rows with each other."""
@@ -315,22 +300,37 @@ class Checker:
             self._by_path[path] = chosen
         return self._by_path[path]
 
+    def _meant(self, chosen: dict[str, str]) -> Iterator[tuple[Loaded, str]]:
+        """Those of the chosen rules that mean something under the recipe, and their severity."""
+        for name, severity in chosen.items():
+            loaded = all_rules().get(name)
+            if loaded is None or severity == "off":
+                continue
+            applies = loaded.rule.applies
+            if applies is None or applies(self.context.recipe, self.plan):
+                yield loaded, severity
+
+    def rules_of(self, path: str) -> Iterator[tuple[Loaded, str]]:
+        """The rules that hold for one file, and their severity."""
+        return self._meant(self.severities(path))
+
+    def level(self, rule: str, severity: str, problem: Problem) -> str:
+        """A problem's severity: its own word counts where the user has not set the rule's."""
+        if problem.severity is None or rule in self.plan.fixed_severity:
+            return severity
+        return problem.severity
+
     def rules_for(self, path: str, facts: int) -> list[tuple[Loaded, str]]:
         """The row rules that can find something in a row with these facts, and their severity."""
         chosen = self.severities(path)
         key = (id(chosen), facts)
         if key not in self._by_facts:
             rules = []
-            for name, severity in chosen.items():
-                loaded = all_rules().get(name)
-                if loaded is None or severity == "off":
-                    continue
+            for loaded, severity in self._meant(chosen):
                 if loaded.check is None and loaded.note is None:
                     continue
-                rule = loaded.rule
-                if rule.applies is not None and not rule.applies(self.context.recipe, self.plan):
-                    continue
-                if rule.when & facts or (rule.when == Fact.ANY and not facts & Fact.DEFECT):
+                when = loaded.rule.when
+                if when & facts or (when == Fact.ANY and not facts & Fact.DEFECT):
                     rules.append((loaded, severity))
             # Some rules speak only where no narrower rule did.
             rules.sort(key=lambda item: LAST.get(item[0].rule.name, 0))
@@ -356,9 +356,7 @@ class Checker:
             for problem in loaded.check(row):
                 if problem.raises:
                     row.memo["raises"] = True
-                level = severity
-                if problem.severity is not None and rule.name not in self.plan.fixed_severity:
-                    level = problem.severity
+                level = self.level(rule.name, severity, problem)
                 if level == "off":
                     continue
                 if level != "info":
@@ -548,6 +546,7 @@ def check_lines(
     plan: Plan,
     context: Context | None = None,
     progress: Progress | None = None,
+    report: Report | None = None,
 ) -> Report:
     """Check rows of any files, in any cut: the reports of the parts merge into the same report.
 
@@ -556,9 +555,10 @@ def check_lines(
         plan: the settings.
         context: the plan's tokenizer and template, when they are loaded already.
         progress: called after each chunk.
+        report: what is known of other rows; it is added to, also where the chunks end in an error.
     """
     checker = Checker(plan, context or open_context(plan))
-    report = Report()
+    report = Report() if report is None else report
     for chunk in chunks:
         report.add(check_chunk(chunk, checker), plan.max_findings)
         if progress is not None:

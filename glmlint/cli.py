@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glmlint import __version__
-from glmlint.options import SHARE, Failure, complete_rules, make_plan, plan_options, rule_options
+from glmlint.options import (
+    SHARE,
+    Failure,
+    add_options,
+    complete_rules,
+    make_plan,
+    plan_options,
+    rule_options,
+)
 
 if TYPE_CHECKING:
     from glmlint.finish import Result
@@ -113,9 +121,7 @@ _REPORT_OPTIONS = (
 
 def report_options(command: Any) -> Any:
     """Add the flags that say what is printed and what fails."""
-    for option in reversed(_REPORT_OPTIONS):
-        command = option(command)
-    return command
+    return add_options(command, _REPORT_OPTIONS)
 
 
 @cli.command()
@@ -359,13 +365,12 @@ def rules(form: str, **flags: Any) -> None:
               help="Language of the text.  [default: auto]")  # fmt: skip
 def explain(rule: str, lang: str) -> None:
     """One rule: what it means, why it matters in training, examples, how to repair it."""
-    from glmlint.output import colored, width
+    from glmlint.output import colored, language, width
     from glmlint.reporters.catalogue import UnknownRule, write_rule
-    from glmlint.settings import resolve
 
-    lang = resolve({"lang": lang}).lang
+    color = colored("auto", sys.stdout.isatty())
     try:
-        write_rule(rule, sys.stdout, lang, width(), colored("auto", sys.stdout.isatty()))
+        write_rule(rule, sys.stdout, language(lang), width(), color)
     except UnknownRule as error:
         raise Failure(str(error)) from None
 
@@ -377,12 +382,11 @@ def explain(rule: str, lang: str) -> None:
               help="Language of the text.  [default: auto]")  # fmt: skip
 def recipes(form: str, lang: str) -> None:
     """The trainers that glmlint knows to the token, with source and date."""
-    from glmlint.output import colored, width
+    from glmlint.output import colored, language, width
     from glmlint.reporters.catalogue import write_recipes
-    from glmlint.settings import resolve
 
-    lang = resolve({"lang": lang}).lang
-    write_recipes(sys.stdout, form, lang, width(), colored("auto", sys.stdout.isatty()))
+    color = colored("auto", sys.stdout.isatty())
+    write_recipes(sys.stdout, form, language(lang), width(), color)
 
 
 def split_place(place: str) -> tuple[str, int | None]:

@@ -6,11 +6,12 @@ from collections import Counter
 
 from msgspec import Struct, field
 
+from glmlint.check import Checker
 from glmlint.finding import RANK, Finding, fingerprint, json_pointer
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context
 from glmlint.report import FileStats, Report, Totals, keep_first
-from glmlint.rules.base import Placed, Problem, all_rules
+from glmlint.rules.base import Placed, Problem
 from glmlint.suppress import UNUSED, Matching, file_identity, once_fingerprint
 
 
@@ -49,7 +50,8 @@ def finish(report: Report, plan: Plan, context: Context) -> Result:
     rule_counts: Counter[str] = Counter()
     severity_counts: Counter[str] = Counter()
     matching = Matching(plan)
-    placed, ignored = _placed(report, plan, context, matching)
+    checker = Checker(plan, context)
+    placed, ignored = _placed(report, checker, matching)
     for stats in report.files.values():
         ignored += stats.ignored
         totals = Totals()
@@ -58,7 +60,7 @@ def finish(report: Report, plan: Plan, context: Context) -> Result:
         severity_counts += stats.severity_counts
         late: list[Finding] = []
         named: set[int | None] = set()
-        for finding, clean in _late(stats, plan, context):
+        for finding, clean in _late(stats, checker):
             if matching.holds(finding.rule, finding.fingerprint):
                 continue
             late.append(finding)
@@ -95,10 +97,10 @@ def finish(report: Report, plan: Plan, context: Context) -> Result:
     )  # fmt: skip
 
 
-def _late(stats: FileStats, plan: Plan, context: Context) -> list[tuple[Finding, bool]]:
+def _late(stats: FileStats, checker: Checker) -> list[tuple[Finding, bool]]:
     """Findings of the whole file, each with whether its row has no other one."""
-    whole = [(finding, False) for finding in _file_findings(stats, plan, context)]
-    return [*_once(stats, plan), *whole]
+    whole = [(finding, False) for finding in _file_findings(stats, checker)]
+    return [*_once(stats, checker.plan), *whole]
 
 
 def _once(stats: FileStats, plan: Plan) -> list[tuple[Finding, bool]]:
@@ -133,28 +135,23 @@ class Across(Struct):
     """Lines of the rows that count in `with_findings` for nothing else."""
 
 
-def _placed(
-    report: Report, plan: Plan, context: Context, matching: Matching
-) -> tuple[dict[str, Across], int]:
+def _placed(report: Report, checker: Checker, matching: Matching) -> tuple[dict[str, Across], int]:
     """Findings that compare all rows, by path, and how many of them their rows silenced."""
-    from glmlint.check import Checker
-
-    checker = Checker(plan, context)
+    plan = checker.plan
     found: dict[str, Across] = {}
     ignored = 0
-    names = {name for path in report.files for name in checker.severities(path)}
+    rules = {
+        loaded.rule.name: loaded for path in report.files for loaded, _ in checker.rules_of(path)
+    }
     # What no ignore was used for is known only after all others.
-    for name in sorted(names, key=lambda name: (name == UNUSED, name)):
-        loaded = all_rules().get(name)
-        if loaded is None or loaded.check_run is None:
+    for name in sorted(rules, key=lambda name: (name == UNUSED, name)):
+        check_run = rules[name].check_run
+        if check_run is None:
             continue
-        if loaded.rule.applies is not None and not loaded.rule.applies(context.recipe, plan):
-            continue
-        for placed in loaded.check_run(report, plan):
+        for placed in check_run(report, plan):
             level = checker.severities(placed.path).get(name, "off")
-            problem = placed.problem
-            if problem.severity is not None and name not in plan.fixed_severity and level != "off":
-                level = problem.severity
+            if level != "off":
+                level = checker.level(name, level, placed.problem)
             if level == "off":
                 continue
             answers = report.files[placed.path].ignores.get(placed.line or 0, ())
@@ -200,22 +197,15 @@ def _placed_finding(plan: Plan, rule: str, severity: str, placed: Placed) -> Fin
     )
 
 
-def _file_findings(stats: FileStats, plan: Plan, context: Context) -> list[Finding]:
-    from glmlint.check import Checker
-
+def _file_findings(stats: FileStats, checker: Checker) -> list[Finding]:
+    plan = checker.plan
     found = []
-    for name, severity in Checker(plan, context).severities(stats.path).items():
-        loaded = all_rules().get(name)
-        if loaded is None or loaded.check_file is None or severity == "off":
-            continue
-        rule = loaded.rule
-        if rule.applies is not None and not rule.applies(context.recipe, plan):
-            continue
-        for problem in loaded.check_file(stats, plan):
-            level = severity
-            if problem.severity is not None and name not in plan.fixed_severity:
-                level = problem.severity
-            found.append(_file_finding(stats, plan, name, level, problem))
+    for loaded, severity in checker.rules_of(stats.path):
+        if loaded.check_file is not None:
+            name = loaded.rule.name
+            for problem in loaded.check_file(stats, plan):
+                level = checker.level(name, severity, problem)
+                found.append(_file_finding(stats, plan, name, level, problem))
     return found
 
 

@@ -47,6 +47,13 @@ def complete_rules(
     return [CompletionItem(name) for name in all_rules() if name.startswith(incomplete)]
 
 
+def add_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+    """Add several flags, in the order of `--help`."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 _PLAN_OPTIONS = (
     click.option("--recipe", metavar="NAME", shell_complete=complete_recipes,
                  help="Which trainer: see `glmlint recipes`.  [default: glm4]"),
@@ -75,9 +82,7 @@ _PLAN_OPTIONS = (
 
 def plan_options(command: Command) -> Command:
     """Add the flags that say what is trained: recipe, budget, tokenizer, template, versions."""
-    for option in reversed(_PLAN_OPTIONS):
-        command = option(command)
-    return command
+    return add_options(command, _PLAN_OPTIONS)
 
 
 _RULE_OPTIONS = (
@@ -94,9 +99,7 @@ _RULE_OPTIONS = (
 
 def rule_options(command: Command) -> Command:
     """Add the flags that choose rules."""
-    for option in reversed(_RULE_OPTIONS):
-        command = option(command)
-    return command
+    return add_options(command, _RULE_OPTIONS)
 
 
 class Failure(click.ClickException):

@@ -1,4 +1,4 @@
-"""Where a command's output goes: the terminal as it is, a closed pipe, a file as a whole."""
+"""Where output goes and in which language: a terminal, a closed pipe, a file as a whole."""
 
 from __future__ import annotations
 
@@ -19,6 +19,16 @@ def colored(when: str, terminal: bool) -> bool:
     """Whether to colour: "always", "never", or "auto" for a terminal that wants it (NO_COLOR)."""
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     return when == "always" or (when == "auto" and terminal and not plain)
+
+
+def language(lang: str) -> str:
+    """ "en" or "zh": the one asked for, or with "auto" that of the environment."""
+    if lang != "auto":
+        return lang
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(variable):
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from glmlint.finding import Defect, Pointer, row_identity
 from glmlint.mask import TokenRow, sequence
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, Rendered, TrainerError
-from glmlint.sample import Sample, read_carefully, read_strictly
+from glmlint.sample import Sample, read
 from glmlint.schema import Violation, violations
 from glmlint.span import Positions
 
@@ -116,9 +116,7 @@ class Row:
     def value(self) -> Any:
         """The decoded JSON value; None when the bytes are not JSON."""
         if self._value is UNSET:
-            self._value = read_strictly(self.raw)
-            if self._value is None:
-                self._value = read_carefully(self.raw).value
+            self._value = read(self.raw).value
         return self._value
 
     @cached_property

@@ -174,6 +174,12 @@ def read_carefully(raw: bytes) -> Careful:
     return Careful(value, None, bool(non_finite))
 
 
+def read(raw: bytes) -> Careful:
+    """Read one row's bytes, by the quick reader where that suffices."""
+    value = read_strictly(raw)
+    return read_carefully(raw) if value is None else Careful(value)
+
+
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from glmlint.output import language
 from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, Plan, version
 from glmlint.recipes.base import all_recipes
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
@@ -83,7 +84,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         min_row_ratio=settings.get("min-row-ratio"),
         near_duplicates=settings.get("near-duplicates"),
         eval_files=tuple(settings.get("eval", ())),
-        lang=_language(settings.get("lang", "auto")),
+        lang=language(settings.get("lang", "auto")),
         max_findings=settings.get("max-findings", Plan.max_findings),
         origins=origins,
     )
@@ -281,12 +282,3 @@ def _known(name: str, names: Iterable[str], kind: str) -> None:
 def _nearest(name: str, names: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(names), 1, 0.5)
     return f": did you mean {near[0]}?" if near else ""
-
-
-def _language(lang: str) -> str:
-    if lang != "auto":
-        return lang
-    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if value := os.environ.get(variable):
-            return "zh" if value.lower().startswith("zh") else "en"
-    return "en"

@@ -12,7 +12,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,7 @@ from typing import Any, Final
 from msgspec import Struct, field
 
 from glmlint.finding import Finding, fingerprint, row_identity
+from glmlint.output import opened
 from glmlint.plan import Plan
 from glmlint.rules.base import FAMILIES, all_rules
 from glmlint.span import byte_range
@@ -203,15 +203,11 @@ def write_baseline(path: str, found: Mapping[str, Mapping[str, int]]) -> None:
     """
     content = {"version": BASELINE_VERSION, "findings": {rule: found[rule] for rule in found}}
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
-    part = f"{path}.part"
     try:
-        Path(part).write_text(text, encoding="utf-8", newline="\n")
-        os.replace(part, path)  # noqa: PTH105
+        with opened(path) as out:
+            out.write(text)
     except OSError as error:
         raise BaselineError(f"baseline {path} can't be written: {error.strerror}") from None
-    finally:
-        with suppress(OSError):
-            Path(part).unlink()
 
 
 class Matching:

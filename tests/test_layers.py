@@ -14,7 +14,7 @@ import glmlint
 PACKAGE = Path(glmlint.__file__).parent
 
 LAYERS = (
-    {"finding", "plan", "sample"},
+    {"finding", "plan", "sample", "output"},
     {"encoding", "layout", "scan", "source", "schema", "formats", "loader", "ujson_numbers",
      "template", "tokenizer", "span", "secrets"},
     {"recipes", "mask"},
@@ -24,7 +24,7 @@ LAYERS = (
     {"check"},
     {"finish", "progress", "fix", "convert", "scoring", "reporters", "runners", "show"},
     {"settings"},
-    {"options", "output"},
+    {"options"},
     {"cli", "__main__"},
 )  # fmt: skip
 """From low to high. A folder counts as one module; within a layer modules may use each other."""

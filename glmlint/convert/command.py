@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from glmlint.convert.run import (
     writers,
 )
 from glmlint.finding import Pointer, json_pointer, place
+from glmlint.output import language, silence
 from glmlint.source import SourceError, find_inputs, read_chunks
 
 SHOWN_REFUSALS: Final = 20
@@ -90,7 +90,7 @@ def convert(context: click.Context, /, **flags: Any) -> None:
 
 def convert_file(flags: dict[str, Any]) -> int:
     """Convert, write and report; returns the exit code. `flags` are those of `convert`."""
-    lang = _language(flags["lang"])
+    lang = language(flags["lang"])
     inputs, problems = find_inputs([flags["file"]])
     if problems:
         raise ConvertFailed(f"{_shown(problems[0].path)}: {problems[0].reason}")
@@ -117,7 +117,7 @@ def convert_file(flags: dict[str, Any]) -> int:
     except SourceError as error:
         raise ConvertFailed(f"{_shown(inputs[0].path)}: {error.reason}") from None
     except BrokenPipeError:  # the reader of the output, such as head, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence()
         return outcome.exit_code(flags["strict"])
     except OSError as error:
         raise ConvertFailed(f"{_shown(flags['output'])}: {error.strerror or error}") from None
@@ -155,13 +155,6 @@ def _write_stdout(pieces: Iterator[bytes]) -> None:
     stream = sys.stdout.buffer
     stream.writelines(pieces)
     stream.flush()
-
-
-def _language(lang: str) -> str:
-    if lang != "auto":
-        return lang
-    values = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    return "zh" if next(filter(None, values), "").lower().startswith("zh") else "en"
 
 
 # --- the report ----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from glmlint.convert.base import Format, Kind, Loss, Notes, Refused, formats, re
 from glmlint.convert.chat import dump
 from glmlint.finding import Defect, Pointer
 from glmlint.formats import recognise
-from glmlint.sample import SHAPE_ERRORS, decode_sample, read_carefully, read_strictly
+from glmlint.sample import SHAPE_ERRORS, decode_sample, read
 from glmlint.scan import BLANK
 from glmlint.source import Chunk
 
@@ -93,14 +93,12 @@ def convert_line(
 
     A row that is as the target wants it already keeps its bytes.
     """
-    value = read_strictly(raw)
-    if value is None:
-        careful = read_carefully(raw)
-        if careful.defect is not None:
-            raise _broken(careful.defect)
-        if careful.non_finite:
-            raise Refused(kinds.NOT_WRITABLE, detail="NaN, Infinity")
-        value = careful.value
+    found = read(raw)
+    if found.defect is not None:
+        raise _broken(found.defect)
+    if found.non_finite:
+        raise Refused(kinds.NOT_WRITABLE, detail="NaN, Infinity")
+    value = found.value
     try:
         row, losses, source = convert_value(value, target, source, take)
         line = raw.strip(BLANK)

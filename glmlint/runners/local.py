@@ -31,9 +31,7 @@ def check_files(
     with Progress([file.path for file in inputs], progress) as bar:
         for file in inputs:
             try:
-                for chunk in read_chunks(file):
-                    report.merge(check_lines([chunk], plan, context), plan.max_findings)
-                    bar.add(len(chunk.lines), sum(map(len, chunk.lines)))
+                check_lines(read_chunks(file), plan, context, bar.add, report)
                 report.file(file.path)  # a file without rows is reported as well
             except SourceError as error:
                 report.problems.append((file.path, error.reason))
