@@ -1212,21 +1212,10 @@ class Load(msgspec.Struct, frozen=True):
         fitted = _fit(messages, self.column, ("messages",), self.through_json, self.lost)
         return fitted  # type: ignore[no-any-return]
 
-    def tools(self, tools: Any) -> Any:
-        """The same for the value of a message's `tools`."""
-        column: Column = self.column
-        for step in (0, "tools"):
-            if isinstance(column, ListOf) and step == 0:
-                column = column.item
-            elif isinstance(column, StructOf) and step in column.fields:
-                column = column.fields[step]
-        return _fit(tools, column, ("messages", 0, "tools"), self.through_json, self.lost)
-
     @property
-    def keys(self) -> frozenset[str] | None:
-        """The keys that every message has; None where messages come back with their own."""
-        item = self.column.item if isinstance(self.column, ListOf) else self.column
-        return frozenset(item.fields) if isinstance(item, StructOf) else None
+    def keeps_keys(self) -> bool:
+        """Whether messages come back with their own keys: then only floats in them can change."""
+        return self.column == "json" or self.column == ListOf("json")
 
 
 def _changes(node: Node, column: Column, path: Path_, through_json: bool) -> bool:
