@@ -17,7 +17,7 @@ from msgspec import UNSET, Struct
 
 from glmlint.duplicates import conversation, table
 from glmlint.finding import Defect, Finding, fingerprint, json_pointer
-from glmlint.loaded import Seen, part_of
+from glmlint.loaded import Seen, learn, part_of, remember
 from glmlint.loader import Load
 from glmlint.mask import count, sequence
 from glmlint.plan import Plan
@@ -34,7 +34,7 @@ from glmlint.sample import (
     encode_sample,
     read,
 )
-from glmlint.source import Chunk, InputFile, read_chunks, split_values
+from glmlint.source import Chunk, InputFile, read_chunks, rereadable, split_values
 from glmlint.suppress import (
     KEY,
     Held,
@@ -236,7 +236,7 @@ def _without_floats(sample: Sample) -> bool:
 
 def _loaded(messages: list[Any], load: Load) -> list[Any] | None:
     """The messages as the trainer receives them; None where they are as written."""
-    loaded = load.messages(messages)
+    loaded: list[Any] = load.messages(messages)
     # Unlike ==, this tells 0 from 0.0, and one order of keys from another.
     return None if repr(loaded) == repr(messages) else loaded
 
@@ -624,6 +624,37 @@ def check_lines(
     return report
 
 
+def check_file(
+    file: InputFile,
+    plan: Plan,
+    context: Context,
+    report: Report,
+    progress: Progress | None = None,
+    after: str | None = None,
+) -> None:
+    """Check a file, once more where the loader turns out to change its rows.
+
+    Args:
+        file: it is read from its beginning.
+        plan: the settings.
+        context: the plan's tokenizer and template.
+        report: what is known of other files; it is added to.
+        progress: called after each chunk with the rows and bytes done.
+        after: path of the split that is loaded before this one and has been checked.
+
+    Raises:
+        source.SourceError: the file can't be read, or no further; what was read is in the report.
+    """
+    context.loads.pop(file.path, None)
+    with rereadable(file) as source:
+        check_lines(read_chunks(source), plan, context, progress, report)
+        shapes = report.file(file.path).shapes.whole  # a file without rows is reported as well
+        before = report.file(after).shapes.whole if after is not None else None
+        if remember(file.path, shapes, context, before) is not None:
+            report.forget(file.path)
+            check_lines(read_chunks(source), plan, context, progress, report)
+
+
 def encode_rows(
     files: Sequence[str],
     plan: Plan,
@@ -646,10 +677,12 @@ def encode_rows(
     limit = plan.max_length if truncate else None
     for path in files:
         index = 0
-        for chunk in read_chunks(InputFile(path)):
-            for prepared in prepared_rows(chunk, context):
-                yield _encoded(path, index, prepared, context, limit)
-                index += 1
+        with rereadable(InputFile(path)) as file:
+            learn(file, context)
+            for chunk in read_chunks(file):
+                for prepared in prepared_rows(chunk, context):
+                    yield _encoded(path, index, prepared, context, limit)
+                    index += 1
 
 
 _NO_IDS: Final = np.zeros(0, np.int32)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Hashable, Iterable
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
-from glmlint.loader import Shapes
-from glmlint.source import Chunk
-
-OLDEST_JSON: Final = "4.7.0"
-NEWEST_PADDING: Final = "4.6.1"
-"""Where `datasets` has changed most: from the first on, objects that differ come back as written;
-up to the second they are padded with nulls."""
+from glmlint.loader import Load, Shapes
+from glmlint.recipes.base import Context
+from glmlint.sample import read
+from glmlint.source import Chunk, InputFile, read_chunks
 
 
 class Seen(NamedTuple):
@@ -93,3 +90,42 @@ def part_of(chunk: Chunk, rows: Iterable[Seen]) -> Part | None:
         if key is None or not shapes.known(key, start, length):
             shapes.add(value() if callable(value) else value, line, start, length, key)
     return Part(place.begin, place.end, shapes)
+
+
+def learn(file: InputFile, context: Context) -> None:
+    """Read a file once, so that its rows can be laid out as its loader hands them over.
+
+    Raises:
+        source.SourceError: the file can't be read.
+    """
+    context.loads.pop(file.path, None)
+    if not context.recipe.through_datasets:
+        return
+    parts = Parts()
+    for chunk in read_chunks(file):
+        rows = (
+            Seen(line, None, found.value)
+            for line, raw in zip(chunk.numbers, chunk.lines, strict=True)
+            if (found := read(raw)).defect is None
+        )
+        parts.add(part_of(chunk, rows))
+    remember(file.path, parts.whole, context)
+
+
+def remember(
+    path: str, shapes: Shapes | None, context: Context, after: Shapes | None = None
+) -> Load | None:
+    """Keep what the loader makes of a file's rows in the context, where it changes any.
+
+    Args:
+        path: the file.
+        shapes: those of all its rows; None where they are not known.
+        context: the plan's version of `datasets` counts.
+        after: the shapes of the split that is loaded before this one.
+    """
+    context.loads.pop(path, None)
+    load = None if shapes is None else shapes.load(context.plan.datasets, after)
+    if load is None or not load.changes:
+        return None
+    context.loads[path] = load
+    return load

@@ -1207,10 +1207,9 @@ class Load(msgspec.Struct, frozen=True):
     changes: bool
     """Whether any row may come back otherwise than written."""
 
-    def messages(self, messages: list[Any]) -> list[Any]:
+    def messages(self, messages: list[Any]) -> Any:
         """The list as the trainer receives it."""
-        fitted = _fit(messages, self.column, ("messages",), self.through_json, self.lost)
-        return fitted  # type: ignore[no-any-return]
+        return _fit(messages, self.column, ("messages",), self.through_json, self.lost)
 
     @property
     def keeps_keys(self) -> bool:

@@ -222,6 +222,10 @@ class Report(Struct):
             self.files[path] = FileStats(path)
         return self.files[path]
 
+    def forget(self, path: str) -> None:
+        """Take a file out, as if it had not been checked."""
+        self.remembered -= self.files.pop(path).rows.size
+
     def add(self, stats: FileStats, max_findings: int) -> None:
         """Add a part of a file."""
         stats.rows.thin(self.level)

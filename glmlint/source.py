@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import glob
+import io
 import os
 import stat
 import sys
+import tempfile
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, cast
 
 import msgspec
 
@@ -31,6 +33,7 @@ __all__ = [
     "encoding_guess",
     "find_inputs",
     "read_chunks",
+    "rereadable",
     "split_values",
 ]
 
@@ -61,6 +64,8 @@ class InputFile(msgspec.Struct, frozen=True):
 
     path: str
     """As the user wrote it or as it was found; "-" is standard input."""
+    copy: IO[bytes] | None = None
+    """Keeps the bytes of a pipe as they are first read; read instead of it from then on."""
 
 
 class PathProblem(msgspec.Struct, frozen=True):
@@ -272,21 +277,63 @@ def read_chunks(
     some chunks, when the file cannot be read or is cut off inside its compression.
     """
     try:
-        with _opened(file.path) as handle:
+        with _opened(file) as handle:
             yield from _chunks_of(handle, file.path, chunk_bytes, max_line, loader_bytes)
     except OSError as error:
         raise SourceError(_reason(error)) from error
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[IO[bytes]]:
-    if path == "-":
+def rereadable(file: InputFile) -> Iterator[InputFile]:
+    """The file in a form that can be read more than once: of a pipe a copy is kept on disk."""
+    if file.path == "-" or _is_pipe(file.path):
+        with tempfile.TemporaryFile() as copy:
+            yield InputFile(file.path, copy)
+    else:
+        yield file
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False  # told where it is opened
+
+
+@contextmanager
+def _opened(file: InputFile) -> Iterator[IO[bytes]]:
+    copy = file.copy
+    if copy is not None and copy.seek(0, os.SEEK_END):
+        copy.seek(0)
+        yield copy
+    elif file.path == "-":
         if sys.stdin is None:  # a process without a console
             raise SourceError("there is no standard input")
-        yield sys.stdin.buffer
-        return
-    with Path(path).open("rb") as handle:
-        yield handle
+        yield sys.stdin.buffer if copy is None else _copying(sys.stdin.buffer, copy)
+    else:
+        with Path(file.path).open("rb") as handle:
+            yield handle if copy is None else _copying(handle, copy)
+
+
+def _copying(stream: IO[bytes], copy: IO[bytes]) -> IO[bytes]:
+    return cast(IO[bytes], _Copying(stream, copy))
+
+
+class _Copying(io.RawIOBase):
+    """A stream that can be read once, each of whose bytes also goes to a copy."""
+
+    def __init__(self, stream: IO[bytes], copy: IO[bytes]) -> None:
+        self._stream = stream
+        self._copy = copy
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        try:
+            self._copy.write(data)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise SourceError(f"no copy of the pipe can be kept on disk ({reason})") from None
+        return data
 
 
 def _chunks_of(
