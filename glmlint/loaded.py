@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Hashable, Iterable
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct, field
 
@@ -13,6 +13,11 @@ from glmlint.loader import Load, Shapes
 from glmlint.recipes.base import Context
 from glmlint.sample import read
 from glmlint.source import Chunk, InputFile, read_chunks
+
+NEWEST_PADDING: Final = "4.6.1"
+OLDEST_JSON: Final = "4.7.0"
+"""Where `datasets` has changed most: up to the first, objects that differ are padded with nulls;
+from the second on they come back as written."""
 
 
 class Seen(NamedTuple):

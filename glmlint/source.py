@@ -32,6 +32,7 @@ __all__ = [
     "SourceError",
     "encoding_guess",
     "find_inputs",
+    "read_bytes",
     "read_chunks",
     "rereadable",
     "split_values",
@@ -281,6 +282,13 @@ def read_chunks(
             yield from _chunks_of(handle, file.path, chunk_bytes, max_line, loader_bytes)
     except OSError as error:
         raise SourceError(_reason(error)) from error
+
+
+def read_bytes(
+    data: bytes, path: str, max_line: int = 64 << 20, loader_bytes: int = CHUNK
+) -> Iterator[Chunk]:
+    """The rows of bytes that stand in no file, under a name; else as `read_chunks`."""
+    yield from _chunks_of(io.BytesIO(data), path, 8 << 20, max_line, loader_bytes)
 
 
 @contextmanager
