@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import random
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
@@ -25,7 +27,9 @@ from glmlint.loader import CHUNK
 from glmlint.mask import sequence
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, Rendered, TrainerError, all_recipes, open_context
-from glmlint.source import Chunk, read_bytes
+from glmlint.report import Report
+from glmlint.rules import arrow_null_padding
+from glmlint.source import Chunk, InputFile, read_bytes, read_chunks
 
 RECORDED = "4.4.1"
 CASES = [
@@ -160,3 +164,76 @@ def test_real_tool_calls_in_the_newest_version(newest: tuple[Server, str], share
             case = Case([line for line in part if line or part is not lines[:40]], None)
             compared += compare(case, server.ask(case), release)
     assert compared == 4
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 2**32), st.integers(20, 400), st.randoms(use_true_random=False))
+def test_parts_in_any_order_say_the_same(seed: int, size: int, order: random.Random) -> None:
+    case = make(random.Random(seed))
+    context = context_of("glm4", RECORDED)
+    plan = context.plan
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "train.jsonl")
+        path.write_text(case.data, "utf-8")
+        options = {"loader_bytes": case.chunk or CHUNK}
+        whole = check_lines(read_chunks(InputFile(str(path)), **options), plan, context)
+        chunks = list(read_chunks(InputFile(str(path)), size, **options))
+        order.shuffle(chunks)
+        parts = Report()
+        for chunk in chunks:
+            parts.merge(check_lines([chunk], plan, context), plan.max_findings)
+        assert finish(parts, plan, context).findings == finish(whole, plan, context).findings
+        one, other = (report.files[str(path)].shapes.whole for report in (whole, parts))
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            assert one.load(RECORDED) == other.load(RECORDED)
+
+
+def run(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "glmlint", *arguments], input=stdin, capture_output=True, check=False
+    )
+
+
+TWO_TOOLS = b"".join(
+    json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in arrow_null_padding.EXAMPLE
+)
+
+
+@pytest.mark.parametrize("version", ["4.6.1", "5.2.0"])
+def test_a_pipe_and_a_file_give_the_same_ids(tmp_path: Path, version: str) -> None:
+    file = tmp_path / "train.jsonl"
+    file.write_bytes(TWO_TOOLS)
+    pin = f"--pin=datasets={version}"
+    from_file = run("encode", str(file), pin)
+    assert (
+        from_file.returncode == 0
+        and from_file.stdout == run("encode", "-", pin, stdin=TWO_TOOLS).stdout
+    )
+    rows = [json.loads(line) for line in from_file.stdout.splitlines()]
+    checked = json.loads(run("check", "-", pin, "--format=json", stdin=TWO_TOOLS).stdout)
+    assert checked["totals"]["tokens"] == sum(len(row["input_ids"]) for row in rows)
+    shown = run("show", f"{file}:1", pin).stdout.decode()
+    assert ('"enum": null' in shown) == (version == "4.6.1")
+
+
+def test_fixes_see_the_padded_rows(tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    file.write_bytes(TWO_TOOLS)
+    pins = ["--pin", "datasets=4.6.1"]
+    lengths = [
+        len(json.loads(line)["input_ids"])
+        for line in run("encode", str(file), "--no-truncate", *pins).stdout.splitlines()
+    ]
+    # The first row fits as written, and does not with the nulls that the second one brings.
+    budget = [
+        "--max-length",
+        str(lengths[0] - 1),
+        "--max-lost-share",
+        "0",
+        "--select=over-truncated",
+    ]
+    assert run("check", str(file), *budget, "--pin=datasets=5.2.0").returncode == 0
+    assert run("check", str(file), *budget, *pins).returncode == 1
+    assert run("check", str(file), *budget, *pins, "--fix", "--unsafe-fixes").returncode == 0
+    assert file.read_bytes() == TWO_TOOLS.split(b"\n")[1] + b"\n"

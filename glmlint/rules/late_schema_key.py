@@ -47,18 +47,17 @@ rule = Rule(
             "后面的数据块缺少 `{where}`（第 {line} 行）：datasets {datasets} 无法加载该文件（{error}）",
         ),
         "old": Text(
-            "`{where}` appears first in line {line} ({paths} such keys), past the first 10 MiB: "
-            "datasets below {new} fails to load the file ({error}), from {new} on it loads",
-            "`{where}` 第一次出现在第 {line} 行（这样的键共 {paths} 个），已在最初 10 MiB 之外："
-            "datasets {new} 之前的版本无法加载该文件（{error}），从 {new} 起可以加载",
+            "`{where}` appears first in line {line}, past the first 10 MiB: datasets below {new} fails "
+            "to load the file ({error}), from {new} on it loads (late keys: {paths})",
+            "`{where}` 第一次出现在第 {line} 行，已在最初 10 MiB 之外：datasets {new} 之前的版本无法加载该文件"
+            "（{error}），从 {new} 起可以加载（这样的键共 {paths} 个）",
         ),
         "more": Text("{paths} more keys come too late", "另有 {paths} 个键出现得太晚"),
     },
     help=Text(
-        "Move a row with the key to the front of the file, or give the first row the key as null; "
+        "Move a row with the key to the front of the file; "
         "name the trainer's version with --pin datasets=VERSION.",
-        "把含有该键的行移到文件开头，或在第一行中把该键写成 null；"
-        "用 --pin datasets=版本号 指明训练机器上的版本。",
+        "把含有该键的行移到文件开头；用 --pin datasets=版本号 指明训练机器上的版本。",
     ),
     bad=(
         Example(rows=(_PLAIN, _PLAIN, _PLAIN, _CALL), loader_bytes=150),

@@ -67,9 +67,9 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Give both files the same keys and types: a key that only one has may stand as null in a row "
-        "of the other.",
-        "让两个文件的键和类型一致：只有一个文件有的键，可在另一个文件的某一行中写成 null。",
+        "Give both files the same types, and every key of this one a value in some row of the "
+        "training file.",
+        "让两个文件的类型一致，并让本文件的每个键在训练文件的某一行中也有值。",
     ),
     bad=(
         Example(rows=(_PLAIN,), eval_rows=(_CALL,)),
