@@ -66,7 +66,7 @@ def checked(case: Case, context: Context) -> tuple[list[Finding], list[Prepared]
     chunks = chunks_of(case)
     report = check_lines(chunks, context.plan, context)
     findings = finish(report, context.plan, context).findings
-    remember("train.jsonl", report.files["train.jsonl"].shapes.whole, context)
+    remember("train.jsonl", report.files["train.jsonl"].shapes, context)
     return findings, [row for chunk in chunks for row in prepared_rows(chunk, context)]
 
 

@@ -15,14 +15,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from glmlint.loaded import OLDEST_JSON
 from glmlint.loader import Padding, Shapes
-from glmlint.plan import Plan
+from glmlint.plan import Plan, version
 from glmlint.recipes.base import Recipe, get_recipe
 from glmlint.report import FileStats
 from glmlint.rules.base import Example, Problem, Rule, Text
 
 FUNCTION: Final = ("messages", 0, "tools", 0, "function")
 """What a template prints of a tool."""
+
+BLANK_HELP: Final = Text(
+    "Take the blank lines out: glmlint check --fix --extend-select blank-line.",
+    "删除空行：glmlint check --fix --extend-select blank-line。",
+)
 
 PROPERTIES: Final = (*FUNCTION, "parameters", "properties")
 
@@ -59,15 +65,24 @@ rule = Rule(
     severity="error",
     applies=lambda recipe, _: recipe.through_datasets,
     text=Text(
-        "datasets {datasets} adds keys as null to tools that do not have them ({keys} keys, such as "
+        "datasets {datasets} adds keys as null to tools that do not have them (keys: {keys}, such as "
         "`{where}`: in line {line}, not in line {absent}): the model is trained on prompts with nulls",
         "datasets {datasets} 会给没有某些键的工具补上 null（共 {keys} 个键，如 `{where}`："
         "第 {line} 行有，第 {absent} 行没有）：模型训练时看到的提示中带有 null",
     ),
+    variants={
+        "blank": Text(
+            "for the blank line {blank} datasets {datasets} adds keys as null to tools that do not have "
+            "them (keys: {keys}, such as `{where}`: in line {line}, not in line {absent}): the model is "
+            "trained on prompts with nulls",
+            "由于第 {blank} 行是空行，datasets {datasets} 会给没有某些键的工具补上 null（共 {keys} 个键，"
+            "如 `{where}`：第 {line} 行有，第 {absent} 行没有）：模型训练时看到的提示中带有 null",
+        ),
+    },
     help=Text(
-        "Train with datasets 4.7 or newer (and no blank line in the file), or read the rows in the "
-        "script with json.loads in place of load_dataset.",
-        "训练时使用 datasets 4.7 或更新版本（且文件中没有空行），或在脚本中用 json.loads 读取各行，不用 load_dataset。",
+        "Train with datasets 4.7 or newer, or read the rows in the script with json.loads in place of "
+        "load_dataset.",
+        "训练时使用 datasets 4.7 或更新版本，或在脚本中用 json.loads 读取各行，不用 load_dataset。",
     ),
     bad=(
         Example(rows=(_ANY, _SOME), plan={"datasets": "4.6.1"}),
@@ -88,8 +103,12 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
         return
     padded = printed(shapes, plan.datasets, get_recipe(plan.recipe))
     if padded:
+        blank = file.first_blank if version(plan.datasets) >= version(OLDEST_JSON) else None
         yield rule.problem(
             None,
+            text=None if blank is None else "blank",
+            help=None if blank is None else BLANK_HELP,
+            blank=blank,
             keys=len(padded),
             where=padded[0].where,
             line=padded[0].line,

@@ -56,9 +56,10 @@ rule = Rule(
         )
     },
     help=Text(
-        'Write "metadata": "" into every message, or train with datasets 4.7 or newer and '
-        "transformers 5.24 or newer.",
-        '在每条消息中写上 "metadata": ""，或在训练时使用 datasets 4.7 及以上、transformers 5.24 及以上版本。',
+        'Write "metadata": "" into every message; or train with transformers 5.24 or newer, or with '
+        "datasets 4.7 or newer and no blank line in the file.",
+        '在每条消息中写上 "metadata": ""；或使用 transformers 5.24 及以上版本，'
+        "或使用 datasets 4.7 及以上版本且文件中没有空行。",
     ),
     bad=(
         Example(rows=(_CALL, _PLAIN), plan=_OLD),

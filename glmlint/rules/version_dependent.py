@@ -75,7 +75,7 @@ rule = Rule(
             "{rows} 行的 token id 因版本而异",
         ),
         "datasets": Text(
-            "datasets below {new} adds keys as null to tools that do not have them ({keys} keys, such "
+            "datasets below {new} adds keys as null to tools that do not have them (keys: {keys}, such "
             "as `{where}`: in line {line}, not in line {absent}), from {new} on tools are as written: "
             "the ids differ",
             "datasets {new} 之前的版本会给没有某些键的工具补上 null（共 {keys} 个键，如 `{where}`："
