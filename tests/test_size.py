@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from glmlint.check import Checker, check_chunk
+from glmlint.loader import Shapes
 from glmlint.recipes.base import open_context
 from glmlint.settings import resolve
 from glmlint.source import Chunk
@@ -94,3 +96,42 @@ def test_steps_grow_with_the_row(name: str, checker: Checker) -> None:
     make = MESSAGES[name]
     steps(make(10), checker)  # what is loaded and remembered once
     assert steps(make(400), checker) <= 4.6 * steps(make(100), checker) + 20_000
+
+
+def operations(work: Callable[[], Any]) -> int:
+    """How many bytecode operations a piece of work takes."""
+    taken = 0
+
+    def trace(frame: FrameType, event: str, _argument: Any) -> Any:
+        nonlocal taken
+        frame.f_trace_opcodes = True
+        taken += event == "opcode"
+        return trace
+
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(None)
+    return taken
+
+
+ROWS: dict[str, Callable[[int], list[Any]]] = {
+    "a wide row, then narrow ones": lambda n: [
+        {f"k{i}": 1 for i in range(n)},
+        *({f"q{i}": 1} for i in range(n)),
+    ],
+    "no key twice": lambda n: [{f"k{i}.{j}": "x" for j in range(4)} for i in range(n)],
+    "keys in any order": lambda n: [{f"k{(i + j) % n}": 1 for j in range(4)} for i in range(n)],
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_shapes_take_no_more_than_their_rows(name: str) -> None:
+    def see(size: int) -> None:
+        shapes = Shapes()
+        for number, row in enumerate(ROWS[name](size)):
+            shapes.add(row, number + 1, number * 10, 10)
+        shapes.load("4.6.1")
+
+    assert operations(lambda: see(400)) <= 4.6 * operations(lambda: see(100)) + 5_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from glmlint.loader.texts import as_bool, as_double, as_int64, moment
@@ -10,7 +11,7 @@ from glmlint.loader.texts import as_bool, as_double, as_int64, moment
 class Node:
     """The facts of one path: name -> first line, and the paths below it."""
 
-    __slots__ = ("absent", "facts", "item", "keys", "lists", "shapes")
+    __slots__ = ("absent", "always", "facts", "item", "keys", "lists", "places", "shapes")
 
     def __init__(self) -> None:
         self.facts: dict[str, int] = {}
@@ -23,13 +24,35 @@ class Node:
         """Objects seen: their keys and types -> the keys whose values still matter."""
         self.lists: dict[int, object] = {}
         """Lists seen, by identity: a tool list that the decoder shares is walked once."""
+        self.always: set[str] | None = None
+        """The keys that no object lacks; None where that is to be worked out anew."""
+        self.places: dict[str, int] | None = None
+        """The place of each key in `keys`; None where that is to be worked out anew."""
 
     def __getstate__(self) -> tuple[Any, ...]:
         return self.facts, self.keys, self.absent, self.item
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.facts, self.keys, self.absent, self.item = state
-        self.shapes, self.lists = {}, {}
+        self.shapes, self.lists, self.always, self.places = {}, {}, None, None
+
+    def lacking(self, keys: Collection[str], line: int) -> None:
+        """An object has these keys and no others: those that it is the first to lack are noted.
+
+        Work grows with the object, not with the keys that the path has.
+        """
+        if self.always is None:
+            self.always = self.keys.keys() - self.absent.keys()
+        for key in [key for key in self.always if key not in keys]:
+            self.always.remove(key)
+            self.absent[key] = line
+
+    def in_order(self, keys: Iterable[str]) -> bool:
+        """Whether keys stand in the order in which they first appeared."""
+        if self.places is None or len(self.places) != len(self.keys):
+            self.places = {key: place for place, key in enumerate(self.keys)}
+        places = [self.places[key] for key in keys if key in self.places]
+        return places == sorted(places)
 
     def kinds(self) -> list[str]:
         """The JSON kinds other than null, earliest first."""
@@ -93,7 +116,7 @@ def is_settled(node: Node, kind: type) -> bool:
 
 def forget_speedups(node: Node) -> None:
     """Drop what only speeds up further rows."""
-    node.shapes, node.lists = {}, {}
+    node.shapes, node.lists, node.always, node.places = {}, {}, None, None
     for child in node.keys.values():
         forget_speedups(child)
     if node.item is not None:
@@ -102,6 +125,7 @@ def forget_speedups(node: Node) -> None:
 
 def join(first: Node, second: Node, one_block: bool) -> None:
     """Put the facts of a later part into `first`; `one_block` where both lie in one Arrow block."""
+    first.always = first.places = None
     mine, theirs = first.facts, second.facts
     if one_block and CLASH not in mine:
         before = KINDS & mine.keys()

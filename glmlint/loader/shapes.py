@@ -130,6 +130,7 @@ class Shapes:
         self._unsettled = False
         self._row_limit = -1
         self._end_limit = -1
+        self._whole: tuple[Node | None, Node | None] | None = None
         self._resolved: dict[str, tuple[Column, list[Conflict], frozenset[Path_]]] = {}
 
     # Seeing rows
@@ -149,8 +150,8 @@ class Shapes:
         if offset > self._row_limit or offset + length > self._end_limit:
             self._enter(offset, length)
         self.rows += 1
-        if self._resolved:
-            self._resolved = {}
+        if self._whole is not None:
+            self._forget_answers()
         self._unsettled = False
         self._see(self._segments[-1].node, value, line)
         if key is not None and not self._unsettled and len(self._known) < _MAX_KNOWN:
@@ -169,14 +170,14 @@ class Shapes:
         if key not in self._known:
             return False
         self.rows += 1
-        if self._resolved:
-            self._resolved = {}
+        if self._whole is not None:
+            self._forget_answers()
         return True
 
     def blank(self, line: int, offset: int) -> None:
         """A line of white space between rows: Arrow skips it, the reader for Json columns does not."""
         self._spoil("blank-line", line, offset)
-        self._resolved = {}
+        self._forget_answers()
 
     def _spoil(self, what: str, line: int, offset: int | None) -> None:
         chunk = self._segments[-1].chunk if offset is None else self._chunk_of(offset)
@@ -318,9 +319,7 @@ class Shapes:
             fresh = True
         else:
             fresh = False
-        for key in keys:
-            if key not in value:
-                node.absent.setdefault(key, line)
+        node.lacking(value, line)
         todo = []
         for key, item in value.items():
             child = keys.get(key)
@@ -332,14 +331,16 @@ class Shapes:
                 self._paths += 1
                 child = keys[key] = Node()
                 child.facts[SEEN] = line
+                if node.places is not None:
+                    node.places[key] = len(keys) - 1
                 if not fresh:
                     node.absent[key] = facts["object"]
+                elif node.always is not None:
+                    node.always.add(key)
             self._see(child, item, line)
             if not is_settled(child, type(item)):
                 todo.append((key, child))
-        if ORDER not in facts and [key for key in keys if key in value] != [
-            key for key in value if key in keys
-        ]:
+        if ORDER not in facts and not node.in_order(value):
             facts[ORDER] = line
         if len(node.shapes) < MAX_SHAPES:
             node.shapes[(*value, *map(type, value.values()))] = todo
@@ -353,7 +354,7 @@ class Shapes:
             return self
         if not other._fixed and (self.rows or self._spoiled):
             raise ValueError("the following part needs `starts`")
-        self._resolved = {}
+        self._forget_answers()
         if other._fixed:
             self._fixed, self._starts, self._size = True, other._starts, other._size
         elif not self.rows:
@@ -442,8 +443,18 @@ class Shapes:
         )
         return Load(messages, through_json, lost_paths(conflicts), changes)
 
+    def _forget_answers(self) -> None:
+        """There is more to know than when they were given."""
+        self._whole = None
+        self._resolved.clear()
+
     def _chunks(self) -> tuple[Node | None, Node | None]:
         """The first chunk's facts as they are, and those of the later ones as types."""
+        if self._whole is None:
+            self._whole = self._put_together()
+        return self._whole
+
+    def _put_together(self) -> tuple[Node | None, Node | None]:
         whole: dict[int, Node] = {}
         for segment in self._segments:
             node = copy_of(segment.node)
