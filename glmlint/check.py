@@ -17,7 +17,7 @@ from msgspec import UNSET, Struct
 
 from glmlint.duplicates import conversation, table
 from glmlint.finding import Defect, Finding, fingerprint, json_pointer
-from glmlint.loaded import Seen, learn, part_of, remember
+from glmlint.loaded import Seen, learn, loaded_sample, part_of, remember
 from glmlint.loader import Load
 from glmlint.mask import count, sequence
 from glmlint.plan import Plan
@@ -97,6 +97,8 @@ class Prepared(Struct):
     """What stands for the row's shape (see `loader.Shapes.known`); None where only its value does."""
     loaded: list[Any] | None = None
     """The messages as the loader hands them to the trainer, where they differ from the written ones."""
+    loaded_sample: Sample | None = None
+    """The same, where they still are of good shape."""
 
 
 @cache
@@ -180,9 +182,11 @@ def prepare(
         if not prepared.facts & Fact.KEYS:
             prepared.conversation = again
         if load is not None and not (load.keeps_keys and _without_floats(sample)):
-            prepared.value = read(raw).value
-            prepared.loaded = _loaded(prepared.value["messages"], load)
-        _lay_out_sample(sample, prepared, context)
+            prepared.loaded_sample = loaded_sample(sample, load, context)
+            if prepared.loaded_sample is None:
+                prepared.value = read(raw).value
+                prepared.loaded = _loaded(prepared.value["messages"], load)
+        _lay_out_sample(sample, prepared, context, load)
     else:
         prepared.sample = None
         _lay_out_value(prepared, context, load)
@@ -241,17 +245,25 @@ def _loaded(messages: list[Any], load: Load) -> list[Any] | None:
     return None if repr(loaded) == repr(messages) else loaded
 
 
-def _lay_out_sample(sample: Sample, prepared: Prepared, context: Context) -> None:
+def _lay_out_sample(
+    sample: Sample, prepared: Prepared, context: Context, load: Load | None
+) -> None:
     recipe = context.recipe
     try:
-        if prepared.loaded is not None:
-            prepared.rendered = recipe.render(prepared.loaded, context)
-        elif not (prepared.facts & Fact.CONTROL and recipe.typed_control_tokens):
-            prepared.rendered = recipe.render_plain(sample, context)
+        plain = prepared.loaded_sample or sample
+        if prepared.loaded is None and not (
+            prepared.facts & Fact.CONTROL and recipe.typed_control_tokens
+        ):
+            prepared.rendered = recipe.render_plain(plain, context)
         if prepared.rendered is None:
             if prepared.value is UNSET:
                 prepared.value = read(prepared.raw).value
-            prepared.rendered = recipe.render(prepared.value["messages"], context)
+            messages = prepared.value["messages"]
+            if load is not None and prepared.loaded is None:
+                prepared.loaded = _loaded(messages, load)
+            prepared.rendered = recipe.render(
+                messages if prepared.loaded is None else prepared.loaded, context
+            )
     except TrainerError as error:
         prepared.error = error
     except Dropped as reason:
@@ -704,10 +716,11 @@ def _encoded(
     elif prepared.value is not UNSET:
         messages = prepared.value["messages"]
     else:
-        assert prepared.sample is not None  # a row without a value was decoded typed
+        sample = prepared.loaded_sample or prepared.sample
+        assert sample is not None  # a row without a value was decoded typed
         messages = [
             {"role": message.role, "metadata": message.metadata or None}
-            for message in prepared.sample.messages
+            for message in sample.messages
         ]
     return EncodedRow(
         path,

@@ -7,11 +7,11 @@ from collections.abc import Hashable, Iterable
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from msgspec import Struct, field
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from glmlint.loader import Load, Shapes
 from glmlint.recipes.base import Context
-from glmlint.sample import Careful, read
+from glmlint.sample import Careful, Message, Sample, read
 from glmlint.source import Chunk, InputFile, read_chunks, split_values
 
 NEWEST_PADDING: Final = "4.6.1"
@@ -129,6 +129,38 @@ def learn(file: InputFile, context: Context) -> None:
     remember(file.path, parts, context)
 
 
+def loaded_sample(sample: Sample, load: Load, context: Context) -> Sample | None:
+    """A row of good shape as the loader hands it over, for the recipe to lay out as one.
+
+    A null that the trainer prints is the text that it prints. None where the row is no longer of
+    good shape, as far as the trainer can tell.
+    """
+    added = load.added
+    if added is None or not context.template.known:
+        return None
+    metadata = "None" if "metadata" in added and context.prints_nulls else UNSET
+    cleans = context.recipe.cleans_properties
+    messages = []
+    for message in sample.messages:
+        tools: Raw | UnsetType = UNSET
+        if message.tools is not UNSET:
+            known = context.loaded_tools(bytes(message.tools), load)
+            if known is None:
+                return None
+            tools = Raw(known)
+        elif "tools" in added and (message.role == "system" if cleans else context.prints_nulls):
+            return None  # a null that the trainer goes through as a list
+        messages.append(
+            Message(
+                message.role,
+                message.content,
+                metadata if message.metadata is UNSET else message.metadata,
+                tools,
+            )
+        )
+    return Sample(messages)
+
+
 def _values(raw: bytes) -> list[Careful]:
     """What a line holds: one value, or several."""
     found = read(raw)
@@ -147,6 +179,7 @@ def remember(path: str, parts: Parts, context: Context, after: Shapes | None = N
         after: the shapes of the split that is loaded before this one.
     """
     context.loads.pop(path, None)
+    context.forget_loaded()
     shapes = parts.whole
     if shapes is None or parts.broken:
         return None  # nothing is loaded, or it is not known what: rows are as written

@@ -95,7 +95,7 @@ def test_recorded_files_in_the_newest_version(newest: tuple[Server, str]) -> Non
         compare(case, server.ask(case), release)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_made_files_in_the_newest_version(newest: tuple[Server, str], seed: int) -> None:
     server, release = newest

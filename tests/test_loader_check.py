@@ -144,7 +144,7 @@ def newest() -> Iterator[tuple[Server, str]]:
     server.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_in_the_newest_version_they_are_those_of_the_load(
     newest: tuple[Server, str], seed: int

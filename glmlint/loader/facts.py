@@ -75,6 +75,7 @@ SEEN: Final = "seen"  # a key, whatever its value
 CLASH: Final = "clash"  # two kinds within one Arrow block
 DOUBLE: Final = "double"  # a number that is no int64
 FRACTION: Final = "fraction"  # one that int64 can't hold
+KEPT: Final = "kept fraction"  # one that it can't hold after pandas' codec either, as 1e-12 can
 WIDE: Final = "wide"  # an int64 that a double can't hold exactly
 NULLS: Final = "nulls"  # a null item of a list, at first
 LED: Final = "led"  # the first item that is not null, after a null one, within one Arrow block
@@ -190,7 +191,7 @@ def as_types(node: Node) -> Node:
     for kind in kinds[:1]:
         column = scalar_of(node, kind, mixed=len(kinds) > 1)
         typed.facts[column] = node.facts[kind]
-        keep = {"int64": (WIDE,), "double": (FRACTION,), "string": REFUSED}.get(column, ())
+        keep = {"int64": (WIDE,), "double": (FRACTION, KEPT), "string": REFUSED}.get(column, ())
         for fact in keep if len(kinds) == 1 else (DOUBLE, *REFUSED):
             if fact in node.facts:
                 typed.facts[fact] = node.facts[fact]

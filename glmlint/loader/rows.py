@@ -38,6 +38,27 @@ class Load(msgspec.Struct, frozen=True):
         """Whether messages come back with their own keys: then only floats in them can change."""
         return self.column == "json" or self.column == ListOf("json")
 
+    @property
+    def added(self) -> frozenset[str] | None:
+        """The keys that every message gets, null where it has none of its own.
+
+        None where texts may come back otherwise, or messages are no objects.
+        """
+        if self.keeps_keys:
+            return frozenset()
+        if not isinstance(self.column, ListOf) or not isinstance(self.column.item, StructOf):
+            return None
+        fields = self.column.item.fields
+        texts = {key: fields[key] for key in ("role", "content", "metadata") if key in fields}
+        return frozenset(fields) if {*texts.values()} <= {"string", "null"} else None
+
+    def tools(self, tools: list[Any]) -> Any:
+        """A tool list as the trainer receives it. Only where `added` is known."""
+        column: Column = "json"
+        if isinstance(self.column, ListOf) and isinstance(self.column.item, StructOf):
+            column = self.column.item.fields["tools"]
+        return fitted(tools, column, ("messages", 0, "tools"), self.through_json, self.lost)
+
 
 def may_change(node: Node, column: Column, path: Path_, through_json: bool) -> bool:
     """Whether some value of a chunk may come back otherwise, by its facts as `as_types` gives them."""

@@ -20,6 +20,7 @@ from glmlint.loader.columns import Column, Path_, StructOf, where
 from glmlint.loader.facts import (
     DOUBLE,
     FRACTION,
+    KEPT,
     KIND,
     MAX_LISTS,
     MAX_SHAPES,
@@ -38,7 +39,7 @@ from glmlint.loader.facts import (
     see_text,
 )
 from glmlint.loader.rows import Load, fitted, lost_paths, may_change
-from glmlint.loader.ujson_numbers import MAX_INTEGER, MIN_INTEGER
+from glmlint.loader.ujson_numbers import MAX_INTEGER, MIN_INTEGER, rewritten
 from glmlint.loader.verdict import (
     BOM_STRIPPED,
     USE_JSON,
@@ -275,6 +276,10 @@ class Shapes:
                 -(2.0**63) <= value < 2.0**63 and value.is_integer()  # type: ignore[operator, attr-defined]
             ):
                 facts[FRACTION] = line
+            if KEPT not in facts and FRACTION in facts:
+                again = rewritten(value)  # type: ignore[arg-type]
+                if again is not None and not (-(2.0**63) <= again < 2.0**63 and again.is_integer()):
+                    facts[KEPT] = line
 
     def _see_integer(self, facts: dict[str, int], value: int, line: int) -> None:
         if -_EXACT <= value <= _EXACT:
@@ -286,6 +291,7 @@ class Shapes:
         # -2**63 - 1 rounds to a float that int64 holds.
         if not -(2**63) - 1024 < value < 0:
             facts.setdefault(FRACTION, line)
+            facts.setdefault(KEPT, line)
         if not MIN_INTEGER <= value <= MAX_INTEGER:
             self._spoil("integer-too-big", line, None)
 

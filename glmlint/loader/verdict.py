@@ -22,6 +22,7 @@ from glmlint.loader.facts import (
     CLASH,
     DOUBLE,
     FRACTION,
+    KEPT,
     KINDS,
     LED,
     NOT,
@@ -302,7 +303,7 @@ class Reading:
         found += [(fact.split()[2], node.facts[fact]) for fact in mixes]
         types = tuple(sorted(found, key=itemgetter(1, 0)))
         if self.json:
-            if column == "string" and self._split_below(node):
+            if column == "string" and self._split_below(node, path):
                 self.fail(path, "types", "TypeError", line, types, later=True)
             elif column == "string":
                 self.note(path, "loads-quoted", line, types, later=True)
@@ -328,11 +329,11 @@ class Reading:
         The items are asked for one by one: those of a text are its characters, those of an object
         its keys, and those of a number raise.
         """
-        if not self.json or not lists_of_json(column):
-            return False
         facts = node.facts
         kinds = {fact: line for fact, line in facts.items() if fact in TYPES}
         kinds |= {fact.split()[2]: line for fact, line in facts.items() if fact.startswith("mix ")}
+        if not self.json or not (lists_of_json(column) or _became_json_before(node, column, kinds)):
+            return False
         types = (("array", 0), *sorted(kinds.items(), key=itemgetter(1, 0)))
         single = [
             kind for kind in kinds if kind in ("number", "boolean", "int64", "double", "bool")
@@ -354,9 +355,13 @@ class Reading:
             if fact.startswith("mix ") or (fact in TYPES and fact != "object")
         ]
 
-    def _split_below(self, node: Node) -> bool:
-        """Whether a path below some objects becomes `Json`, which other values here don't have."""
-        if "object" not in node.facts and not any(fact.endswith(" object") for fact in node.facts):
+    def _split_below(self, node: Node, path: Path_) -> bool:
+        """Whether a path below some objects becomes `Json`, which other values here don't have.
+
+        In a column of the rows, lists count as well.
+        """
+        kinds = {fact.rpartition(" ")[2] for fact in node.facts}
+        if "object" not in kinds and not (len(path) == 1 and "array" in kinds):
             return False
         types = sum(1 for fact in node.facts if fact in TYPED or fact.startswith("mix "))
         below = [*node.keys.values(), *([node.item] if node.item else [])]
@@ -390,7 +395,7 @@ class Reading:
                 else:
                     self._misfit((*path, key), "late-key", child.facts[SEEN])
                     self._clashes_below(child, (*path, key))
-        elif column == "string" and self.json and len(path) == 1 and not self._split_below(node):
+        elif column == "string" and self.json and len(path) == 1 and not self._split_below(node, path):
             self.note(path, "loads-as-text", line, types, later=True)
         else:
             self.fail(path, "types", "TypeError", line, types, later=True)
@@ -431,7 +436,7 @@ class Reading:
             return
         refusal = {
             ("int64", "double"): WIDE,
-            ("double", "int64"): FRACTION,
+            ("double", "int64"): KEPT if self.json and self.json_paths else FRACTION,
         }.get((name, column), NOT.get(column, "") if name == "string" else "")
         if refusal in node.facts:
             self.fail(path, "types", "ArrowInvalid", node.facts[refusal], types, later=True)
@@ -455,6 +460,15 @@ class Reading:
             return isinstance(messages, ListOf) or messages == "json"
         texts = all(fields.get(key) == "string" for key in ("type", "id", "cwd"))
         return texts and fields.get("version") == "int64"
+
+
+def _became_json_before(node: Node, column: Column, kinds: dict[str, int]) -> bool:
+    """Whether an earlier chunk has mixed items at this path: from then on they are Json items."""
+    if not isinstance(column, ListOf) or node.item is None:
+        return False
+    mixed = [line for fact, line in node.item.facts.items() if fact.startswith("mix ")]
+    odd = [line for kind, line in kinds.items() if kind != "array"]
+    return bool(mixed and odd) and min(mixed) < min(odd)
 
 
 def _is_mixed(node: Node) -> bool:

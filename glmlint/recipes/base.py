@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from glmlint.finding import Pointer
@@ -113,11 +114,17 @@ class Context:
     """Path -> what the loader makes of the file's rows; only of files in which it changes some."""
     _tools: dict[bytes, ToolList | None] = field(default_factory=dict, repr=False)
     _texts: dict[str, Encoded] = field(default_factory=dict, repr=False)
+    _loaded: dict[tuple[int, bytes], bytes] = field(default_factory=dict, repr=False)
 
     @cached_property
     def recipe(self) -> Recipe:
         """The plan's recipe."""
         return get_recipe(self.plan.recipe)
+
+    @cached_property
+    def prints_nulls(self) -> bool:
+        """Whether a null `metadata` is printed, as the word None."""
+        return self.recipe.template_name is not None or not self.template.drops_nulls
 
     def split(self, text: str) -> list[Piece]:
         """The text with its control tokens as ids, as an HF tokenizer reads a rendered string."""
@@ -143,6 +150,36 @@ class Context:
         found = self._tools[raw] = self._read_tools(raw)
         return found
 
+    def forget_loaded(self) -> None:
+        """Forget tool lists as loaders hand them over: there is another load."""
+        self._loaded.clear()
+
+    def loaded_tools(self, raw: bytes, load: Load) -> bytes | None:
+        """What stands for a tool list in good shape as the loader hands it over: `tools` knows it.
+
+        None where the trainer can't lay it out as it does a list in good shape.
+        """
+        key = (id(load), raw)
+        known = self._loaded.get(key)
+        if known is not None and known in self._tools:
+            return known
+        found = self.tools(raw)
+        if found is None:
+            return None
+        value = load.tools(found.value)
+        if repr(value) == repr(found.value):
+            return raw
+        if len(self._loaded) >= _MEMO_LIMIT:
+            self._loaded.clear()
+        try:
+            # No list in a file begins with a line feed: the bytes stand for this list alone.
+            known = b"\n" + msgspec.json.encode(value)
+            self._tools[known] = self._laid_out(value)
+        except Exception:  # a list of odd shape: `Recipe.render` says what becomes of it
+            return None
+        self._loaded[key] = known
+        return known
+
     def _read_tools(self, raw: bytes) -> ToolList | None:
         from glmlint.sample import SHAPE_ERRORS, read_strictly
 
@@ -151,8 +188,9 @@ class Context:
             value = read_strictly(raw)
         except SHAPE_ERRORS:
             return None
-        if value is None:
-            return None
+        return None if value is None else self._laid_out(value)
+
+    def _laid_out(self, value: list[dict[str, Any]]) -> ToolList:
         try:
             pieces = self.recipe.tool_pieces(value, self)
         except TrainerError as error:
