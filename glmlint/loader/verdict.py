@@ -395,7 +395,12 @@ class Reading:
                 else:
                     self._misfit((*path, key), "late-key", child.facts[SEEN])
                     self._clashes_below(child, (*path, key))
-        elif column == "string" and self.json and len(path) == 1 and not self._split_below(node, path):
+        elif (
+            column == "string"
+            and self.json
+            and len(path) == 1
+            and not self._split_below(node, path)
+        ):
             self.note(path, "loads-as-text", line, types, later=True)
         else:
             self.fail(path, "types", "TypeError", line, types, later=True)

@@ -5,7 +5,9 @@ Below 4.7 `datasets` gives all objects at one path the same keys: one tool with 
 parameters, and the keys come in the order in which the file shows them first. The official script takes
 out only what is null directly under `properties`; with `combine: true` it takes out nothing. The model
 is trained on tool lists that it will never see again. From 4.7 on objects with different keys come back
-as written, unless the file has a blank line. Ids and counts are those of the padded rows.
+as written, unless the file has a blank line. Ids and counts are those of the padded rows; in a file of
+more than 320 KiB the order of keys that first appear past them differs from run to run of the trainer
+(below 4.7), and the order of the file is taken.
 
 Evidence: ms-swift #6467 #10110; datasets 4.4 and 5.2 by running them (docs/loader.md).
 """
