@@ -42,6 +42,7 @@ from glmlint.suppress import (
     read_ignores,
 )
 from glmlint.textfacts import answer_facts, line_facts
+from glmlint.times import HASH, READ, REST, TOKENIZE, Watch, timing
 
 LOADER_ERROR: Final = "DatasetGenerationError"
 """What `datasets` raises on bytes that it can't read."""
@@ -276,6 +277,10 @@ class Checker:
     def __init__(self, plan: Plan, context: Context) -> None:
         self.plan = plan
         self.context = context
+        self.watch = Watch() if plan.profile_rules else None
+        """Where the time goes, where that is asked."""
+        self.layout_context = self.watch.context(context) if self.watch else context
+        self._known = self.watch.rules(all_rules()) if self.watch else all_rules()
         self._by_path: dict[str, dict[str, str]] = {}
         self._by_facts: dict[tuple[int, int], list[tuple[Loaded, str]]] = {}
         hashes = {
@@ -303,7 +308,7 @@ class Checker:
     def _meant(self, chosen: dict[str, str]) -> Iterator[tuple[Loaded, str]]:
         """Those of the chosen rules that mean something under the recipe, and their severity."""
         for name, severity in chosen.items():
-            loaded = all_rules().get(name)
+            loaded = self._known.get(name)
             if loaded is None or severity == "off":
                 continue
             applies = loaded.rule.applies
@@ -459,18 +464,28 @@ LAST: Final = {"invalid-shape": 1, "trainer-raises": 2}
 
 def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
     """Check one chunk of one file."""
-    context = checker.context
+    with timing(checker.watch, REST):
+        stats = _check_chunk(chunk, checker)
+    if checker.watch is not None:
+        stats.times = checker.watch.take()
+    return stats
+
+
+def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
+    context, watch = checker.context, checker.watch
     stats = FileStats(chunk.path)
     stats.blank_lines = chunk.blank_lines
     stats.first_blank = chunk.first_blank
     stats.defects = list(chunk.file_defects)
-    rows = list(prepared_rows(chunk, context))
+    with timing(watch, READ):
+        rows = list(prepared_rows(chunk, checker.layout_context))
     totals = stats.totals
     totals.samples = len(rows)
     readable = [row for row in rows if row.rendered is not None]
     facts = np.fromiter((row.facts for row in readable), np.int64, len(readable))
     if readable:
-        counts = count([row.rendered for row in readable if row.rendered is not None], context)
+        with timing(watch, TOKENIZE):
+            counts = count([row.rendered for row in readable if row.rendered is not None], context)
         stats.add_counts(counts)
         facts |= np.where(counts.supervised == 0, Fact.UNTRAINED, 0)
         facts |= np.where(counts.tokens > counts.kept, Fact.CUT, 0)
@@ -518,7 +533,8 @@ def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
             said.append((content, prepared.line, not found and not unreadable))
         place += has_tokens
     if said:
-        stats.rows.parts.append(table(said, checker.prompts, checker.near))
+        with timing(watch, HASH):
+            stats.rows.parts.append(table(said, checker.prompts, checker.near))
     keep_first(stats.findings, checker.plan.max_findings)
     return stats
 
@@ -559,10 +575,15 @@ def check_lines(
     """
     checker = Checker(plan, context or open_context(plan))
     report = Report() if report is None else report
-    for chunk in chunks:
-        report.add(check_chunk(chunk, checker), plan.max_findings)
+    watch = checker.watch
+    for chunk in chunks if watch is None else watch.reading(chunks):
+        stats = check_chunk(chunk, checker)
+        with timing(watch, REST):
+            report.add(stats, plan.max_findings)
         if progress is not None:
             progress(len(chunk.lines), sum(map(len, chunk.lines)))
+    if watch is not None:
+        report.times.add(watch.take())
     return report
 
 

@@ -13,6 +13,7 @@ from glmlint.recipes.base import Context
 from glmlint.report import FileStats, Report, Totals, keep_first
 from glmlint.rules.base import Placed, Problem
 from glmlint.suppress import UNUSED, Matching, file_identity, once_fingerprint
+from glmlint.times import REST, Times, timing
 
 
 class FileResult(Struct):
@@ -41,16 +42,28 @@ class Result(Struct):
     """Findings that are not among these: silenced by their row, or old ones."""
     baseline: dict[str, Counter[str]] = field(default_factory=dict)
     """What a new baseline holds, with `write_baseline`: rule -> fingerprint -> count."""
+    times: Times | None = None
+    """Where the time went, with `plan.profile_rules`."""
 
 
 def finish(report: Report, plan: Plan, context: Context) -> Result:
     """Run the rules about whole files, and bring everything into its order."""
+    checker = Checker(plan, context)
+    with timing(checker.watch, REST):
+        result = _finished(report, checker)
+    if checker.watch is not None:
+        result.times = report.times
+        result.times.add(checker.watch.take())
+    return result
+
+
+def _finished(report: Report, checker: Checker) -> Result:
+    plan, context = checker.plan, checker.context
     files: list[FileResult] = []
     findings: list[Finding] = []
     rule_counts: Counter[str] = Counter()
     severity_counts: Counter[str] = Counter()
     matching = Matching(plan)
-    checker = Checker(plan, context)
     placed, ignored = _placed(report, checker, matching)
     for stats in report.files.values():
         ignored += stats.ignored

@@ -69,6 +69,8 @@ class Plan:
     """Every finding is an old one from now on."""
     add_ignores: bool = False
     """Remember which row has findings of which rules."""
+    profile_rules: bool = False
+    """Measure where the time goes."""
     lang: str = "en"
     max_findings: int = 20_000
     """How many findings a report keeps (the first ones); counts are always whole."""

@@ -77,6 +77,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         baseline_file=baseline_file,
         write_baseline=write_baseline,
         add_ignores=bool(settings.get("add-ignores")),
+        profile_rules=bool(settings.get("profile-rules")),
         fail_on=settings.get("fail-on", Plan.fail_on),
         max_lost_share=settings.get("max-lost-share", Plan.max_lost_share),
         max_truncated_samples=settings.get("max-truncated-samples"),

@@ -20,7 +20,7 @@ LAYERS = (
     {"recipes", "mask"},
     {"row", "calls", "duplicates", "contents", "cut", "teaching", "turns", "arguments", "json_fault",
      "textfacts", "near_duplicates", "scores"},
-    {"rules", "suppress", "report"},
+    {"rules", "suppress", "report", "times"},
     {"check"},
     {"finish", "progress", "fix", "convert", "scoring", "reporters", "runners", "show"},
     {"settings"},
