@@ -281,11 +281,11 @@ class Checker:
         """Where the time goes, where that is asked."""
         self.layout_context = self.watch.context(context) if self.watch else context
         self._known = self.watch.rules(all_rules()) if self.watch else all_rules()
-        self._by_path: dict[str, dict[str, str]] = {}
+        self._by_path: dict[str, tuple[dict[str, str], frozenset[str]]] = {}
         self._by_facts: dict[tuple[int, int], list[tuple[Loaded, str]]] = {}
         hashes = {
             loaded.rule.hashes
-            for rules in (plan.rules, *(rules for _, rules in plan.per_file))
+            for rules in (plan.rules, *(block.rules for block in plan.per_file))
             for loaded, _ in self._meant(rules)
         }
         self.hashes = bool(hashes - {None})
@@ -297,11 +297,15 @@ class Checker:
 
     def severities(self, path: str) -> dict[str, str]:
         """Rule -> severity, for one file."""
+        return self._chosen(path)[0]
+
+    def _chosen(self, path: str) -> tuple[dict[str, str], frozenset[str]]:
+        """Rule -> severity for one file, and the rules whose severity the user set there."""
         if path not in self._by_path:
-            chosen = self.plan.rules
-            for pattern, rules in self.plan.per_file:
-                if matches(path, pattern, self.plan.per_file_root):
-                    chosen = rules
+            chosen = self.plan.rules, self.plan.fixed_severity
+            for block in self.plan.per_file:
+                if matches(path, block.files, self.plan.per_file_root):
+                    chosen = block.rules, block.fixed_severity
             self._by_path[path] = chosen
         return self._by_path[path]
 
@@ -319,15 +323,15 @@ class Checker:
         """The rules that hold for one file, and their severity."""
         return self._meant(self.severities(path))
 
-    def level(self, rule: str, severity: str, problem: Problem) -> str:
+    def level(self, path: str, rule: str, severity: str, problem: Problem) -> str:
         """A problem's severity: its own word counts where the user has not set the rule's."""
-        if problem.severity is None or rule in self.plan.fixed_severity:
+        if problem.severity is None or rule in self._chosen(path)[1]:
             return severity
         return problem.severity
 
     def rules_for(self, path: str, facts: int) -> list[tuple[Loaded, str]]:
         """The row rules that can find something in a row with these facts, and their severity."""
-        chosen = self.severities(path)
+        chosen = self._chosen(path)[0]
         key = (id(chosen), facts)
         if key not in self._by_facts:
             rules = []
@@ -361,7 +365,7 @@ class Checker:
             for problem in loaded.check(row):
                 if problem.raises:
                     row.memo["raises"] = True
-                level = self.level(rule.name, severity, problem)
+                level = self.level(row.path, rule.name, severity, problem)
                 if level == "off":
                     continue
                 if level != "info":

@@ -164,7 +164,7 @@ def _placed(report: Report, checker: Checker, matching: Matching) -> tuple[dict[
         for placed in check_run(report, plan):
             level = checker.severities(placed.path).get(name, "off")
             if level != "off":
-                level = checker.level(name, level, placed.problem)
+                level = checker.level(placed.path, name, level, placed.problem)
             if level == "off":
                 continue
             answers = report.files[placed.path].ignores.get(placed.line or 0, ())
@@ -217,7 +217,7 @@ def _file_findings(stats: FileStats, checker: Checker) -> list[Finding]:
         if loaded.check_file is not None:
             name = loaded.rule.name
             for problem in loaded.check_file(stats, plan):
-                level = checker.level(name, severity, problem)
+                level = checker.level(stats.path, name, severity, problem)
                 found.append(_file_finding(stats, plan, name, level, problem))
     return found
 

@@ -165,6 +165,30 @@ def test_per_file_rules(tmp_path: Path) -> None:
     assert [Path(f["path"]).name for f in cut] == ["train.jsonl"]
 
 
+def test_a_severity_that_is_set_for_some_files_holds_there_only(tmp_path: Path) -> None:
+    (tmp_path / "glmlint.toml").write_text(
+        '[[per-file]]\nfiles = "old*"\nseverity = { null-content = "error" }\n'
+        '[[per-file]]\nfiles = "odd*"\nseverity = { null-content = "info" }\n'
+    )
+    empty = {"messages": [{"role": "system", "content": None}, *GOOD["messages"]]}
+    raises = {"messages": [{"role": "user", "content": None}, GOOD["messages"][1]]}
+    for name in ("new.jsonl", "old.jsonl", "odd.jsonl"):
+        write(tmp_path / name, empty, raises)
+
+    def levels(*flags: str) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for finding in report(str(tmp_path), "--select", "null-content", *flags)["findings"]:
+            found.setdefault(Path(finding["path"]).name, []).append(finding["severity"])
+        return found
+
+    by_recipe = levels("--recipe", "glm4")
+    own = by_recipe["new.jsonl"]
+    assert "warning" in own  # what the rule itself says of a message that only vanishes
+    assert by_recipe == {"new.jsonl": own, "old.jsonl": ["error"] * 2, "odd.jsonl": ["info"] * 2}
+    flag = levels("--severity", "null-content=warning")
+    assert {level for found in flag.values() for level in found} == {"warning"}
+
+
 def test_encode_prints_one_object_a_sample(tmp_path: Path) -> None:
     file = write(tmp_path / "a.jsonl", GOOD, b"", b"{bad", RAISES, LONG)
     lines = glmlint("encode", file).stdout.split(b"\n")[:-1]

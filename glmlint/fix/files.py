@@ -407,12 +407,15 @@ def _repeated(
     across: list[str],
 ) -> dict[str, dict[int, str]]:
     """File -> number of a row that is to go -> the rule that says so."""
+
+    def only(rules: dict[str, str]) -> dict[str, str]:
+        return {name: level for name, level in rules.items() if name in across}
+
     chosen = dataclasses.replace(
         plan,
-        rules={name: level for name, level in plan.rules.items() if name in across},
+        rules=only(plan.rules),
         per_file=tuple(
-            (pattern, {name: level for name, level in rules.items() if name in across})
-            for pattern, rules in plan.per_file
+            dataclasses.replace(block, rules=only(block.rules)) for block in plan.per_file
         ),
     )
     checker = Checker(chosen, context)

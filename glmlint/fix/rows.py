@@ -55,7 +55,9 @@ def repair_of(plan: Plan, context: Context, unsafe: bool) -> Repair:
     fixing = dataclasses.replace(
         plan,
         rules=_fixing(plan.rules),
-        per_file=tuple((pattern, _fixing(rules)) for pattern, rules in plan.per_file),
+        per_file=tuple(
+            dataclasses.replace(block, rules=_fixing(block.rules)) for block in plan.per_file
+        ),
     )
     return Repair(Checker(fixing, context), unsafe)
 
@@ -112,9 +114,7 @@ def problems_of(row: Row, repair: Repair) -> Iterator[tuple[str, list[Problem]]]
             continue
         fitting = []
         for problem in loaded.check(row):
-            level = severity
-            if problem.severity is not None and rule.name not in checker.plan.fixed_severity:
-                level = problem.severity
+            level = checker.level(row.path, rule.name, severity, problem)
             if level == "off":
                 continue
             if level != "info":
