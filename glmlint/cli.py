@@ -181,6 +181,8 @@ def check(
     from glmlint.finish import finish
 
     result = finish(report, plan, context)
+    if fixes is not None:
+        result.fixed = dict(fixes.fixed)
     if plan.add_ignores:
         code = _add_ignores(result)
         _profile(result, color)

@@ -12,7 +12,7 @@ from glmlint.plan import Plan
 from glmlint.recipes.base import Context
 from glmlint.report import FileStats, Report, Totals, keep_first
 from glmlint.rules.base import Placed, Problem
-from glmlint.suppress import UNUSED, Matching, file_identity, once_fingerprint
+from glmlint.suppress import UNUSED, Matching, file_identity, once_fingerprint, placed_fingerprint
 from glmlint.times import REST, Times, timing
 
 
@@ -42,6 +42,8 @@ class Result(Struct):
     """Findings that are not among these: silenced by their row, or old ones."""
     baseline: dict[str, Counter[str]] = field(default_factory=dict)
     """What a new baseline holds, with `write_baseline`: rule -> fingerprint -> count."""
+    fixed: dict[str, int] | None = None
+    """With `--fix`: repaired problems by rule."""
     times: Times | None = None
     """Where the time went, with `plan.profile_rules`."""
 
@@ -174,8 +176,7 @@ def _placed(report: Report, checker: Checker, matching: Matching) -> tuple[dict[
             finding = _placed_finding(plan, name, level, placed)
             if placed.partner is not None:
                 matching.also(name, fingerprint(name, finding.pointer, placed.partner))
-            member = None if placed.group is None else placed.content
-            if matching.holds(name, finding.fingerprint, member):
+            if matching.holds_placed(name, placed):
                 continue
             if plan.add_ignores and placed.line is not None and name != UNUSED:
                 wanted = report.files[placed.path].wanted
@@ -204,9 +205,7 @@ def _placed_finding(plan: Plan, rule: str, severity: str, placed: Placed) -> Fin
         message=problem.text.say(plan.lang, **problem.values),
         help=problem.help.say(plan.lang, **problem.values),
         fixable=bool(problem.edits),
-        fingerprint=fingerprint(
-            rule, pointer, placed.content if placed.group is None else placed.group
-        ),
+        fingerprint=placed_fingerprint(rule, placed),
     )
 
 

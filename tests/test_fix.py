@@ -30,7 +30,9 @@ from glmlint.fix.files import Fixes, commit, drafted
 from glmlint.fix.run import diff_files, sentence
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
+from glmlint.report import Report
 from glmlint.rules.base import Edit, Example, all_rules
+from glmlint.schema import validator
 from glmlint.source import InputFile, read_chunks
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
@@ -494,6 +496,89 @@ def test_a_second_run_has_nothing_left_to_fix(
     assert not any("undo each other" in note for _, note in first.notes)
     assert fix(file, unsafe=unsafe, recipe=recipe, max_length=budget).drafts == []
     assert file.read_bytes() == once
+
+
+def baseline_of(*files: Path, recipe: str = "glm4", **more: Any) -> dict[str, int]:
+    """Fingerprint -> count of everything that `check` finds."""
+    context = context_of(recipe, write_baseline=True, **more)
+    report = Report()
+    for file in files:
+        report = check_lines(read_chunks(InputFile(str(file))), context.plan, context, None, report)
+    found = finish(report, context.plan, context).baseline.values()
+    return {identity: number for counts in found for identity, number in counts.items()}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@settings(max_examples=60)
+@given(lines=lines_of, form=st.sampled_from(FORMS), budget=st.sampled_from([1025, 24]))
+def test_what_the_baseline_holds_keeps_its_bytes(
+    tmp_path_factory: pytest.TempPathFactory,
+    recipe: str, lines: list[bytes], form: Any, budget: int,
+) -> None:  # fmt: skip
+    name, data = form(lines)
+    file = tmp_path_factory.getbasetemp() / f"old-{recipe}-{name}"
+    file.write_bytes(data)
+    old = baseline_of(file, recipe=recipe, max_length=budget)
+    done = fix(file, unsafe=True, recipe=recipe, max_length=budget, baseline=old)
+    assert done.drafts == [] and file.read_bytes() == data
+
+
+def test_beside_old_findings_new_ones_are_repaired(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    spaced = ALIAS.replace("你好！", " 你好！ ")
+    file.write_text(f"\ufeff{ALIAS}\n", encoding="utf-8")
+    rules = {name: ALL[name] for name in ("unknown-role", "byte-order-mark", "blank-line")}
+    old = baseline_of(file, rules=rules)
+    assert len(old) == 2
+    # The same row once more is one finding more than the baseline holds; the file is read twice.
+    file.write_text(f"\ufeff{ALIAS}\n\n{ALIAS}\n{spaced}\n", encoding="utf-8")
+    done = fix(file, rules=rules, baseline=old)
+    assert dict(done.fixed) == {"unknown-role": 2, "blank-line": 1}
+    after = f"\ufeff{ALIAS}\n{GOOD}\n{spaced.replace('human', 'user')}\n"
+    assert file.read_text(encoding="utf-8") == after
+    assert fix(file, rules=rules, baseline=old).drafts == []
+
+
+def test_a_row_that_is_repaired_is_repaired_as_a_whole(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text(ALIAS.replace("你好！", " 你好！ "), encoding="utf-8")
+    old = baseline_of(file, rules={"unknown-role": "error"})
+    both = {"unknown-role": "error", "edge-whitespace": "warning"}
+    assert fix(file, unsafe=True, rules=both, baseline=old).fixed.total() == 2
+    assert file.read_text(encoding="utf-8") == GOOD
+
+
+def test_old_duplicates_stay_and_new_ones_go(tmp_path: Path) -> None:
+    file, rules = tmp_path / "a.jsonl", {"exact-duplicate": "warning"}
+    other = chat(("user", "x"), ("assistant", "y"))
+    file.write_text(f"{GOOD}\n{GOOD}\n{other}\n", encoding="utf-8")
+    old = baseline_of(file, rules=rules)
+    with file.open("a", encoding="utf-8") as more:
+        more.write(f"{other}\n{GOOD}\n")
+    assert fix(file, unsafe=True, rules=rules, baseline=old).dropped == 2
+    assert file.read_text(encoding="utf-8") == f"{GOOD}\n{GOOD}\n{other}\n"
+
+
+def test_a_row_with_an_ignore_key_is_known_to_the_baseline(tmp_path: Path) -> None:
+    file, rules = tmp_path / "a.jsonl", {"unknown-role": "error"}
+    row = json.dumps(json.loads(ALIAS) | {"glmlint": {"ignore": ["mask"]}})
+    file.write_text(row, encoding="utf-8")
+    assert fix(file, rules=rules, baseline=baseline_of(file, rules=rules)).drafts == []
+
+
+def test_the_old_ones_are_repaired_where_a_new_baseline_is_written(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(f"{ALIAS}\n", encoding="utf-8")
+    flags = ("check", "a.jsonl", "--select", "unknown-role", "--baseline", "b.json")
+    assert glmlint(*flags, "--write-baseline", cwd=tmp_path).returncode == 0
+    left = glmlint(*flags, "--fix", "--format", "json", cwd=tmp_path)
+    report = json.loads(left.stdout)
+    validator("report").validate(report)
+    assert (report["fixed"], report["suppressed"]["baseline"], left.returncode) == ({}, 1, 0)
+    assert glmlint(*flags, "--diff", cwd=tmp_path).returncode == 0
+    asked = glmlint(*flags, "--fix", "--write-baseline", "--format", "json", cwd=tmp_path)
+    report = json.loads(asked.stdout)
+    assert (report["fixed"], report["suppressed"]["baseline"]) == ({"unknown-role": 1}, 0)
+    assert "fixed" not in json.loads(glmlint(*flags, "--format", "json", cwd=tmp_path).stdout)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

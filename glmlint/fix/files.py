@@ -37,6 +37,7 @@ from glmlint.recipes.base import Context, Text
 from glmlint.report import Report
 from glmlint.rules.base import all_rules
 from glmlint.source import Chunk, InputFile, SourceError, read_chunks
+from glmlint.suppress import Matching
 
 MAX_PASSES: Final = 5
 """How often a file is read again after its form has changed."""
@@ -104,6 +105,8 @@ class Draft(Struct):
     done: Pass = field(default_factory=Pass)
     notes: dict[str, tuple[Text, dict[str, object]]] = field(default_factory=dict)
     """What is to be said of it, once each."""
+    old: Counter[str] = field(default_factory=Counter)
+    """Old findings that the last pass over it left alone."""
 
 
 class Fixes(Struct):
@@ -229,6 +232,8 @@ def _advance(
     progress: Callable[[int, int], None] | None = None,
 ) -> bool:
     """One pass. Returns whether another one may find more."""
+    if drops is None:
+        draft.old = repair.old.restart(draft.old)
     try:
         with (draft.temporary or draft.real).open("rb") as handle:
             form = form_of(handle, draft.path)
@@ -429,6 +434,7 @@ def _repeated(
             for chunk in _numbered(path, drafts.get(path)):
                 report.merge(check_lines([chunk], chosen, context), chosen.max_findings)
     found: dict[str, dict[int, str]] = {}
+    matching = Matching(plan)
     for name in across:
         check_run = all_rules()[name].check_run
         assert check_run is not None  # chosen so
@@ -437,6 +443,8 @@ def _repeated(
             drops = any(edit.op == "drop-row" for edit in placed.problem.edits)
             answers = report.files[placed.path].ignores.get(placed.line or 0, ())
             if any(ignores.match(name) for ignores in answers):
+                continue
+            if plan.baseline is not None and matching.holds_placed(name, placed):
                 continue
             if level != "off" and drops and placed.line and placed.path in drafts:
                 found.setdefault(placed.path, {}).setdefault(placed.line, name)

@@ -117,11 +117,14 @@ def wanted_rewrites(form: Form, path: str, repair: Repair) -> set[str]:
         loaded = all_rules()[name]
         if severity == "off" or loaded.check_file is None or not repair.allows(name):
             continue
+        if repair.old.of_file(name, path):
+            continue
         for problem in loaded.check_file(stats, repair.checker.plan):
             if any(edit.op == "rewrite" for edit in problem.edits):
                 wanted.add(name)
     # Two objects on a line are a fault of rows, not of the file.
-    if repair.checker.severities(path).get("not-jsonl", "off") != "off":
+    on = repair.checker.severities(path).get("not-jsonl", "off") != "off"
+    if on and not repair.old.of_rows("not-jsonl", "several-on-a-line", path):
         wanted.add("several-on-a-line")
     return wanted
 
