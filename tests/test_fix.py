@@ -493,6 +493,7 @@ def test_a_second_run_has_nothing_left_to_fix(
     first = fix(file, unsafe=unsafe, recipe=recipe, max_length=budget)
     once = file.read_bytes()
     assert bool(first.drafts) == (once != data)
+    assert not first.dropped or any(chunk.lines for chunk in read_chunks(InputFile(str(file))))
     assert not any("undo each other" in note for _, note in first.notes)
     assert fix(file, unsafe=unsafe, recipe=recipe, max_length=budget).drafts == []
     assert file.read_bytes() == once
@@ -618,6 +619,32 @@ def test_of_equal_rows_the_first_is_kept_in_all_files(tmp_path: Path) -> None:
     assert fix(a, b, unsafe=True, rules={"exact-duplicate": "warning"}).dropped == 3
     assert a.read_text(encoding="utf-8") == f"{GOOD}\n{other}\n"
     assert len(json.loads(b.read_text(encoding="utf-8"))) == 1
+
+
+def test_of_a_file_and_its_copies_none_ends_empty(tmp_path: Path) -> None:
+    data = f"{GOOD}\n{GOOD}\n{chat(('user', 'x'), ('assistant', 'y'))}\n".encode()
+    files = [tmp_path / name for name in ("a.jsonl", "b.jsonl", "c.json")]
+    for file in files[:2]:
+        file.write_bytes(data)
+    files[2].write_bytes(b"[" + data.strip().replace(b"\n", b",") + b"]")
+    before = files[2].read_bytes()
+    os.link(files[1], tmp_path / "d.jsonl")
+    rules = {"exact-duplicate": "warning"}
+    done = fix(*files, tmp_path / "d.jsonl", unsafe=True, rules=rules)
+    assert done.dropped == 1 and len(files[0].read_bytes().splitlines()) == 2
+    assert [file.read_bytes() for file in files[1:]] == [data, before]
+    told = {Path(path).name for path, note in done.notes if note.startswith("no row is dropped")}
+    assert told == {"b.jsonl", "c.json", "d.jsonl"}
+
+
+def test_a_file_of_rows_that_are_all_to_go_keeps_them(tmp_path: Path) -> None:
+    long = chat(("user", "word " * 200), ("assistant", "never read"))
+    data = f"{long}\n{long.replace('user', 'human')}\n".encode()
+    rules = {"answer-fully-truncated": "error", "unknown-role": "error"}
+    after = fixed(tmp_path, data, unsafe=True, rules=rules, max_length=64)
+    assert after == f"{long}\n{long}\n".encode()  # what can be put right still is
+    mixed = f"{long}\n{GOOD}\n".encode()
+    assert fixed(tmp_path, mixed, unsafe=True, rules=rules, max_length=64) == f"{GOOD}\n".encode()
 
 
 def test_a_row_of_many_problems_costs_time_in_line_with_its_size(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from glmlint.check import Checker, check_lines
 from glmlint.fix.rows import Repair, repair_of
@@ -76,6 +76,11 @@ LEFT: Final = Text(
     "left as they were, since their edits undo each other: rows {rows}",
     "修改互相抵消，以下各条保持原样：{rows}",
 )
+EMPTIED: Final = Text(
+    "no row is dropped: all of them would be, and no repair leaves a file empty; "
+    "if it is a copy of another file, delete it yourself",
+    "没有删除任何行：否则所有行都会被删除，而修复不会清空文件；如果它是另一个文件的副本，请自行删除",
+)
 
 
 class Unfixable(Exception):
@@ -105,6 +110,8 @@ class Draft(Struct):
     done: Pass = field(default_factory=Pass)
     notes: dict[str, tuple[Text, dict[str, object]]] = field(default_factory=dict)
     """What is to be said of it, once each."""
+    keeps_rows: bool = False
+    """No row goes: all would have gone."""
     old: Counter[str] = field(default_factory=Counter)
     """Old findings that the last pass over it left alone."""
 
@@ -234,6 +241,8 @@ def _advance(
     """One pass. Returns whether another one may find more."""
     if drops is None:
         draft.old = repair.old.restart(draft.old)
+        if draft.keeps_rows:
+            repair = structs.replace(repair, drops=False)
     try:
         with (draft.temporary or draft.real).open("rb") as handle:
             form = form_of(handle, draft.path)
@@ -266,6 +275,11 @@ def _advance(
                 raise
     except OSError as error:
         raise Unfixable(WRITING, fails=True, reason=error.strerror or str(error)) from None
+    if done.dropped and not done.kept:
+        _remove(made)
+        draft.notes["emptied"] = (EMPTIED, {})
+        draft.keeps_rows = True
+        return True
     draft.done.left = done.left
     if not made:
         return False
@@ -390,6 +404,8 @@ def _drop_repeated(
         dropped = 0
         for path, by_row in found.items():
             draft = drafts[path]
+            if draft.keeps_rows:
+                continue
             before = draft.done.dropped
             try:
                 _advance(draft, repair, beside, set(by_row))

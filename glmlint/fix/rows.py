@@ -80,6 +80,8 @@ class Repair(Struct, frozen=True):
     unsafe: bool
     old: Old
     """Findings that are left alone."""
+    drops: bool = True
+    """Whether rows may go."""
 
     def allows(self, rule: str) -> bool:
         """Whether the rule's edits may be applied."""
@@ -225,7 +227,7 @@ def _step(row: Row, repair: Repair, old: Counter[str]) -> tuple[str, int, Row | 
         after = read_rows(row.path, [raw], row.context)[0]
         if len(after) == 1 and _better(row, after[0]):
             return rule, number, after[0]
-    return drop
+    return drop if repair.drops else None
 
 
 def _decoded(raw: bytes, codec: str | None) -> bytes:

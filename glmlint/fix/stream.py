@@ -79,6 +79,8 @@ class Pass(Struct):
     rows: int = 0
     """Rows that were repaired or dropped."""
     dropped: int = 0
+    kept: int = 0
+    """Rows that are still there, unread ones too."""
     left: list[int] = field(default_factory=list)
     """1-based numbers of rows whose edits undo each other."""
     reshaped: bool = False
@@ -367,6 +369,7 @@ class _Writer:
         else:
             self.output.keep(self._gap(piece))
         if piece.passed:
+            self.done.kept += self.lines or piece.defect is not None
             self.started |= piece.defect is not None
             self.output.keep_range(*piece.passed)
 
@@ -421,6 +424,7 @@ class _Writer:
 
     def _write(self, piece: Piece, rows: list[bytes], same: bool) -> None:
         output = self.output
+        self.done.kept += len(rows)
         if self.reshape:
             for row in rows:
                 output.change(_on_one_line(row) + self.line_end)
