@@ -37,6 +37,7 @@ from glmlint.suppress import (
     KEY,
     Held,
     Ignores,
+    ignored_names,
     once_fingerprint,
     plain_content,
     read_ignores,
@@ -63,6 +64,8 @@ class EncodedRow(Struct):
     """Name of the exception with which the trainer ends at this row."""
     dropped: bool
     spans: list[Span]
+    ignores: tuple[str, ...] = ()
+    """Rules and families that the row's own ignore key names."""
 
 
 class Span(Struct):
@@ -631,9 +634,11 @@ def _encoded(
         return EncodedRow(
             path, prepared.line, index, _NO_IDS, _NO_IDS, None if dropped else error, dropped, []
         )
+    ignores: tuple[str, ...] = ()
     tokens = sequence(prepared.rendered, context)
     if prepared.value is not UNSET:
         messages = prepared.value["messages"]
+        ignores = ignored_names(prepared.value)
     else:
         assert prepared.sample is not None  # a row without a value was decoded typed
         messages = [
@@ -649,6 +654,7 @@ def _encoded(
         None,
         False,
         spans(tokens.owners[:limit], tokens.input_ids, messages, context),
+        ignores,
     )
 
 

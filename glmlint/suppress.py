@@ -55,6 +55,18 @@ class Ignores(Struct):
         return bool(found)
 
 
+def ignored_names(value: Any) -> tuple[str, ...]:
+    """The rules, families or ALL that a decoded row wants to be left alone with; () without any."""
+    if not isinstance(value, dict) or KEY not in value:
+        return ()
+    return tuple(read_ignores(value, b"", ()).names)
+
+
+def covers(names: Iterable[str], rule: str) -> bool:
+    """Whether one of the names stands for the rule."""
+    return any(rule in _covered(name) for name in names)
+
+
 class Held(Struct):
     """A finding whose fingerprint is in the baseline: whether it is an old one is known at the end."""
 
