@@ -14,7 +14,7 @@ import glmlint
 PACKAGE = Path(glmlint.__file__).parent
 
 LAYERS = (
-    {"finding", "plan", "sample", "output"},
+    {"finding", "plan", "sample", "output", "temporary"},
     {"encoding", "layout", "scan", "source", "schema", "formats", "loader", "ujson_numbers",
      "template", "tokenizer", "span", "secrets"},
     {"recipes", "mask"},

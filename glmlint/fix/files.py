@@ -10,7 +10,6 @@ import dataclasses
 import os
 import stat
 import tempfile
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -38,6 +37,7 @@ from glmlint.report import Report
 from glmlint.rules.base import all_rules
 from glmlint.source import Chunk, InputFile, SourceError, read_chunks
 from glmlint.suppress import Matching
+from glmlint.temporary import new_name
 
 MAX_PASSES: Final = 5
 """How often a file is read again after its form has changed."""
@@ -318,7 +318,7 @@ def new_file(draft: Draft, beside: bool) -> Path:
     if beside and not (draft.before.st_mode & 0o222 and os.access(draft.real, os.W_OK)):
         raise Unfixable(READ_ONLY, fails=True)
     folder = draft.real.parent if beside else Path(tempfile.gettempdir())
-    path = folder / f".glmlint-{uuid.uuid4().hex}.tmp"
+    path = new_name(folder)
     draft.made.append(path)
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
