@@ -15,10 +15,10 @@ PACKAGE = Path(glmlint.__file__).parent
 
 LAYERS = (
     {"finding", "plan", "sample", "output", "temporary"},
-    {"encoding", "layout", "scan", "source", "schema", "formats", "loader", "ujson_numbers",
+    {"encoding", "layout", "scan", "source", "schema", "formats", "loader",
      "template", "tokenizer", "span", "secrets"},
     {"recipes", "mask"},
-    {"row", "calls", "duplicates", "contents", "cut", "teaching", "turns", "arguments", "json_fault",
+    {"row", "loaded", "calls", "duplicates", "contents", "cut", "teaching", "turns", "arguments", "json_fault",
      "textfacts", "near_duplicates", "scores"},
     {"rules", "suppress", "report", "times"},
     {"check"},

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from dataclasses import replace as replace_plan
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +14,7 @@ from glmlint.finish import finish
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
 from glmlint.rules.base import FAMILIES, Example, all_rules
-from glmlint.source import Chunk, InputFile, read_chunks
+from glmlint.source import read_bytes
 
 RULES = [loaded for loaded in all_rules().values() if loaded.rule.family != "score"]
 
@@ -37,26 +34,12 @@ def found_by(rule: str, example: Any) -> list[Any]:
         plan = replace_plan(plan, eval_files=("dev.jsonl",))
     base = _context(plan.recipe, plan.transformers, plan.template)
     context = Context(plan, base.tokenizer, base.template)
-    if example.file is not None:
-        return _found_in_file(example, plan, context)
-    lines = [
-        row if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False).encode()
-        for row in example.rows
-    ]
-    chunks = [Chunk("train.jsonl", lines, range(1, len(lines) + 1), {}, [], 0, None)]
-    if example.eval_rows:
-        lines = [json.dumps(row, ensure_ascii=False).encode() for row in example.eval_rows]
-        chunks.append(Chunk("dev.jsonl", lines, range(1, len(lines) + 1), {}, [], 0, None))
+    chunks = (
+        chunk
+        for name, data in example.files().items()
+        for chunk in read_bytes(data, name, example.max_line, example.loader_bytes)
+    )
     return finish(check_lines(chunks, plan, context), plan, context).findings
-
-
-def _found_in_file(example: Example, plan: Plan, context: Context) -> list[Any]:
-    assert example.file is not None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / example.name
-        path.write_bytes(example.file)
-        chunks = read_chunks(InputFile(str(path)), max_line=example.max_line)
-        return finish(check_lines(chunks, plan, context), plan, context).findings
 
 
 @pytest.mark.parametrize("loaded", RULES, ids=lambda loaded: loaded.rule.name)
