@@ -39,11 +39,13 @@ from glmlint.suppress import (
     KEY,
     Held,
     Ignores,
+    ignored_names,
     once_fingerprint,
     plain_content,
     read_ignores,
 )
 from glmlint.textfacts import answer_facts, line_facts
+from glmlint.times import HASH, READ, REST, TOKENIZE, Watch, timing
 
 LOADER_ERROR: Final = "DatasetGenerationError"
 """What `datasets` raises on bytes that it can't read."""
@@ -64,6 +66,8 @@ class EncodedRow(Struct):
     """Name of the exception with which the trainer ends at this row."""
     dropped: bool
     spans: list[Span]
+    ignores: tuple[str, ...] = ()
+    """Rules and families that the row's own ignore key names."""
 
 
 class Span(Struct):
@@ -333,11 +337,15 @@ class Checker:
     def __init__(self, plan: Plan, context: Context) -> None:
         self.plan = plan
         self.context = context
-        self._by_path: dict[str, dict[str, str]] = {}
+        self.watch = Watch() if plan.profile_rules else None
+        """Where the time goes, where that is asked."""
+        self.layout_context = self.watch.context(context) if self.watch else context
+        self._known = self.watch.rules(all_rules()) if self.watch else all_rules()
+        self._by_path: dict[str, tuple[dict[str, str], frozenset[str]]] = {}
         self._by_facts: dict[tuple[int, int], list[tuple[Loaded, str]]] = {}
         hashes = {
             loaded.rule.hashes
-            for rules in (plan.rules, *(rules for _, rules in plan.per_file))
+            for rules in (plan.rules, *(block.rules for block in plan.per_file))
             for loaded, _ in self._meant(rules)
         }
         self.hashes = bool(hashes - {None})
@@ -349,18 +357,22 @@ class Checker:
 
     def severities(self, path: str) -> dict[str, str]:
         """Rule -> severity, for one file."""
+        return self._chosen(path)[0]
+
+    def _chosen(self, path: str) -> tuple[dict[str, str], frozenset[str]]:
+        """Rule -> severity for one file, and the rules whose severity the user set there."""
         if path not in self._by_path:
-            chosen = self.plan.rules
-            for pattern, rules in self.plan.per_file:
-                if matches(path, pattern, self.plan.per_file_root):
-                    chosen = rules
+            chosen = self.plan.rules, self.plan.fixed_severity
+            for block in self.plan.per_file:
+                if matches(path, block.files, self.plan.per_file_root):
+                    chosen = block.rules, block.fixed_severity
             self._by_path[path] = chosen
         return self._by_path[path]
 
     def _meant(self, chosen: dict[str, str]) -> Iterator[tuple[Loaded, str]]:
         """Those of the chosen rules that mean something under the recipe, and their severity."""
         for name, severity in chosen.items():
-            loaded = all_rules().get(name)
+            loaded = self._known.get(name)
             if loaded is None or severity == "off":
                 continue
             applies = loaded.rule.applies
@@ -371,15 +383,15 @@ class Checker:
         """The rules that hold for one file, and their severity."""
         return self._meant(self.severities(path))
 
-    def level(self, rule: str, severity: str, problem: Problem) -> str:
+    def level(self, path: str, rule: str, severity: str, problem: Problem) -> str:
         """A problem's severity: its own word counts where the user has not set the rule's."""
-        if problem.severity is None or rule in self.plan.fixed_severity:
+        if problem.severity is None or rule in self._chosen(path)[1]:
             return severity
         return problem.severity
 
     def rules_for(self, path: str, facts: int) -> list[tuple[Loaded, str]]:
         """The row rules that can find something in a row with these facts, and their severity."""
-        chosen = self.severities(path)
+        chosen = self._chosen(path)[0]
         key = (id(chosen), facts)
         if key not in self._by_facts:
             rules = []
@@ -413,7 +425,7 @@ class Checker:
             for problem in loaded.check(row):
                 if problem.raises:
                     row.memo["raises"] = True
-                level = self.level(rule.name, severity, problem)
+                level = self.level(row.path, rule.name, severity, problem)
                 if level == "off":
                     continue
                 if level != "info":
@@ -516,18 +528,28 @@ LAST: Final = {"invalid-shape": 1, "trainer-raises": 2}
 
 def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
     """Check one chunk of one file."""
-    context = checker.context
+    with timing(checker.watch, REST):
+        stats = _check_chunk(chunk, checker)
+    if checker.watch is not None:
+        stats.times = checker.watch.take()
+    return stats
+
+
+def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
+    context, watch = checker.context, checker.watch
     stats = FileStats(chunk.path)
     stats.blank_lines = chunk.blank_lines
     stats.first_blank = chunk.first_blank
     stats.defects = list(chunk.file_defects)
-    rows = list(prepared_rows(chunk, context))
+    with timing(watch, READ):
+        rows = list(prepared_rows(chunk, checker.layout_context))
     totals = stats.totals
     totals.samples = len(rows)
     readable = [row for row in rows if row.rendered is not None]
     facts = np.fromiter((row.facts for row in readable), np.int64, len(readable))
     if readable:
-        counts = count([row.rendered for row in readable if row.rendered is not None], context)
+        with timing(watch, TOKENIZE):
+            counts = count([row.rendered for row in readable if row.rendered is not None], context)
         stats.add_counts(counts)
         facts |= np.where(counts.supervised == 0, Fact.UNTRAINED, 0)
         facts |= np.where(counts.tokens > counts.kept, Fact.CUT, 0)
@@ -578,7 +600,8 @@ def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
         loaded = [_seen(row) for row in rows if _is_json(row)]
         stats.shapes.add(part_of(chunk, loaded, len(loaded) < len(rows)))
     if said:
-        stats.rows.parts.append(table(said, checker.prompts, checker.near))
+        with timing(watch, HASH):
+            stats.rows.parts.append(table(said, checker.prompts, checker.near))
     keep_first(stats.findings, checker.plan.max_findings)
     return stats
 
@@ -630,10 +653,15 @@ def check_lines(
     """
     checker = Checker(plan, context or open_context(plan))
     report = Report() if report is None else report
-    for chunk in chunks:
-        report.add(check_chunk(chunk, checker), plan.max_findings)
+    watch = checker.watch
+    for chunk in chunks if watch is None else watch.reading(chunks):
+        stats = check_chunk(chunk, checker)
+        with timing(watch, REST):
+            report.add(stats, plan.max_findings)
         if progress is not None:
             progress(len(chunk.lines), sum(map(len, chunk.lines)))
+    if watch is not None:
+        report.times.add(watch.take())
     return report
 
 
@@ -710,11 +738,13 @@ def _encoded(
         return EncodedRow(
             path, prepared.line, index, _NO_IDS, _NO_IDS, None if dropped else error, dropped, []
         )
+    ignores: tuple[str, ...] = ()
     tokens = sequence(prepared.rendered, context)
     if prepared.loaded is not None:
         messages = prepared.loaded
     elif prepared.value is not UNSET:
         messages = prepared.value["messages"]
+        ignores = ignored_names(prepared.value)
     else:
         sample = prepared.loaded_sample or prepared.sample
         assert sample is not None  # a row without a value was decoded typed
@@ -731,6 +761,7 @@ def _encoded(
         None,
         False,
         spans(tokens.owners[:limit], tokens.input_ids, messages, context),
+        ignores,
     )
 
 

@@ -111,6 +111,8 @@ _REPORT_OPTIONS = (
     click.option("--diff", is_flag=True,
                  help="Show what --fix would do and change nothing; exit code 1 if that is anything."),
     click.option("--statistics", is_flag=True, help="Count findings by rule."),
+    click.option("--profile-rules", is_flag=True, default=None,
+                 help="After the report, on standard error: the time that each rule took."),
     click.option("--quiet", "-q", is_flag=True, help="Print findings only."),
     click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto",
                  help="[default: auto]"),
@@ -161,6 +163,8 @@ def check(
     if unsafe_fixes and not (fix or diff):
         raise Failure("--unsafe-fixes goes with --fix or --diff")
     plan, context = make_plan(flags, paths)
+    if diff and plan.profile_rules:
+        raise Failure("--profile-rules goes without --diff, which checks nothing")
     if plan.add_ignores and (fix or diff or plan.write_baseline):
         raise Failure("--add-ignores goes without --fix, --diff and --write-baseline")
     if diff:
@@ -177,8 +181,12 @@ def check(
     from glmlint.finish import finish
 
     result = finish(report, plan, context)
+    if fixes is not None:
+        result.fixed = dict(fixes.fixed)
     if plan.add_ignores:
-        raise SystemExit(_add_ignores(result))
+        code = _add_ignores(result)
+        _profile(result, color)
+        raise SystemExit(code)
     if plan.write_baseline:
         _write_baseline(result)
     targets = [outputs[index] if index < len(outputs) else "-" for index in range(len(formats))]
@@ -209,7 +217,18 @@ def check(
         click.echo(sentence(fixes, plan.lang), err=True)
     if report.interrupted:
         click.echo("glmlint: interrupted; this is what was found so far", err=True)
+    _profile(result, color)
     raise SystemExit(result.exit_code)
+
+
+def _profile(result: Result, color: str) -> None:
+    """Print where the time went, if that was measured."""
+    if result.times is None:
+        return
+    from glmlint.output import colored, width
+    from glmlint.reporters.rule_times import write_rule_times
+
+    write_rule_times(result, sys.stderr, width(), colored(color, sys.stderr.isatty()))
 
 
 def _write_baseline(result: Result) -> None:

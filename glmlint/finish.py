@@ -12,7 +12,8 @@ from glmlint.plan import Plan
 from glmlint.recipes.base import Context
 from glmlint.report import FileStats, Report, Totals, keep_first
 from glmlint.rules.base import Placed, Problem
-from glmlint.suppress import UNUSED, Matching, file_identity, once_fingerprint
+from glmlint.suppress import UNUSED, Matching, file_identity, once_fingerprint, placed_fingerprint
+from glmlint.times import REST, Times, timing
 
 
 class FileResult(Struct):
@@ -41,16 +42,30 @@ class Result(Struct):
     """Findings that are not among these: silenced by their row, or old ones."""
     baseline: dict[str, Counter[str]] = field(default_factory=dict)
     """What a new baseline holds, with `write_baseline`: rule -> fingerprint -> count."""
+    fixed: dict[str, int] | None = None
+    """With `--fix`: repaired problems by rule."""
+    times: Times | None = None
+    """Where the time went, with `plan.profile_rules`."""
 
 
 def finish(report: Report, plan: Plan, context: Context) -> Result:
     """Run the rules about whole files, and bring everything into its order."""
+    checker = Checker(plan, context)
+    with timing(checker.watch, REST):
+        result = _finished(report, checker)
+    if checker.watch is not None:
+        result.times = report.times
+        result.times.add(checker.watch.take())
+    return result
+
+
+def _finished(report: Report, checker: Checker) -> Result:
+    plan, context = checker.plan, checker.context
     files: list[FileResult] = []
     findings: list[Finding] = []
     rule_counts: Counter[str] = Counter()
     severity_counts: Counter[str] = Counter()
     matching = Matching(plan)
-    checker = Checker(plan, context)
     placed, ignored = _placed(report, checker, matching)
     for stats in report.files.values():
         ignored += stats.ignored
@@ -151,7 +166,7 @@ def _placed(report: Report, checker: Checker, matching: Matching) -> tuple[dict[
         for placed in check_run(report, plan):
             level = checker.severities(placed.path).get(name, "off")
             if level != "off":
-                level = checker.level(name, level, placed.problem)
+                level = checker.level(placed.path, name, level, placed.problem)
             if level == "off":
                 continue
             answers = report.files[placed.path].ignores.get(placed.line or 0, ())
@@ -161,8 +176,7 @@ def _placed(report: Report, checker: Checker, matching: Matching) -> tuple[dict[
             finding = _placed_finding(plan, name, level, placed)
             if placed.partner is not None:
                 matching.also(name, fingerprint(name, finding.pointer, placed.partner))
-            member = None if placed.group is None else placed.content
-            if matching.holds(name, finding.fingerprint, member):
+            if matching.holds_placed(name, placed):
                 continue
             if plan.add_ignores and placed.line is not None and name != UNUSED:
                 wanted = report.files[placed.path].wanted
@@ -191,9 +205,7 @@ def _placed_finding(plan: Plan, rule: str, severity: str, placed: Placed) -> Fin
         message=problem.text.say(plan.lang, **problem.values),
         help=problem.help.say(plan.lang, **problem.values),
         fixable=bool(problem.edits),
-        fingerprint=fingerprint(
-            rule, pointer, placed.content if placed.group is None else placed.group
-        ),
+        fingerprint=placed_fingerprint(rule, placed),
     )
 
 
@@ -204,7 +216,7 @@ def _file_findings(stats: FileStats, checker: Checker) -> list[Finding]:
         if loaded.check_file is not None:
             name = loaded.rule.name
             for problem in loaded.check_file(stats, plan):
-                level = checker.level(name, severity, problem)
+                level = checker.level(stats.path, name, severity, problem)
                 found.append(_file_finding(stats, plan, name, level, problem))
     return found
 

@@ -42,8 +42,8 @@ def recognise(value: object) -> str | None:
     """The format of a row, or None for a row of no known one. Pure; costs a look at each turn.
 
     "glm": `messages` of role and content, which the GLM recipes read; whatever else is wrong with
-    them is for the rules. "openai": messages that carry `tool_calls`, tool results, content parts
-    or the row's own `tools`. "messages-list": a row that is the list itself. "sharegpt": turns of
+    them, `tools` at the top of the row too, is for the rules. "openai": messages that carry
+    `tool_calls`, tool results or content parts, or stand beside `functions`. "messages-list": a row that is the list itself. "sharegpt": turns of
     from and value, or with ShareGPT's role names. "chatglm3": `conversations` of role and content,
     or ssbuild's `paragraph`. "xtuner": turns of input and output. "alpaca", "prompt-response":
     flat rows. "preference": two answers to choose from. "prompt-only": nothing is answered.
@@ -83,7 +83,8 @@ def _of_turns(key: str, turns: list[Any], row: dict[str, Any]) -> str | None:
         return "openai"
     if key == "messages":
         glm = any("metadata" in t or "tools" in t or t.get("role") == "observation" for t in turns)
-        return "openai" if not glm and (row.get("tools") or row.get("functions")) else "glm"
+        # `tools` at the top alone are GLM messages with tools in the wrong place.
+        return "openai" if not glm and row.get("functions") else "glm"
     return "chatglm3" if all(turn.get("role") in _PLAIN_ROLES for turn in turns) else "sharegpt"
 
 

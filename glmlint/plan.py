@@ -32,6 +32,18 @@ def version(text: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
+class FileRules:
+    """The rules of the files that a pattern means."""
+
+    files: str
+    """A glob, relative to `Plan.per_file_root`."""
+    rules: dict[str, str]
+    """Name -> severity."""
+    fixed_severity: frozenset[str] = frozenset()
+    """As in `Plan`."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that decides what a run prints, apart from the data. Picklable."""
 
@@ -52,8 +64,8 @@ class Plan:
     """The selected rules: name -> severity."""
     fixed_severity: frozenset[str] = frozenset()
     """Rules whose severity the user set: a rule may not soften or sharpen these."""
-    per_file: tuple[tuple[str, dict[str, str]], ...] = ()
-    """(glob, rules) pairs: the rules that hold for matching files instead of `rules`."""
+    per_file: tuple[FileRules, ...] = ()
+    """What holds for some files instead of `rules`; of several that fit, the last."""
     per_file_root: str = "."
     """The folder of the settings file: globs are relative to it."""
     fail_on: str = "error"
@@ -71,6 +83,8 @@ class Plan:
     """Every finding is an old one from now on."""
     add_ignores: bool = False
     """Remember which row has findings of which rules."""
+    profile_rules: bool = False
+    """Measure where the time goes."""
     lang: str = "en"
     max_findings: int = 20_000
     """How many findings a report keeps (the first ones); counts are always whole."""

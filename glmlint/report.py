@@ -16,6 +16,7 @@ from glmlint.loaded import Parts
 from glmlint.mask import Counts, Int, sum_at
 from glmlint.recipes.base import Text
 from glmlint.suppress import Held, Ignores
+from glmlint.times import Times
 
 COUNTS = (
     "samples",
@@ -133,6 +134,8 @@ class FileStats(Struct):
     """Findings of rows whose fingerprints are in the baseline."""
     wanted: dict[tuple[int, bytes], set[str]] = field(default_factory=dict)
     """(line, what stands for the row) -> rules that it may ignore; b"" where only the line is known."""
+    times: Times | None = None
+    """Where the time went, until the part is added to a report."""
 
     def add_counts(self, counts: Counts) -> None:
         """Add the token counts of a chunk of readable rows."""
@@ -215,6 +218,8 @@ class Report(Struct):
     """Bytes of the hashes that are kept, in all files."""
     level: int = 0
     """One conversation in 2**level is remembered."""
+    times: Times = field(default_factory=Times)
+    """Where the time went, with `plan.profile_rules`."""
 
     def file(self, path: str) -> FileStats:
         """The part of that file, made when it is new."""
@@ -231,6 +236,8 @@ class Report(Struct):
         stats.rows.thin(self.level)
         self.remembered += stats.rows.size
         self.file(stats.path).merge(stats, max_findings)
+        if stats.times is not None:
+            self.times.add(stats.times)
         while self.remembered > duplicates.LIMIT:
             self._thin(self.level + 1)
 
@@ -247,6 +254,7 @@ class Report(Struct):
         for stats in other.files.values():
             self.add(stats, max_findings)
         self.problems += other.problems
+        self.times.add(other.times)
         self.interrupted |= other.interrupted
 
 

@@ -46,6 +46,15 @@ class Row:
     """Tokens of the whole row, scored or not."""
 
 
+RowId = tuple[str, int, bytes]
+"""Path, line and `Row.key`: several rows may stand on a line."""
+
+
+def row_id(row: Row) -> RowId:
+    """What a row goes by in its run."""
+    return row.path, row.line, row.key
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RowScore:
     """What one model says of one row. All arrays are on the host."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from glmlint.output import language
-from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, Plan, version
+from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, FileRules, Plan, version
 from glmlint.recipes.base import all_recipes
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
 from glmlint.schema import validator
@@ -70,7 +70,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         rules=rules,
         fixed_severity=frozenset(fixed),
         per_file=tuple(
-            (block["files"], _select({**settings, **block, **given}, family)[0])
+            _file_rules(block["files"], {**settings, **block, **given}, family)
             for block in settings.get("per-file", ())
         ),
         per_file_root=str(folder),
@@ -78,6 +78,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         baseline_file=baseline_file,
         write_baseline=write_baseline,
         add_ignores=bool(settings.get("add-ignores")),
+        profile_rules=bool(settings.get("profile-rules")),
         fail_on=settings.get("fail-on", Plan.fail_on),
         max_lost_share=settings.get("max-lost-share", Plan.max_lost_share),
         max_truncated_samples=settings.get("max-truncated-samples"),
@@ -232,6 +233,11 @@ def _select(settings: Mapping[str, Any], family: str | None) -> tuple[dict[str, 
     return {name: level for name, level in rules.items() if level != "off" and name in ours}, set(
         severity
     )
+
+
+def _file_rules(files: str, settings: Mapping[str, Any], family: str | None) -> FileRules:
+    rules, fixed = _select(settings, family)
+    return FileRules(files, rules, frozenset(fixed))
 
 
 def _of(family: str) -> set[str]:

@@ -18,10 +18,10 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from glmlint.finding import Finding, fingerprint, row_identity
+from glmlint.finding import Finding, fingerprint, json_pointer, row_identity
 from glmlint.output import opened
 from glmlint.plan import Plan
-from glmlint.rules.base import FAMILIES, all_rules
+from glmlint.rules.base import FAMILIES, Placed, all_rules
 from glmlint.span import byte_range
 
 KEY: Final = "glmlint"
@@ -53,6 +53,18 @@ class Ignores(Struct):
         found = [name for name in self.names if rule in _covered(name)]
         self.used.update(found)
         return bool(found)
+
+
+def ignored_names(value: Any) -> tuple[str, ...]:
+    """The rules, families or ALL that a decoded row wants to be left alone with; () without any."""
+    if not isinstance(value, dict) or KEY not in value:
+        return ()
+    return tuple(read_ignores(value, b"", ()).names)
+
+
+def covers(names: Iterable[str], rule: str) -> bool:
+    """Whether one of the names stands for the rule."""
+    return any(rule in _covered(name) for name in names)
 
 
 class Held(Struct):
@@ -157,6 +169,16 @@ def once_fingerprint(rule: str, key: str, path: str) -> str:
     return fingerprint(rule, None, content)
 
 
+def placed_fingerprint(rule: str, placed: Placed) -> str:
+    """Identity of what is known only when all rows are."""
+    pointer = placed.problem.pointer
+    return fingerprint(
+        rule,
+        None if pointer is None else json_pointer(pointer),
+        placed.content if placed.group is None else placed.group,
+    )
+
+
 # --- baseline ------------------------------------------------------------------------------------
 
 
@@ -241,6 +263,11 @@ class Matching:
             held = self._take(rule, fingerprint)
         self.number += held
         return held
+
+    def holds_placed(self, rule: str, placed: Placed) -> bool:
+        """Whether a finding that compares rows is an old one."""
+        member = None if placed.group is None else placed.content
+        return self.holds(rule, placed_fingerprint(rule, placed), member)
 
     def _take(self, rule: str, fingerprint: str) -> bool:
         if self.writing:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -161,6 +163,30 @@ def test_per_file_rules(tmp_path: Path) -> None:
     found = report(str(tmp_path))
     cut = [f for f in found["findings"] if f["rule"] == "over-truncated"]
     assert [Path(f["path"]).name for f in cut] == ["train.jsonl"]
+
+
+def test_a_severity_that_is_set_for_some_files_holds_there_only(tmp_path: Path) -> None:
+    (tmp_path / "glmlint.toml").write_text(
+        '[[per-file]]\nfiles = "old*"\nseverity = { null-content = "error" }\n'
+        '[[per-file]]\nfiles = "odd*"\nseverity = { null-content = "info" }\n'
+    )
+    empty = {"messages": [{"role": "system", "content": None}, *GOOD["messages"]]}
+    raises = {"messages": [{"role": "user", "content": None}, GOOD["messages"][1]]}
+    for name in ("new.jsonl", "old.jsonl", "odd.jsonl"):
+        write(tmp_path / name, empty, raises)
+
+    def levels(*flags: str) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for finding in report(str(tmp_path), "--select", "null-content", *flags)["findings"]:
+            found.setdefault(Path(finding["path"]).name, []).append(finding["severity"])
+        return found
+
+    by_recipe = levels("--recipe", "glm4")
+    own = by_recipe["new.jsonl"]
+    assert "warning" in own  # what the rule itself says of a message that only vanishes
+    assert by_recipe == {"new.jsonl": own, "old.jsonl": ["error"] * 2, "odd.jsonl": ["info"] * 2}
+    flag = levels("--severity", "null-content=warning")
+    assert {level for found in flag.values() for level in found} == {"warning"}
 
 
 def test_encode_prints_one_object_a_sample(tmp_path: Path) -> None:
@@ -326,3 +352,76 @@ def test_an_ignored_score_rule_is_not_called_unused_by_check(tmp_path: Path) -> 
     assert "unused-ignore" not in report(file, "--select", "ALL")["finding_counts"]
     unused = write(tmp_path / "b.jsonl", GOOD | {"glmlint": {"ignore": ["null-content"]}})
     assert report(unused, "--select", "ALL")["finding_counts"]["unused-ignore"] == 1
+
+
+TOOLS_OF_ROW = [
+    {"type": "function", "function": {"name": "f", "description": "d", "parameters": {}}}
+]
+ASKED = {"role": "user", "content": "你好"}
+SAID = {"role": "assistant", "content": "你好！"}
+FOREIGN = {
+    "sharegpt": {"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]},
+    "alpaca": {"instruction": "翻译", "input": "你好", "output": "Hello"},
+    "chatglm3": {"conversations": [ASKED, SAID]},
+    "xtuner": {"conversation": [{"system": "s", "input": "a", "output": "b"}]},
+    "prompt-response": {"prompt": "你好", "response": "你好！"},
+    "preference": {"prompt": "a", "chosen": "b", "rejected": "c"},
+    "preference of messages": {"chosen": [ASKED, SAID], "rejected": [ASKED, SAID]},
+    "messages-list": [ASKED, SAID],
+    "messages-list of turns": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}],
+    "openai": {"messages": [{"role": "developer", "content": "s"}, ASKED, SAID]},
+    "openai tools": {
+        "messages": [
+            ASKED,
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}],
+            },
+            {"role": "tool", "tool_call_id": "1", "content": "22"},
+            SAID,
+        ],
+        "tools": TOOLS_OF_ROW,
+    },
+    "prompt-only": {"prompt": "你好"},
+    "text": {"text": "你好"},
+}
+NAMES = ("data.jsonl", "my data's 数据.jsonl", "-x.jsonl")
+
+
+def run_printed(help_: str, folder: Path) -> list[dict[str, Any]] | None:
+    """The rows that the command of a help prints; None where it has none."""
+    command = re.search(r"glmlint convert .*", help_)
+    if command is None:
+        return None
+    program = f"{shlex.quote(sys.executable)} -m glmlint"
+    done = subprocess.run(
+        command[0].replace("glmlint", program, 1),
+        shell=True, cwd=folder, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("form", FOREIGN)
+def test_the_command_that_other_format_prints_works(form: str, lang: str, tmp_path: Path) -> None:
+    name = NAMES[list(FOREIGN).index(form) % len(NAMES)]
+    write(tmp_path / name, FOREIGN[form], FOREIGN[form])
+    options = ("--select", "other-format", "--lang", lang, "--format", "json")
+    done = glmlint("check", *options, "--", name, cwd=tmp_path)
+    (finding,) = json.loads(done.stdout)["findings"]
+    rows = run_printed(finding["help"], tmp_path)
+    assert (rows is None) == (form in ("prompt-only", "text"))
+    if rows is not None:
+        assert len(rows) == 2
+        write(tmp_path / "after.jsonl", *rows)
+        assert report("after.jsonl", "--ignore", "dataset", cwd=tmp_path)["exit_code"] == 0
+
+
+def test_the_command_works_where_a_file_mixes_formats(tmp_path: Path) -> None:
+    mixed = [row for form, row in FOREIGN.items() if form.split()[0] in ("sharegpt", "alpaca")]
+    file = write(tmp_path / "a.jsonl", *mixed, GOOD)
+    found = report(file, "--select", "other-format", "--lang", "en")["findings"]
+    assert len(found) == 2
+    assert {len(run_printed(f["help"], tmp_path) or ()) for f in found} == {3}

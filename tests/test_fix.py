@@ -30,7 +30,9 @@ from glmlint.fix.files import Fixes, commit, drafted
 from glmlint.fix.run import diff_files, sentence
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
+from glmlint.report import Report
 from glmlint.rules.base import Edit, Example, all_rules
+from glmlint.schema import validator
 from glmlint.source import InputFile, read_chunks
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
@@ -491,9 +493,93 @@ def test_a_second_run_has_nothing_left_to_fix(
     first = fix(file, unsafe=unsafe, recipe=recipe, max_length=budget)
     once = file.read_bytes()
     assert bool(first.drafts) == (once != data)
+    assert not first.dropped or any(chunk.lines for chunk in read_chunks(InputFile(str(file))))
     assert not any("undo each other" in note for _, note in first.notes)
     assert fix(file, unsafe=unsafe, recipe=recipe, max_length=budget).drafts == []
     assert file.read_bytes() == once
+
+
+def baseline_of(*files: Path, recipe: str = "glm4", **more: Any) -> dict[str, int]:
+    """Fingerprint -> count of everything that `check` finds."""
+    context = context_of(recipe, write_baseline=True, **more)
+    report = Report()
+    for file in files:
+        report = check_lines(read_chunks(InputFile(str(file))), context.plan, context, None, report)
+    found = finish(report, context.plan, context).baseline.values()
+    return {identity: number for counts in found for identity, number in counts.items()}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@settings(max_examples=60)
+@given(lines=lines_of, form=st.sampled_from(FORMS), budget=st.sampled_from([1025, 24]))
+def test_what_the_baseline_holds_keeps_its_bytes(
+    tmp_path_factory: pytest.TempPathFactory,
+    recipe: str, lines: list[bytes], form: Any, budget: int,
+) -> None:  # fmt: skip
+    name, data = form(lines)
+    file = tmp_path_factory.getbasetemp() / f"old-{recipe}-{name}"
+    file.write_bytes(data)
+    old = baseline_of(file, recipe=recipe, max_length=budget)
+    done = fix(file, unsafe=True, recipe=recipe, max_length=budget, baseline=old)
+    assert done.drafts == [] and file.read_bytes() == data
+
+
+def test_beside_old_findings_new_ones_are_repaired(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    spaced = ALIAS.replace("你好！", " 你好！ ")
+    file.write_text(f"\ufeff{ALIAS}\n", encoding="utf-8")
+    rules = {name: ALL[name] for name in ("unknown-role", "byte-order-mark", "blank-line")}
+    old = baseline_of(file, rules=rules)
+    assert len(old) == 2
+    # The same row once more is one finding more than the baseline holds; the file is read twice.
+    file.write_text(f"\ufeff{ALIAS}\n\n{ALIAS}\n{spaced}\n", encoding="utf-8")
+    done = fix(file, rules=rules, baseline=old)
+    assert dict(done.fixed) == {"unknown-role": 2, "blank-line": 1}
+    after = f"\ufeff{ALIAS}\n{GOOD}\n{spaced.replace('human', 'user')}\n"
+    assert file.read_text(encoding="utf-8") == after
+    assert fix(file, rules=rules, baseline=old).drafts == []
+
+
+def test_a_row_that_is_repaired_is_repaired_as_a_whole(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text(ALIAS.replace("你好！", " 你好！ "), encoding="utf-8")
+    old = baseline_of(file, rules={"unknown-role": "error"})
+    both = {"unknown-role": "error", "edge-whitespace": "warning"}
+    assert fix(file, unsafe=True, rules=both, baseline=old).fixed.total() == 2
+    assert file.read_text(encoding="utf-8") == GOOD
+
+
+def test_old_duplicates_stay_and_new_ones_go(tmp_path: Path) -> None:
+    file, rules = tmp_path / "a.jsonl", {"exact-duplicate": "warning"}
+    other = chat(("user", "x"), ("assistant", "y"))
+    file.write_text(f"{GOOD}\n{GOOD}\n{other}\n", encoding="utf-8")
+    old = baseline_of(file, rules=rules)
+    with file.open("a", encoding="utf-8") as more:
+        more.write(f"{other}\n{GOOD}\n")
+    assert fix(file, unsafe=True, rules=rules, baseline=old).dropped == 2
+    assert file.read_text(encoding="utf-8") == f"{GOOD}\n{GOOD}\n{other}\n"
+
+
+def test_a_row_with_an_ignore_key_is_known_to_the_baseline(tmp_path: Path) -> None:
+    file, rules = tmp_path / "a.jsonl", {"unknown-role": "error"}
+    row = json.dumps(json.loads(ALIAS) | {"glmlint": {"ignore": ["mask"]}})
+    file.write_text(row, encoding="utf-8")
+    assert fix(file, rules=rules, baseline=baseline_of(file, rules=rules)).drafts == []
+
+
+def test_the_old_ones_are_repaired_where_a_new_baseline_is_written(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(f"{ALIAS}\n", encoding="utf-8")
+    flags = ("check", "a.jsonl", "--select", "unknown-role", "--baseline", "b.json")
+    assert glmlint(*flags, "--write-baseline", cwd=tmp_path).returncode == 0
+    left = glmlint(*flags, "--fix", "--format", "json", cwd=tmp_path)
+    report = json.loads(left.stdout)
+    validator("report").validate(report)
+    assert (report["fixed"], report["suppressed"]["baseline"], left.returncode) == ({}, 1, 0)
+    assert glmlint(*flags, "--diff", cwd=tmp_path).returncode == 0
+    asked = glmlint(*flags, "--fix", "--write-baseline", "--format", "json", cwd=tmp_path)
+    report = json.loads(asked.stdout)
+    assert (report["fixed"], report["suppressed"]["baseline"]) == ({"unknown-role": 1}, 0)
+    assert "fixed" not in json.loads(glmlint(*flags, "--format", "json", cwd=tmp_path).stdout)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -533,6 +619,32 @@ def test_of_equal_rows_the_first_is_kept_in_all_files(tmp_path: Path) -> None:
     assert fix(a, b, unsafe=True, rules={"exact-duplicate": "warning"}).dropped == 3
     assert a.read_text(encoding="utf-8") == f"{GOOD}\n{other}\n"
     assert len(json.loads(b.read_text(encoding="utf-8"))) == 1
+
+
+def test_of_a_file_and_its_copies_none_ends_empty(tmp_path: Path) -> None:
+    data = f"{GOOD}\n{GOOD}\n{chat(('user', 'x'), ('assistant', 'y'))}\n".encode()
+    files = [tmp_path / name for name in ("a.jsonl", "b.jsonl", "c.json")]
+    for file in files[:2]:
+        file.write_bytes(data)
+    files[2].write_bytes(b"[" + data.strip().replace(b"\n", b",") + b"]")
+    before = files[2].read_bytes()
+    os.link(files[1], tmp_path / "d.jsonl")
+    rules = {"exact-duplicate": "warning"}
+    done = fix(*files, tmp_path / "d.jsonl", unsafe=True, rules=rules)
+    assert done.dropped == 1 and len(files[0].read_bytes().splitlines()) == 2
+    assert [file.read_bytes() for file in files[1:]] == [data, before]
+    told = {Path(path).name for path, note in done.notes if note.startswith("no row is dropped")}
+    assert told == {"b.jsonl", "c.json", "d.jsonl"}
+
+
+def test_a_file_of_rows_that_are_all_to_go_keeps_them(tmp_path: Path) -> None:
+    long = chat(("user", "word " * 200), ("assistant", "never read"))
+    data = f"{long}\n{long.replace('user', 'human')}\n".encode()
+    rules = {"answer-fully-truncated": "error", "unknown-role": "error"}
+    after = fixed(tmp_path, data, unsafe=True, rules=rules, max_length=64)
+    assert after == f"{long}\n{long}\n".encode()  # what can be put right still is
+    mixed = f"{long}\n{GOOD}\n".encode()
+    assert fixed(tmp_path, mixed, unsafe=True, rules=rules, max_length=64) == f"{GOOD}\n".encode()
 
 
 def test_a_row_of_many_problems_costs_time_in_line_with_its_size(tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ import glmlint
 PACKAGE = Path(glmlint.__file__).parent
 
 LAYERS = (
-    {"finding", "plan", "sample", "output"},
+    {"finding", "plan", "sample", "output", "temporary"},
     {"encoding", "layout", "scan", "source", "schema", "formats", "loader",
      "template", "tokenizer", "span", "secrets"},
     {"recipes", "mask"},
     {"row", "loaded", "calls", "duplicates", "contents", "cut", "teaching", "turns", "arguments", "json_fault",
      "textfacts", "near_duplicates", "scores"},
-    {"rules", "suppress", "report"},
+    {"rules", "suppress", "report", "times"},
     {"check"},
     {"finish", "progress", "fix", "convert", "scoring", "reporters", "runners", "show"},
     {"settings"},

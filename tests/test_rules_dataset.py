@@ -18,7 +18,7 @@ from glmlint.check import check_lines
 from glmlint.duplicates import conversation
 from glmlint.finish import Result, finish
 from glmlint.near_duplicates import installed, signatures, similar_pairs
-from glmlint.plan import Plan
+from glmlint.plan import FileRules, Plan
 from glmlint.recipes.base import Context, open_context
 from glmlint.report import Report
 from glmlint.rules.base import all_rules
@@ -225,7 +225,7 @@ def test_counts_are_whole_where_findings_are_not_kept() -> None:
 
 def test_a_file_may_be_left_out() -> None:
     row = line(asked("q", "a"))
-    plan = replace(PLAN, per_file=(("b*", {}),))
+    plan = replace(PLAN, per_file=(FileRules("b*", {}),))
     found = run({"a.jsonl": [row], "b.jsonl": [row, row]}, plan).findings
     assert found == []
 

@@ -583,6 +583,34 @@ def test_misplaced_tools_join_those_of_the_system_message() -> None:
     assert fixed == talk(system(WEATHER, other), user(), answer())
 
 
+def test_misplaced_tools_that_would_raise_on_the_system_message_stay() -> None:
+    for tools in ([{}], [{"type": "function"}], {"x": 1}, [WEATHER, 5]):
+        (finding,) = check(talk(user(), answer(), tools=tools), **{"tools-placement": "error"})
+        assert not finding.fixable, tools
+
+
+def test_equal_tools_are_moved_once_however_many_there_are() -> None:
+    many = [tool_with(CITY, f"t{number % 300}") for number in range(600)]
+    again = [dict(reversed(tool.items())) for tool in many]
+    fixed = repaired("tools-placement", talk(user(), answer(), tools=[*many, *again]))
+    assert fixed == talk({**system(), "tools": many[:300]}, user(), answer())
+
+
+def test_tools_at_the_top_of_a_row_are_one_finding() -> None:
+    every = {name: loaded.rule.severity for name, loaded in all_rules().items()}
+    noise = ("budget-report", "budget-too-large", "unused-tools")
+    for tools, rule in (
+        ([WEATHER], "tools-placement"),
+        (json.dumps([WEATHER]), "tools-placement"),
+        ([{}], "tools-placement"),
+        ("none", "ignored-key"),
+        (5, "ignored-key"),
+    ):
+        found = check(talk(user(), answer(), tools=tools), **every)
+        assert [f.rule for f in found if f.rule not in noise] == [rule], tools
+    assert check(talk(user(), answer(), tools=[]), **GRAVE) == []
+
+
 def test_calls_of_every_form_become_one_form() -> None:
     good = one_call({"city": "Rome"})
     for text in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -248,3 +249,42 @@ def test_a_finished_run_imports_no_torch(file: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == first.stdout.strip()
+
+
+def test_a_row_silences_a_score_rule_with_its_ignore_key(tmp_path: Path) -> None:
+    """A random model gains nothing from prompts: `ifd-above-one` speaks of about half the rows."""
+    file, draw = tmp_path / "train.jsonl", random.Random(1)
+
+    def letters(count: int) -> str:
+        return "".join(chr(draw.randrange(0x4E00, 0x9FA0)) for _ in range(count))
+
+    rows: list[dict[str, Any]] = [
+        {
+            "messages": [
+                {"role": "user", "content": letters(9)},
+                {"role": "assistant", "content": letters(40)},
+            ]
+        }
+        for _ in range(12)
+    ]
+
+    def told(*flags: str) -> dict[str, Any]:
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        flags = ("--ifd", "--select", "ifd-above-one", "--format", "json", *flags)
+        found: dict[str, Any] = json.loads(invoke(file, "--fail-on", "warning", *flags).stdout)
+        return found
+
+    before = told()
+    lines = [finding["line"] for finding in before["findings"]]
+    assert len(lines) >= 2 and before["exit_code"] == 1 and before["suppressed"] == {"row": 0}
+    rows[lines[0] - 1]["glmlint"] = {"ignore": ["ifd-above-one"]}
+    one = told()
+    assert [finding["line"] for finding in one["findings"]] == lines[1:]
+    assert one["suppressed"] == {"row": 1} and one["totals"] == before["totals"]
+    for line, name in zip(lines[1:], ["score", "ALL"] * len(lines), strict=False):
+        rows[line - 1]["glmlint"] = {"ignore": [name, "null-content"]}
+    none = told()
+    assert (none["findings"], none["exit_code"]) == ([], 0)
+    assert none["suppressed"] == {"row": len(lines)}
+    text = invoke(file, "--ifd", "--select", "ifd-above-one", "--lang", "zh").stdout
+    assert f"{len(lines)} 个由样本自身忽略" in text

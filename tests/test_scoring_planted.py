@@ -57,7 +57,7 @@ def encoded(line: int, pair: Pair) -> SimpleNamespace:
     ]
     return SimpleNamespace(
         path="planted.jsonl", line=line, index=line - 1, input_ids=ids, labels=labels,
-        error=None, dropped=False, spans=spans,
+        error=None, dropped=False, spans=spans, ignores=(),
     )  # fmt: skip
 
 

@@ -61,6 +61,7 @@ def encoded(line: int, turns: list[tuple[str, list[int]]], **more: Any) -> Simpl
     labels.append(END)
     return SimpleNamespace(
         path="train.jsonl", line=line, index=line - 1, error=None, dropped=False, spans=spans,
+        ignores=(),
         input_ids=np.array(ids, np.int32), labels=np.array(labels, np.int32), **more,
     )  # fmt: skip
 

@@ -67,7 +67,7 @@ def usual_rows(count: int = 200, seed: int = 0, low: int = 12, high: int = 80) -
 
 def found_in(rows: list[Judged], **chosen: Any) -> list[Finding]:
     file = FileScores(path="f.jsonl", rows=rows, text=lambda token: f"<{token}>")
-    return findings.find([file], **chosen)
+    return findings.find([file], **chosen)[0]
 
 
 def rules(rows: list[Judged]) -> dict[str, list[int | None]]:
@@ -238,7 +238,7 @@ def test_rows_without_a_usable_loss() -> None:
     file.not_scored.append(row.row)
     file.not_finite.append((broken.row, broken.score))
     file.strange_ids.append((row.row, 7))
-    found = findings.find([file])
+    found, _ = findings.find([file])
     assert [(one.rule, one.line, one.pointer) for one in found] == [
         ("loss-not-finite", 2, "/messages/0"),
         ("model-vocabulary-mismatch", 3, None),

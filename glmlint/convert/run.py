@@ -7,7 +7,6 @@ import gzip
 import io
 import os
 import stat
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -22,6 +21,7 @@ from glmlint.formats import recognise
 from glmlint.sample import SHAPE_ERRORS, decode_sample, read
 from glmlint.scan import BLANK
 from glmlint.source import Chunk
+from glmlint.temporary import new_name
 
 KEPT_REFUSALS: Final = 1000
 """How many refused rows are remembered one by one; all are counted."""
@@ -201,7 +201,7 @@ def write_atomically(path: Path, pieces: Iterable[bytes], wanted: Callable[[], b
         with path.open("wb") as stream:
             _write(stream, path, pieces)
         return True
-    beside = path.with_name(f".glmlint-{uuid.uuid4().hex}.tmp")
+    beside = new_name(path.parent)
     try:  # around the opening too: Ctrl-C may come as soon as the file is there
         # Not through `tempfile`: a new file is to have the mode that the user's umask gives.
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)

@@ -10,13 +10,12 @@ import dataclasses
 import os
 import stat
 import tempfile
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from glmlint.check import Checker, check_lines
 from glmlint.fix.rows import Repair, repair_of
@@ -38,6 +37,8 @@ from glmlint.recipes.base import Context, Text
 from glmlint.report import Report
 from glmlint.rules.base import all_rules
 from glmlint.source import Chunk, InputFile, SourceError, read_chunks
+from glmlint.suppress import Matching
+from glmlint.temporary import new_name
 
 MAX_PASSES: Final = 5
 """How often a file is read again after its form has changed."""
@@ -76,6 +77,11 @@ LEFT: Final = Text(
     "left as they were, since their edits undo each other: rows {rows}",
     "修改互相抵消，以下各条保持原样：{rows}",
 )
+EMPTIED: Final = Text(
+    "no row is dropped: all of them would be, and no repair leaves a file empty; "
+    "if it is a copy of another file, delete it yourself",
+    "没有删除任何行：否则所有行都会被删除，而修复不会清空文件；如果它是另一个文件的副本，请自行删除",
+)
 
 
 class Unfixable(Exception):
@@ -105,6 +111,10 @@ class Draft(Struct):
     done: Pass = field(default_factory=Pass)
     notes: dict[str, tuple[Text, dict[str, object]]] = field(default_factory=dict)
     """What is to be said of it, once each."""
+    keeps_rows: bool = False
+    """No row goes: all would have gone."""
+    old: Counter[str] = field(default_factory=Counter)
+    """Old findings that the last pass over it left alone."""
 
 
 class Fixes(Struct):
@@ -232,6 +242,10 @@ def _advance(
     progress: Callable[[int, int], None] | None = None,
 ) -> bool:
     """One pass. Returns whether another one may find more."""
+    if drops is None:
+        draft.old = repair.old.restart(draft.old)
+        if draft.keeps_rows:
+            repair = structs.replace(repair, drops=False)
     try:
         with (draft.temporary or draft.real).open("rb") as handle:
             form = form_of(handle, draft.path)
@@ -264,6 +278,11 @@ def _advance(
                 raise
     except OSError as error:
         raise Unfixable(WRITING, fails=True, reason=error.strerror or str(error)) from None
+    if done.dropped and not done.kept:
+        _remove(made)
+        draft.notes["emptied"] = (EMPTIED, {})
+        draft.keeps_rows = True
+        return True
     draft.done.left = done.left
     if not made:
         return False
@@ -302,7 +321,7 @@ def new_file(draft: Draft, beside: bool) -> Path:
     if beside and not (draft.before.st_mode & 0o222 and os.access(draft.real, os.W_OK)):
         raise Unfixable(READ_ONLY, fails=True)
     folder = draft.real.parent if beside else Path(tempfile.gettempdir())
-    path = folder / f".glmlint-{uuid.uuid4().hex}.tmp"
+    path = new_name(folder)
     draft.made.append(path)
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -388,6 +407,8 @@ def _drop_repeated(
         dropped = 0
         for path, by_row in found.items():
             draft = drafts[path]
+            if draft.keeps_rows:
+                continue
             before = draft.done.dropped
             try:
                 _advance(draft, repair, beside, set(by_row))
@@ -410,12 +431,15 @@ def _repeated(
     across: list[str],
 ) -> dict[str, dict[int, str]]:
     """File -> number of a row that is to go -> the rule that says so."""
+
+    def only(rules: dict[str, str]) -> dict[str, str]:
+        return {name: level for name, level in rules.items() if name in across}
+
     chosen = dataclasses.replace(
         plan,
-        rules={name: level for name, level in plan.rules.items() if name in across},
+        rules=only(plan.rules),
         per_file=tuple(
-            (pattern, {name: level for name, level in rules.items() if name in across})
-            for pattern, rules in plan.per_file
+            dataclasses.replace(block, rules=only(block.rules)) for block in plan.per_file
         ),
     )
     checker = Checker(chosen, context)
@@ -429,6 +453,7 @@ def _repeated(
             for chunk in _numbered(path, drafts.get(path)):
                 report.merge(check_lines([chunk], chosen, context), chosen.max_findings)
     found: dict[str, dict[int, str]] = {}
+    matching = Matching(plan)
     for name in across:
         check_run = all_rules()[name].check_run
         assert check_run is not None  # chosen so
@@ -437,6 +462,8 @@ def _repeated(
             drops = any(edit.op == "drop-row" for edit in placed.problem.edits)
             answers = report.files[placed.path].ignores.get(placed.line or 0, ())
             if any(ignores.match(name) for ignores in answers):
+                continue
+            if plan.baseline is not None and matching.holds_placed(name, placed):
                 continue
             if level != "off" and drops and placed.line and placed.path in drafts:
                 found.setdefault(placed.path, {}).setdefault(placed.line, name)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct, field
 
 from glmlint.check import Checker, Prepared, prepared_rows
-from glmlint.finding import Defect
+from glmlint.finding import Defect, fingerprint, json_pointer
 from glmlint.fix.edit import apply
 from glmlint.mask import count
 from glmlint.plan import Plan
@@ -18,7 +18,13 @@ from glmlint.recipes.base import Context
 from glmlint.row import Fact, Row
 from glmlint.rules.base import Problem, all_rules
 from glmlint.source import Chunk
-from glmlint.suppress import KEY, read_ignores
+from glmlint.suppress import (
+    KEY,
+    file_identity,
+    once_fingerprint,
+    plain_content,
+    read_ignores,
+)
 
 MAX_ROUNDS: Final = 50
 """How often one row is read again after an edit."""
@@ -27,11 +33,55 @@ MAX_PROBLEMS: Final = 10_000
 """How many problems of one row are repaired: past them the row is left as it was."""
 
 
+class Old:
+    """What the baseline still lets stand; each old finding takes one of its fingerprint away."""
+
+    def __init__(self, baseline: Mapping[str, int] | None) -> None:
+        self.left: Counter[str] = Counter(baseline)
+        self.taken: Counter[str] = Counter()
+
+    def restart(self, taken: Counter[str]) -> Counter[str]:
+        """Give back what an earlier pass over a file took; the answer fills with what this one takes."""
+        self.left.update(taken)
+        self.taken = Counter()
+        return self.taken
+
+    def take(self, found: Counter[str]) -> None:
+        """Findings of a row that stay."""
+        self.left.subtract(found)
+        self.taken.update(found)
+
+    def of_file(self, rule: str, path: str) -> bool:
+        """Whether the baseline holds what the rule says of the file as a whole."""
+        return self.left[fingerprint(rule, None, file_identity(path))] > 0
+
+    def of_rows(self, rule: str, key: str, path: str) -> bool:
+        """Whether it holds what the rule says once a file."""
+        return self.left[once_fingerprint(rule, key, path)] > 0
+
+    def of_row(self, rule: str, problem: Problem, row: Row, found: Counter[str]) -> bool:
+        """Whether it holds a problem of one row, beside those in `found`, which it joins."""
+        if not self.left:
+            return False
+        if problem.once is not None:
+            return self.of_rows(rule, problem.once, row.path)
+        pointer = None if problem.pointer is None else json_pointer(problem.pointer)
+        identity = fingerprint(rule, pointer, row.identity)
+        if self.left[identity] <= found[identity]:
+            return False
+        found[identity] += 1
+        return True
+
+
 class Repair(Struct, frozen=True):
     """What may be repaired, and the rules that say how."""
 
     checker: Checker
     unsafe: bool
+    old: Old
+    """Findings that are left alone."""
+    drops: bool = True
+    """Whether rows may go."""
 
     def allows(self, rule: str) -> bool:
         """Whether the rule's edits may be applied."""
@@ -55,9 +105,11 @@ def repair_of(plan: Plan, context: Context, unsafe: bool) -> Repair:
     fixing = dataclasses.replace(
         plan,
         rules=_fixing(plan.rules),
-        per_file=tuple((pattern, _fixing(rules)) for pattern, rules in plan.per_file),
+        per_file=tuple(
+            dataclasses.replace(block, rules=_fixing(block.rules)) for block in plan.per_file
+        ),
     )
-    return Repair(Checker(fixing, context), unsafe)
+    return Repair(Checker(fixing, context), unsafe, Old(plan.baseline))
 
 
 def _fixing(rules: dict[str, str]) -> dict[str, str]:
@@ -97,12 +149,17 @@ def _row(entry: Prepared, path: str, context: Context) -> Row:
     )  # fmt: skip
 
 
-def problems_of(row: Row, repair: Repair) -> Iterator[tuple[str, list[Problem]]]:
-    """The problems that may be repaired, rule by rule, in the order in which `check` has them."""
+def problems_of(row: Row, repair: Repair, old: Counter[str]) -> Iterator[tuple[str, list[Problem]]]:
+    """The problems that may be repaired, rule by rule, in the order in which `check` has them.
+
+    Args:
+        old: becomes the fingerprints of those that the baseline holds.
+    """
     checker = repair.checker
     rules = checker.rules_for(row.path, row.facts)
     ignores = None
     if rules and isinstance(row.value, dict) and KEY in row.value:
+        row.content = plain_content(row.raw)
         ignores = read_ignores(row.value, row.raw, (loaded.rule.name for loaded, _ in rules))
     for loaded, severity in rules:
         rule = loaded.rule
@@ -112,14 +169,14 @@ def problems_of(row: Row, repair: Repair) -> Iterator[tuple[str, list[Problem]]]
             continue
         fitting = []
         for problem in loaded.check(row):
-            level = severity
-            if problem.severity is not None and rule.name not in checker.plan.fixed_severity:
-                level = problem.severity
+            level = checker.level(row.path, rule.name, severity, problem)
             if level == "off":
                 continue
             if level != "info":
                 row.named.append(problem.pointer or ())
             if ignores is not None and ignores.match(rule.name):
+                continue
+            if repair.old.of_row(rule.name, problem, row, old):
                 continue
             if problem.edits and repair.allows(rule.name):
                 fitting.append(problem)
@@ -133,8 +190,10 @@ def repair_row(row: Row, repair: Repair) -> Repaired:
     fixed: Counter[str] = Counter()
     seen = {raw}
     for _ in range(MAX_ROUNDS):
-        step = _step(row, repair)
+        old: Counter[str] = Counter()
+        step = _step(row, repair, old)
         if step is None:
+            repair.old.take(old)
             return Repaired(row.raw, fixed)
         rule, number, after = step
         fixed[rule] += number
@@ -147,13 +206,13 @@ def repair_row(row: Row, repair: Repair) -> Repaired:
     return Repaired(raw, left=True)
 
 
-def _step(row: Row, repair: Repair) -> tuple[str, int, Row | None] | None:
+def _step(row: Row, repair: Repair, old: Counter[str]) -> tuple[str, int, Row | None] | None:
     """One rule's edits: its name, how many problems, and the row after them (None: it is to go).
 
     Rows are dropped only when nothing else can be done for them.
     """
     drop: tuple[str, int, Row | None] | None = None
-    for rule, problems in problems_of(row, repair):
+    for rule, problems in problems_of(row, repair, old):
         if any(edit.op == "drop-row" for problem in problems for edit in problem.edits):
             drop = drop or (rule, 1, None)
             continue
@@ -168,7 +227,7 @@ def _step(row: Row, repair: Repair) -> tuple[str, int, Row | None] | None:
         after = read_rows(row.path, [raw], row.context)[0]
         if len(after) == 1 and _better(row, after[0]):
             return rule, number, after[0]
-    return drop
+    return drop if repair.drops else None
 
 
 def _decoded(raw: bytes, codec: str | None) -> bytes:

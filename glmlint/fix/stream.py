@@ -79,6 +79,8 @@ class Pass(Struct):
     rows: int = 0
     """Rows that were repaired or dropped."""
     dropped: int = 0
+    kept: int = 0
+    """Rows that are still there, unread ones too."""
     left: list[int] = field(default_factory=list)
     """1-based numbers of rows whose edits undo each other."""
     reshaped: bool = False
@@ -117,11 +119,14 @@ def wanted_rewrites(form: Form, path: str, repair: Repair) -> set[str]:
         loaded = all_rules()[name]
         if severity == "off" or loaded.check_file is None or not repair.allows(name):
             continue
+        if repair.old.of_file(name, path):
+            continue
         for problem in loaded.check_file(stats, repair.checker.plan):
             if any(edit.op == "rewrite" for edit in problem.edits):
                 wanted.add(name)
     # Two objects on a line are a fault of rows, not of the file.
-    if repair.checker.severities(path).get("not-jsonl", "off") != "off":
+    on = repair.checker.severities(path).get("not-jsonl", "off") != "off"
+    if on and not repair.old.of_rows("not-jsonl", "several-on-a-line", path):
         wanted.add("several-on-a-line")
     return wanted
 
@@ -364,6 +369,7 @@ class _Writer:
         else:
             self.output.keep(self._gap(piece))
         if piece.passed:
+            self.done.kept += self.lines or piece.defect is not None
             self.started |= piece.defect is not None
             self.output.keep_range(*piece.passed)
 
@@ -418,6 +424,7 @@ class _Writer:
 
     def _write(self, piece: Piece, rows: list[bytes], same: bool) -> None:
         output = self.output
+        self.done.kept += len(rows)
         if self.reshape:
             for row in rows:
                 output.change(_on_one_line(row) + self.line_end)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from glmlint.finish import Result
 
 NO_FORMATS: Final = frozenset(
-    ("base", "catalogue", "figures", "sample_text", "score_text", "tables", "text_tables", "verdict",
-     "visible", "words")
+    ("base", "catalogue", "figures", "sample_text", "rule_times", "score_text", "tables", "text_tables",
+     "verdict", "visible", "words")
 )  # fmt: skip
 """Files of this folder that the formats share; they are not imported to find the formats."""
 

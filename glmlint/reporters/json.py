@@ -75,6 +75,7 @@ def report_object(result: Result, max_findings: int) -> dict[str, Any]:
             severity: result.severity_counts[severity] for severity in ("error", "warning", "info")
         },
         "suppressed": result.suppressed,
+        **({} if result.fixed is None else {"fixed": dict(sorted(result.fixed.items()))}),
         "problems": [{"path": path, "reason": reason} for path, reason in result.problems],
         "exit_code": result.exit_code,
     }

@@ -181,6 +181,24 @@ WORDS: Final = {
     "budget-line-plain": Text(
         "budgets: {parts} of supervised tokens", "预算与保留的受监督 token：{parts}"
     ),
+    # where the time went
+    "profile": Text("Time by rule", "各规则耗时"),
+    "profile-rows": Text("Rows", "行数"),
+    "profile-all": Text("ms", "毫秒"),
+    "profile-row": Text("µs/row", "微秒/行"),
+    "profile-share": Text("Share", "占比"),
+    "profile-findings": Text("Findings", "问题"),
+    "profile-rules": Text("all rules", "所有规则"),
+    "profile-read": Text("reading and decoding", "读取与解码"),
+    "profile-lay-out": Text("laying out", "排版"),
+    "profile-tokenize": Text("tokenizing", "分词"),
+    "profile-hash": Text("hashes of rows to compare", "计算用于比较的行哈希"),
+    "profile-rest": Text("counting, findings and the rest", "计数、生成问题及其他"),
+    "profile-total": Text("the whole check", "整个检查"),
+    "profile-idle": Text(
+        "{n} that are on were not called: no row had what they look at.",
+        "另有 {n}已启用但未被调用：没有一行含有它们要看的内容。",
+    ),
     "nothing-found": Text("no findings", "没有问题"),
 }  # fmt: skip
 

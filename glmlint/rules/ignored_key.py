@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, Final
 
+from glmlint.calls import Declared, declared
 from glmlint.finding import Pointer
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 from glmlint.rules.ignored_loss_field import LOSS_FIELDS
@@ -120,10 +121,17 @@ def check(row: Row) -> Iterator[Problem]:
         return
     told: set[str] = set()
     for key in row.value:
+        if key == "tools" and any(_is_no_list(entry) for entry in declared(row)):
+            yield rule.problem((key,), once="row tools", key='"tools"', near="", in_en="", in_zh="")
         yield from _told((), key, row.value, told)
     for index, message in row.good_messages:
         for key in message:
             yield from _told(("messages", index), key, message, told)
+
+
+def _is_no_list(entry: Declared) -> bool:
+    """Whether it is the row's own `tools` and no tool is in it: `tools-placement` is silent then."""
+    return entry.message is None and not entry.tools.tools
 
 
 def _told(at: Pointer, key: str, owner: dict[str, Any], told: set[str]) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ Evidence: LLaMA-Factory #2529, #2381; fw-ai/cookbook #394.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -31,17 +32,10 @@ _NAMES: Final = {
 }
 """Format, as `formats.recognise` names it -> how a sentence calls it."""
 
-_FROM: Final = {
-    "messages-list": "openai",
-    "prompt-only": "prompt-response",
-}
-"""Formats that `glmlint convert --from` knows by another name."""
-
 _RESULT_ROLES: Final = ("tool", "function")
 
 _CONVERT: Final = Text(
-    "Run: glmlint convert {path} --from {source} --to glm4",
-    "运行：glmlint convert {path} --from {source} --to glm4",
+    "Run: glmlint convert {path} --to glm4", "运行：glmlint convert {path} --to glm4"
 )
 
 rule = Rule(
@@ -117,6 +111,12 @@ rule = Rule(
 )
 
 _OTHER_HELP: Final = {
+    "preference": Text(
+        "This trainer learns one answer. To take the chosen one, run: "
+        "glmlint convert {path} --take chosen --to glm4",
+        "这个训练脚本只学习一个回答。要取被选中的回答，请运行："
+        "glmlint convert {path} --take chosen --to glm4",
+    ),
     "text": Text(
         "This trainer learns answers to questions; plain text is for pre-training scripts.",
         "这个训练脚本学习的是问答；纯文本请用预训练脚本。",
@@ -151,9 +151,13 @@ def check(row: Row) -> Iterator[Problem]:
         en=en,
         zh=zh,
         exception=row.error.exception if row.error else "",
-        path=row.path,
-        source=_FROM.get(name, name),
+        path=_quoted(row.path),
     )
+
+
+def _quoted(path: str) -> str:
+    """The path as a shell takes it for a file."""
+    return shlex.quote(path if path == "-" or not path.startswith("-") else f"./{path}")
 
 
 def _trains_wrong(row: Row, index: int) -> bool:

@@ -10,6 +10,7 @@ Evidence: fw-ai/cookbook #442; process_message in finetune.py.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from glmlint.calls import Declared, declared, foreign, turns
 from glmlint.finding import place
 from glmlint.formats import ROLE_ALIASES
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.tool_shape import repaired
 from glmlint.teaching import prints_tools
 
 rule = Rule(
@@ -142,7 +144,7 @@ def check(row: Row) -> Iterator[Problem]:
     lists = declared(row)
     if all(_in_place(entry) for entry in lists):
         return
-    if foreign(row) and not _only_tools_are_foreign(row):
+    if foreign(row):
         return
     shown_names = {
         name for entry in lists if entry.role == "system" for name in entry.tools.by_name
@@ -152,7 +154,8 @@ def check(row: Row) -> Iterator[Problem]:
         if _in_place(entry):
             continue
         if entry.message is None:
-            if not entry.tools.by_name.keys() <= shown_names:
+            names = entry.tools.by_name.keys()
+            if not names or not names <= shown_names:
                 yield rule.problem(entry.at, text="row", edits=edits)
                 edits = ()
             continue
@@ -173,17 +176,6 @@ def _in_place(entry: Declared) -> bool:
     return isinstance(entry.role, str) and ROLE_ALIASES.get(entry.role.lower()) == "system"
 
 
-def _only_tools_are_foreign(row: Row) -> bool:
-    """Whether the row is in GLM's form but for `tools` at its top."""
-    return row.foreign == "openai" and not any(
-        message.get("tool_calls")
-        or message.get("function_call")
-        or isinstance(message.get("content"), list)
-        or message.get("role") in ("tool", "function", "developer")
-        for _, message in row.good_messages
-    )
-
-
 def _moved(row: Row, lists: list[Declared]) -> tuple[Edit, ...]:
     """Edits that take every misplaced list away and put its tools on the system message."""
     system = next((turn for turn in turns(row) if turn.role == "system"), None)
@@ -194,11 +186,18 @@ def _moved(row: Row, lists: list[Declared]) -> tuple[Edit, ...]:
             if home.tools.in_string or not isinstance(home.tools.value, list):
                 return ()
             tools += home.tools.value
+    seen = {_identity(tool) for tool in tools}
     edits = []
     for entry in lists:
-        if not _in_place(entry):
-            tools += [tool.value for tool in entry.tools.tools if tool.value not in tools]
-            edits.append(Edit("remove", entry.at))
+        if _in_place(entry):
+            continue
+        for tool in entry.tools.tools:
+            if tool.fault is not None and repaired(tool.value) is None:
+                return ()  # on the system message the trainer would read it, and raise
+            if (identity := _identity(tool.value)) not in seen:
+                seen.add(identity)
+                tools.append(tool.value)
+        edits.append(Edit("remove", entry.at))
     if not all(isinstance(tool, dict) for tool in tools):
         return ()
     if system is not None:
@@ -207,3 +206,7 @@ def _moved(row: Row, lists: list[Declared]) -> tuple[Edit, ...]:
         start = {"role": "system", "content": "", "tools": tools}
         edits.append(Edit("add", ("messages", 0), start))
     return tuple(edits)
+
+
+def _identity(tool: Any) -> str:
+    return json.dumps(tool, sort_keys=True)

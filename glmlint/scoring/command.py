@@ -109,8 +109,8 @@ def score(context: click.Context, /, **flags: Any) -> None:
 def _rules_of(plan: Plan) -> Iterator[dict[str, str]]:
     """The rules that are on: of most files, and of those that the settings name."""
     yield plan.rules
-    for _, rules in plan.per_file:
-        yield rules
+    for block in plan.per_file:
+        yield block.rules
 
 
 def score_files(

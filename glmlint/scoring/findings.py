@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 from glmlint.finding import Finding, fingerprint, json_pointer
 from glmlint.rules.base import Placed, all_rules
-from glmlint.scores import FileScores
+from glmlint.scores import FileScores, RowId
+from glmlint.suppress import covers
 
 Chosen = Callable[[str], Mapping[str, str]]
 """A file's path -> the rules that are on for it, with their severities."""
@@ -29,10 +30,21 @@ def every_rule(path: str) -> Mapping[str, str]:
 
 
 def find(
-    files: Iterable[FileScores], chosen: Chosen = every_rule, lang: str = "en"
-) -> list[Finding]:
-    """What the rules say, file by file: first of the file itself, then by line."""
-    found = []
+    files: Iterable[FileScores],
+    chosen: Chosen = every_rule,
+    lang: str = "en",
+    ignores: Mapping[RowId, Sequence[str]] | None = None,
+) -> tuple[list[Finding], int]:
+    """What the rules say, file by file: first of the file itself, then by line.
+
+    Args:
+        ignores: row -> what its own ignore key names.
+
+    Returns:
+        The findings, and how many more their rows silenced.
+    """
+    found: list[Finding] = []
+    ignored = 0
     for file in files:
         on = chosen(file.path)
         told = [
@@ -41,9 +53,19 @@ def find(
             if loaded.check_scores is not None and on.get(name, "off") != "off"
             for placed in loaded.check_scores(file)
         ]
+        if ignores:
+            left = [pair for pair in told if not covers(_names(pair[0], ignores), pair[1])]
+            ignored += len(told) - len(left)
+            told = left
         told.sort(key=lambda pair: pair[0].line or 0)
         found += [_finding(placed, name, on[name], lang) for placed, name in told]
-    return found
+    return found, ignored
+
+
+def _names(placed: Placed, ignores: Mapping[RowId, Sequence[str]]) -> Sequence[str]:
+    if placed.line is None:
+        return ()
+    return ignores.get((placed.path, placed.line, bytes.fromhex(placed.content.decode())), ())
 
 
 def _finding(placed: Placed, rule: str, severity: str, lang: str) -> Finding:

@@ -161,7 +161,9 @@ def conclude(
         file = _of(files, row, options, texts)
         file.vocab_size = vocab_size
         file.strange_ids.append((row, token))
-    found = findings.find(files.values(), options.rules, options.lang)
+    # A row may not silence what has stopped the run.
+    ignores = data.ignores if exit_code != 2 else {}
+    found, ignored = findings.find(files.values(), options.rules, options.lang, ignores)
     counts: dict[str, int] = {}
     for finding in found:
         counts[finding.rule] = counts.get(finding.rule, 0) + 1
@@ -217,6 +219,7 @@ def conclude(
         warnings=told,
         findings=found[: options.max_findings],
         finding_counts=dict(sorted(counts.items())),
+        suppressed={"row": ignored},
         exit_code=exit_code,
     )
     return Outcome(report, judged, data, not_finite)

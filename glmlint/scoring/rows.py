@@ -19,7 +19,9 @@ from glmlint.scores import (
     Codes,
     Ints,
     Row,
+    RowId,
     is_content,
+    row_id,
 )
 from glmlint.scoring.plan import IGNORE_INDEX, make_row
 
@@ -66,6 +68,8 @@ class Encoded(Protocol):
     def dropped(self) -> bool: ...
     @property
     def spans(self) -> Sequence[MessageSpan]: ...
+    @property
+    def ignores(self) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +92,8 @@ class Data:
     groups: list[str] = field(default_factory=list)
     """Aligned with `rows`: file, language and kind; rows are judged within theirs."""
     alone: list[Alone] = field(default_factory=list)
+    ignores: dict[RowId, Sequence[str]] = field(default_factory=dict)
+    """Row -> rules and families that its own ignore key names."""
 
     @property
     def supervised_tokens(self) -> int:
@@ -185,6 +191,8 @@ def _add(data: Data, one: Encoded, chinese: ChineseShare | None, ifd: bool) -> N
         )  # fmt: skip
     if ifd and note is None:
         data.alone.extend(answers_alone(one, row, len(data.rows)))
+    if one.ignores:
+        data.ignores[row_id(row)] = one.ignores
     data.rows.append(row)
     data.notes.append(note)
     data.groups.append(group_of(row, chinese))
