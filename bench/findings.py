@@ -28,6 +28,9 @@ from glmlint.source import InputFile, read_chunks
 LONG = 128_000
 """A budget that cuts next to nothing."""
 
+MANY = 8
+"""Keys shown of a row; some files are one object with a key for each row."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -110,11 +113,13 @@ def outline(value: Any, width: int) -> Iterator[str]:
             yield f"[{index}] {cut(turn, width)}"
             continue
         others = {key: turn[key] for key in turn if key not in ("role", "content")}
-        tail = f"  + {cut(others, 3 * width)}" if others else ""
+        tail = f"  + {cut(others, 2 * width)}" if others else ""
         yield f"[{index}] {turn.get('role')}: {cut(turn.get('content'), width)}{tail}"
-    for key in value:
-        if key != "messages" or not isinstance(turns, list):
-            yield f"{key} = {cut(value[key], width)}"
+    keys = [key for key in value if key != "messages" or not isinstance(turns, list)]
+    for key in keys[:MANY]:
+        yield f"{key} = {cut(value[key], width)}"
+    if len(keys) > MANY:
+        yield f"and {len(keys) - MANY} more keys"
 
 
 def cut(value: Any, width: int) -> str:
@@ -163,7 +168,9 @@ def all_findings(folder: Path, recipe: str) -> Iterator[Found]:
 def convert(path: Path, target: Path) -> bool:
     """Write the GLM form of a file; False where it is in that form already or cannot be."""
     outcome = Outcome()
-    rows = convert_rows(read_chunks(InputFile(str(path))), outcome, writers()["glm4"], take="chosen")
+    rows = convert_rows(
+        read_chunks(InputFile(str(path))), outcome, writers()["glm4"], take="chosen"
+    )
     if not write_atomically(target, as_lines(rows), lambda: outcome.converted > 0):
         return False
     return set(outcome.formats) != {"glm4"}
