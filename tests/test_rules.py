@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from dataclasses import replace as replace_plan
 from functools import cache
@@ -50,6 +51,29 @@ def found_by(rule: str, example: Any) -> list[Any]:
     return finish(check_lines(chunks, plan, context), plan, context).findings
 
 
+_CHINESE = re.compile("[\u4e00-\u9fff]").search
+
+
+def written(example: Any) -> str:
+    """All that an example holds, as a reader sees it: escapes resolved, old encodings read."""
+    if not isinstance(example, Example):
+        example = Example(rows=(example,))
+    parts = [example.name]
+    for row in (*example.rows, *example.eval_rows):
+        parts.append(decoded(row) if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False))
+    return " ".join([*parts, decoded(example.file or b"")])
+
+
+def decoded(raw: bytes) -> str:
+    for encoding in ("utf-8", "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "gb18030"):
+        try:
+            text = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), text)
+    return ""
+
+
 def _found_in_file(example: Example, plan: Plan, context: Context) -> list[Any]:
     assert example.file is not None
     with tempfile.TemporaryDirectory() as folder:
@@ -84,6 +108,11 @@ class TestRule:
         assert rule.family in FAMILIES
         assert len(loaded.doc.strip().splitlines()) >= 3, "say what, why and the evidence"
         assert rule.bad and rule.good
+
+    def test_has_two_examples_of_each_kind_and_a_chinese_one(self, loaded: Any) -> None:
+        for examples in (loaded.rule.bad, loaded.rule.good):
+            assert len(examples) >= 2
+            assert any(_CHINESE(written(example)) for example in examples)
 
 
 def test_a_rule_is_named_as_its_file() -> None:
