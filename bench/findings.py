@@ -11,17 +11,17 @@ import json
 import random
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from glmlint.check import check_lines
 from glmlint.convert.run import Outcome, as_lines, convert_rows, write_atomically, writers
 from glmlint.finding import SEVERITIES, Finding
 from glmlint.finish import finish
 from glmlint.recipes.base import Context, open_context
+from glmlint.runners.local import check_files
 from glmlint.settings import resolve
 from glmlint.source import InputFile, read_chunks
 
@@ -151,15 +151,12 @@ def all_findings(folder: Path, recipe: str) -> Iterator[Found]:
                 rows = rows_of(file)
                 said = set()
                 for plan in (long, default):
-                    held_out = validation_of(file)
-                    if held_out is not None:
-                        plan = replace(plan, eval_files=(str(held_out),))
+                    plan = replace(plan, eval_files=validation_of(file))
                     once = Context(plan, context.tokenizer, context.template)
-                    files = [file] if held_out is None else [held_out, file]
-                    for finding in check(files, once):
-                        place = (finding.rule, finding.path, finding.line, finding.pointer)
-                        mine = finding.path == str(file)
-                        if mine and place not in said:
+                    report = check_files([str(file)], plan, once)
+                    for finding in finish(report, plan, once).findings:
+                        place = (finding.rule, finding.line, finding.pointer)
+                        if finding.path == str(file) and place not in said:
                             said.add(place)
                             row = rows.get(finding.line) if finding.line else None
                             yield Found(finding, told, row)
@@ -176,11 +173,11 @@ def convert(path: Path, target: Path) -> bool:
     return set(outcome.formats) != {"glm4"}
 
 
-def validation_of(path: Path) -> Path | None:
-    """The validation file that stands beside a training file."""
+def validation_of(path: Path) -> tuple[str, ...]:
+    """The validation file that stands beside a training file, if there is one."""
     names = (path.name.replace("train", "dev"), path.name.replace(".jsonl", ".eval.jsonl"))
-    beside = (path.with_name(name) for name in names if name != path.name)
-    return next((other for other in beside if other.exists()), None)
+    beside = [path.with_name(name) for name in names if name != path.name]
+    return tuple(str(other) for other in beside if other.exists())
 
 
 def rows_of(path: Path) -> dict[int, bytes]:
@@ -190,17 +187,6 @@ def rows_of(path: Path) -> dict[int, bytes]:
         for chunk in read_chunks(InputFile(str(path)))
         for number, row in zip(chunk.numbers, chunk.lines, strict=True)
     }
-
-
-def check(paths: Sequence[Path], context: Context) -> list[Finding]:
-    """The findings of one run over the files."""
-    report = None
-    for path in paths:
-        chunks = read_chunks(InputFile(str(path)))
-        report = check_lines(chunks, context.plan, context, report=report)
-        report.file(str(path))
-    assert report is not None
-    return finish(report, context.plan, context).findings
 
 
 def draw(found: list[Found], number: int, seed: int) -> list[Found]:

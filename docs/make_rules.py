@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tempfile
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,13 +11,14 @@ from typing import Any
 from glmlint.check import check_lines
 from glmlint.finding import Finding
 from glmlint.finish import finish
+from glmlint.loader import CHUNK
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, Text, open_context
 from glmlint.reporters.catalogue import example_files, first_line
 from glmlint.reporters.verdict import message
 from glmlint.reporters.visible import visible
 from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules
-from glmlint.source import Chunk, InputFile, read_chunks
+from glmlint.source import read_bytes
 
 FOLDER = Path(__file__).resolve().parent / "rules"
 SEVERITY_WORDS = {"error": "E", "warning": "W", "info": "I"}
@@ -109,6 +108,8 @@ def shown(loaded: Loaded, example: Example, *, reported: bool) -> list[str]:
     if example.plan:
         told = ", ".join(f"`{key} = {value}`" for key, value in example.plan.items())
         parts.append(f"With {told}:")
+    if example.loader_bytes != CHUNK:
+        parts.append(f"Here `datasets` reads {example.loader_bytes} bytes at a time, not 10 MiB:")
     for name, lines in example_files(example):
         if name is not None:
             parts.append(f"`{name}`:")
@@ -157,26 +158,12 @@ def findings(loaded: Loaded, example: Example, lang: str) -> list[Finding]:
         plan = replace(plan, eval_files=("dev.jsonl",))
     base = _opened(plan.recipe, plan.transformers, plan.template)
     context = Context(plan, base.tokenizer, base.template)
-    if example.file is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / example.name
-            path.write_bytes(example.file)
-            chunks = list(read_chunks(InputFile(str(path)), max_line=example.max_line))
-        for chunk in chunks:
-            chunk.path = example.name
-    else:
-        chunks = [_chunk("train.jsonl", example.rows)]
-        if example.eval_rows:
-            chunks.append(_chunk("dev.jsonl", example.eval_rows))
+    chunks = (
+        chunk
+        for name, data in example.files().items()
+        for chunk in read_bytes(data, name, example.max_line, example.loader_bytes)
+    )
     return finish(check_lines(chunks, plan, context), plan, context).findings
-
-
-def _chunk(path: str, rows: tuple[Any, ...]) -> Chunk:
-    lines = [
-        row if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False).encode()
-        for row in rows
-    ]
-    return Chunk(path, lines, range(1, len(lines) + 1))
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import cache
@@ -17,6 +17,8 @@ from msgspec import UNSET, Struct
 
 from glmlint.duplicates import conversation, table
 from glmlint.finding import Defect, Finding, fingerprint, json_pointer
+from glmlint.loaded import Seen, learn, part_of, remember
+from glmlint.loader import Load
 from glmlint.mask import count, sequence
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, Dropped, Rendered, TrainerError, open_context
@@ -32,7 +34,7 @@ from glmlint.sample import (
     encode_sample,
     read,
 )
-from glmlint.source import Chunk, InputFile, read_chunks, split_values
+from glmlint.source import Chunk, InputFile, read_chunks, rereadable, split_values
 from glmlint.suppress import (
     KEY,
     Held,
@@ -91,6 +93,10 @@ class Prepared(Struct):
     dropped: str | None
     conversation: bytes | None = None
     """The row's messages, encoded in a fixed form; None where that is not at hand."""
+    shape: Hashable = None
+    """What stands for the row's shape (see `loader.Shapes.known`); None where only its value does."""
+    loaded: list[Any] | None = None
+    """The messages as the loader hands them to the trainer, where they differ from the written ones."""
 
 
 @cache
@@ -127,6 +133,7 @@ def prepare(
     context: Context,
     defect: Defect | None = None,
     facts: int | None = None,
+    load: Load | None = None,
 ) -> Prepared:
     """Read one row and lay it out as the trainer does.
 
@@ -135,6 +142,7 @@ def prepare(
         line: 1-based.
         defect: a fault that the source knows already.
         facts: what `line_facts` says of the bytes, when it was asked.
+        load: what the loader makes of the file's rows, where it changes some.
     """
     if defect is not None and defect.rule != "not-jsonl":
         return Prepared(line, raw, Fact.DEFECT, None, None, defect, None, None, None)
@@ -171,10 +179,13 @@ def prepare(
     if sample is not None and _good(sample, prepared, context):
         if not prepared.facts & Fact.KEYS:
             prepared.conversation = again
+        if load is not None and not (load.keeps_keys and _without_floats(sample)):
+            prepared.value = read(raw).value
+            prepared.loaded = _loaded(prepared.value["messages"], load)
         _lay_out_sample(sample, prepared, context)
     else:
         prepared.sample = None
-        _lay_out_value(prepared, context)
+        _lay_out_value(prepared, context, load)
     if prepared.error is not None or prepared.dropped is not None:
         prepared.facts |= Fact.RAISES
     return prepared
@@ -184,14 +195,22 @@ def _good(sample: Sample, prepared: Prepared, context: Context) -> bool:
     """Whether the tool lists are in good shape too; sets the facts of the messages."""
     roles = []
     facts = prepared.facts
+    keys = 0  # which sets of keys the messages have: a bit each
+    tools: list[bytes] = []
     for message in sample.messages:
         roles.append(message.role)
+        bit = 1
         if message.tools is not UNSET:
             facts |= Fact.TOOLS | Fact.CALLS
-            if context.tools(bytes(message.tools)) is None:
+            raw = bytes(message.tools)
+            if context.tools(raw) is None:
                 return False
+            tools.append(raw)
+            bit = 2
         if message.metadata is not UNSET:
             facts |= Fact.CALLS
+            bit <<= 2
+        keys |= bit
         if not message.content or message.content.isspace():
             facts |= Fact.EMPTY
         elif message.role == "assistant":
@@ -199,13 +218,35 @@ def _good(sample: Sample, prepared: Prepared, context: Context) -> bool:
             if message.content[0] in '{["':
                 facts |= Fact.CALLS
     prepared.facts = facts | _turn_facts(tuple(roles))
+    prepared.shape = (keys, *tools) if tools else keys
     return True
+
+
+_FLOAT: Final = re.compile(rb"[0-9][.eE]")
+
+
+def _without_floats(sample: Sample) -> bool:
+    """Whether the row surely comes back as written where its messages keep their keys."""
+    return not any(
+        _FLOAT.search(bytes(message.tools))
+        for message in sample.messages
+        if message.tools is not UNSET
+    )
+
+
+def _loaded(messages: list[Any], load: Load) -> list[Any] | None:
+    """The messages as the trainer receives them; None where they are as written."""
+    loaded: list[Any] = load.messages(messages)
+    # Unlike ==, this tells 0 from 0.0, and one order of keys from another.
+    return None if repr(loaded) == repr(messages) else loaded
 
 
 def _lay_out_sample(sample: Sample, prepared: Prepared, context: Context) -> None:
     recipe = context.recipe
     try:
-        if not (prepared.facts & Fact.CONTROL and recipe.typed_control_tokens):
+        if prepared.loaded is not None:
+            prepared.rendered = recipe.render(prepared.loaded, context)
+        elif not (prepared.facts & Fact.CONTROL and recipe.typed_control_tokens):
             prepared.rendered = recipe.render_plain(sample, context)
         if prepared.rendered is None:
             if prepared.value is UNSET:
@@ -217,7 +258,7 @@ def _lay_out_sample(sample: Sample, prepared: Prepared, context: Context) -> Non
         prepared.dropped = str(reason)
 
 
-def _lay_out_value(prepared: Prepared, context: Context) -> None:
+def _lay_out_value(prepared: Prepared, context: Context, load: Load | None) -> None:
     """A row that breaks the schema: what the trainer makes of it all the same."""
     prepared.facts |= Fact.ODD | Fact.TOOLS | Fact.CALLS | Fact.ROLES | Fact.EMPTY | Fact.HISTORY
     prepared.facts |= Fact.LOOP | Fact.PLACEHOLDER
@@ -238,6 +279,9 @@ def _lay_out_value(prepared: Prepared, context: Context) -> None:
         prepared.error = TrainerError("KeyError", "'messages'")
         return
     messages = value["messages"]
+    if load is not None and isinstance(messages, list):
+        prepared.loaded = _loaded(messages, load)
+        messages = messages if prepared.loaded is None else prepared.loaded
     try:
         if not isinstance(messages, list):
             raise TrainerError("TypeError", "messages is no list", ("messages",))
@@ -251,17 +295,18 @@ def _lay_out_value(prepared: Prepared, context: Context) -> None:
 def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Prepared]:
     """Every row of a chunk; a line that holds several values gives several rows."""
     defects = chunk.defects
+    load = context.loads.get(chunk.path)
     facts = line_facts(chunk.lines)
     for index, (raw, line) in enumerate(zip(chunk.lines, chunk.numbers, strict=True)):
         prepared = prepare(
-            raw, line, context, defects.get(index) if defects else None, facts[index]
+            raw, line, context, defects.get(index) if defects else None, facts[index], load
         )
         defect = prepared.defect
         if defect is not None and defect.rule == "invalid-json" and (parts := split_values(raw)):
             note = Defect("not-jsonl", {"kind": "several-on-a-line"}, line)
-            yield prepare(parts[0], line, context)
+            yield prepare(parts[0], line, context, load=load)
             for part in parts[1:]:
-                yield prepare(part, line, context, note)
+                yield prepare(part, line, context, note, load=load)
         else:
             yield prepared
 
@@ -517,10 +562,23 @@ def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
         if checker.hashes and (content := _conversation(prepared)) is not None:
             said.append((content, prepared.line, not found and not unreadable))
         place += has_tokens
+    if context.recipe.through_datasets:
+        stats.shapes.add(part_of(chunk, map(_seen, filter(_is_json, rows))))
     if said:
         stats.rows.parts.append(table(said, checker.prompts, checker.near))
     keep_first(stats.findings, checker.plan.max_findings)
     return stats
+
+
+def _is_json(prepared: Prepared) -> bool:
+    return prepared.defect is None or prepared.defect.rule == "not-jsonl"
+
+
+def _seen(prepared: Prepared) -> Seen:
+    """The row as the shapes of its file see it."""
+    if prepared.value is not UNSET:
+        return Seen(prepared.line, None, prepared.value)
+    return Seen(prepared.line, prepared.shape, lambda: read(prepared.raw).value)
 
 
 def _conversation(prepared: Prepared) -> bytes | None:
@@ -566,6 +624,37 @@ def check_lines(
     return report
 
 
+def check_file(
+    file: InputFile,
+    plan: Plan,
+    context: Context,
+    report: Report,
+    progress: Progress | None = None,
+    after: str | None = None,
+) -> None:
+    """Check a file, once more where the loader turns out to change its rows.
+
+    Args:
+        file: it is read from its beginning.
+        plan: the settings.
+        context: the plan's tokenizer and template.
+        report: what is known of other files; it is added to.
+        progress: called after each chunk with the rows and bytes done.
+        after: path of the split that is loaded before this one and has been checked.
+
+    Raises:
+        source.SourceError: the file can't be read, or no further; what was read is in the report.
+    """
+    context.loads.pop(file.path, None)
+    with rereadable(file) as source:
+        check_lines(read_chunks(source), plan, context, progress, report)
+        shapes = report.file(file.path).shapes.whole  # a file without rows is reported as well
+        before = report.file(after).shapes.whole if after is not None else None
+        if remember(file.path, shapes, context, before) is not None:
+            report.forget(file.path)
+            check_lines(read_chunks(source), plan, context, progress, report)
+
+
 def encode_rows(
     files: Sequence[str],
     plan: Plan,
@@ -588,10 +677,12 @@ def encode_rows(
     limit = plan.max_length if truncate else None
     for path in files:
         index = 0
-        for chunk in read_chunks(InputFile(path)):
-            for prepared in prepared_rows(chunk, context):
-                yield _encoded(path, index, prepared, context, limit)
-                index += 1
+        with rereadable(InputFile(path)) as file:
+            learn(file, context)
+            for chunk in read_chunks(file):
+                for prepared in prepared_rows(chunk, context):
+                    yield _encoded(path, index, prepared, context, limit)
+                    index += 1
 
 
 _NO_IDS: Final = np.zeros(0, np.int32)
@@ -607,7 +698,9 @@ def _encoded(
             path, prepared.line, index, _NO_IDS, _NO_IDS, None if dropped else error, dropped, []
         )
     tokens = sequence(prepared.rendered, context)
-    if prepared.value is not UNSET:
+    if prepared.loaded is not None:
+        messages = prepared.loaded
+    elif prepared.value is not UNSET:
         messages = prepared.value["messages"]
     else:
         assert prepared.sample is not None  # a row without a value was decoded typed

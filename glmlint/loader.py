@@ -193,6 +193,8 @@ FRACTION: Final = "fraction"  # one that int64 can't hold
 WIDE: Final = "wide"  # an int64 that a double can't hold exactly
 NULLS: Final = "nulls"  # a null item of a list, at first
 LED: Final = "led"  # the first item that is not null, after a null one, within one Arrow block
+ORDER: Final = "order"  # an object whose keys come in another order than that of first appearance
+PADS: Final = "pads"  # of a whole chunk: an object that lacks a key of another one
 NOT: Final[dict[str, str]] = {  # a text that does not read as the type
     "timestamp": "not timestamp",
     "int64": "not int64",
@@ -307,6 +309,13 @@ def _join(first: Node, second: Node, one_block: bool) -> None:
         for key in first.keys:
             if key not in second.keys:
                 first.absent.setdefault(key, begins)
+    if second.keys and ORDER not in mine:
+        # New keys go to the end, so only the keys of both can stand in another order.
+        shared = [key for key in second.keys if key in first.keys]
+        if shared != list(second.keys)[: len(shared)] or shared != [
+            key for key in first.keys if key in second.keys
+        ]:
+            mine[ORDER] = begins or theirs.get(SEEN, 0)
     for key, node in second.keys.items():
         if (own := first.keys.get(key)) is not None:
             _join(own, node, one_block)
@@ -338,9 +347,11 @@ def _typed(node: Node) -> Node:
     if SEEN in node.facts:
         typed.facts[SEEN] = node.facts[SEEN]
     kinds = node.kinds()
-    for fact in (CLASH, LED, NULLS):
+    for fact in (CLASH, LED, NULLS, ORDER):
         if fact in node.facts:
             typed.facts[fact] = node.facts[fact]
+    if node.absent:
+        typed.facts[PADS] = min(node.absent.values())
     for kind in kinds[1:]:
         typed.facts[f"mix {kinds[0]} {kind}"] = node.facts[kind]
     for kind in kinds[:1]:
@@ -617,6 +628,10 @@ class Shapes:
             self._see(child, item, line)
             if not _settled(child, type(item)):
                 todo.append((key, child))
+        if ORDER not in facts and [key for key in keys if key in value] != [
+            key for key in value if key in keys
+        ]:
+            facts[ORDER] = line
         if len(node.shapes) < _MAX_SHAPES:
             node.shapes[(*value, *map(type, value.values()))] = todo
 
@@ -688,10 +703,35 @@ class Shapes:
     def pad(self, value: object, datasets: str) -> Any:
         """The row as the trainer receives it, where the load succeeds."""
         column, conflicts, json_paths = self._resolve(datasets, None)
-        texts = frozenset(c.path for c in conflicts if c.outcome == "loses-values")
         if value is None and isinstance(column, StructOf):
             return dict.fromkeys(column.fields)
-        return _fit(value, column, (), bool(json_paths), texts)
+        return _fit(value, column, (), bool(json_paths), _lost(conflicts))
+
+    def load(self, datasets: str, after: Shapes | None = None) -> Load | None:
+        """What this version gives the trainer for the `messages` of this file's rows.
+
+        None where nothing is loaded, where no row has messages, and where the file has too many
+        paths to know.
+
+        Args:
+            datasets: the version.
+            after: as in `conflicts`.
+        """
+        column, conflicts, json_paths = self._resolve(datasets, after)
+        overflow = self.overflow is not None or (after is not None and after.overflow is not None)
+        if overflow or not isinstance(column, StructOf) or "messages" not in column.fields:
+            return None
+        if any(conflict.fails for conflict in conflicts):
+            return None
+        messages = column.fields["messages"]
+        first, later = self._chunks()
+        through_json = bool(json_paths)
+        changes = any(
+            _changes(node.keys["messages"], messages, ("messages",), through_json)
+            for node in (_typed(first) if first is not None else None, later)
+            if node is not None and "messages" in node.keys
+        )
+        return Load(messages, through_json, _lost(conflicts), changes)
 
     def _chunks(self) -> tuple[Node | None, Node | None]:
         """The first chunk's facts as they are, and those of the later ones as types."""
@@ -1150,6 +1190,68 @@ def _name(column: Column) -> str:
     if isinstance(column, str):
         return column
     return "array" if isinstance(column, ListOf) else "object"
+
+
+def _lost(conflicts: list[Conflict]) -> frozenset[Path_]:
+    """Paths whose scalars become null."""
+    return frozenset(c.path for c in conflicts if c.outcome == "loses-values")
+
+
+class Load(msgspec.Struct, frozen=True):
+    """What one version of `datasets` makes of the `messages` of one file."""
+
+    column: Column
+    through_json: bool
+    """Whether the file went through pandas' codec, which loses decimals."""
+    lost: frozenset[Path_]
+    changes: bool
+    """Whether any row may come back otherwise than written."""
+
+    def messages(self, messages: list[Any]) -> Any:
+        """The list as the trainer receives it."""
+        return _fit(messages, self.column, ("messages",), self.through_json, self.lost)
+
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether messages come back with their own keys: then only floats in them can change."""
+        return self.column == "json" or self.column == ListOf("json")
+
+
+def _changes(node: Node, column: Column, path: Path_, through_json: bool) -> bool:
+    """Whether some value of a chunk may come back otherwise, by its facts as `_typed` gives them."""
+    facts = node.facts
+    kinds = {fact for fact in facts if fact in _TYPED}
+    if column == "json":
+        texts = {"string", "timestamp"} & kinds or any(
+            fact.startswith("mix ") and "string" in fact for fact in facts
+        )
+        return bool(texts) or _has_floats(node)
+    if any(fact.startswith("mix ") for fact in facts):
+        return True
+    if isinstance(column, str):
+        # A null column has no values; a float may lose decimals, or be a whole number made a float.
+        return column in ("double", "timestamp", "unknown") or bool(kinds - {column})
+    if isinstance(column, ListOf):
+        if kinds - {"array"}:
+            return True
+        return node.item is not None and _changes(node.item, column.item, (*path, 0), through_json)
+    if kinds - {"object"} or node.absent or PADS in facts or column.fields.keys() - node.keys:
+        return True
+    # Messages are asked for their keys by name; a tool is printed as it stands.
+    printed = len(path) > 2
+    if printed and (ORDER in facts or list(node.keys) != list(column.fields)):
+        return True
+    return any(
+        _changes(child, column.fields[key], (*path, key), through_json)
+        for key, child in node.keys.items()
+    )
+
+
+def _has_floats(node: Node) -> bool:
+    if DOUBLE in node.facts or "double" in node.facts:
+        return True
+    below = [*node.keys.values(), *([node.item] if node.item is not None else [])]
+    return any(map(_has_floats, below))
 
 
 def _children(node: Node, column: Column) -> Iterator[tuple[Step, Node, Column]]:

@@ -41,6 +41,8 @@ class Plan:
     """A name the recipe knows, a .jinja file, or None for the recipe's own default."""
     transformers: str = NEWEST_TRANSFORMERS
     datasets: str = NEWEST_DATASETS
+    pinned: frozenset[str] = frozenset()
+    """Which of the two the user named: the trainer has that version, and no other is of interest."""
     max_length: int = DEFAULT_MAX_INPUT + DEFAULT_MAX_OUTPUT + 1
     """The budget, in tokens: the longest sequence that the trainer keeps."""
     max_input_length: int | None = None

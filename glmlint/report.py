@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from glmlint import duplicates
 from glmlint.duplicates import Rows
 from glmlint.finding import Defect, Finding, Pointer
+from glmlint.loaded import Parts
 from glmlint.mask import Counts, Int, sum_at
 from glmlint.recipes.base import Text
 from glmlint.suppress import Held, Ignores
@@ -122,6 +123,8 @@ class FileStats(Struct):
     """Numbers that file rules work with, by a name of theirs."""
     rows: Rows = field(default_factory=Rows)
     """Hashes of the rows, where a rule compares rows with each other."""
+    shapes: Parts = field(default_factory=Parts)
+    """What the loader's outcome depends on, where the recipe's trainer reads through `datasets`."""
     ignores: dict[int, list[Ignores]] = field(default_factory=dict)
     """Line -> the ignore keys of the rows that start there."""
     ignored: int = 0
@@ -160,6 +163,7 @@ class FileStats(Struct):
         self.severity_counts += other.severity_counts
         self.notes += other.notes
         self.rows.parts += other.rows.parts
+        self.shapes.merge(other.shapes)
         for line, ignores in other.ignores.items():
             self.ignores.setdefault(line, []).extend(ignores)
         self.ignored += other.ignored
@@ -217,6 +221,10 @@ class Report(Struct):
         if path not in self.files:
             self.files[path] = FileStats(path)
         return self.files[path]
+
+    def forget(self, path: str) -> None:
+        """Take a file out, as if it had not been checked."""
+        self.remembered -= self.files.pop(path).rows.size
 
     def add(self, stats: FileStats, max_findings: int) -> None:
         """Add a part of a file."""

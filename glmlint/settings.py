@@ -63,6 +63,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         template=settings.get("template"),
         transformers=pins.get("transformers", Plan.transformers),
         datasets=pins.get("datasets", Plan.datasets),
+        pinned=frozenset(pins),
         max_length=max_length,
         max_input_length=max_input,
         max_output_length=max_output,

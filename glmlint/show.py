@@ -9,13 +9,14 @@ from msgspec import UNSET, Struct
 from glmlint.check import LOADER_ERROR, Checker, Prepared, check_chunk, prepared_rows
 from glmlint.finding import Finding
 from glmlint.finish import finish
+from glmlint.loaded import learn
 from glmlint.mask import sequence
 from glmlint.plan import Plan
 from glmlint.recipes.base import IGNORE_INDEX, Context, TrainerError
 from glmlint.report import Report
 from glmlint.reporters.base import ReporterOptions
 from glmlint.rules.base import all_rules
-from glmlint.source import Chunk, InputFile, SourceError, read_chunks
+from glmlint.source import Chunk, InputFile, SourceError, read_chunks, rereadable
 
 PREFIX: Final = -1
 """The owner of tokens that stand in no message."""
@@ -78,7 +79,7 @@ def look(path: str, line: int | None, plan: Plan, context: Context) -> list[Samp
     Raises:
         ShowError: no such file, or no sample starts at that line.
     """
-    chunk = _find(path, line)
+    chunk = _find(path, line, context)
     checker = Checker(plan, context)
     findings = _findings(chunk, plan, context, checker)
     return [_sample(path, row, findings, context) for row in prepared_rows(chunk, context)]
@@ -109,20 +110,22 @@ def show(
         write_sample(sample, context, out, options, ids)
 
 
-def _find(path: str, line: int | None) -> Chunk:
+def _find(path: str, line: int | None, context: Context) -> Chunk:
     """A chunk with nothing but the wanted row."""
     before: int | None = None
     try:
-        for chunk in read_chunks(InputFile(path)):
-            for place, number in enumerate(chunk.numbers):
-                if line is None or number == line:
-                    defect = chunk.defects.get(place)
-                    return Chunk(
-                        path, [chunk.lines[place]], [number], {0: defect} if defect else {}
-                    )
-                if number > line:
-                    raise ShowError(_no_such_line(path, line, before, number))
-                before = number
+        with rereadable(InputFile(path)) as file:
+            learn(file, context)
+            for chunk in read_chunks(file):
+                for place, number in enumerate(chunk.numbers):
+                    if line is None or number == line:
+                        defect = chunk.defects.get(place)
+                        return Chunk(
+                            path, [chunk.lines[place]], [number], {0: defect} if defect else {}
+                        )
+                    if number > line:
+                        raise ShowError(_no_such_line(path, line, before, number))
+                    before = number
     except SourceError as error:
         raise ShowError(f"{path}: {error.reason}") from None
     raise ShowError(_no_such_line(path, line, before, None))

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import glob
+import io
 import os
 import stat
 import sys
+import tempfile
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, cast
 
 import msgspec
 
 from glmlint.encoding import BOM, encoding_guess, to_utf8, wide_encoding
 from glmlint.finding import Defect
 from glmlint.layout import detect, stand_in
+from glmlint.loader import CHUNK
 from glmlint.scan import BLANK, Row, scan_values, split_values, too_long
 
 __all__ = [
     "Chunk",
     "InputFile",
     "PathProblem",
+    "Place",
     "SourceError",
     "encoding_guess",
     "find_inputs",
+    "read_bytes",
     "read_chunks",
+    "rereadable",
     "split_values",
 ]
 
@@ -57,6 +65,8 @@ class InputFile(msgspec.Struct, frozen=True):
 
     path: str
     """As the user wrote it or as it was found; "-" is standard input."""
+    copy: IO[bytes] | None = None
+    """Keeps the bytes of a pipe as they are first read; read instead of it from then on."""
 
 
 class PathProblem(msgspec.Struct, frozen=True):
@@ -91,6 +101,28 @@ class Chunk(msgspec.Struct):
     blank_lines: int = 0
     first_blank: int | None = None
     """1-based line of the first blank one in this chunk."""
+    place: Place | None = None
+    """Where the rows stand in the file's bytes; None where they do not stand on lines."""
+
+
+class Place(msgspec.Struct):
+    """Where a chunk's rows stand in the unpacked file: offsets of bytes."""
+
+    starts: list[int]
+    """Where each row's line starts."""
+    stops: list[int]
+    """Where each row's line ends, with its line end."""
+    blanks: list[tuple[int, int]]
+    """(1-based line, offset) of the blank lines."""
+    begin: int
+    """Where the chunk begins: 0, or where the chunk before it ends."""
+    end: int
+    borders: list[int]
+    """Where `datasets` begins to read anew, as far as the chunk reaches (see `loader`)."""
+    loader_bytes: int
+    """How much it reads at a time, but for the rest of a line."""
+    bom: bool
+    """Whether the file opens with a byte order mark."""
 
 
 # --- paths ---------------------------------------------------------------------------------------
@@ -233,33 +265,88 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def read_chunks(
-    file: InputFile, chunk_bytes: int = 8 << 20, max_line: int = 64 << 20
+    file: InputFile,
+    chunk_bytes: int = 8 << 20,
+    max_line: int = 64 << 20,
+    loader_bytes: int = CHUNK,
 ) -> Iterator[Chunk]:
     """The rows of a file, in chunks of about `chunk_bytes`; memory does not grow with the file.
 
     A row of more than `max_line` bytes is not read: it has the defect `line-too-long`. Which rows
-    come, and in which order, does not depend on `chunk_bytes`. Raises SourceError, also after
+    come, and in which order, does not depend on `chunk_bytes`. `loader_bytes` is how much `datasets`
+    reads at a time. Raises SourceError, also after
     some chunks, when the file cannot be read or is cut off inside its compression.
     """
     try:
-        with _opened(file.path) as handle:
-            yield from _chunks_of(handle, file.path, chunk_bytes, max_line)
+        with _opened(file) as handle:
+            yield from _chunks_of(handle, file.path, chunk_bytes, max_line, loader_bytes)
     except OSError as error:
         raise SourceError(_reason(error)) from error
 
 
+def read_bytes(
+    data: bytes, path: str, max_line: int = 64 << 20, loader_bytes: int = CHUNK
+) -> Iterator[Chunk]:
+    """The rows of bytes that stand in no file, under a name; else as `read_chunks`."""
+    yield from _chunks_of(io.BytesIO(data), path, 8 << 20, max_line, loader_bytes)
+
+
 @contextmanager
-def _opened(path: str) -> Iterator[IO[bytes]]:
-    if path == "-":
+def rereadable(file: InputFile) -> Iterator[InputFile]:
+    """The file in a form that can be read more than once: of a pipe a copy is kept on disk."""
+    if file.path == "-" or _is_pipe(file.path):
+        with tempfile.TemporaryFile() as copy:
+            yield InputFile(file.path, copy)
+    else:
+        yield file
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False  # told where it is opened
+
+
+@contextmanager
+def _opened(file: InputFile) -> Iterator[IO[bytes]]:
+    copy = file.copy
+    if copy is not None and copy.seek(0, os.SEEK_END):
+        copy.seek(0)
+        yield copy
+    elif file.path == "-":
         if sys.stdin is None:  # a process without a console
             raise SourceError("there is no standard input")
-        yield sys.stdin.buffer
-        return
-    with Path(path).open("rb") as handle:
-        yield handle
+        yield sys.stdin.buffer if copy is None else _copying(sys.stdin.buffer, copy)
+    else:
+        with Path(file.path).open("rb") as handle:
+            yield handle if copy is None else _copying(handle, copy)
 
 
-def _chunks_of(handle: IO[bytes], path: str, chunk_bytes: int, max_line: int) -> Iterator[Chunk]:
+def _copying(stream: IO[bytes], copy: IO[bytes]) -> IO[bytes]:
+    return cast(IO[bytes], _Copying(stream, copy))
+
+
+class _Copying(io.RawIOBase):
+    """A stream that can be read once, each of whose bytes also goes to a copy."""
+
+    def __init__(self, stream: IO[bytes], copy: IO[bytes]) -> None:
+        self._stream = stream
+        self._copy = copy
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        try:
+            self._copy.write(data)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise SourceError(f"no copy of the pipe can be kept on disk ({reason})") from None
+        return data
+
+
+def _chunks_of(
+    handle: IO[bytes], path: str, chunk_bytes: int, max_line: int, loader_bytes: int
+) -> Iterator[Chunk]:
     name = path.lower()
     faults: list[Defect] = []
     head, whole, blocks = _take_head(_read(handle, max(chunk_bytes, _PACKED_BYTES)))
@@ -294,7 +381,8 @@ def _chunks_of(handle: IO[bytes], path: str, chunk_bytes: int, max_line: int) ->
     del head
     blocks = _cut(blocks, chunk_bytes)
     if mode == "lines":
-        chunks = _line_chunks(blocks, path, max_line)
+        bom = any(fault.rule == "byte-order-mark" for fault in faults)
+        chunks = _line_chunks(blocks, path, max_line, loader_bytes, bom)
     else:
         chunks = _row_chunks(scan_values(blocks, mode == "array", max_line), path, chunk_bytes)
     yield from _told_once(chunks, path, faults, kind)
@@ -314,9 +402,14 @@ def _told_once(
         yield Chunk(path, file_defects=[*faults, Defect("not-jsonl", {"kind": "empty"})])
 
 
-def _line_chunks(blocks: Iterator[bytes], path: str, max_line: int) -> Iterator[Chunk]:
+def _line_chunks(
+    blocks: Iterator[bytes], path: str, max_line: int, loader_bytes: int, bom: bool
+) -> Iterator[Chunk]:
     """One chunk a block: the lines that end in it. The end of the file ends a line, too."""
     number = 1
+    offset = 0
+    lead = len(BOM) if bom else 0  # belongs to the first line
+    borders = [0]
     begun: list[bytes] = []  # pieces of the line that no block so far has ended
     size = 0  # of that line
     for block in blocks:
@@ -327,8 +420,12 @@ def _line_chunks(blocks: Iterator[bytes], path: str, max_line: int) -> Iterator[
                 begun.append(lines[0])
                 size += len(lines[0])
             lines[0] = b"".join(begun)
-            yield _line_chunk(path, lines, size, number, max_line, block)
+            edges = _edges(lines, lead + size, offset)
+            borders = _borders(borders, edges, loader_bytes)
+            place = Place(edges[:-1], edges[1:], [], offset, edges[-1], borders, loader_bytes, bom)
+            yield _line_chunk(path, lines, size, number, max_line, block, place)
             number += len(lines)
+            offset, lead = edges[-1], 0
             begun, size = [], 0
         if last:
             begun.append(last)
@@ -338,11 +435,35 @@ def _line_chunks(blocks: Iterator[bytes], path: str, max_line: int) -> Iterator[
                 begun = [last[-1:]]
     if size:
         line = b"".join(begun)
-        yield _line_chunk(path, [line], size, number, max_line, line)
+        end = offset + lead + size
+        borders = _borders(borders, [offset, end], loader_bytes)
+        place = Place([offset], [end], [], offset, end, borders, loader_bytes, bom)
+        yield _line_chunk(path, [line], size, number, max_line, line, place)
+
+
+def _edges(lines: list[bytes], first_size: int, offset: int) -> list[int]:
+    """Where each line starts, and the end of the last one; each has a line feed behind it."""
+    sizes = [len(line) + 1 for line in lines]
+    sizes[0] = first_size + 1
+    return list(accumulate(sizes, initial=offset))
+
+
+def _borders(borders: list[int], edges: list[int], loader_bytes: int) -> list[int]:
+    """The borders so far, and those of these lines; the last edge is the end of the last line."""
+    last = len(edges) - 1  # where this chunk ends is where the next one begins
+    while (at := bisect_right(edges, borders[-1] + loader_bytes, 0, last)) < last:
+        borders = [*borders, edges[at]]
+    return borders
 
 
 def _line_chunk(
-    path: str, lines: list[bytes], first_size: int, number: int, max_line: int, block: bytes
+    path: str,
+    lines: list[bytes],
+    first_size: int,
+    number: int,
+    max_line: int,
+    block: bytes,
+    place: Place,
 ) -> Chunk:
     """The chunk of these lines, which end in `block`.
 
@@ -358,9 +479,13 @@ def _line_chunk(
     if first_size > max_line:
         long[0] = first_size
     if not long and min(lines) >= b"!":  # no line is empty or begins with white space
-        return Chunk(path, lines, range(number, number + len(lines)))
+        return Chunk(path, lines, range(number, number + len(lines)), place=place)
     kept = [at for at, line in enumerate(lines) if at in long or line.strip(BLANK)]
-    blank = next((at for at in range(len(lines)) if at >= len(kept) or kept[at] != at), None)
+    if len(kept) < len(lines):
+        missing = sorted(set(range(len(lines))).difference(kept))
+        place.blanks = [(number + at, place.starts[at]) for at in missing]
+        place.starts = [place.starts[at] for at in kept]
+        place.stops = [place.stops[at] for at in kept]
     return Chunk(
         path,
         [b"" if at in long else lines[at] for at in kept],
@@ -370,8 +495,9 @@ def _line_chunk(
             for index, at in enumerate(kept)
             if at in long
         },
-        blank_lines=len(lines) - len(kept),
-        first_blank=None if blank is None else number + blank,
+        blank_lines=len(place.blanks),
+        first_blank=place.blanks[0][0] if place.blanks else None,
+        place=place,
     )
 
 

@@ -18,7 +18,7 @@ LAYERS = (
     {"encoding", "layout", "scan", "source", "schema", "formats", "loader", "ujson_numbers",
      "template", "tokenizer", "span", "secrets"},
     {"recipes", "mask"},
-    {"row", "calls", "duplicates", "contents", "cut", "teaching", "turns", "arguments", "json_fault",
+    {"row", "loaded", "calls", "duplicates", "contents", "cut", "teaching", "turns", "arguments", "json_fault",
      "textfacts", "near_duplicates", "scores"},
     {"rules", "suppress", "report"},
     {"check"},

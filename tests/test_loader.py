@@ -279,3 +279,58 @@ def test_json_columns_do_not_give_every_value_back() -> None:
     assert stored({"a": [0.3, 1e-12, 5]}) == {"a": [0.30000000000000004, 0.0, 5]}
     assert stored_text("5") == 5
     assert stored_text("hello") == "hello"
+
+
+def as_read(messages: Any) -> Any:
+    """A message list in which nothing but what a trainer can tell is told: repr tells the rest."""
+    if not isinstance(messages, list):
+        return messages
+    return [
+        sorted((key, repr(item)) for key, item in message.items())
+        if isinstance(message, dict)
+        else message
+        for message in messages
+    ]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from(("2.20.0", "4.4.1", "4.7.0", "5.2.0")))
+def test_rows_said_to_be_as_written_are(seed: int, datasets: str) -> None:
+    case = make(random.Random(seed))
+    shapes = shapes_of(case)
+    load = shapes.load(datasets)
+    rows = [json.loads(line) for line in case.lines if line]
+    rows = [row for row in rows if isinstance(row, dict) and "messages" in row]
+    if load is None or not rows:
+        return
+    padded = [shapes.pad(row, datasets)["messages"] for row in rows]
+    assert [load.messages(row["messages"]) for row in rows] == padded
+    if not load.changes:
+        assert [as_read(messages) for messages in padded] == [
+            as_read(row["messages"]) for row in rows
+        ]
+
+
+def test_what_changes_a_file_and_what_does_not() -> None:
+    def changes(rows: list[Any], datasets: str) -> bool:
+        shapes = Shapes()
+        offset = 0
+        for number, row in enumerate(rows, 1):
+            shapes.add(row, number, offset, 100)
+            offset += 100
+        load = shapes.load(datasets)
+        assert load is not None
+        return load.changes
+
+    def chat(**more: Any) -> dict[str, Any]:
+        return {"messages": [{"role": "user", "content": "Hi"} | more]}
+
+    plain, call = chat(), chat(metadata="f")
+    turned = {"messages": [{"content": "Hi", "role": "user"}]}
+    assert not changes([plain, turned], "4.4.1") and not changes([plain, turned], "5.2.0")
+    assert changes([plain, call], "4.4.1") and not changes([plain, call], "5.2.0")
+    assert changes([chat(tools=[{"a": 1, "b": 2}]), chat(tools=[{"b": 2, "a": 1}])], "4.4.1")
+    # Numbers of one struct become floats; under Json they stay, but floats lose decimals.
+    whole, half = chat(tools=[{"least": 0}]), chat(tools=[{"least": 0.5}])
+    assert changes([whole, half], "5.2.0") and not changes([whole, whole, plain], "5.2.0")
+    assert changes([half, plain], "5.2.0")

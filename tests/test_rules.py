@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tempfile
 from dataclasses import replace as replace_plan
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +15,7 @@ from glmlint.finish import finish
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
 from glmlint.rules.base import FAMILIES, Example, all_rules
-from glmlint.source import Chunk, InputFile, read_chunks
+from glmlint.source import read_bytes
 
 RULES = [loaded for loaded in all_rules().values() if loaded.rule.family != "score"]
 
@@ -38,16 +35,11 @@ def found_by(rule: str, example: Any) -> list[Any]:
         plan = replace_plan(plan, eval_files=("dev.jsonl",))
     base = _context(plan.recipe, plan.transformers, plan.template)
     context = Context(plan, base.tokenizer, base.template)
-    if example.file is not None:
-        return _found_in_file(example, plan, context)
-    lines = [
-        row if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False).encode()
-        for row in example.rows
-    ]
-    chunks = [Chunk("train.jsonl", lines, range(1, len(lines) + 1), {}, [], 0, None)]
-    if example.eval_rows:
-        lines = [json.dumps(row, ensure_ascii=False).encode() for row in example.eval_rows]
-        chunks.append(Chunk("dev.jsonl", lines, range(1, len(lines) + 1), {}, [], 0, None))
+    chunks = (
+        chunk
+        for name, data in example.files().items()
+        for chunk in read_bytes(data, name, example.max_line, example.loader_bytes)
+    )
     return finish(check_lines(chunks, plan, context), plan, context).findings
 
 
@@ -58,29 +50,17 @@ def written(example: Any) -> str:
     """All that an example holds, as a reader sees it: escapes resolved, old encodings read."""
     if not isinstance(example, Example):
         example = Example(rows=(example,))
-    parts = [example.name]
-    for row in (*example.rows, *example.eval_rows):
-        parts.append(decoded(row) if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False))
-    return " ".join([*parts, decoded(example.file or b"")])
+    return " ".join(name + decoded(data) for name, data in example.files().items())
 
 
-def decoded(raw: bytes) -> str:
-    for encoding in ("utf-8", "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "gb18030"):
+def decoded(data: bytes) -> str:
+    for encoding in ("utf-8", "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "gb18030"):
         try:
-            text = raw.decode(encoding)
+            text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
         return re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), text)
     return ""
-
-
-def _found_in_file(example: Example, plan: Plan, context: Context) -> list[Any]:
-    assert example.file is not None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / example.name
-        path.write_bytes(example.file)
-        chunks = read_chunks(InputFile(str(path)), max_line=example.max_line)
-        return finish(check_lines(chunks, plan, context), plan, context).findings
 
 
 @pytest.mark.parametrize("loaded", RULES, ids=lambda loaded: loaded.rule.name)

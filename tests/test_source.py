@@ -8,6 +8,7 @@ import io
 import json
 import os
 import sys
+import tempfile
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -21,8 +22,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from glmlint import source
-from glmlint.encoding import BINARY, CODECS, DAMAGED
+from glmlint.encoding import BINARY, BOM, CODECS, DAMAGED
 from glmlint.finding import Defect
+from glmlint.loader import chunk_starts
 from glmlint.scan import scan_values
 from glmlint.source import (
     Chunk,
@@ -821,3 +823,36 @@ def test_the_encoding_of_a_real_file(shared: Path) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_have_a_guess(line: bytes) -> None:
     assert encoding_guess(line) in {*CODECS, DAMAGED, BINARY}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.sampled_from([b"", b" ", b"{}", b'{"a": 1}', b'{"a": "' + b"x" * 30 + b'"}\r'])),
+    st.booleans(),
+    st.booleans(),
+    st.integers(1, 60),
+    st.integers(1, 50),
+)
+def test_places_are_those_of_the_bytes(
+    lines: list[bytes], bom: bool, ended: bool, block: int, reading: int
+) -> None:
+    data = (BOM if bom else b"") + b"\n".join(lines) + (b"\n" if ended else b"")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.jsonl")
+        path.write_bytes(data)
+        read = read_chunks(InputFile(str(path)), block, loader_bytes=reading)
+        chunks = [chunk for chunk in read if chunk.place is not None]
+        starts = chunk_starts(path, reading)
+    end = 0
+    for chunk in chunks:
+        place = chunk.place
+        assert place is not None and place.bom == bom and place.begin == end
+        end = place.end
+        for raw, start, stop in zip(chunk.lines, place.starts, place.stops, strict=True):
+            line = data[start:stop].removeprefix(BOM if bom and start == 0 else b"")
+            assert line.rstrip(b"\r\n") == raw.rstrip(b"\r")
+        for number, start in place.blanks:
+            assert data[start:].removeprefix(BOM).split(b"\n")[0].strip() == b""
+            assert data[:start].count(b"\n") == number - 1
+        assert place.borders == [start for start in starts[:-1] if start < place.end]
+    assert not chunks or end == len(data)

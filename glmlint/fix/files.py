@@ -32,6 +32,7 @@ from glmlint.fix.stream import (
     utf8_copy,
     wanted_rewrites,
 )
+from glmlint.loaded import learn
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, Text
 from glmlint.report import Report
@@ -149,6 +150,8 @@ def drafted(
         for path in paths:
             try:
                 drafts[path] = draft = open_draft(path)
+                with contextlib.suppress(SourceError):  # `check` will say so
+                    learn(InputFile(path), context)
                 _settle(draft, repair, beside, progress)
             except Unfixable as error:
                 sentence = error.text.say(plan.lang, **error.values)

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from glmlint.finding import Pointer
+from glmlint.loader import Load
 from glmlint.plan import Plan
 from glmlint.sample import Sample, decode_tools
 from glmlint.template import ChatTemplate, load_template
@@ -108,6 +109,8 @@ class Context:
     plan: Plan
     tokenizer: Tokenizer
     template: ChatTemplate
+    loads: dict[str, Load] = field(default_factory=dict, repr=False)
+    """Path -> what the loader makes of the file's rows; only of files in which it changes some."""
     _tools: dict[bytes, ToolList | None] = field(default_factory=dict, repr=False)
     _texts: dict[str, Encoded] = field(default_factory=dict, repr=False)
 
@@ -183,6 +186,8 @@ class Recipe:
     """Whether everything behind the last assistant token is trained, whoever wrote it."""
     loss_fields: frozenset[str] = frozenset()
     """Keys of a message by which a row can switch its own loss on or off."""
+    through_datasets: bool = True
+    """Whether the trainer reads its file with `datasets.load_dataset`."""
     template_name: str | None = None
     """The renderer, when the recipe does not use the tokenizer's template."""
 

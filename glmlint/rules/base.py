@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from glmlint.finding import Pointer
+from glmlint.loader import CHUNK
 from glmlint.plan import Plan
 from glmlint.recipes.base import Recipe, Text
 from glmlint.row import Fact, Row
@@ -88,6 +90,24 @@ class Example(Struct, kw_only=True):
     """Bytes of the longest row that is read."""
     eval_rows: tuple[Any, ...] = ()
     """Rows of a second file, `dev.jsonl`, which is the validation split."""
+    loader_bytes: int = CHUNK
+    """How many bytes `datasets` reads at a time."""
+
+    def files(self) -> dict[str, bytes]:
+        """The example's files by name."""
+        if self.file is not None:
+            return {self.name: self.file}
+        files = {"train.jsonl": _lines(self.rows)}
+        if self.eval_rows:
+            files["dev.jsonl"] = _lines(self.eval_rows)
+        return files
+
+
+def _lines(rows: tuple[Any, ...]) -> bytes:
+    return b"".join(
+        (row if isinstance(row, bytes) else json.dumps(row, ensure_ascii=False).encode()) + b"\n"
+        for row in rows
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from glmlint.check import check_lines
+from glmlint.check import check_file
 from glmlint.plan import Plan
 from glmlint.progress import Progress
 from glmlint.recipes.base import Context
 from glmlint.report import Report
-from glmlint.source import SourceError, find_inputs, read_chunks
+from glmlint.source import SourceError, find_inputs
 
 
 def check_files(
@@ -26,13 +26,16 @@ def check_files(
     # A validation file that is among the paths as well goes by the name that the plan has for it.
     inputs, missing = find_inputs([*plan.eval_files, *paths])
     inputs.sort(key=lambda file: file.path in plan.eval_files)
+    # A validation split is cast to the types of the training split, where that is one file.
+    trained = [file.path for file in inputs if file.path not in plan.eval_files]
     report = Report()
     report.problems = [(problem.path, problem.reason) for problem in missing]
     with Progress([file.path for file in inputs], progress) as bar:
         for file in inputs:
+            later = file.path in plan.eval_files and len(trained) == 1
+            after = trained[0] if later and trained[0] in report.files else None
             try:
-                check_lines(read_chunks(file), plan, context, bar.add, report)
-                report.file(file.path)  # a file without rows is reported as well
+                check_file(file, plan, context, report, bar.add, after)
             except SourceError as error:
                 report.problems.append((file.path, error.reason))
             except KeyboardInterrupt:

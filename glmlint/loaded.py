@@ -1,0 +1,136 @@
+"""What `datasets` makes of the files of a run: the shapes of their parts, and how rows come back."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Hashable, Iterable
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+from msgspec import Struct, field
+
+from glmlint.loader import Load, Shapes
+from glmlint.recipes.base import Context
+from glmlint.sample import read
+from glmlint.source import Chunk, InputFile, read_chunks
+
+NEWEST_PADDING: Final = "4.6.1"
+OLDEST_JSON: Final = "4.7.0"
+"""Where `datasets` has changed most: up to the first, objects that differ are padded with nulls;
+from the second on they come back as written."""
+
+
+class Seen(NamedTuple):
+    """A row of a chunk, as far as its shape goes."""
+
+    line: int
+    key: Hashable
+    """Stands for the shape (see `Shapes.known`); None where only the value tells it."""
+    value: Any
+    """The decoded row, or a function that decodes it."""
+
+
+class Part(Struct):
+    """The shapes of a range of a file's bytes."""
+
+    begin: int
+    end: int
+    shapes: Shapes
+
+
+class Parts(Struct):
+    """The shapes of a file, as far as its parts are known. Merges in any order."""
+
+    parts: list[Part] = field(default_factory=list)
+
+    def add(self, part: Part | None) -> None:
+        """Take in a part, which is used up; neighbours become one."""
+        if part is None:
+            return
+        parts = self.parts
+        at = bisect_left(parts, part.begin, key=attrgetter("begin"))
+        parts.insert(at, part)
+        for left in (at, at - 1):
+            if 0 <= left < len(parts) - 1 and parts[left].end == parts[left + 1].begin:
+                right = parts.pop(left + 1)
+                parts[left] = Part(
+                    parts[left].begin, right.end, parts[left].shapes.merge(right.shapes)
+                )
+
+    def merge(self, other: Parts) -> None:
+        """Take in the parts of another one, which are used up."""
+        for part in other.parts:
+            self.add(part)
+
+    @property
+    def whole(self) -> Shapes | None:
+        """The shapes of the whole file; None where it has not been seen from its beginning on."""
+        one = len(self.parts) == 1 and self.parts[0].begin == 0
+        return self.parts[0].shapes if one else None
+
+
+def part_of(chunk: Chunk, rows: Iterable[Seen]) -> Part | None:
+    """The shapes of a chunk's rows; None where they do not stand on lines.
+
+    Args:
+        rows: those that are JSON, in order.
+    """
+    place = chunk.place
+    if place is None:
+        return None
+    shapes = Shapes(
+        [*place.borders, place.end],
+        chunk=place.loader_bytes,
+        bom=place.bom and place.begin == 0,
+    )
+    for line, offset in place.blanks:
+        shapes.blank(line, offset)
+    numbers, starts, stops = chunk.numbers, place.starts, place.stops
+    at = 0
+    for line, key, value in rows:
+        while numbers[at] < line:
+            at += 1
+        start = starts[at]
+        length = stops[at] - start
+        if key is None or not shapes.known(key, start, length):
+            shapes.add(value() if callable(value) else value, line, start, length, key)
+    return Part(place.begin, place.end, shapes)
+
+
+def learn(file: InputFile, context: Context) -> None:
+    """Read a file once, so that its rows can be laid out as its loader hands them over.
+
+    Raises:
+        source.SourceError: the file can't be read.
+    """
+    context.loads.pop(file.path, None)
+    if not context.recipe.through_datasets:
+        return
+    parts = Parts()
+    for chunk in read_chunks(file):
+        rows = (
+            Seen(line, None, found.value)
+            for line, raw in zip(chunk.numbers, chunk.lines, strict=True)
+            if (found := read(raw)).defect is None
+        )
+        parts.add(part_of(chunk, rows))
+    remember(file.path, parts.whole, context)
+
+
+def remember(
+    path: str, shapes: Shapes | None, context: Context, after: Shapes | None = None
+) -> Load | None:
+    """Keep what the loader makes of a file's rows in the context, where it changes any.
+
+    Args:
+        path: the file.
+        shapes: those of all its rows; None where they are not known.
+        context: the plan's version of `datasets` counts.
+        after: the shapes of the split that is loaded before this one.
+    """
+    context.loads.pop(path, None)
+    load = None if shapes is None else shapes.load(context.plan.datasets, after)
+    if load is None or not load.changes:
+        return None
+    context.loads[path] = load
+    return load
