@@ -155,7 +155,7 @@ def all_findings(folder: Path, recipe: str) -> Iterator[Found]:
                     once = Context(plan, context.tokenizer, context.template)
                     report = check_files([str(file)], plan, once)
                     for finding in finish(report, plan, once).findings:
-                        place = (finding.rule, finding.line, finding.pointer)
+                        place = (finding.rule, finding.line, finding.pointer, finding.message)
                         if finding.path == str(file) and place not in said:
                             said.add(place)
                             row = rows.get(finding.line) if finding.line else None
