@@ -308,6 +308,6 @@ def test_the_letters_of_an_answer_are_named_not_its_language() -> None:
 
 
 def test_an_answer_that_begins_with_a_field_is_no_json() -> None:
-    [found] = [f for f in findings([line(answered("{{name}} 很高兴为您服务。"))])]
+    [found] = findings([line(answered("{{name}} 很高兴为您服务。"))])
     assert found.rule == "placeholder"
     assert not problems("placeholder", row_of(answered('{"a": "{{name}}"}')))
