@@ -563,7 +563,8 @@ def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
             said.append((content, prepared.line, not found and not unreadable))
         place += has_tokens
     if context.recipe.through_datasets:
-        stats.shapes.add(part_of(chunk, map(_seen, filter(_is_json, rows))))
+        loaded = [_seen(row) for row in rows if _is_json(row)]
+        stats.shapes.add(part_of(chunk, loaded, len(loaded) < len(rows)))
     if said:
         stats.rows.parts.append(table(said, checker.prompts, checker.near))
     keep_first(stats.findings, checker.plan.max_findings)
@@ -648,7 +649,7 @@ def check_file(
     context.loads.pop(file.path, None)
     with rereadable(file) as source:
         check_lines(read_chunks(source), plan, context, progress, report)
-        shapes = report.file(file.path).shapes.whole  # a file without rows is reported as well
+        shapes = report.file(file.path).shapes  # a file without rows is reported as well
         before = report.file(after).shapes.whole if after is not None else None
         if remember(file.path, shapes, context, before) is not None:
             report.forget(file.path)

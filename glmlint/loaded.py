@@ -11,8 +11,8 @@ from msgspec import Struct, field
 
 from glmlint.loader import Load, Shapes
 from glmlint.recipes.base import Context
-from glmlint.sample import read
-from glmlint.source import Chunk, InputFile, read_chunks
+from glmlint.sample import Careful, read
+from glmlint.source import Chunk, InputFile, read_chunks, split_values
 
 NEWEST_PADDING: Final = "4.6.1"
 OLDEST_JSON: Final = "4.7.0"
@@ -36,6 +36,8 @@ class Part(Struct):
     begin: int
     end: int
     shapes: Shapes
+    broken: bool = False
+    """Whether some row is none that a loader reads: then nothing of the file is loaded."""
 
 
 class Parts(Struct):
@@ -53,9 +55,9 @@ class Parts(Struct):
         for left in (at, at - 1):
             if 0 <= left < len(parts) - 1 and parts[left].end == parts[left + 1].begin:
                 right = parts.pop(left + 1)
-                parts[left] = Part(
-                    parts[left].begin, right.end, parts[left].shapes.merge(right.shapes)
-                )
+                shapes = parts[left].shapes.merge(right.shapes)
+                broken = parts[left].broken or right.broken
+                parts[left] = Part(parts[left].begin, right.end, shapes, broken)
 
     def merge(self, other: Parts) -> None:
         """Take in the parts of another one, which are used up."""
@@ -68,12 +70,18 @@ class Parts(Struct):
         one = len(self.parts) == 1 and self.parts[0].begin == 0
         return self.parts[0].shapes if one else None
 
+    @property
+    def broken(self) -> bool:
+        """Whether some row ends the load, whatever the others are."""
+        return any(part.broken for part in self.parts)
 
-def part_of(chunk: Chunk, rows: Iterable[Seen]) -> Part | None:
+
+def part_of(chunk: Chunk, rows: Iterable[Seen], broken: bool) -> Part | None:
     """The shapes of a chunk's rows; None where they do not stand on lines.
 
     Args:
         rows: those that are JSON, in order.
+        broken: whether there are others.
     """
     place = chunk.place
     if place is None:
@@ -94,7 +102,8 @@ def part_of(chunk: Chunk, rows: Iterable[Seen]) -> Part | None:
         length = stops[at] - start
         if key is None or not shapes.known(key, start, length):
             shapes.add(value() if callable(value) else value, line, start, length, key)
-    return Part(place.begin, place.end, shapes)
+    broken = broken or any(defect.rule == "not-utf8" for defect in chunk.file_defects)
+    return Part(place.begin, place.end, shapes, broken)
 
 
 def learn(file: InputFile, context: Context) -> None:
@@ -108,28 +117,40 @@ def learn(file: InputFile, context: Context) -> None:
         return
     parts = Parts()
     for chunk in read_chunks(file):
-        rows = (
-            Seen(line, None, found.value)
-            for line, raw in zip(chunk.numbers, chunk.lines, strict=True)
-            if (found := read(raw)).defect is None
-        )
-        parts.add(part_of(chunk, rows))
-    remember(file.path, parts.whole, context)
+        rows: list[Seen] = []
+        broken = bool(chunk.defects)
+        for line, raw in zip(chunk.numbers, chunk.lines, strict=True):
+            for found in _values(raw):
+                if found.defect is None:
+                    rows.append(Seen(line, None, found.value))
+                else:
+                    broken = True
+        parts.add(part_of(chunk, rows, broken))
+    remember(file.path, parts, context)
 
 
-def remember(
-    path: str, shapes: Shapes | None, context: Context, after: Shapes | None = None
-) -> Load | None:
+def _values(raw: bytes) -> list[Careful]:
+    """What a line holds: one value, or several."""
+    found = read(raw)
+    if found.defect is not None and (several := split_values(raw)):
+        return [read(part) for part in several]
+    return [found]
+
+
+def remember(path: str, parts: Parts, context: Context, after: Shapes | None = None) -> Load | None:
     """Keep what the loader makes of a file's rows in the context, where it changes any.
 
     Args:
         path: the file.
-        shapes: those of all its rows; None where they are not known.
+        parts: the shapes of all its rows.
         context: the plan's version of `datasets` counts.
         after: the shapes of the split that is loaded before this one.
     """
     context.loads.pop(path, None)
-    load = None if shapes is None else shapes.load(context.plan.datasets, after)
+    shapes = parts.whole
+    if shapes is None or parts.broken:
+        return None  # nothing is loaded, or it is not known what: rows are as written
+    load = shapes.load(context.plan.datasets, after)
     if load is None or not load.changes:
         return None
     context.loads[path] = load

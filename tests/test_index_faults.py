@@ -35,7 +35,7 @@ RULES: Final = (
     *("invalid-json", "not-utf8", "not-jsonl", "blank-line", "other-format", "missing-messages"),
     *("arguments-schema", "observation-without-call", "openai-tool-calls", "tool-call-form"),
     *("special-token-in-content", "placeholder", "invisible-character", "exact-duplicate"),
-    *("empty-content", "no-assistant", "arrow-type-conflict"),
+    *("empty-content", "no-assistant"),
 )
 
 
@@ -76,10 +76,7 @@ def _of(findings: list[Finding], rule: str, where: str) -> list[Finding]:
 
 @cache
 def _context() -> Context:
-    known = all_rules()
-    return open_context(
-        Plan(rules={name: known[name].rule.severity for name in RULES if name in known})
-    )
+    return open_context(Plan(rules={name: all_rules()[name].rule.severity for name in RULES}))
 
 
 @cache

@@ -15,7 +15,7 @@ PACKAGE = Path(glmlint.__file__).parent
 
 LAYERS = (
     {"finding", "plan", "sample", "output"},
-    {"encoding", "layout", "scan", "source", "schema", "formats", "loader", "ujson_numbers",
+    {"encoding", "layout", "scan", "source", "schema", "formats", "loader",
      "template", "tokenizer", "span", "secrets"},
     {"recipes", "mask"},
     {"row", "loaded", "calls", "duplicates", "contents", "cut", "teaching", "turns", "arguments", "json_fault",

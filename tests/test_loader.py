@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from loader_cases import Case, Server, make
 
 from glmlint.loader import CHUNK, Conflict, Padding, Shapes, chunk_starts, moment
-from glmlint.ujson_numbers import read_float, stored, stored_text, write_float
+from glmlint.loader.ujson_numbers import read_float, stored, stored_text, write_float
 
 RECORDED = "4.4.1"
 CASES = [
@@ -253,7 +253,7 @@ def test_a_known_key_counts_a_row_without_walking_it() -> None:
 
 
 def test_a_path_bomb_is_cut_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("glmlint.loader.MAX_PATHS", 50)
+    monkeypatch.setattr("glmlint.loader.shapes.MAX_PATHS", 50)
     shapes = rows({"a": 1}, {f"k{i}": 1 for i in range(100)})
     assert shapes.overflow == 2
     assert len(shapes.padding("4.4.1")) <= 50

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from glmlint.check import check_lines, encode_rows
+from glmlint.check import check_file, encode_rows
 from glmlint.finish import finish
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
@@ -17,7 +17,7 @@ from glmlint.report import Report
 from glmlint.reporters.base import ReporterOptions, get
 from glmlint.schema import validator
 from glmlint.settings import resolve
-from glmlint.source import InputFile, read_chunks
+from glmlint.source import InputFile
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
 OPTIONS = ReporterOptions(
@@ -34,8 +34,7 @@ def data_files(shared: Path) -> list[str]:
 def checked(path: str, plan: Plan, context: Context) -> dict[str, Any]:
     """The JSON report of one file."""
     report = Report()
-    report.file(path)
-    report.merge(check_lines(read_chunks(InputFile(path)), plan, context), plan.max_findings)
+    check_file(InputFile(path), plan, context, report)
     out = io.StringIO()
     get("json").write(finish(report, plan, context), out, OPTIONS)
     found: dict[str, Any] = json.loads(out.getvalue())

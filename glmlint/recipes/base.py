@@ -188,6 +188,8 @@ class Recipe:
     """Keys of a message by which a row can switch its own loss on or off."""
     through_datasets: bool = True
     """Whether the trainer reads its file with `datasets.load_dataset`."""
+    cleans_properties: bool = False
+    """Whether the trainer takes out what is null directly under a tool's `properties`."""
     template_name: str | None = None
     """The renderer, when the recipe does not use the tokenizer's template."""
 

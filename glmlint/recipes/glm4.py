@@ -81,6 +81,7 @@ class Glm4(Recipe):
     )
     shift = 1
     trains_unknown_roles = True
+    cleans_properties = True
 
     def render(self, messages: list[Any], context: Context) -> Rendered:
         rendered = Rendered([GMASK, SOP], [False, False], [-1, -1])

@@ -66,6 +66,7 @@ class Glm4June2024(Recipe):
     )
     shift = 1
     typed_control_tokens = False
+    cleans_properties = True
     template_name = "python-2024-06"
 
     def render(self, messages: list[Any], context: Context) -> Rendered:

@@ -1,12 +1,13 @@
-"""The ids of this row change with the version of transformers.
+"""The ids of this row change with the version of transformers or datasets.
 
 From 5.24 on, top-level keys of a message that are null are dropped before the template sees them;
 below, `metadata: null` prints the word None in the header and `tools: null` may end the run. Below
 4.42 the tool list is printed with sorted keys and with Chinese as escapes. The same file then trains
-other tokens on another machine, and nobody is told. Say with `--pin transformers=…` which version the
-trainer has.
+other tokens on another machine, and nobody is told. Below 4.7 `datasets` pads tools with the keys of
+other tools, as null (`arrow-null-padding`). Say with `--pin transformers=…` and `--pin datasets=…` which
+versions the trainer has.
 
-Evidence: recipes.md, section 0.2, checked by wheel.
+Evidence: docs/recipes.md and docs/loader.md, each version checked by running it.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from typing import Any
 
 from msgspec import UNSET
 
-from glmlint.plan import version
-from glmlint.recipes.base import Context, Encoded, TrainerError
+from glmlint.loaded import NEWEST_PADDING, OLDEST_JSON
+from glmlint.plan import Plan, version
+from glmlint.recipes.base import Context, Encoded, TrainerError, get_recipe
+from glmlint.report import FileStats
+from glmlint.rules import arrow_null_padding
+from glmlint.rules.arrow_null_padding import printed
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 from glmlint.sample import read_strictly
 from glmlint.teaching import prints_tools
@@ -35,6 +40,12 @@ TOOLS_HELP = Text(
     "这些行本身没有问题：用 --pin transformers=版本号 指明训练机器上的版本，得到的 token id 即与该版本一致。",
 )
 
+DATASETS_HELP = Text(
+    "Nothing is wrong with the rows: name the trainer's version with --pin datasets=VERSION, "
+    "and the ids are those of that version.",
+    "这些行本身没有问题：用 --pin datasets=版本号 指明训练机器上的版本，得到的 token id 即与该版本一致。",
+)
+
 REMOVABLE = ("metadata", "tools")
 """Keys whose absence says the same as null."""
 
@@ -44,7 +55,6 @@ rule = Rule(
     severity="warning",
     when=Fact.ODD | Fact.TOOLS,
     fix="safe",
-    applies=lambda recipe, _: recipe.template_name is None,
     text=Text(
         "`{key}: null` is printed by transformers {old} and older, and dropped from {new} on: "
         "the ids differ (rows: {rows})",
@@ -63,6 +73,13 @@ rule = Rule(
             "non-ASCII letters as escapes) than from {new} on: the ids differ (rows: {rows})",
             "transformers {old} 及更早版本输出的工具列表（键排序、非 ASCII 字符转义）与 {new} 起不同："
             "{rows} 行的 token id 因版本而异",
+        ),
+        "datasets": Text(
+            "datasets below {new} adds keys as null to tools that do not have them (keys: {keys}, such "
+            "as `{where}`: in line {line}, not in line {absent}), from {new} on tools are as written: "
+            "the ids differ",
+            "datasets {new} 之前的版本会给没有某些键的工具补上 null（共 {keys} 个键，如 `{where}`："
+            "第 {line} 行有，第 {absent} 行没有），从 {new} 起工具保持原样：token id 因版本而异",
         ),
     },
     help=Text(
@@ -108,6 +125,7 @@ rule = Rule(
                 {"role": "assistant", "content": "Hello"},
             ]
         },
+        Example(rows=arrow_null_padding.EXAMPLE),
     ),
     good=(
         {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
@@ -132,7 +150,30 @@ rule = Rule(
 )
 
 
+def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
+    shapes = file.shapes.whole
+    pinned = "datasets" in plan.pinned or version(plan.datasets) < version(OLDEST_JSON)
+    if shapes is None or pinned:
+        return
+    recipe = get_recipe(plan.recipe)
+    if not recipe.through_datasets or printed(shapes, plan.datasets, recipe):
+        return  # the plan's own version pads them, too
+    if padded := printed(shapes, NEWEST_PADDING, recipe):
+        yield rule.problem(
+            None,
+            text="datasets",
+            help=DATASETS_HELP,
+            keys=len(padded),
+            where=padded[0].where,
+            line=padded[0].line,
+            absent=padded[0].absent,
+            new=OLDEST_JSON,
+        )
+
+
 def check(row: Row) -> Iterator[Problem]:
+    if row.context.recipe.template_name is not None:
+        return  # no template of transformers
     if row.sample is None:
         yield from _nulls(row)
     if row.facts & Fact.TOOLS and _tools_differ(row):

@@ -1,0 +1,508 @@
+"""What `datasets.load_dataset("json")` makes of a file, worked out from the shapes of its rows.
+
+`Shapes` sees each row once and keeps, for every path, the first line of each thing that Arrow's
+JSON reader or a later cast would trip over. It never holds rows, merges with the state of the
+following part of the file, and then says what a version of `datasets` does: which paths make the
+load fail, and how a row looks afterwards.
+
+Sources: datasets 2.20, 4.4.1, 4.7.0, 4.8.5 and 5.2.0 (packaged_modules/json, table, utils/json),
+pyarrow 26 (cpp/src/arrow/json), read and compared by running them; see docs/loader.md.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from glmlint.loader.columns import Column, Path_, StructOf, where
+from glmlint.loader.facts import (
+    DOUBLE,
+    FRACTION,
+    KIND,
+    MAX_LISTS,
+    MAX_SHAPES,
+    NULLS,
+    ORDER,
+    REFUSED,
+    SEEN,
+    WIDE,
+    Node,
+    as_types,
+    begin_kind,
+    copy_of,
+    forget_speedups,
+    is_settled,
+    join,
+    see_text,
+)
+from glmlint.loader.rows import Load, fitted, lost_paths, may_change
+from glmlint.loader.ujson_numbers import MAX_INTEGER, MIN_INTEGER
+from glmlint.loader.verdict import (
+    BOM_STRIPPED,
+    USE_JSON,
+    Conflict,
+    Padding,
+    Reading,
+    find_moments,
+    find_padding,
+)
+from glmlint.plan import version
+
+CHUNK: Final = 10 << 20
+"""Bytes that `datasets` reads at a time (JsonConfig.chunksize), before it finishes the line."""
+ARROW_BLOCK: Final = 16 << 10
+"""The smallest block, in bytes, in which Arrow parses; else a 32nd of the chunk."""
+ALONE: Final = 8
+"""From 4.7 a chunk of more than this many Arrow blocks is parsed as one block."""
+MAX_PATHS: Final = 200_000
+"""Paths that one state keeps. Past it new keys are not followed: see `Shapes.overflow`."""
+
+
+def chunk_starts(path: Path, chunk: int = CHUNK) -> list[int]:
+    """Offsets at which `datasets` begins a chunk of a plain file, its size last.
+
+    A chunk is `chunk` bytes and then up to the next line end: where the bytes end with a line end,
+    the whole next line comes along. Reads one line a chunk, not the file. Raises OSError.
+    """
+    starts = [0]
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        while (position := starts[-1] + chunk) < size:
+            file.seek(position)
+            while piece := file.readline(1 << 20):
+                if piece.endswith(b"\n"):
+                    break
+            if file.tell() >= size:
+                break
+            starts.append(file.tell())
+    return [*starts, size]
+
+
+_MAX_KNOWN: Final = 4096
+_EXACT: Final = 2**53
+
+
+class _Segment:
+    """Neighbouring rows of one chunk: those of one Arrow block, or of several whole ones."""
+
+    __slots__ = ("block", "chunk", "node")
+
+    def __init__(self, chunk: int, block: int | None, node: Node) -> None:
+        self.chunk = chunk
+        self.block = block
+        self.node = node
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self.chunk, self.block, self.node
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.chunk, self.block, self.node = state
+
+
+class Shapes:
+    """What the loader's outcome depends on, of one file or of a range of its bytes.
+
+    `starts` (from `chunk_starts`) is needed for a range that does not begin the file; without it
+    the chunks are counted from the rows' offsets, and the last row's end is taken for the size.
+    `bom` says whether the file opens with a byte order mark.
+    """
+
+    def __init__(
+        self, starts: Sequence[int] | None = None, *, chunk: int = CHUNK, bom: bool = False
+    ) -> None:
+        self.chunk = chunk
+        self.bom = bom
+        self.rows = 0
+        self.overflow: int | None = None
+        """The first line whose new keys were not followed, once MAX_PATHS paths are known."""
+        self._fixed = starts is not None
+        self._starts = list(starts[:-1]) if starts else [0]
+        self._size = starts[-1] if starts else 0
+        self._block = max(chunk // 32, ARROW_BLOCK)
+        self._segments: list[_Segment] = []
+        self._later: Node | None = None
+        self._spoiled: dict[tuple[str, bool], int] = {}
+        """(what spoils pandas' reading of a line, whether in a later chunk) -> first line."""
+        self._paths = 0
+        self._known: set[Hashable] = set()
+        self._unsettled = False
+        self._row_limit = -1
+        self._end_limit = -1
+        self._resolved: dict[str, tuple[Column, list[Conflict], frozenset[Path_]]] = {}
+
+    # Seeing rows
+
+    def add(
+        self,
+        value: object,
+        line: int,
+        offset: int,
+        length: int = 0,
+        key: Hashable = None,
+    ) -> None:
+        """One row: its decoded JSON, 1-based line, and the bytes of its line in the (unpacked) file.
+
+        Rows come in the order of the file. `length` counts the line end. `key`: see `known`.
+        """
+        if offset > self._row_limit or offset + length > self._end_limit:
+            self._enter(offset, length)
+        self.rows += 1
+        if self._resolved:
+            self._resolved = {}
+        self._unsettled = False
+        self._see(self._segments[-1].node, value, line)
+        if key is not None and not self._unsettled and len(self._known) < _MAX_KNOWN:
+            self._known.add(key)
+
+    def known(self, key: Hashable, offset: int, length: int = 0) -> bool:
+        """Count the row and skip it, if one of the same `key` told all that it could tell.
+
+        For callers that know a row's shape without its decoded form. A key has to stand for
+        everything but the characters of plain texts: the keys and types at every level in order,
+        and lists or numbers by value (a tool list by its bytes). Where False comes back, `add` it
+        with the key.
+        """
+        if offset > self._row_limit or offset + length > self._end_limit:
+            self._enter(offset, length)
+        if key not in self._known:
+            return False
+        self.rows += 1
+        if self._resolved:
+            self._resolved = {}
+        return True
+
+    def blank(self, line: int, offset: int) -> None:
+        """A line of white space between rows: Arrow skips it, the reader for Json columns does not."""
+        self._spoil("blank-line", line, offset)
+        self._resolved = {}
+
+    def _spoil(self, what: str, line: int, offset: int | None) -> None:
+        chunk = self._segments[-1].chunk if offset is None else self._chunk_of(offset)
+        self._spoiled.setdefault((what, chunk > 0), line)
+
+    def _chunk_of(self, offset: int) -> int:
+        if not self._fixed and offset > self._starts[-1] + self.chunk:
+            self._starts.append(offset)
+        return bisect_right(self._starts, offset) - 1
+
+    def _enter(self, offset: int, length: int) -> None:
+        """Open the segment of a row that lies in another chunk or Arrow block than the last."""
+        chunk = self._chunk_of(offset)
+        start = self._starts[chunk]
+        end = max(offset + length - 1, offset)
+        block = (end - start) // self._block
+        if self._fixed and chunk + 1 < len(self._starts):
+            self._row_limit = self._starts[chunk + 1] - 1
+        else:
+            self._row_limit = start + self.chunk
+        self._end_limit = start + (block + 1) * self._block
+        if self._segments:
+            forget_speedups(self._segments[-1].node)
+            self._known.clear()
+        self._segments.append(_Segment(chunk, block, Node()))
+        self._fold()
+
+    def _fold(self) -> None:
+        """Join what is complete: all but the first and the last segment may be bounded by others."""
+        segments = self._segments
+        i = 0
+        while i + 1 < len(segments):
+            one, two = segments[i], segments[i + 1]
+            if one.chunk == two.chunk:
+                same = one.block is not None and one.block == two.block
+                # The ends stay open for `merge`, so only inner blocks are put together.
+                if same or (i > 0 and i + 2 < len(segments)):
+                    join(one.node, two.node, same)
+                    if not same:
+                        one.block = None
+                    del segments[i + 1]
+                    continue
+            i += 1
+        first, last = segments[0].chunk, segments[-1].chunk
+        for segment in [s for s in segments[1:-1] if s.chunk not in (0, first, last)]:
+            self._close(segment.node)
+            segments.remove(segment)
+
+    def _close(self, node: Node) -> None:
+        typed = as_types(node)
+        if self._later is None:
+            self._later = typed
+        else:
+            join(self._later, typed, False)
+
+    def _see(self, node: Node, value: object, line: int) -> None:
+        """Facts of a value at its path."""
+        kind = type(value)
+        if kind is dict:
+            self._see_object(node, value, line)  # type: ignore[arg-type]
+            return
+        if value is None:
+            return
+        facts = node.facts
+        name = KIND.get(kind)
+        if name is None:
+            raise TypeError(f"not a JSON value: {kind.__name__}")
+        if name not in facts:
+            begin_kind(facts, name, line)
+        if kind is str:
+            if not all(map(facts.__contains__, REFUSED)):
+                see_text(facts, value, line)  # type: ignore[arg-type]
+                self._unsettled |= not all(map(facts.__contains__, REFUSED))
+        elif kind is list:
+            item = node.item
+            if item is None:
+                item = node.item = Node()
+            known = item.shapes.get
+            for child in value:  # type: ignore[attr-defined]
+                if type(child) is dict:
+                    todo = known((*child, *map(type, child.values())))
+                    if todo is None:
+                        self._see_new_object(item, child, line)
+                    elif todo:
+                        self._see_known_object(item, child, line, todo)
+                elif child is None:
+                    item.facts.setdefault(NULLS, line)
+                else:
+                    self._see(item, child, line)
+        elif kind is int:
+            self._see_integer(facts, value, line)  # type: ignore[arg-type]
+        elif kind is float:
+            facts.setdefault(DOUBLE, line)
+            if FRACTION not in facts and not (
+                -(2.0**63) <= value < 2.0**63 and value.is_integer()  # type: ignore[operator, attr-defined]
+            ):
+                facts[FRACTION] = line
+
+    def _see_integer(self, facts: dict[str, int], value: int, line: int) -> None:
+        if -_EXACT <= value <= _EXACT:
+            return
+        if -(2**63) <= value < 2**63:
+            facts.setdefault(WIDE, line)
+            return
+        facts.setdefault(DOUBLE, line)
+        # -2**63 - 1 rounds to a float that int64 holds.
+        if not -(2**63) - 1024 < value < 0:
+            facts.setdefault(FRACTION, line)
+        if not MIN_INTEGER <= value <= MAX_INTEGER:
+            self._spoil("integer-too-big", line, None)
+
+    def _see_object(self, node: Node, value: dict[str, object], line: int) -> None:
+        todo = node.shapes.get((*value, *map(type, value.values())))
+        if todo is None:
+            self._see_new_object(node, value, line)
+        elif todo:
+            self._see_known_object(node, value, line, todo)
+
+    def _see_known_object(
+        self, node: Node, value: dict[str, object], line: int, todo: list[tuple[str, Node]]
+    ) -> None:
+        """An object of known shape: only the values that can still teach something."""
+        for key, child in todo:
+            item = value[key]
+            if type(item) is list and node is not self._segments[-1].node:
+                # `lists` holds the list, so its identity can't be given to another one.
+                lists = child.lists
+                if lists.get(id(item)) is item:
+                    continue
+                if len(lists) >= MAX_LISTS:
+                    lists.clear()
+                lists[id(item)] = item
+            self._see(child, item, line)
+
+    def _see_new_object(self, node: Node, value: dict[str, object], line: int) -> None:
+        facts, keys = node.facts, node.keys
+        if "object" not in facts:
+            begin_kind(facts, "object", line)
+            fresh = True
+        else:
+            fresh = False
+        for key in keys:
+            if key not in value:
+                node.absent.setdefault(key, line)
+        todo = []
+        for key, item in value.items():
+            child = keys.get(key)
+            if child is None:
+                if self._paths >= MAX_PATHS:
+                    if self.overflow is None:
+                        self.overflow = line
+                    continue
+                self._paths += 1
+                child = keys[key] = Node()
+                child.facts[SEEN] = line
+                if not fresh:
+                    node.absent[key] = facts["object"]
+            self._see(child, item, line)
+            if not is_settled(child, type(item)):
+                todo.append((key, child))
+        if ORDER not in facts and [key for key in keys if key in value] != [
+            key for key in value if key in keys
+        ]:
+            facts[ORDER] = line
+        if len(node.shapes) < MAX_SHAPES:
+            node.shapes[(*value, *map(type, value.values()))] = todo
+
+    def merge(self, other: Shapes) -> Shapes:
+        """Take in the state of the part of the file that follows, which is used up. Returns self.
+
+        Associative. Raises ValueError where `other` does not know where its chunks begin.
+        """
+        if not other.rows and not other._spoiled:
+            return self
+        if not other._fixed and (self.rows or self._spoiled):
+            raise ValueError("the following part needs `starts`")
+        self._resolved = {}
+        if other._fixed:
+            self._fixed, self._starts, self._size = True, other._starts, other._size
+        elif not self.rows:
+            self._starts, self._size = other._starts, other._size
+        self._segments += other._segments
+        if other._later is not None:
+            if self._later is None:
+                self._later = other._later
+            else:
+                join(self._later, other._later, False)
+        for what, line in other._spoiled.items():
+            self._spoiled[what] = min(line, self._spoiled.get(what, line))
+        self.rows += other.rows
+        self.bom = self.bom or other.bom
+        self._paths += other._paths
+        if self.overflow is None:
+            self.overflow = other.overflow
+        if self._segments:
+            self._fold()
+        self._row_limit, self._end_limit = other._row_limit, other._end_limit
+        return self
+
+    # What the loader makes of them
+
+    def conflicts(self, datasets: str, after: Shapes | None = None) -> list[Conflict]:
+        """What this version of `datasets` makes of the disagreeing rows, worst and earliest first.
+
+        `after`: the shapes of the split that is loaded first (train), to whose types this one is
+        cast; then its own first chunk counts as a later one.
+        """
+        return sorted(
+            self._resolve(datasets, after)[1],
+            key=lambda c: (not c.fails, c.line, where(c.path), c.outcome),
+        )
+
+    def column(self, datasets: str) -> Column:
+        """The type that the rows get: a StructOf, as far as the load comes."""
+        return self._resolve(datasets, None)[0]
+
+    def padding(self, datasets: str) -> list[Padding]:
+        """The keys, at every level, that this version adds as null, in the order of their lines."""
+        first, _ = self._chunks()
+        found: list[Padding] = []
+        if first is not None:
+            find_padding(first, self.column(datasets), (), found)
+        return sorted(found, key=lambda p: (p.line, where(p.path)))
+
+    def moments(self, datasets: str) -> list[tuple[Path_, int]]:
+        """Paths whose texts all read as times, so that the trainer gets datetimes; first lines."""
+        first, _ = self._chunks()
+        found: list[tuple[Path_, int]] = []
+        if first is not None:
+            find_moments(first, self.column(datasets), (), found)
+        return found
+
+    def pad(self, value: object, datasets: str) -> Any:
+        """The row as the trainer receives it, where the load succeeds."""
+        column, conflicts, json_paths = self._resolve(datasets, None)
+        if value is None and isinstance(column, StructOf):
+            return dict.fromkeys(column.fields)
+        return fitted(value, column, (), bool(json_paths), lost_paths(conflicts))
+
+    def load(self, datasets: str, after: Shapes | None = None) -> Load | None:
+        """What this version gives the trainer for the `messages` of this file's rows.
+
+        None where nothing is loaded, where no row has messages, and where the file has too many
+        paths to know.
+
+        Args:
+            datasets: the version.
+            after: as in `conflicts`.
+        """
+        column, conflicts, json_paths = self._resolve(datasets, after)
+        overflow = self.overflow is not None or (after is not None and after.overflow is not None)
+        if overflow or not isinstance(column, StructOf) or "messages" not in column.fields:
+            return None
+        if any(conflict.fails for conflict in conflicts):
+            return None
+        messages = column.fields["messages"]
+        first, later = self._chunks()
+        through_json = bool(json_paths)
+        changes = any(
+            may_change(node.keys["messages"], messages, ("messages",), through_json)
+            for node in (as_types(first) if first is not None else None, later)
+            if node is not None and "messages" in node.keys
+        )
+        return Load(messages, through_json, lost_paths(conflicts), changes)
+
+    def _chunks(self) -> tuple[Node | None, Node | None]:
+        """The first chunk's facts as they are, and those of the later ones as types."""
+        whole: dict[int, Node] = {}
+        for segment in self._segments:
+            node = copy_of(segment.node)
+            if segment.chunk in whole:
+                # Two segments of one chunk meet at the border of Arrow blocks.
+                join(whole[segment.chunk], node, False)
+            else:
+                whole[segment.chunk] = node
+        first = whole.pop(0, None)
+        later = copy_of(self._later) if self._later is not None else None
+        for chunk in sorted(whole):
+            typed = as_types(whole[chunk])
+            if later is None:
+                later = typed
+            else:
+                join(later, typed, False)
+        return first, later
+
+    def _resolve(
+        self, datasets: str, after: Shapes | None
+    ) -> tuple[Column, list[Conflict], frozenset[Path_]]:
+        if after is None and datasets in self._resolved:
+            return self._resolved[datasets]
+        release = version(datasets)
+        first, later = self._chunks()
+        spoiled = {what: line for (what, is_later), line in self._spoiled.items() if not is_later}
+        if self.bom and release < BOM_STRIPPED:
+            spoiled.setdefault("byte-order-mark", 1)
+        reading = Reading(release, spoiled, self._one_block())
+        column: Column
+        if after is not None:
+            column, _, json_paths = after._resolve(datasets, None)
+            reading.json_paths |= json_paths
+            if first is not None:
+                typed = as_types(first)
+                if later is not None:
+                    join(typed, later, False)
+                later = typed
+        elif first is None:
+            column = StructOf({})
+        else:
+            column = reading.root(first)
+        if later is not None:
+            reading.check(later, column, ())
+        quoted = any(conflict.outcome == "loads-quoted" for conflict in reading.conflicts)
+        if (reading.json_paths or quoted) and release >= USE_JSON:
+            for (what, is_later), line in self._spoiled.items():
+                if is_later or after is not None:
+                    reading.fail((), what, "ValueError", line, later=True)
+        result = (column, reading.conflicts, frozenset(reading.json_paths))
+        if after is None:
+            self._resolved[datasets] = result
+        return result
+
+    def _one_block(self) -> bool:
+        """Whether from 4.7 on the first chunk is parsed as one Arrow block."""
+        starts = self._starts
+        if len(starts) > 1:
+            length = starts[1] - starts[0]
+        else:
+            length = max(self._size, self._end_limit - self._block if not self._fixed else 0)
+        return length // ALONE > self._block

@@ -1,0 +1,131 @@
+"""Keys of one tool stand as null in the prompt of every other tool.
+
+Below 4.7 `datasets` gives all objects at one path the same keys: one tool with an `enum` puts
+`"enum": null` into the properties of the same name of all other tools, `"required": null` into their
+parameters, and the keys come in the order in which the file shows them first. The official script takes
+out only what is null directly under `properties`; with `combine: true` it takes out nothing. The model
+is trained on tool lists that it will never see again. From 4.7 on objects with different keys come back
+as written, unless the file has a blank line. Ids and counts are those of the padded rows.
+
+Evidence: ms-swift #6467 #10110; datasets 4.4 and 5.2 by running them (docs/loader.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from glmlint.loaded import OLDEST_JSON
+from glmlint.loader import Padding, Shapes
+from glmlint.plan import Plan, version
+from glmlint.recipes.base import Recipe, get_recipe
+from glmlint.report import FileStats
+from glmlint.rules.base import Example, Problem, Rule, Text
+
+FUNCTION: Final = ("messages", 0, "tools", 0, "function")
+"""What a template prints of a tool."""
+
+BLANK_HELP: Final = Text(
+    "Take the blank lines out: glmlint check --fix --extend-select blank-line.",
+    "删除空行：glmlint check --fix --extend-select blank-line。",
+)
+
+PROPERTIES: Final = (*FUNCTION, "parameters", "properties")
+
+
+def _row(name: str, question: str, answer: str, **more: Any) -> dict[str, Any]:
+    parameters = {
+        "type": "object",
+        "properties": {"city": {"type": "string"} | more},
+        "required": ["city"],
+    }
+    function = {"name": name, "description": name, "parameters": parameters}
+    return {
+        "messages": [
+            {
+                "role": "system",
+                "content": "",
+                "tools": [{"type": "function", "function": function}],
+            },
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": answer},
+        ]
+    }
+
+
+EXAMPLE: Final = (
+    _row("get_weather", "Hi", "Hello"),
+    _row("查询天气", "你好", "你好！", enum=["北京", "上海"]),
+)
+_ANY, _SOME = EXAMPLE
+
+rule = Rule(
+    name="arrow-null-padding",
+    family="loader",
+    severity="error",
+    applies=lambda recipe, _: recipe.through_datasets,
+    text=Text(
+        "datasets {datasets} adds keys as null to tools that do not have them (keys: {keys}, such as "
+        "`{where}`: in line {line}, not in line {absent}): the model is trained on prompts with nulls",
+        "datasets {datasets} 会给没有某些键的工具补上 null（共 {keys} 个键，如 `{where}`："
+        "第 {line} 行有，第 {absent} 行没有）：模型训练时看到的提示中带有 null",
+    ),
+    variants={
+        "blank": Text(
+            "for the blank line {blank} datasets {datasets} adds keys as null to tools that do not have "
+            "them (keys: {keys}, such as `{where}`: in line {line}, not in line {absent}): the model is "
+            "trained on prompts with nulls",
+            "由于第 {blank} 行是空行，datasets {datasets} 会给没有某些键的工具补上 null（共 {keys} 个键，"
+            "如 `{where}`：第 {line} 行有，第 {absent} 行没有）：模型训练时看到的提示中带有 null",
+        ),
+    },
+    help=Text(
+        "Train with datasets 4.7 or newer, or read the rows in the script with json.loads in place of "
+        "load_dataset.",
+        "训练时使用 datasets 4.7 或更新版本，或在脚本中用 json.loads 读取各行，不用 load_dataset。",
+    ),
+    bad=(
+        Example(rows=(_ANY, _SOME), plan={"datasets": "4.6.1"}),
+        Example(rows=(_SOME, b"", _ANY)),
+        Example(rows=(_SOME, _ANY), plan={"datasets": "4.4.1", "recipe": "glm4-combine"}),
+    ),
+    good=(
+        Example(rows=(_ANY, _SOME)),
+        Example(rows=(_SOME, _SOME), plan={"datasets": "4.6.1"}),
+        Example(rows=(_ANY, _ANY), plan={"datasets": "4.6.1"}),
+    ),
+)  # fmt: skip
+
+
+def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
+    shapes = file.shapes.whole
+    if shapes is None:
+        return
+    padded = printed(shapes, plan.datasets, get_recipe(plan.recipe))
+    if padded:
+        blank = file.first_blank if version(plan.datasets) >= version(OLDEST_JSON) else None
+        yield rule.problem(
+            None,
+            text=None if blank is None else "blank",
+            help=None if blank is None else BLANK_HELP,
+            blank=blank,
+            keys=len(padded),
+            where=padded[0].where,
+            line=padded[0].line,
+            absent=padded[0].absent,
+            datasets=plan.datasets,
+        )
+
+
+def printed(shapes: Shapes, datasets: str, recipe: Recipe) -> list[Padding]:
+    """The keys that a version adds to tools and that the recipe prints as null."""
+    if any(conflict.fails for conflict in shapes.conflicts(datasets)):
+        return []  # nothing is loaded at all
+    inside = len(FUNCTION)
+    return [
+        padding
+        for padding in shapes.padding(datasets)
+        if padding.path[:inside] == FUNCTION
+        and len(padding.path) > inside
+        and not (recipe.cleans_properties and padding.path[:-1] == PROPERTIES)
+    ]

@@ -1,0 +1,125 @@
+"""The validation file has a key or a type that the training file has not.
+
+`datasets` casts every split to the types of the one that it loads first. A validation row with one more
+key, or with another type at some path, ends the load before the first step: `TypeError: Couldn't cast
+array of type …`, or a `CastError` for a column. A file for a few hundred rows is often made by another
+script than the training file, so this is found on the machine with the GPU. Where the cast goes through
+with other values than the file has, it is a warning. Looked at where `--eval` names the file and one
+training file is checked beside it.
+
+Evidence: datasets #7222 #7092; datasets 2.20 to 5.2 by running them (docs/loader.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from glmlint.loader import Conflict, Shapes
+from glmlint.plan import Plan
+from glmlint.recipes.base import get_recipe
+from glmlint.report import Report
+from glmlint.rules.base import Example, Placed, Rule, Text
+from glmlint.suppress import file_identity
+
+MOST: Final = 20
+"""Paths of one file that are reported."""
+
+_PLAIN: Final = {
+    "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+}
+_中文: Final = {
+    "messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "你好！"}]
+}
+_CALL: Final = {
+    "messages": [
+        {"role": "user", "content": "北京天气？"},
+        {"role": "assistant", "content": '{"city": "北京"}', "metadata": "get_weather"},
+    ]
+}
+
+rule = Rule(
+    name="split-schema-mismatch",
+    family="loader",
+    severity="error",
+    applies=lambda recipe, plan: recipe.through_datasets and bool(plan.eval_files),
+    text=Text(
+        "`{where}` (line {line}) is in no row of {train}, to whose keys datasets {datasets} casts this "
+        "file: the load fails ({error})",
+        "`{where}`（第 {line} 行）在 {train} 中不存在，而 datasets {datasets} 会按其键转换本文件：加载失败（{error}）",
+    ),
+    variants={
+        "types": Text(
+            "`{where}` (line {line}) has another type than in {train}, to which datasets {datasets} "
+            "casts this file: the load fails ({error})",
+            "`{where}`（第 {line} 行）的类型与 {train} 中不同，而 datasets {datasets} 会按其类型转换本文件："
+            "加载失败（{error}）",
+        ),
+        "changes": Text(
+            "`{where}` (line {line}) has another type than in {train}: "
+            "datasets {datasets} loads other values than the file has",
+            "`{where}`（第 {line} 行）的类型与 {train} 中不同：datasets {datasets} 加载到的值与文件中的不同",
+        ),
+        "missing-key": Text(
+            "`{where}` of {train} is missing here (line {line}): "
+            "datasets {datasets} fails to load this file ({error})",
+            "{train} 中的 `{where}` 在这里缺失（第 {line} 行）：datasets {datasets} 无法加载本文件（{error}）",
+        ),
+    },
+    help=Text(
+        "Give both files the same types, and every key of this one a value in some row of the "
+        "training file.",
+        "让两个文件的类型一致，并让本文件的每个键在训练文件的某一行中也有值。",
+    ),
+    bad=(
+        Example(rows=(_PLAIN,), eval_rows=(_CALL,)),
+        Example(rows=(_中文, _中文), eval_rows=({**_中文, "题目": "问候"},)),
+        Example(rows=({**_PLAIN, "id": 1},), eval_rows=({**_PLAIN, "id": "one"},)),
+    ),
+    good=(
+        Example(rows=(_CALL,), eval_rows=(_中文,)),
+        Example(rows=(_PLAIN,), eval_rows=(_中文,)),
+        Example(rows=({**_PLAIN, "id": 1},), eval_rows=({**_中文, "id": 2},)),
+    ),
+)  # fmt: skip
+
+
+def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
+    if not get_recipe(plan.recipe).through_datasets:
+        return
+    trained = [path for path in report.files if path not in plan.eval_files]
+    before = report.files[trained[0]].shapes.whole if len(trained) == 1 else None
+    if before is None or any(conflict.fails for conflict in before.conflicts(plan.datasets)):
+        return
+    for path in plan.eval_files:
+        shapes = report.files[path].shapes.whole if path in report.files else None
+        if shapes is None:
+            continue
+        for conflict in _told(shapes, before, plan.datasets)[:MOST]:
+            yield _placed(path, trained[0], conflict, plan.datasets)
+
+
+def _told(shapes: Shapes, before: Shapes, datasets: str) -> list[Conflict]:
+    """What the cast of one split to another's types makes of it, but for what JSON keeps."""
+    conflicts = shapes.conflicts(datasets, after=before)
+    return [conflict for conflict in conflicts if conflict.outcome != "loads-as-json"]
+
+
+def _placed(path: str, train: str, conflict: Conflict, datasets: str) -> Placed:
+    text: str | None = "types"
+    if not conflict.fails:
+        text = "changes"
+    elif conflict.reason in ("late-key", "missing-key"):
+        text = None if conflict.reason == "late-key" else "missing-key"
+    problem = rule.problem(
+        None,
+        text=text,
+        severity=None if conflict.fails else "warning",
+        where=conflict.where,
+        line=conflict.line,
+        train=train,
+        datasets=datasets,
+        error=conflict.error,
+    )
+    identity = file_identity(path) + conflict.where.encode()
+    return Placed(path, conflict.line, problem, identity, clean=False)

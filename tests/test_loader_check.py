@@ -1,0 +1,239 @@
+"""What `check` and `encode` say of a file is what the real `datasets` and the trainer make of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from loader_cases import Case, Server, make
+
+from glmlint.check import Prepared, check_lines, prepared_rows
+from glmlint.finding import Finding
+from glmlint.finish import finish
+from glmlint.loaded import remember
+from glmlint.loader import CHUNK
+from glmlint.mask import sequence
+from glmlint.plan import Plan
+from glmlint.recipes.base import Context, Rendered, TrainerError, all_recipes, open_context
+from glmlint.report import Report
+from glmlint.rules import arrow_null_padding
+from glmlint.source import Chunk, InputFile, read_bytes, read_chunks
+
+RECORDED = "4.4.1"
+CASES = [
+    Case(**item)
+    for item in json.loads(Path(__file__).with_name("loader_cases.json").read_text("utf-8"))
+]
+RULES = {"arrow-type-conflict": "error", "late-schema-key": "warning"}
+
+
+@cache
+def opened(recipe: str, transformers: str) -> Context:
+    return open_context(Plan(recipe=recipe, transformers=transformers))
+
+
+def context_of(recipe: str, datasets: str, transformers: str = "5.23.0") -> Context:
+    base = opened(recipe, transformers)
+    plan = Plan(
+        recipe=recipe,
+        datasets=datasets,
+        transformers=transformers,
+        pinned=frozenset(("datasets",)),
+        rules=RULES,
+    )
+    return Context(plan, base.tokenizer, base.template)
+
+
+def chunks_of(case: Case) -> list[Chunk]:
+    data = case.data.encode()
+    return list(read_bytes(data, "train.jsonl", loader_bytes=case.chunk or CHUNK))
+
+
+def checked(case: Case, context: Context) -> tuple[list[Finding], list[Prepared]]:
+    """The findings of the loader's rules, and the rows as they are laid out after the first pass."""
+    chunks = chunks_of(case)
+    report = check_lines(chunks, context.plan, context)
+    findings = finish(report, context.plan, context).findings
+    remember("train.jsonl", report.files["train.jsonl"].shapes, context)
+    return findings, [row for chunk in chunks for row in prepared_rows(chunk, context)]
+
+
+def unspelled(value: Any) -> Any:
+    """Times as times again."""
+    if isinstance(value, dict):
+        if list(value) == ["$time"]:
+            return datetime.fromisoformat(value["$time"])
+        return {key: unspelled(item) for key, item in value.items()}
+    return [unspelled(item) for item in value] if isinstance(value, list) else value
+
+
+def ids(rendered: Rendered, context: Context) -> Any:
+    row = sequence(rendered, context)
+    return row.input_ids.tolist(), row.labels.tolist()
+
+
+def of_trainer(messages: Any, context: Context) -> Any:
+    """Ids and labels of a loaded row, or the exception's name."""
+    try:
+        if not isinstance(messages, list):
+            return "TypeError"
+        return ids(context.recipe.render(messages, context), context)
+    except TrainerError as error:
+        return error.exception
+
+
+def of_check(row: Prepared, context: Context) -> Any:
+    if row.rendered is None:
+        return row.error.exception if row.error else None
+    return ids(row.rendered, context)
+
+
+def compare(case: Case, answer: dict[str, Any], datasets: str) -> bool:
+    """Whether the rows were compared, too."""
+    context = context_of("glm4", datasets)
+    shapes = check_lines(chunks_of(case), context.plan, context).files["train.jsonl"].shapes.whole
+    if shapes is None:  # rows that do not stand on lines of their own are not followed
+        return False
+    conflicts = shapes.conflicts(datasets)
+    if any(conflict.outcome in ("loads-garbled", "loads-reread") for conflict in conflicts):
+        return False  # their outcome is not claimed
+    if "OverflowError" in answer.get("errors", ()):
+        return False  # it loads; reading a time of the year 0 fails
+    findings, _ = checked(case, context)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    assert bool(errors) == ("errors" in answer), case.data
+    if errors or any(conflict.later for conflict in conflicts):
+        return False
+    written = [json.loads(line) for line in case.lines if line]
+    for recipe in all_recipes():
+        context = context_of(recipe, datasets)
+        _, prepared = checked(case, context)
+        for row, source, loaded in zip(prepared, written, answer["rows"], strict=True):
+            if isinstance(source, dict) and "messages" in source:
+                wanted = of_trainer(unspelled(loaded["messages"]), context)
+                assert of_check(row, context) == wanted, case.data
+    return True
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_below_4_7_findings_and_ids_are_those_of_the_recorded_loads(part: int) -> None:
+    compared = sum(compare(case, case.answer, RECORDED) for case in CASES[part::8])
+    assert compared >= 3
+
+
+@pytest.fixture(scope="module")
+def newest() -> Iterator[tuple[Server, str]]:
+    if importlib.util.find_spec("datasets") is None:
+        pytest.skip("needs the package datasets")
+    from importlib.metadata import version
+
+    server = Server(sys.executable)
+    yield server, version("datasets")
+    server.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 2**32))
+def test_in_the_newest_version_they_are_those_of_the_load(
+    newest: tuple[Server, str], seed: int
+) -> None:
+    server, release = newest
+    case = make(random.Random(seed))
+    compare(case, server.ask(case), release)
+
+
+def test_real_tool_calls_in_the_newest_version(newest: tuple[Server, str], shared: Path) -> None:
+    server, release = newest
+    compared = 0
+    for name in ("glaive_en", "glaive_zh"):
+        lines = (shared / "data" / "glm_tools" / f"{name}.jsonl").read_text("utf-8").split("\n")
+        # Numbers of tools that are alike become one type, and a blank line makes nulls of all.
+        for part in (lines[:40], [*lines[40:60], "", *lines[60:80]]):
+            case = Case([line for line in part if line or part is not lines[:40]], None)
+            compared += compare(case, server.ask(case), release)
+    assert compared == 4
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 2**32), st.integers(20, 400), st.randoms(use_true_random=False))
+def test_parts_in_any_order_say_the_same(seed: int, size: int, order: random.Random) -> None:
+    case = make(random.Random(seed))
+    context = context_of("glm4", RECORDED)
+    plan = context.plan
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "train.jsonl")
+        path.write_text(case.data, "utf-8")
+        options = {"loader_bytes": case.chunk or CHUNK}
+        whole = check_lines(read_chunks(InputFile(str(path)), **options), plan, context)
+        chunks = list(read_chunks(InputFile(str(path)), size, **options))
+        order.shuffle(chunks)
+        parts = Report()
+        for chunk in chunks:
+            parts.merge(check_lines([chunk], plan, context), plan.max_findings)
+        assert finish(parts, plan, context).findings == finish(whole, plan, context).findings
+        one, other = (report.files[str(path)].shapes.whole for report in (whole, parts))
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            assert one.load(RECORDED) == other.load(RECORDED)
+
+
+def run(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "glmlint", *arguments], input=stdin, capture_output=True, check=False
+    )
+
+
+TWO_TOOLS = b"".join(
+    json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in arrow_null_padding.EXAMPLE
+)
+
+
+@pytest.mark.parametrize("version", ["4.6.1", "5.2.0"])
+def test_a_pipe_and_a_file_give_the_same_ids(tmp_path: Path, version: str) -> None:
+    file = tmp_path / "train.jsonl"
+    file.write_bytes(TWO_TOOLS)
+    pin = f"--pin=datasets={version}"
+    from_file = run("encode", str(file), pin)
+    assert (
+        from_file.returncode == 0
+        and from_file.stdout == run("encode", "-", pin, stdin=TWO_TOOLS).stdout
+    )
+    rows = [json.loads(line) for line in from_file.stdout.splitlines()]
+    checked = json.loads(run("check", "-", pin, "--format=json", stdin=TWO_TOOLS).stdout)
+    assert checked["totals"]["tokens"] == sum(len(row["input_ids"]) for row in rows)
+    shown = run("show", f"{file}:1", pin).stdout.decode()
+    assert ('"enum": null' in shown) == (version == "4.6.1")
+
+
+def test_fixes_see_the_padded_rows(tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    file.write_bytes(TWO_TOOLS)
+    pins = ["--pin", "datasets=4.6.1"]
+    lengths = [
+        len(json.loads(line)["input_ids"])
+        for line in run("encode", str(file), "--no-truncate", *pins).stdout.splitlines()
+    ]
+    # The first row fits as written, and does not with the nulls that the second one brings.
+    budget = [
+        "--max-length",
+        str(lengths[0] - 1),
+        "--max-lost-share",
+        "0",
+        "--select=over-truncated",
+    ]
+    assert run("check", str(file), *budget, "--pin=datasets=5.2.0").returncode == 0
+    assert run("check", str(file), *budget, *pins).returncode == 1
+    assert run("check", str(file), *budget, *pins, "--fix", "--unsafe-fixes").returncode == 0
+    assert file.read_bytes() == TWO_TOOLS.split(b"\n")[1] + b"\n"
