@@ -60,6 +60,8 @@ _SIEVE: Final = (
     (_pairs(b"e]"), rb"\](?<= here\])", Fact.PLACEHOLDER),
     (_pairs(b"{{"), rb"\{\{ ?[a-zA-Z]", Fact.PLACEHOLDER),
     (_pairs(b"``"), rb"```", Fact.FENCE),
+    # Calls as other models write them.
+    (_pairs(b"l:", b"l>", b"S]"), rb"tool_call(?::|\|?>)|TOOL_CALLS\]", Fact.CALLS),
     # An escape may stand for any character at all.
     (_pairs(b"\\u"), rb"\\u00", Fact.CONTROL | Fact.THINK | Fact.CALLS),
     (_pairs(b"\\u", b"\\b", b"\\f"), rb"(?<!\\)(?:\\\\)*+\\[bfu]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace as replace_plan
 from functools import cache
 from typing import Any
@@ -42,6 +43,26 @@ def found_by(rule: str, example: Any) -> list[Any]:
     return finish(check_lines(chunks, plan, context), plan, context).findings
 
 
+_CHINESE = re.compile("[\u4e00-\u9fff]").search
+
+
+def written(example: Any) -> str:
+    """All that an example holds, as a reader sees it: escapes resolved, old encodings read."""
+    if not isinstance(example, Example):
+        example = Example(rows=(example,))
+    return " ".join(name + decoded(data) for name, data in example.files().items())
+
+
+def decoded(data: bytes) -> str:
+    for encoding in ("utf-8", "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "gb18030"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), text)
+    return ""
+
+
 @pytest.mark.parametrize("loaded", RULES, ids=lambda loaded: loaded.rule.name)
 class TestRule:
     def test_reports_each_bad_example(self, loaded: Any) -> None:
@@ -67,6 +88,11 @@ class TestRule:
         assert rule.family in FAMILIES
         assert len(loaded.doc.strip().splitlines()) >= 3, "say what, why and the evidence"
         assert rule.bad and rule.good
+
+    def test_has_two_examples_of_each_kind_and_a_chinese_one(self, loaded: Any) -> None:
+        for examples in (loaded.rule.bad, loaded.rule.good):
+            assert len(examples) >= 2
+            assert any(_CHINESE(written(example)) for example in examples)
 
 
 def test_a_rule_is_named_as_its_file() -> None:

@@ -279,3 +279,35 @@ def test_a_megabyte_of_the_worst_is_worked_off(unit: str) -> None:
     for name in CONTENT:
         assert len(problems(name, long)) < 16, name
         assert len(problems(name, many)) <= 4_000, name
+
+
+def conversation(*turns: str) -> dict[str, Any]:
+    """User and assistant in turn."""
+    roles = ("user", "assistant")
+    return {"messages": [{"role": roles[i % 2], "content": text} for i, text in enumerate(turns)]}
+
+
+def test_an_answer_that_goes_on_with_code_may_close_it() -> None:
+    begun = ("write it", "```python\ndef f():\n```", "continue", "    return 1\n```\nDone.")
+    assert not problems("unclosed-code-fence", row_of(conversation(*begun)))
+    own = ("write it", "Sure.", "continue", "```\nf()\n```\nDone.")
+    assert not problems("unclosed-code-fence", row_of(conversation(*own)))
+    # Nothing says that this one goes on: the fence opens a block.
+    again = ("write it", "```python\ndef f():\n```", "run it", "Here:\n```\nf()")
+    assert len(problems("unclosed-code-fence", row_of(conversation(*again)))) == 1
+    cut = ("write it", "Sure.", "继续", "```python\nf()")
+    assert len(problems("unclosed-code-fence", row_of(conversation(*cut)))) == 1
+
+
+def test_the_letters_of_an_answer_are_named_not_its_language() -> None:
+    german = "Der Jupiter ist der größte Planet in unserem ganzen Sonnensystem."
+    [found] = findings(
+        [line(answered("木星是太阳系里最大的行星，质量是其他行星总和的两倍多。", german))]
+    )
+    assert "its question in Latin letters" in found.message
+
+
+def test_an_answer_that_begins_with_a_field_is_no_json() -> None:
+    [found] = findings([line(answered("{{name}} 很高兴为您服务。"))])
+    assert found.rule == "placeholder"
+    assert not problems("placeholder", row_of(answered('{"a": "{{name}}"}')))

@@ -522,3 +522,33 @@ def test_half_characters_are_replaced_in_every_text() -> None:
     raw = b'{"messages": [{"role": "user", "content": "a\\ud83d"}], "n": ["\\ude00b", "c"]}'
     fixed = applied(json.loads(raw), edits_of("lone-surrogate", raw))
     assert fixed == {"messages": [{"role": "user", "content": "a\ufffd"}], "n": ["\ufffdb", "c"]}
+
+
+def test_columns_that_hold_no_text_to_train_on_are_an_info() -> None:
+    row = chat(("user", "Hi"), ("assistant", "Hello"), pattern="text_only", reward=1.0)
+    row |= {"reasoning": "A greeting.", "images": ["a.jpg"], "lable": "good"}
+    found = {f.pointer: f.severity for f in check(row) if f.rule == "ignored-key"}
+    assert found == {
+        "/pattern": "info",
+        "/reward": "info",
+        "/reasoning": "warning",
+        "/images": "warning",
+        "/lable": "warning",
+    }
+    row["messages"][1]["pattern"] = "in a message"
+    assert ("ignored-key", "warning", "/messages/1/pattern") in said(row)
+
+
+def test_the_first_line_has_no_row_above_it() -> None:
+    first, later = check(b"Your data:", b"and more")
+    assert first.message.startswith("not JSON at 1:1: plain text, 'Your data:';")
+    assert "the rest of the row above" in later.message
+
+
+def test_a_schema_whose_first_faults_are_told_is_not_told_again() -> None:
+    faults = {f"p{number}": {"type": "str"} for number in range(6)}
+    tool = {"name": "f", "parameters": {"type": "dict", "properties": faults}}
+    system = {"role": "system", "content": "", "tools": [{"type": "function", "function": tool}]}
+    rules = {"tool-schema": "warning", "invalid-shape": "warning"}
+    found = check(chat(system, ("user", "Hi"), ("assistant", "Hello")), rules=rules)
+    assert {f.rule for f in found} == {"tool-schema"}

@@ -842,3 +842,34 @@ def test_every_place_that_is_told_is_in_the_row(recipe: str, row: Any) -> None:
         for problem in function(ready) if function is not None else ():
             assert problem.pointer is not None
             pointer_of(ready.value, problem.pointer)
+
+
+def test_a_call_alone_in_another_models_way_is_rewritten() -> None:
+    text = 'tool_call: get_weather\narguments: {"city": "Rome"}'
+    row = {
+        "messages": [
+            {"role": "user", "content": "Weather in Rome?"},
+            {"role": "assistant", "content": text},
+        ]
+    }
+    fixed = repaired("tool-call-form", row)["messages"][1]
+    assert (fixed["metadata"], fixed["content"]) == ("get_weather", '{"city": "Rome"}')
+    row["messages"][1]["content"] = text + "\n\nResult: 22 degrees"
+    [found] = problems("tool-call-form", row, "glm4")
+    assert found.edits == ()
+
+
+def test_a_foreign_file_without_calls_is_told_of_its_results() -> None:
+    row = {
+        "messages": [
+            {"role": "user", "content": "Weather in Rome?"},
+            {"role": "assistant", "content": "Let me look."},
+            {"role": "tool", "content": "22 degrees"},
+            {"role": "assistant", "content": "It is 22 degrees."},
+        ]
+    }
+    [found] = problems("openai-tool-calls", row, "glm4")
+    assert found.once == "file-results"
+    row["messages"][1]["tool_calls"] = [{"function": {"name": "f", "arguments": "{}"}}]
+    [found] = problems("openai-tool-calls", row, "glm4")
+    assert found.once == "file"

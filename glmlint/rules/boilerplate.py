@@ -57,6 +57,12 @@ rule = Rule(
                 {"role": "assistant", "content": "我是 ChatGLM，很高兴为您服务。"},
             ]
         },
+        {
+            "messages": [
+                {"role": "user", "content": "你做得怎么样？换个角度评价一下。"},
+                {"role": "assistant", "content": "作为一名人工智能助手，你是成功的。"},
+            ]
+        },
     ),
 )
 
@@ -91,7 +97,11 @@ _CANNED: Final = tuple(
         (1, r"s an artificial intelligence(?<=\b[Aa]s an artificial intelligence)\b"),
         (0, r"I'm sorry, but I (?:cannot|can't)\b"),
         (1, r"y(?<=\b[Mm]y) (?:knowledge|training) (?:cutoff|cut-off|data)\b"),
-        (0, r"作为(?:一个|一名|一款)?(?:人工智能|AI|ＡＩ|大型?语言模型)(?:语言模型|助手|模型)?"),
+        (
+            0,
+            r"(?<!你)(?<!您)作为(?:一个|一名|一款)?(?:人工智能|AI|ＡＩ|大型?语言模型)"
+            r"(?:语言模型|助手|模型)?+(?!，[你您])",
+        ),
         (0, r"抱歉，我(?:无法|不能)(?:提供|回答|完成)"),
     )
 )

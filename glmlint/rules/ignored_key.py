@@ -3,8 +3,9 @@
 The official script reads `messages` of a row and `role`, `content`, `metadata` and `tools` of a
 message. Any other key is dropped without a word, and what stands under it never reaches the model:
 a system prompt in a column of its own, a key with a letter wrong, an image. Told once a file and
-key. Bookkeeping (`id`, `source`, `label`, …) is nobody's mistake and is not told; keys that other
-rules speak of are left to them.
+key. Bookkeeping (`id`, `source`, `label`, …) is nobody's mistake and is not told; any other column
+of the row that does not look like a text to train on is an info, since most are bookkeeping too;
+keys that other rules speak of are left to them.
 
 Evidence: ms-swift drops such keys too; GLM-4's process_batch reads `batch["messages"]` alone.
 """
@@ -105,6 +106,12 @@ _IMAGES: Final = frozenset(
     ("image", "images", "image_path", "img", "video", "videos", "audio", "audios")
 )
 
+_COLUMNS: Final = frozenset(
+    ("prompt", "input", "output", "response", "answer", "question", "query", "completion", "text",
+     "context", "history", "knowledge", "reasoning", "thinking", "thought", "think", "chosen")
+)  # fmt: skip
+"""Columns of other formats whose text somebody may mean to train on."""
+
 _NEAR: Final = Text("Did you mean {near}?", "是否想写 {near}？")
 _VISION: Final = Text(
     "Images are trained by the vision script (finetune_vision.py); drop the row or the key here.",
@@ -141,17 +148,20 @@ def _told(at: Pointer, key: str, owner: dict[str, Any], told: set[str]) -> Itera
         return
     told.add(once)
     near = get_close_matches(key.strip().lower(), _MESSAGE_NAMES if at else _ROW_NAMES, 1)
-    text, help_ = None, None
+    text, help_, severity = None, None, None
     if key.lower() in _IMAGES:
         text, help_ = "image", _VISION
     elif not at and key.lower() in ("system", "system_prompt", "instruction"):
         text, help_ = "system", _SYSTEM
     elif near and near[0] not in owner:
         help_ = _NEAR
+    elif not at and key.lower() not in _COLUMNS:
+        severity = "info"
     yield rule.problem(
         (*at, key),
         text=text,
         help=help_,
+        severity=severity,
         once=once,
         key=f'"{shown(key)}"',
         near=near[0] if near else "",

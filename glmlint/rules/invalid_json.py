@@ -35,6 +35,10 @@ _WHY: Final = {
         "plain text, {found!r} (or the rest of the row above, cut by a raw line break)",
         "普通文本 {found!r}（或者是上一行被换行符截断的剩余部分）",
     ),
+    "first": (
+        "plain text, {found!r}",
+        "普通文本 {found!r}",
+    ),
     "word": (
         "{found} is no JSON: it writes {wanted}",
         "{found} 不是 JSON，应写作 {wanted}",
@@ -182,8 +186,9 @@ def check(row: Row) -> Iterator[Problem]:
     line_start = text.rfind("\n", 0, fault.at) + 1
     line = row.line + text.count("\n", 0, fault.at)
     column = fault.at - line_start + 1
+    no_row_above = fault.kind == "prose" and row.line == 1
     yield rule.problem(
-        text=fault.kind,
+        text="first" if no_row_above else fault.kind,
         column=column if line == row.line else 1,
         at=f"{line}:{column}",
         found=fault.found,

@@ -108,6 +108,10 @@ def check(row: Row) -> Iterator[Problem]:
     for violation in row.violations:
         for told in row.named[heard:]:  # by other rules, and by this one just now
             heard += 1
+            if (
+                "parameters" in told[3:]
+            ):  # `tool-schema` tells the first faults of a schema, not all
+                told = told[: told.index("parameters") + 1]
             if _in_tools(told):
                 named.add(told)
                 above.update(_holders(told))

@@ -2,9 +2,9 @@
 
 A Chinese question with an English answer, or the reverse: most often a row of another data set, or
 a translation that stopped half way. The model learns to change the language unasked. Told once a
-file and direction, with the number of rows; where the question names a language or asks for a
-translation, for code or for a rewriting, nothing is told. Short questions and answers are left
-alone.
+file and direction, with the number of rows; where the question, or one before it, names a language
+or asks for a translation, for code or for a rewriting, nothing is told, nor where a Chinese question
+quotes the foreign words that it is about. Short questions and answers are left alone.
 
 Evidence: mixed exports, in which one part was translated and the other was not.
 """
@@ -22,9 +22,8 @@ rule = Rule(
     family="content",
     severity="info",
     text=Text(
-        "messages[{index}] is in {answered}, its question in {asked} "
-        "({rows} such rows in the file)",
-        "messages[{index}] 用{answered}回答了{asked}提问（本文件共 {rows} 行）",
+        "messages[{index}] is in {answered}, its question in {asked} (rows: {rows})",
+        "messages[{index}] 用{answered}回答了{asked}提问（共 {rows} 行）",
     ),
     help=Text(
         "Translate one of the two, or say in the question which language is wanted.",
@@ -64,6 +63,23 @@ rule = Rule(
                 {"role": "assistant", "content": "Jupiter is the largest one."},
             ]
         },
+        {
+            "messages": [
+                {"role": "user", "content": "用“shimmer”和“keepsake”这两个词构造一个复杂句子。"},
+                {
+                    "role": "assistant",
+                    "content": "As the sun sets, the shimmer of the sea becomes a cherished keepsake.",
+                },
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "把这句话翻译一下"},
+                {"role": "assistant", "content": "请问要翻译哪一句话呢？"},
+                {"role": "user", "content": "Guten Morgen! Wie kann ich Ihnen heute helfen?"},
+                {"role": "assistant", "content": "这句话的意思是：早上好！今天我能帮您做什么？"},
+            ]
+        },
     ),
 )  # fmt: skip
 
@@ -75,24 +91,32 @@ _NAMES_A_LANGUAGE: Final = re.compile(
     r"|翻译|译[成为]|英[文语]|中文|汉语|语言|代码|程序|编写|改写|单词|拼音|成语|古诗|诗",
     re.IGNORECASE,
 ).search
+_QUOTES_LATIN: Final = re.compile("[“\"'‘「《`][A-Za-z]{2,}").search
 _MOST: Final = 400
 """Characters of a text that are looked at."""
-_TEXTS: Final = {"han": Text("Chinese", "中文"), "latin": Text("English", "英文")}
+_TEXTS: Final = {
+    "han": Text("Chinese characters", "中文"),
+    "latin": Text("Latin letters", "拉丁字母"),
+}
+"""Which language is written in Latin letters is not known: it may be German."""
 
 
 def check(row: Row) -> Iterator[Problem]:
-    asked = question = ""
+    asked, questions = "", []
     seen = set()
     for index, role, text in row.texts:
         if role == "user":
-            asked, question = _script(text), text
+            asked = _script(text)
+            questions.append(text)
         elif role == "observation":
             asked = ""
         elif role == "assistant" and asked and text[:1] not in ("{", "["):
             answered = _script(text)
             if answered in ("", asked) or (asked, answered) in seen:
                 continue
-            if _NAMES_A_LANGUAGE(question):
+            if any(map(_NAMES_A_LANGUAGE, questions)) or (
+                asked == "han" and _QUOTES_LATIN(questions[-1])
+            ):
                 asked = ""
             else:
                 seen.add((asked, answered))

@@ -103,7 +103,7 @@ def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
         path, first_path = paths[files[firsts[number]]], paths[files[firsts[earlier]]]
         problem = rule.problem(
             text=None if path == first_path else "elsewhere",
-            share=share,
+            share=min(share, 0.99),  # what is wholly the same is told by `exact-duplicate`
             first=int(first["line"]) >> 1,
             path=first_path,
         )

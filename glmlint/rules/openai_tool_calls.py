@@ -51,9 +51,14 @@ rule = Rule(
             "{place} 为 {role!r}：GLM 中工具结果的角色是 observation；训练脚本在此抛出 {exception}",
         ),
         "file": Text(
-            "tool calls are in OpenAI's form in {rows} rows: the template reads none of them, "
+            "tool calls are in OpenAI's form (rows: {rows}): the template reads none of them, "
             "the model sees no call",
-            "有 {rows} 行的工具调用是 OpenAI 形式：模板不会读取，模型看不到任何调用",
+            "工具调用是 OpenAI 形式（共 {rows} 行）：模板不会读取，模型看不到任何调用",
+        ),
+        "file-results": Text(
+            "tool results have the role {role!r} (rows: {rows}): GLM's role for them is observation; "
+            "here they become plain text",
+            "工具结果的角色为 {role!r}（共 {rows} 行）：GLM 中应为 observation；这里会变成普通文本",
         ),
     },
     help=Text(
@@ -127,9 +132,11 @@ def check(row: Row) -> Iterator[Problem]:
     if not found or row.foreign not in (None, "openai"):
         return
     if row.foreign == "openai":
-        index, message = found[0]
-        at = ("messages", index, _call_key(message) or "role")
-        yield rule.problem(at, text="file", once="file")
+        index, message = next((each for each in found if _call_key(each[1])), found[0])
+        key = _call_key(message)
+        text = "file" if key else "file-results"
+        at = ("messages", index, key or "role")
+        yield rule.problem(at, text=text, once=text, role=message.get("role"))
         return
     for index, message in reversed(found):  # from the last: a fix may put a message in
         if key := _call_key(message):

@@ -58,6 +58,12 @@ rule = Rule(
                 {"role": "assistant", "content": "（待补充）"},
             ]
         },
+        {
+            "messages": [
+                {"role": "user", "content": "谁训练了你？"},
+                {"role": "assistant", "content": "{{author}} 训练了我。"},
+            ]
+        },
     ),
     good=(
         {
@@ -91,6 +97,7 @@ _DOCUMENTED: Final = re.compile(
     r"<(?:system|user|observation|assistant) (?:prompt|response) text>|<tool (?:name|args)>"
 )
 """The format block of the GLM-4 README."""
+_JSON: Final = re.compile(r"\[|\{(?!\{)").match
 _TEMPLATES: Final = re.compile(
     r"templat|merge.?field|variable|placeholder|handlebars|jinja|mustache|模板|变量|占位|字段",
     re.IGNORECASE,
@@ -110,7 +117,7 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         if len(text) <= 32 and bare(text) in PLACEHOLDER_WORDS and not _is_choice(asked, text):
             seen.add((text.strip(), index))
-        elif not (templates or text[:1] in ("{", "[") or "```" in text or _TEMPLATES(text)):
+        elif not (templates or _JSON(text) or "```" in text or _TEMPLATES(text)):
             for found in _FIELD.finditer(text):
                 if not _quoted(text, found) and found[0] not in asked:
                     seen.add((found[0], index))

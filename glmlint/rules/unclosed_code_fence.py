@@ -3,7 +3,8 @@
 Most often the answer was cut: by a limit of the model that wrote it, or by an export. The model
 learns to stop in the middle of code, and whatever reads the answer takes the rest of the page for
 code. Blocks inside blocks, which Markdown does not have but models write, are not told: a fence
-too few is, a pair too many is not.
+too few is, a pair too many is not. Nor is an answer that was asked to go on and whose first fence
+closes the code that it goes on with.
 
 Evidence: what `max_tokens` of a teacher model leaves behind in distilled data.
 """
@@ -26,6 +27,13 @@ rule = Rule(
         "the model learns to stop in the middle of code",
         "messages[{index}] 在其第 {line} 行打开了代码块却没有关闭：模型会学到在代码中途停下",
     ),
+    variants={
+        "stray": Text(
+            "messages[{index}] ends with a code fence that closes nothing (its line {line}): "
+            "the model learns to write it",
+            "messages[{index}] 以一个没有对应开头的代码围栏结尾（第 {line} 行）：模型会学着写出它",
+        ),
+    },
     help=Text(
         "Close the block with ```; where the answer was cut, write the rest or drop the row.",
         "用 ``` 关闭代码块；如果回答被截断，请补全或删除这一行。",
@@ -43,6 +51,15 @@ rule = Rule(
                 {"role": "assistant", "content": "好的：\n\n```c\nvoid sort(int *a) {\n"},
             ]
         },
+        {
+            "messages": [
+                {"role": "user", "content": "写一个快速排序"},
+                {
+                    "role": "assistant",
+                    "content": "```python\nsorted(a)\n```\n这就是快速排序。\n```",
+                },
+            ]
+        },
     ),
     good=(
         {
@@ -57,28 +74,58 @@ rule = Rule(
                 {"role": "assistant", "content": "Three backticks, ```like this```."},
             ]
         },
+        {
+            "messages": [
+                {"role": "user", "content": "写一个快速排序"},
+                {"role": "assistant", "content": "```python\ndef sort(a):\n```"},
+                {"role": "user", "content": "继续"},
+                {"role": "assistant", "content": "    return sorted(a)\n```\n完成。"},
+            ]
+        },
     ),
 )
 
 # A fence is the first thing on its line; an info string has no backtick (CommonMark 4.5).
 _FENCE: Final = re.compile(r"^[ \t>]*(?:[-*+] +)?(`{3,})([^`\n]*)$", re.MULTILINE)
 
+_GO_ON: Final = re.compile(
+    r"\W*(?:please\W+)?(?:continue|go on|keep going|carry on)\b|\W*(?:请|請)?(?:继续|繼續|接着|接上)",
+    re.IGNORECASE,
+)
+
 
 def check(row: Row) -> Iterator[Problem]:
+    asked = ""
     for index, role, text in row.texts:
-        if role == "assistant" and "```" in text and (at := _unclosed(text)) is not None:
-            line = text.count("\n", 0, at) + 1
-            yield rule.problem(("messages", index, "content"), index=index, line=line)
+        if role == "user":
+            asked = text
+        if role != "assistant" or "```" not in text:
+            continue
+        fence = _unclosed(text)
+        if fence is None or (_GO_ON.match(asked) and _first_is_bare(text)):
+            continue
+        at = fence.start(1)
+        last = not fence[2].strip() and not text[fence.end() :].strip()
+        yield rule.problem(
+            ("messages", index, "content"), text="stray" if last else None,
+            index=index, line=text.count("\n", 0, at) + 1,
+        )  # fmt: skip
 
 
-def _unclosed(text: str) -> int | None:
-    """Where the fence stands that nothing closes."""
-    opened: int | None = None
+def _first_is_bare(text: str) -> bool:
+    """Whether the first fence may close the code that the answer before has left open."""
+    first = _FENCE.search(text)
+    return first is not None and not first[2].strip()
+
+
+def _unclosed(text: str) -> re.Match[str] | None:
+    """The fence that nothing closes."""
+    opened: re.Match[str] | None = None
     longest = fences = 0
     for found in _FENCE.finditer(text):
         fences += 1
         if opened is None:
-            opened, longest = found.start(1), len(found[1])
+            opened, longest = found, len(found[1])
         elif len(found[1]) >= longest and not found[2].strip():
             opened = None
     # Blocks inside blocks close each other's fences; their number is even all the same.
