@@ -45,7 +45,7 @@ from glmlint.suppress import (
     read_ignores,
 )
 from glmlint.textfacts import answer_facts, line_facts
-from glmlint.times import HASH, READ, REST, TOKENIZE, Watch, timing
+from glmlint.times import HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 
 LOADER_ERROR: Final = "DatasetGenerationError"
 """What `datasets` raises on bytes that it can't read."""
@@ -597,8 +597,9 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
             said.append((content, prepared.line, not found and not unreadable))
         place += has_tokens
     if context.recipe.through_datasets:
-        loaded = [_seen(row) for row in rows if _is_json(row)]
-        stats.shapes.add(part_of(chunk, loaded, len(loaded) < len(rows)))
+        with timing(watch, SHAPES):
+            loaded = [_seen(row) for row in rows if _is_json(row)]
+            stats.shapes.add(part_of(chunk, loaded, len(loaded) < len(rows)))
     if said:
         with timing(watch, HASH):
             stats.rows.parts.append(table(said, checker.prompts, checker.near))
@@ -738,13 +739,12 @@ def _encoded(
         return EncodedRow(
             path, prepared.line, index, _NO_IDS, _NO_IDS, None if dropped else error, dropped, []
         )
-    ignores: tuple[str, ...] = ()
+    ignores = () if prepared.value is UNSET else ignored_names(prepared.value)
     tokens = sequence(prepared.rendered, context)
     if prepared.loaded is not None:
         messages = prepared.loaded
     elif prepared.value is not UNSET:
         messages = prepared.value["messages"]
-        ignores = ignored_names(prepared.value)
     else:
         sample = prepared.loaded_sample or prepared.sample
         assert sample is not None  # a row without a value was decoded typed

@@ -24,10 +24,11 @@ T = TypeVar("T")
 READ: Final = "read"
 LAY_OUT: Final = "lay-out"
 TOKENIZE: Final = "tokenize"
+SHAPES: Final = "shapes"
 HASH: Final = "hash"
 REST: Final = "rest"
 
-PARTS: Final = (READ, LAY_OUT, TOKENIZE, HASH, REST)
+PARTS: Final = (READ, LAY_OUT, TOKENIZE, SHAPES, HASH, REST)
 """What is no rule, in the order of the table."""
 
 

@@ -192,6 +192,7 @@ WORDS: Final = {
     "profile-read": Text("reading and decoding", "读取与解码"),
     "profile-lay-out": Text("laying out", "排版"),
     "profile-tokenize": Text("tokenizing", "分词"),
+    "profile-shapes": Text("shapes of rows for the loader", "为加载器记录各行的形状"),
     "profile-hash": Text("hashes of rows to compare", "计算用于比较的行哈希"),
     "profile-rest": Text("counting, findings and the rest", "计数、生成问题及其他"),
     "profile-total": Text("the whole check", "整个检查"),
