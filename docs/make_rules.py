@@ -25,6 +25,8 @@ SEVERITY_WORDS = {"error": "E", "warning": "W", "info": "I"}
 FIXES = {"safe": "safe (`--fix`)", "unsafe": "unsafe (`--unsafe-fixes`)", None: "none"}
 SECRET = re.compile(r"\b(AKIA|ghp_)(?=\w*[2-9])(?!\w*EXAMPLE)(\w{4})\w+")
 """Keys of the examples look real on purpose: a page that spells one out would be flagged itself."""
+NUMBER = re.compile(r"(4539|1101021|DE28)[ 0-9]{9,}[0-9X]")
+"""So do their numbers of persons."""
 
 
 def pages() -> dict[str, str]:
@@ -121,7 +123,7 @@ def shown(loaded: Loaded, example: Example, *, reported: bool) -> list[str]:
 
 def hidden(line: str) -> str:
     """A line without its secret."""
-    return SECRET.sub(r"\1\2…", line)
+    return NUMBER.sub(r"\1…", SECRET.sub(r"\1\2…", line))
 
 
 def fenced(lines: list[str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -271,8 +273,13 @@ def nearest_rank(lengths: Places, share: float) -> int | None:
     if not len(lengths.at):
         return None
     seen = np.cumsum(lengths.number)
-    rank = max(1, int(np.ceil(share * seen[-1])))
+    rank = max(1, _part(share, int(seen[-1])))
     return int(lengths.at[np.searchsorted(seen, rank)])
+
+
+def _part(share: float, whole: int) -> int:
+    """The least whole number that is at least this share; 0.56 of 50 is 28, not 28.000000000000004."""
+    return math.ceil(Fraction(repr(share)) * whole)
 
 
 def kept_supervised(supervised: Places, budget: int) -> int:
@@ -291,7 +298,7 @@ def smallest_budget(supervised: Places, share: float) -> int | None:
     height = np.cumsum(supervised.number)[:-1]
     widths = np.diff(supervised.at)
     kept = np.concatenate(([0], np.cumsum(widths * height)))
-    wanted = int(np.ceil(share * int(kept[-1])))
+    wanted = _part(share, int(kept[-1]))
     after = int(np.searchsorted(kept, wanted))
     if after == 0:
         return int(supervised.at[0])

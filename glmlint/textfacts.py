@@ -66,6 +66,7 @@ _SIEVE: Final = (
     (_pairs(b"\\u"), rb"\\u00", Fact.CONTROL | Fact.THINK | Fact.CALLS),
     (_pairs(b"\\u", b"\\b", b"\\f"), rb"(?<!\\)(?:\\\\)*+\\[bfu]",
      Fact.HIDDEN | Fact.SECRET | Fact.PLACEHOLDER | Fact.FENCE),
+    (_pairs(b"\\u"), rb"\\u00[2-5]", Fact.NUMBER),
 )  # fmt: skip
 
 _PATTERNS: Final = tuple(None if p is None else re.compile(p).search for _, p, _ in _SIEVE)
@@ -82,6 +83,24 @@ def _table() -> npt.NDArray[np.uint32]:
 _MASKS: Final = _table()
 """Pair of bytes -> the patterns of the sieve that it may begin, one bit each."""
 _MARKED: Final = _MASKS != 0
+
+_DIGIT, _CAPITAL, _BLANK = 1, 5, 2
+_KINDS: Final = np.zeros(256, np.uint8)
+_KINDS[48:58], _KINDS[65:91], _KINDS[[32, 45]] = _DIGIT, _CAPITAL, _BLANK
+"""Byte -> what it is in a long number; 0: it ends one."""
+_AROUND: Final = np.array((*range(-1, -17, -1), *range(8, 24)))
+"""Bytes before a word of eight and behind it, from the word outwards."""
+_COUNTS: Final = np.array([byte.bit_count() for byte in range(256)], np.uint8)
+_ENOUGH: Final = _COUNTS >= 2
+_APART: Final = np.array(
+    [all(not byte & byte >> distance for distance in (1, 2, 3, 4, 6)) for byte in range(256)]
+)
+"""Where blanks and hyphens stand in eight bytes -> whether five or seven apart, unlike a date's."""
+_NUMBER: Final = re.compile(
+    rb"[0-9]{15}|[0-9]{4}[ -](?:[0-9]{4}[ -]){2}[0-9]{4}|[0-9]{4}[ -][0-9]{6}[ -][0-9]{5}"
+    rb"|[A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]){11}"
+).search
+"""What stands before it may be the last letter of an escape: the rule looks at that."""
 
 PLACEHOLDER_WORDS: Final = frozenset(
     ("todo", "tbd", "fixme", "xxx", "placeholder", "lorem ipsum", "answer", "response", "output",
@@ -121,6 +140,9 @@ def line_facts(lines: list[bytes]) -> list[int]:
             pattern = _PATTERNS[number]
             if pattern is None or pattern(line):
                 facts[index] |= _FACTS[number]
+    for index in np.unique(np.searchsorted(ends, _long_numbers(whole))).tolist():
+        if _NUMBER(lines[index]):
+            facts[index] |= Fact.NUMBER
     return facts
 
 
@@ -135,6 +157,49 @@ def _marked(pairs: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
         for at in range(0, len(pairs), _BLOCK)
     ]
     return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+
+def _long_numbers(whole: bytes) -> npt.NDArray[np.int64]:
+    """Where in the chunk there may be 15 or more digits and capitals, with single blanks or hyphens.
+
+    Such a run fills one of the words of eight bytes into which the chunk is cut, or all of it but
+    two places. That is asked of all bytes first, the rest of the few words for which it is true.
+    """
+    words = np.frombuffer(whole, "<u8", len(whole) // 8)
+    found = np.concatenate(
+        [
+            _capital_words(words[at : at + _BLOCK // 4]) + at
+            for at in range(0, len(words), _BLOCK // 4)
+        ]
+        or [np.zeros(0, np.int64)]
+    )
+    inside = _KINDS[words[found].view(np.uint8).reshape(-1, 8)]
+    blanks = _bits(inside == _BLANK)
+    fits = (_bits(inside == 0) == 0) & _ENOUGH[_bits(inside == _DIGIT)] & _APART[blanks]
+    found, size = found[fits], 8 - _COUNTS[blanks[fits]]
+    around = np.frombuffer(whole, np.uint8).take(8 * found[:, None] + _AROUND, mode="clip")
+    kinds = _KINDS[around].reshape(-1, 16)
+    # From the word outwards, one bit a byte: what ends the run takes all bits behind it along.
+    outside = ~np.packbits(kinds != 0, axis=1).view(">u2").astype(np.uint16)
+    for step in (1, 2, 4, 8):
+        outside |= outside >> step
+    signs = np.packbits(kinds & 2 == 0, axis=1).view(">u2").astype(np.uint16) & ~outside
+    size += _COUNTS[signs.view(np.uint8).reshape(-1, 4)].sum(1, dtype=np.uint8)
+    places: npt.NDArray[np.int64] = 8 * found[size >= 15]
+    return places
+
+
+def _bits(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """Eight flags a row -> one byte a row."""
+    return np.packbits(flags, axis=1)[:, 0]
+
+
+def _capital_words(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Which words have only bytes from 0x20 to 0x5F: digits, capitals, signs, blanks."""
+    half = (words >> np.uint64(1)) & np.uint64(0x2020202020202020)
+    return np.flatnonzero(
+        (words ^ half) & np.uint64(0xA0A0A0A0A0A0A0A0) == np.uint64(0x2020202020202020)
+    )
 
 
 def answer_facts(answer: str) -> int:

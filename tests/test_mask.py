@@ -201,3 +201,10 @@ def test_each_token_of_a_text_role_belongs_to_its_own_message() -> None:
         ids = tokens.input_ids[tokens.owners == index].tolist()
         text = b"".join(map(context.tokenizer.token_bytes, ids)).decode()
         assert text == "<|{role}|>\n{content}".format(**messages[index])
+
+
+def test_shares_are_decimals() -> None:
+    # As floats 0.56 * 50 is a little more than 28, and the budget for 29 would be told.
+    supervised = Places(np.array([0, 50], np.int64), np.array([1, -1], np.int64))
+    assert smallest_budget(supervised, 0.56) == 28
+    assert nearest_rank(Places(np.arange(1, 51), np.ones(50, np.int64)), 0.56) == 28

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SHARED
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from glmlint.check import check_lines, prepare
 from glmlint.finding import Finding
@@ -179,3 +181,82 @@ def test_a_dropped_row_is_cut_no_more() -> None:
         assert rule.fix == "unsafe"
     found = findings([row_of("Hi " * 30, "Hello")], max_length=12)
     assert [f.fixable for f in found if f.rule in VERDICTS] == [True]
+
+
+def eval_findings(rows: list[Any], **settings: Any) -> list[Finding]:
+    """What `eval-prompt-over-budget` says of rows of the validation split."""
+    found = findings(rows, eval_files=("train.jsonl",), **settings)
+    return [finding for finding in found if finding.rule == "eval-prompt-over-budget"]
+
+
+LONG_CHAT = row_of(
+    "长城有多长？", "两万多千米。", "Since when? " * 9, "221 BC.", "And who?", "Many."
+)
+
+
+def prompt_tokens(row: dict[str, Any], index: int, recipe: str) -> int:
+    """Tokens before one message, from the ids of the messages before it."""
+    before = {"messages": row["messages"][:index]}
+    prepared = prepare(json.dumps(before).encode(), 1, opened(recipe))
+    assert prepared.rendered is not None
+    return len(sequence(prepared.rendered, opened(recipe)).input_ids) - 1  # the appended end
+
+
+@pytest.mark.parametrize("recipe", ["glm4", "glm4-2024-06"])
+@pytest.mark.parametrize("index", [3, 5])
+def test_an_answer_is_evaluated_if_its_prompt_is_below_the_limit(recipe: str, index: int) -> None:
+    size = prompt_tokens(LONG_CHAT, index, recipe)
+    (found,) = eval_findings([LONG_CHAT], recipe=recipe, max_input_length=size)
+    assert (found.severity, found.pointer) == ("warning", f"/messages/{index}")
+    assert f"has {size} tokens" in found.message
+    assert f"leaves out {2 if index == 3 else 1} of" in found.message
+    above = eval_findings([LONG_CHAT], recipe=recipe, max_input_length=size + 1)
+    assert [finding.pointer for finding in above] == (["/messages/5"] if index == 3 else [])
+    no_eval = findings([LONG_CHAT], recipe=recipe, max_input_length=size)
+    assert "eval-prompt-over-budget" not in names(no_eval)
+
+
+def test_with_combine_the_question_may_end_at_the_limit() -> None:
+    size = prompt_tokens(LONG_CHAT, 5, "glm4-combine")
+    (found,) = eval_findings([LONG_CHAT], recipe="glm4-combine", max_input_length=size - 1)
+    assert (found.severity, found.pointer) == ("warning", "/messages")
+    assert f"last answer's prompt has {size} tokens" in found.message
+    assert eval_findings([LONG_CHAT], recipe="glm4-combine", max_input_length=size) == []
+
+
+@pytest.mark.parametrize("recipe", ["glm4", "glm4-2024-06"])
+def test_a_file_without_any_prompt_ends_the_script(recipe: str) -> None:
+    size = prompt_tokens(LONG_CHAT, 1, recipe)
+    rows = [LONG_CHAT, LONG_CHAT]
+    found = eval_findings(rows, recipe=recipe, max_input_length=size)
+    assert [(f.severity, f.pointer) for f in found if f.severity == "error"] == [("error", None)]
+    assert len(found) == 3
+    left = eval_findings([*rows, row_of("Hi", "Yes")], recipe=recipe, max_input_length=size)
+    assert [f.severity for f in left] == ["warning", "warning"]
+
+
+ODD = st.recursive(
+    st.none() | st.integers() | st.sampled_from(["", "a b c d e f", "<|assistant|>", "assistant"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "tools"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+ODD_MESSAGE = st.fixed_dictionaries(
+    {"role": st.sampled_from(["system", "user", "assistant", "observation", "tool"]) | ODD},
+    optional={"content": st.sampled_from(["", "hi " * 9, "<|assistant|>"]) | ODD, "tools": ODD},
+)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries({"messages": st.lists(ODD_MESSAGE | ODD, max_size=4) | ODD}),
+        max_size=3,
+    )
+)
+def test_no_validation_row_raises(recipe: str, rows: list[Any]) -> None:
+    found = eval_findings(rows, recipe=recipe, max_input_length=7)
+    assert {finding.severity for finding in found} <= {"warning", "error"}

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from glmlint import contents
 from glmlint.check import check_lines, prepare
 from glmlint.finish import finish
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
 from glmlint.row import Fact, Row
-from glmlint.rules import secret
+from glmlint.rules import personal_data, secret
 from glmlint.rules.base import Problem, all_rules
 from glmlint.source import Chunk
 from glmlint.textfacts import _SIEVE, line_facts
@@ -83,7 +84,8 @@ def edited(value: Any, found: list[Problem]) -> Any:
 
 FRAGMENTS = st.sampled_from(
     ["\u200b", "\ufeff", "\ufffd", "Ã©", "â€™", "锟斤拷", "\x0c", "\x08", "\x7f", "\u202e", "👩\u200d🚀",
-     "AKIAQ3EGRLK7W2ZVX5TN", "xoxb-123456789012-abcdefghij", "-----BEGIN PRIVATE KEY-----\n", "eyJhb",
+     "AKIAQ3EGRLK7W2ZVX5TN", "11010219020914208X", "4539 7120 6384 9170", "card 4539712063849170",
+     "GB95ZZYX99310174628305", "xoxb-123456789012-abcdefghij", "-----BEGIN PRIVATE KEY-----\n", "eyJhb",
      "<NAME>", "{{name}}", "[answer here]", "```", "```py\n", "\n", " ", "the", "，", "哈", "TODO",
      "as an AI", "I am ChatGPT", "你好", "repeat", "\\frac", "\\u0041", "<|user|>", "think", '"', "\\"]
 )  # fmt: skip
@@ -135,7 +137,7 @@ def test_the_sieve_says_what_its_patterns_say(rows: list[bytes]) -> None:
                 pattern is None or re.search(pattern, row)
             ):
                 expected |= fact
-        assert facts == expected
+        assert facts & ~Fact.NUMBER == expected & ~Fact.NUMBER
 
 
 @settings(max_examples=200, deadline=None)
@@ -151,7 +153,7 @@ def test_the_sieve_misses_nothing(row: Any) -> None:
 @settings(max_examples=150, deadline=None)
 @given(row=GOOD_ROW)
 def test_after_the_edits_a_rule_is_silent(row: Any) -> None:
-    for name in ("invisible-character", "secret", "edge-whitespace"):
+    for name in ("invisible-character", "secret", "personal-data", "edge-whitespace"):
         found = [problem for problem in problems(name, row) if problem.edits]
         if found:
             left = problems(name, edited(row, found))
@@ -228,6 +230,172 @@ def test_without_the_library_it_is_said_once_a_file(monkeypatch: pytest.MonkeyPa
     assert [(f.rule, f.severity, f.rows) for f in found] == [("secret", "info", 2)]
 
 
+NUMBERS = {
+    "resident ID": ("11010219020914208X", "110102190209142081"),
+    "payment card": ("4539712063849170", "4539712063849171"),
+    "IBAN": ("GB95ZZYX99310174628305", "GB96ZZYX99310174628305"),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_a_number_that_proves_itself_is_told_and_shown_nowhere(kind: str) -> None:
+    pytest.importorskip("stdnum")
+    number, wrong = NUMBERS[kind]
+    row = answered(f"银行卡或证件：{number}，对吗", "?")
+    (found,) = findings([line(row)])
+    assert (found.rule, found.severity, found.pointer) == (
+        "personal-data", "warning", "/messages/1/content"
+    )  # fmt: skip
+    assert kind in found.message
+    assert number[6:] not in repr(found)
+    after = edited(row, problems("personal-data", row))
+    assert after["messages"][1]["content"] == "银行卡或证件：[REDACTED]，对吗"
+    assert findings([line(answered(f"银行卡或证件：{wrong}，对吗"))]) == []
+
+
+def grouped(number: str, blank: str) -> str:
+    return blank.join(re.findall(".{1,4}", number))
+
+
+@pytest.mark.parametrize("blank", [" ", "-"])
+def test_a_card_in_groups_needs_no_word_beside_it_in_a_short_message(blank: str) -> None:
+    pytest.importorskip("stdnum")
+    for number in ("4539712063849170", "6222021604007182", "6217852700019648375"):
+        written = grouped(number, blank)
+        assert [f.rule for f in findings([line(answered(written))])] == ["personal-data"]
+        assert findings([line(answered(number))]) == []
+        assert (
+            findings([line(answered(f"{written} is one of many numbers of our long table here"))])
+            == []
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "卡号 4242424242424242 或 4111 1111 1111 1111 或 5555-5555-5555-4444",
+        "card 3.4539712063849170, 4539712063849170.5, x4539712063849170, 4539712063849170_1",
+        "card -1 4539 7120 6384 9170 1234 and 1234 4539 7120 6384 9170",
+        "card 9539712063849170 has no issuer, 453971206384917 no length",
+        "11010519491231002X, 330106210103073182, 110102190213142086, 990102190209142085",
+        "IBAN DE89 3704 0044 0532 0130 00, ZZ28990901170048216390",
+        "110000199001010016, 330000199001011012",
+        "session_1731000456789_b4n6, 1731000500123, 2024-01-01 12:00:00",
+    ],
+)
+def test_examples_and_other_numbers_are_left_alone(text: str) -> None:
+    assert problems("personal-data", answered(text)) == []
+
+
+LONG = ["11010219020914208X", "378734493671042", "3787 344936 71042", "3787-344936-71042"] + [
+    grouped(number, blank)
+    for number, blanks in {
+        "GB95ZZYX99310174628305": ("", " "), "NO9386011117947": ("", " "),
+        "KW81CBKU0000000000001234560101": ("", " "), "MT84MALT011000012345MTLCAST001S": ("", " "),
+        "4539712063849170": ("", " ", "-"), "6217852700019648375": ("", " ", "-"),
+    }.items()
+    for blank in blanks
+]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(number=st.sampled_from(LONG), before=st.text(max_size=20), rows=st.integers(0, 3))
+def test_the_sieve_sees_a_long_number_wherever_it_stands(
+    number: str, before: str, rows: int
+) -> None:
+    lines = [line(answered("y" * n)) for n in range(rows)] + [
+        line(answered(f"{before} {number}。"))
+    ]
+    assert [bool(facts & Fact.NUMBER) for facts in line_facts(lines)] == [False] * rows + [True]
+
+
+def test_numbers_and_keys_of_one_text_are_redacted_together() -> None:
+    pytest.importorskip("stdnum")
+    pytest.importorskip("detect_secrets")
+    row = answered(f"Key {KEY}, card 4539 7120 6384 9170, IBAN GB95ZZYX99310174628305.")
+    for name in ("secret", "personal-data"):
+        row = edited(row, problems(name, row))
+    said = row["messages"][1]["content"]
+    assert said == "Key [REDACTED], card [REDACTED], IBAN [REDACTED]."
+    assert findings([line(row)]) == []
+
+
+def test_a_bare_number_of_json_is_told_and_left_in_place() -> None:
+    pytest.importorskip("stdnum")
+    (bare,) = problems("personal-data", answered('{"card": 4539712063849170}'))
+    (quoted,) = problems("personal-data", answered('{"card": "4539712063849170"}'))
+    assert bare.edits == ()
+    assert quoted.edits[0].value == '{"card": "[REDACTED]"}'
+
+
+def tool(name: str, description: str) -> dict[str, Any]:
+    parameters = {"type": "object", "properties": {}}
+    function = {"name": name, "description": description, "parameters": parameters}
+    return {"type": "function", "function": function}
+
+
+def test_tools_and_metadata_are_read_too() -> None:
+    pytest.importorskip("detect_secrets")
+    system = {"role": "system", "content": "", "tools": [tool("f", "F."), tool("g", f"Key {KEY}")]}
+    call = {"role": "assistant", "metadata": KEY, "content": "{}"}
+    row = {"messages": [system, {"role": "user", "content": "?"}, call]}
+    said, called = problems("secret", row)
+    assert said.pointer == ("messages", 0, "tools", 1, "function", "description")
+    assert (said.severity, said.values["where"]) == (
+        "warning", "messages[0].tools[1].function.description"
+    )  # fmt: skip
+    assert (called.pointer, called.severity, called.edits) == (
+        ("messages", 2, "metadata"),
+        None,
+        (),
+    )
+    after = edited(row, [said])
+    assert after["messages"][0]["tools"][1]["function"]["description"] == "Key [REDACTED]"
+    assert [f.pointer for f in findings([line(after)]) if f.rule == "secret"] == [
+        "/messages/2/metadata"
+    ]
+
+
+def test_misplaced_tools_and_calls_are_read_too() -> None:
+    pytest.importorskip("detect_secrets")
+    row = {
+        "tools": [tool("f", f"Key {KEY}")],
+        "messages": [
+            {"role": "system", "content": "s", "tools": json.dumps([tool(KEY, "")])},
+            {"role": "user", "content": [KEY]},
+            {"role": "assistant", "content": "c", "function_call": {"name": KEY, "arguments": KEY}},
+        ],
+    }
+    found = problems("secret", row)
+    assert [(problem.pointer, bool(problem.edits)) for problem in found] == [
+        (("messages", 0, "tools"), True),
+        (("messages", 1, "content", 0), True),
+        (("messages", 2, "function_call", "name"), False),
+        (("messages", 2, "function_call", "arguments"), True),
+        (("tools", 0, "function", "description"), True),
+    ]
+
+
+def test_a_tool_list_is_searched_once() -> None:
+    pytest.importorskip("detect_secrets")
+    system = {"role": "system", "content": "", "tools": [tool("once", f"Key {KEY}")]}
+    rows = [line({"messages": [system, *answered(str(n))["messages"]]}) for n in range(20)]
+    before = contents._in_tools.cache_info()
+    assert sum(f.rule == "secret" for f in findings(rows)) == 20
+    after = contents._in_tools.cache_info()
+    assert (after.hits - before.hits, after.misses - before.misses) == (19, 1)
+
+
+def test_without_the_library_numbers_are_told_once_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("cn.ric", "luhn", "iban"):
+        monkeypatch.setitem(sys.modules, f"stdnum.{name}", None)
+    personal_data._validator.cache_clear()
+    rows = [line(answered(f"卡号 {number} 。")) for number, _ in NUMBERS.values()]
+    found = findings(rows)
+    personal_data._validator.cache_clear()
+    assert [(f.rule, f.severity, f.rows) for f in found] == [("personal-data", "info", 3)]
+
+
 def test_the_template_of_a_model_is_told_once_a_file() -> None:
     rows = [line(answered(f"I am {{{{name}}}}, number {n}.")) for n in range(5)]
     (found,) = [f for f in findings(rows) if f.rule == "placeholder"]
@@ -254,6 +422,14 @@ WORST = {
     "jwt pairs": "eyJaaaaaaaaaaaa.eyJaaaaaaaaaa.",
     "slack": "xoxb-1",
     "key": KEY + " ",
+    "digits": "4539712063849170",
+    "groups": "4539 ",
+    "cards": "4539 7120 6384 9170, ",
+    "card": "card 4539712063849170 ",
+    "residents": "11010219020914208X ",
+    "accounts": "DE28 9909 0117 0048 2163 90 ",
+    "account groups": "DE28 ",
+    "capitals": "A1",
     "pem": "-----BEGIN PRIVATE KEY-----\n",
     "pem bodies": "-----BEGIN PRIVATE KEY-----\n" + "Ab1+/cD2eF3gH4iJ5kL6\n",
     "npm": "//registry.npmjs.org/",

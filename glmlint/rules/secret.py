@@ -1,12 +1,12 @@
-"""A key or token in a text of the conversation.
+"""A key or token in a text of the conversation, in a call or in a tool list.
 
 What stands in the training data, a model can be made to say: a key in an answer is learned as text
 to write, one in a question or a tool result is in every copy of the data. Only forms that cannot
 be anything else are looked for (AWS, GitHub, GitLab, OpenAI, Slack, Stripe, SendGrid, PyPI, npm,
 Azure storage, private keys with their body, signed JSON Web Tokens), and `detect-secrets` has to
 agree; examples from documentation (`AKIA…EXAMPLE`, runs of x) are left alone. An error where an
-answer holds it, a warning elsewhere and for JSON Web Tokens, which expire. The secret itself is
-never shown.
+answer holds it, a warning elsewhere (questions, results, tool lists) and for JSON Web Tokens, which
+expire. The secret itself is never shown.
 
 Needs `pip install "glmlint[secrets]"`; without it the rule says once a file that it could not look.
 
@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Final
 
+from glmlint.contents import Place, places
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -30,14 +31,14 @@ rule = Rule(
     when=Fact.SECRET,
     fix="unsafe",
     text=Text(
-        "messages[{index}] holds a secret ({kind}, {size} characters): the model learns to write it",
-        "messages[{index}] 中有密钥（{kind}，{size} 个字符）：模型会学到原样输出",
+        "{where} holds a secret ({kind}, {size} characters): the model learns to write it",
+        "{where} 中有密钥（{kind}，{size} 个字符）：模型会学到原样输出",
     ),
     variants={
         "context": Text(
-            "messages[{index}] holds a secret ({kind}, {size} characters): "
+            "{where} holds a secret ({kind}, {size} characters): "
             "whoever has the data has the key",
-            "messages[{index}] 中有密钥（{kind}，{size} 个字符）：拿到数据的人就拿到了密钥",
+            "{where} 中有密钥（{kind}，{size} 个字符）：拿到数据的人就拿到了密钥",
         ),
         "missing": Text(
             "{rows} texts look like secrets and were not examined: detect-secrets is not installed",
@@ -59,6 +60,26 @@ rule = Rule(
             "messages": [
                 {"role": "user", "content": "我的令牌是 ghp_" + "9fK2mQx7LpR4tVb8NcY3wZ6sHd1jGa5eTu0o"},
                 {"role": "assistant", "content": "请立刻吊销它。"},
+            ]
+        },
+        {
+            "messages": [
+                {
+                    "role": "system",
+                    "content": "",
+                    "tools": [
+                        {
+                            "type": "function",
+                            "function": {
+                                "name": "upload",
+                                "description": "Uploads a file with AKIA" + "Q3EGRLK7W2ZVX5TN",
+                                "parameters": {"type": "object", "properties": {}},
+                            },
+                        }
+                    ],
+                },
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": "Hello!"},
             ]
         },
     ),
@@ -117,31 +138,35 @@ def _detector(name: str) -> Callable[[str], Iterator[str]] | None:
 
 
 def check(row: Row) -> Iterator[Problem]:
-    for index, role, text in row.texts:
-        at = ("messages", index, "content")
-        # All of a message's secrets go with one edit, which its first problem carries.
+    for place in places(row, _secrets):
+        # All of a text's secrets go with one edit, which its first problem carries.
         edits: tuple[Edit, ...] | None = None
-        for pattern, name in _PATTERNS:
-            sizes = []
-            for match in pattern.finditer(text):
-                secret = match[0]
-                if len(set(secret)) < _LEAST_VARIETY or _EXAMPLE(secret):
-                    continue
-                find = _detector(name)
-                if find is None:
-                    yield rule.problem(at, text="missing", severity="info", once="missing")
-                    break
-                if any(find(secret)):
-                    sizes.append(len(secret))
-            if sizes:
-                answer = role == "assistant"
-                edits = (Edit("replace", at, _redacted(text)),) if edits is None else ()
-                yield rule.problem(
-                    at,
-                    text=None if answer else "context",
-                    severity="warning" if not answer or name.startswith("jwt") else None,
-                    index=index, kind=_kind(name), size=sizes[0], edits=edits,
-                )  # fmt: skip
+        for name, size in place.hits:
+            if not size:
+                yield rule.problem(place.pointer, text="missing", severity="info", once="missing")
+                continue
+            edits = _edits(place) if edits is None else ()
+            yield rule.problem(
+                place.pointer,
+                text=None if place.said else "context",
+                severity="warning" if not place.said or name.startswith("jwt") else None,
+                where=place.where, kind=_kind(name), size=size, edits=edits,
+            )  # fmt: skip
+
+
+def _secrets(text: str) -> tuple[tuple[str, int], ...]:
+    """(detector, characters of the first) of each kind; no characters where it can't be asked."""
+    hits = []
+    for pattern, name in _PATTERNS:
+        for match in pattern.finditer(text):
+            secret = match[0]
+            if len(set(secret)) < _LEAST_VARIETY or _EXAMPLE(secret):
+                continue
+            find = _detector(name)
+            if find is None or any(find(secret)):
+                hits.append((name, 0 if find is None else len(secret)))
+                break
+    return tuple(hits)
 
 
 @cache
@@ -151,8 +176,9 @@ def _kind(name: str) -> str:
     return str(getattr(plugin, attribute).secret_type)
 
 
-def _redacted(text: str) -> str:
-    """The text with everything that looks like a secret replaced."""
+def _edits(place: Place) -> tuple[Edit, ...]:
+    """The edit that replaces everything in a text that looks like a secret."""
+    text = place.text
     for pattern, _ in _PATTERNS:
         text = pattern.sub("[REDACTED]", text)
-    return text
+    return (Edit("replace", place.pointer, text),) if place.may_become(text) else ()

@@ -1,0 +1,110 @@
+"""Every text that a row gives away: contents, metadata, and what its tool lists and calls say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from msgspec import UNSET
+
+from glmlint.finding import Pointer
+from glmlint.row import Fact, Row
+from glmlint.sample import Sample, read
+
+Hits = tuple[Any, ...]
+Look = Callable[[str], Hits]
+"""What a rule finds in one text; () where there is nothing."""
+
+_NAMES: Final = frozenset(("role", "metadata", "name", "type", "required"))
+"""Keys whose values other places refer to: these texts are never rewritten."""
+
+
+class Place(NamedTuple):
+    """A text in which a rule found something."""
+
+    pointer: Pointer
+    text: str
+    hits: Hits
+    said: bool
+    """The model learns to write it: content or metadata of an assistant message."""
+
+    @property
+    def where(self) -> str:
+        """As people write it: `messages[0].tools[1].function.description`; contents by message."""
+        parts = self.pointer[:2] if self.pointer[2:] == ("content",) else self.pointer
+        named = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+        return named.removeprefix(".")
+
+    def may_become(self, text: str) -> bool:
+        """Whether the text may be rewritten so: it is no name, and stays JSON where it is JSON."""
+        keys = [part for part in self.pointer if isinstance(part, str)]
+        return keys[-1] not in _NAMES and (not _is_json(self.text) or _is_json(text))
+
+
+def places(row: Row, look: Look) -> Iterator[Place]:
+    """The texts of a row in which `look` finds something. None of a foreign row's.
+
+    Tool lists repeat from row to row: what is in one is found once and remembered by its bytes.
+    """
+    if row.sample is not None and not row.facts & Fact.KEYS:
+        yield from _in_sample(row.sample, look)
+        return
+    if row.foreign:
+        return
+    for index, message in row.good_messages:
+        for key, value in message.items():
+            if key == "role":
+                continue
+            said = message.get("role") == "assistant" and key in ("content", "metadata")
+            for at, text, hits in _found(value, look):
+                yield Place(("messages", index, key, *at), text, hits, said)
+    if isinstance(row.value, dict):
+        for at, text, hits in _found(row.value.get("tools"), look):
+            yield Place(("tools", *at), text, hits, False)
+
+
+def _in_sample(sample: Sample, look: Look) -> Iterator[Place]:
+    for index, message in enumerate(sample.messages):
+        said = message.role == "assistant"
+        if hits := look(message.content):
+            yield Place(("messages", index, "content"), message.content, hits, said)
+        if message.metadata is not UNSET and (hits := look(message.metadata)):
+            yield Place(("messages", index, "metadata"), message.metadata, hits, said)
+        if message.tools is not UNSET:
+            for at, text, hits in _in_tools(bytes(message.tools), look):
+                yield Place(("messages", index, "tools", *at), text, hits, False)
+
+
+@lru_cache(maxsize=256)
+def _in_tools(raw: bytes, look: Look) -> tuple[tuple[Pointer, str, Hits], ...]:
+    return tuple(_found(read(raw).value, look))
+
+
+def _found(value: Any, look: Look) -> Iterator[tuple[Pointer, str, Hits]]:
+    """The strings of a JSON value in which there is something, in the order in which they stand."""
+    if isinstance(value, str):
+        if hits := look(value):
+            yield (), value, hits
+        return
+    inner: Iterable[tuple[int | str, Any]] = ()
+    if isinstance(value, list):
+        inner = enumerate(value)
+    elif isinstance(value, dict):
+        inner = value.items()
+    for key, item in inner:
+        if isinstance(item, (str, list, dict)):
+            for at, text, hits in _found(item, look):
+                yield (key, *at), text, hits
+
+
+def _is_json(text: str) -> bool:
+    """Whether a text is a JSON object or list."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,164 @@
+"""The prompt of a validation row is longer than `max_input_length`: it is cut, or left out.
+
+The official script has two ways to build what it generates from when it evaluates:
+
+- `combine: false`, and the script of June 2024: one prompt for each answer, made of all tokens
+  before it. From the first message on that starts at `max_input_length` or later, the script stops
+  reading the row: those answers are in no ROUGE and no BLEU, and nobody is told. Where no answer
+  of the file is left, the script ends before training: `UnboundLocalError` on `output_prompt`, or
+  in June 2024 an `IndexError`. That is the error; the rest are warnings.
+- `combine: true`: the ids of the whole row, cut at `max_input_length`. Where the last answer starts
+  behind the cut, the model is asked half a question.
+
+`max_input_length` is the script's own default, 512, where neither a flag nor the settings name it.
+Only rows of `--eval` files are looked at.
+
+Evidence: GLM-4 finetune/finetune.py, `process_batch_eval` (2024-06-07 and 2025-04-16); GLM-4 #143,
+#327, #347; LLaMA-Factory #6094.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from glmlint.plan import DEFAULT_MAX_INPUT, Plan
+from glmlint.recipes.base import ROLE_IDS
+from glmlint.report import FileStats
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.teaching import written_role
+
+_SHORT = {
+    "messages": [
+        {"role": "user", "content": "What is the capital of France?"},
+        {"role": "assistant", "content": "Paris."},
+    ]
+}
+_LONG = {
+    "messages": [
+        {"role": "user", "content": "What is the capital of France? " + "Think it over. " * 5},
+        {"role": "assistant", "content": "Paris."},
+    ]
+}
+_短 = {
+    "messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "你好！"}]
+}
+_长 = {
+    "messages": [
+        {"role": "user", "content": "你好"},
+        {"role": "assistant", "content": "你好！"},
+        {"role": "user", "content": "请用一句话介绍长城的历史，并说明它有多长、有多少年了、经过哪些省份。"},
+        {"role": "assistant", "content": "两千多年。"},
+    ]
+}  # fmt: skip
+
+_BY_ANSWER: Final = ("glm4", "glm4-2024-06")
+"""The recipes whose script makes one prompt for each answer."""
+
+rule = Rule(
+    name="eval-prompt-over-budget",
+    family="budget",
+    severity="warning",
+    when=Fact.ANY,
+    applies=lambda recipe, plan: (
+        recipe.name in (*_BY_ANSWER, "glm4-combine") and bool(plan.eval_files)
+    ),
+    text=Text(
+        "the prompt of messages[{index}] has {size} tokens, max_input_length is {limit}: "
+        "the official script leaves out {count} of the row's answers when it evaluates",
+        "messages[{index}] 的提示有 {size} 个 token，而 max_input_length 为 {limit}："
+        "官方脚本评测时会漏掉该行的 {count} 个回答",
+    ),
+    variants={
+        "cut": Text(
+            "with combine: true the evaluation prompt is cut at max_input_length ({limit}), and the "
+            "last answer's prompt has {size} tokens: the model is asked half a question",
+            "combine: true 时评测提示在 max_input_length（{limit}）处截断，而最后一个回答的提示有 {size} 个"
+            " token：模型只看到半个问题",
+        ),
+        "none": Text(
+            "in {rows} rows no prompt is shorter than max_input_length ({limit}), and there are no "
+            "others: the official script ends with an exception before training",
+            "全部 {rows} 行的提示都不短于 max_input_length（{limit}）：官方脚本在训练开始前就会异常退出",
+        ),
+    },
+    help=Text(
+        "Raise max_input_length, or take shorter validation rows.",
+        "请提高 max_input_length，或换用较短的验证数据。",
+    ),
+    bad=(
+        Example(rows=(_短,), eval_rows=(_LONG, _SHORT), plan={"max_input_length": 20}),
+        Example(rows=(_SHORT,), eval_rows=(_长,), plan={"max_input_length": 16}),
+        Example(rows=(_短,), eval_rows=(_LONG,), plan={"max_input_length": 20}),
+        Example(
+            rows=(_短,), eval_rows=(_LONG,), plan={"max_input_length": 20, "recipe": "glm4-combine"}
+        ),
+    ),
+    good=(
+        Example(rows=(_LONG,), eval_rows=(_SHORT,), plan={"max_input_length": 20}),
+        Example(rows=(_短,), eval_rows=(_LONG, _长)),
+        Example(rows=(_LONG, _长), plan={"max_input_length": 16}),
+    ),
+)
+
+_ASKED: Final = f"{rule.name}: answers that are evaluated"
+_LEFT_OUT: Final = f"{rule.name}: rows of which none is"
+
+
+def _limit(plan: Plan) -> int:
+    return plan.max_input_length or DEFAULT_MAX_INPUT
+
+
+def note(row: Row) -> Iterator[str]:
+    by_answer = row.context.recipe.name in _BY_ANSWER
+    if by_answer and row.path in row.plan.eval_files and row.rendered is not None:
+        prompts = _prompts(row)
+        if prompts:
+            yield _ASKED if min(prompts.values()) < _limit(row.plan) else _LEFT_OUT
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.path not in row.plan.eval_files or row.rendered is None:
+        return
+    limit = _limit(row.plan)
+    if row.tokens <= limit:
+        return
+    if row.context.recipe.name in _BY_ANSWER:
+        over = {index: size for index, size in _prompts(row).items() if size >= limit}
+        for index, size in list(over.items())[:1]:
+            at = ("messages", index)
+            yield rule.problem(at, index=index, size=size, limit=limit, count=len(over))
+        return
+    # The rendered ids end before the appended <|user|>; the prompt is what the last answer follows.
+    ids = row.token_row.input_ids[:-1]
+    size = int(np.flatnonzero(ids == ROLE_IDS["assistant"])[-1])
+    if size > limit:
+        yield rule.problem(("messages",), text="cut", size=size, limit=limit)
+
+
+def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
+    if file.notes[_LEFT_OUT] and not file.notes[_ASKED]:
+        yield rule.problem(
+            None, text="none", severity="error", rows=file.notes[_LEFT_OUT], limit=_limit(plan)
+        )
+
+
+def _prompts(row: Row) -> dict[int, int]:
+    """Assistant messages -> tokens of the row before each, in order."""
+    known: dict[int, int] | None = row.memo.get(rule.name)
+    if known is None:
+        answers = [i for i in range(_size(row)) if written_role(row, i) == "assistant"]
+        if row.tokens <= _limit(row.plan):  # how long they are is of no account
+            known = dict.fromkeys(answers, 0)
+        else:
+            # Messages follow each other; what belongs to none is the prefix and the appended end.
+            places = np.searchsorted(row.token_row.owners[:-1], answers).tolist()
+            known = dict(zip(answers, places, strict=True))
+        row.memo[rule.name] = known
+    return known
+
+
+def _size(row: Row) -> int:
+    return len(row.sample.messages) if row.sample is not None else len(row.messages)
