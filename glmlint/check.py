@@ -613,9 +613,8 @@ def _is_json(prepared: Prepared) -> bool:
 
 def _seen(prepared: Prepared) -> Seen:
     """The row as the shapes of its file see it."""
-    if prepared.value is not UNSET:
-        return Seen(prepared.line, None, prepared.value)
-    return Seen(prepared.line, prepared.shape, lambda: read(prepared.raw).value)
+    key = prepared.shape if prepared.value is UNSET else None
+    return Seen(prepared.line, key, prepared.value, prepared.raw)
 
 
 def _conversation(prepared: Prepared) -> bytes | None:

@@ -27,7 +27,8 @@ class Seen(NamedTuple):
     key: Hashable
     """Stands for the shape (see `Shapes.known`); None where only the value tells it."""
     value: Any
-    """The decoded row, or a function that decodes it."""
+    """The decoded row; UNSET where `raw` is to be decoded if the key is new."""
+    raw: bytes = b""
 
 
 class Part(Struct):
@@ -95,13 +96,13 @@ def part_of(chunk: Chunk, rows: Iterable[Seen], broken: bool) -> Part | None:
         shapes.blank(line, offset)
     numbers, starts, stops = chunk.numbers, place.starts, place.stops
     at = 0
-    for line, key, value in rows:
+    for line, key, value, raw in rows:
         while numbers[at] < line:
             at += 1
         start = starts[at]
         length = stops[at] - start
         if key is None or not shapes.known(key, start, length):
-            shapes.add(value() if callable(value) else value, line, start, length, key)
+            shapes.add(read(raw).value if value is UNSET else value, line, start, length, key)
     broken = broken or any(defect.rule == "not-utf8" for defect in chunk.file_defects)
     return Part(place.begin, place.end, shapes, broken)
 

@@ -176,7 +176,9 @@ def _in_text(row: Row) -> Iterator[Problem]:
     if row.plan.template is not None:
         return  # it may be the template of a model that writes calls so
     for index, role, text in row.texts:
-        if role == "assistant" and (found := _WRITTEN.search(text)) is not None:
+        if role != "assistant" or not ("tool_call" in text or "TOOL_CALLS" in text):
+            continue  # a word is found many times faster than a pattern
+        if (found := _WRITTEN.search(text)) is not None:
             mark = found[found.lastindex or 0]
             at = ("messages", index, "content")
             yield rule.problem(
