@@ -99,6 +99,8 @@ class Prepared(Struct):
     """The row's messages, encoded in a fixed form; None where that is not at hand."""
     shape: Hashable = None
     """What stands for the row's shape (see `loader.Shapes.known`); None where only its value does."""
+    tools: tuple[bytes, ...] = ()
+    """The bytes of the row's tool lists, for which `shape` does not stand."""
     loaded: list[Any] | None = None
     """The messages as the loader hands them to the trainer, where they differ from the written ones."""
     loaded_sample: Sample | None = None
@@ -226,7 +228,8 @@ def _good(sample: Sample, prepared: Prepared, context: Context) -> bool:
             if message.content[0] in '{["':
                 facts |= Fact.CALLS
     prepared.facts = facts | _turn_facts(tuple(roles))
-    prepared.shape = (keys, *tools) if tools else keys
+    prepared.shape = keys
+    prepared.tools = tuple(tools)
     return True
 
 
@@ -599,7 +602,7 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
     if context.recipe.through_datasets:
         with timing(watch, SHAPES):
             loaded = [_seen(row) for row in rows if _is_json(row)]
-            stats.shapes.add(part_of(chunk, loaded, len(loaded) < len(rows)))
+            stats.shapes.add(part_of(chunk, loaded, len(loaded) < len(rows), context))
     if said:
         with timing(watch, HASH):
             stats.rows.parts.append(table(said, checker.prompts, checker.near))
@@ -614,7 +617,7 @@ def _is_json(prepared: Prepared) -> bool:
 def _seen(prepared: Prepared) -> Seen:
     """The row as the shapes of its file see it."""
     key = prepared.shape if prepared.value is UNSET else None
-    return Seen(prepared.line, key, prepared.value, prepared.raw)
+    return Seen(prepared.line, key, prepared.value, prepared.raw, prepared.tools)
 
 
 def _conversation(prepared: Prepared) -> bytes | None:

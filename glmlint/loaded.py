@@ -29,6 +29,8 @@ class Seen(NamedTuple):
     value: Any
     """The decoded row; UNSET where `raw` is to be decoded if the key is new."""
     raw: bytes = b""
+    tools: tuple[bytes, ...] = ()
+    """The tool lists, for which the key does not stand."""
 
 
 class Part(Struct):
@@ -77,12 +79,16 @@ class Parts(Struct):
         return any(part.broken for part in self.parts)
 
 
-def part_of(chunk: Chunk, rows: Iterable[Seen], broken: bool) -> Part | None:
+TOOLS: Final = ("messages", 0, "tools")
+
+
+def part_of(chunk: Chunk, rows: Iterable[Seen], broken: bool, context: Context) -> Part | None:
     """The shapes of a chunk's rows; None where they do not stand on lines.
 
     Args:
         rows: those that are JSON, in order.
         broken: whether there are others.
+        context: knows the tool lists of rows in good shape.
     """
     place = chunk.place
     if place is None:
@@ -96,13 +102,17 @@ def part_of(chunk: Chunk, rows: Iterable[Seen], broken: bool) -> Part | None:
         shapes.blank(line, offset)
     numbers, starts, stops = chunk.numbers, place.starts, place.stops
     at = 0
-    for line, key, value, raw in rows:
+    for line, key, value, raw, tools in rows:
         while numbers[at] < line:
             at += 1
         start = starts[at]
         length = stops[at] - start
         if key is None or not shapes.known(key, start, length):
             shapes.add(read(raw).value if value is UNSET else value, line, start, length, key)
+            continue
+        for one in tools:
+            if not shapes.known_below(one):
+                shapes.add_below(TOOLS, context.tool_values(one), line, one)
     broken = broken or any(defect.rule == "not-utf8" for defect in chunk.file_defects)
     return Part(place.begin, place.end, shapes, broken)
 
@@ -126,7 +136,7 @@ def learn(file: InputFile, context: Context) -> None:
                     rows.append(Seen(line, None, found.value))
                 else:
                     broken = True
-        parts.add(part_of(chunk, rows, broken))
+        parts.add(part_of(chunk, rows, broken, context))
     remember(file.path, parts, context)
 
 

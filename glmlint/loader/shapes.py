@@ -163,8 +163,8 @@ class Shapes:
 
         For callers that know a row's shape without its decoded form. A key has to stand for
         everything but the characters of plain texts: the keys and types at every level in order,
-        and lists or numbers by value (a tool list by its bytes). Where False comes back, `add` it
-        with the key.
+        and lists or numbers by value; what `add_below` is told of may be left out. Where False comes
+        back, `add` it with the key.
         """
         if offset > self._row_limit or offset + length > self._end_limit:
             self._enter(offset, length)
@@ -174,6 +174,22 @@ class Shapes:
         if self._whole is not None:
             self._forget_answers()
         return True
+
+    def known_below(self, key: Hashable) -> bool:
+        """Whether a value of the last row's tool list, by its bytes, has told all that it can."""
+        return key in self._known
+
+    def add_below(self, path: Path_, value: object, line: int, key: Hashable) -> None:
+        """One value of the last row, whose own key was known, at a path that such a row has."""
+        node = self._segments[-1].node
+        for step in path:
+            below = node.item if step == 0 else node.keys[str(step)]
+            assert below is not None  # a row of the same key has been added to this segment
+            node = below
+        self._unsettled = False
+        self._see(node, value, line)
+        if not self._unsettled and len(self._known) < _MAX_KNOWN:
+            self._known.add(key)
 
     def blank(self, line: int, offset: int) -> None:
         """A line of white space between rows: Arrow skips it, the reader for Json columns does not."""

@@ -150,6 +150,11 @@ class Context:
         found = self._tools[raw] = self._read_tools(raw)
         return found
 
+    def tool_values(self, raw: bytes) -> Any:
+        """The decoded value of a tool list in good shape."""
+        known = self.tools(raw)
+        return None if known is None else known.value
+
     def forget_loaded(self) -> None:
         """Forget tool lists as loaders hand them over: there is another load."""
         self._loaded.clear()
