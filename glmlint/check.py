@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import cache
@@ -17,7 +17,7 @@ from msgspec import UNSET, Struct
 
 from glmlint.duplicates import conversation, table
 from glmlint.finding import Defect, Finding, fingerprint, json_pointer
-from glmlint.loaded import Seen, learn, loaded_sample, part_of, remember
+from glmlint.loaded import learn, loaded_sample, part_of, remember
 from glmlint.loader import Load
 from glmlint.mask import count, sequence
 from glmlint.plan import Plan
@@ -97,8 +97,8 @@ class Prepared(Struct):
     dropped: str | None
     conversation: bytes | None = None
     """The row's messages, encoded in a fixed form; None where that is not at hand."""
-    shape: Hashable = None
-    """What stands for the row's shape (see `loader.Shapes.known`); None where only its value does."""
+    shape: int = 0
+    """What stands for the row's shape (see `loader.Shapes.known`), its tool lists apart."""
     tools: tuple[bytes, ...] = ()
     """The bytes of the row's tool lists, for which `shape` does not stand."""
     loaded: list[Any] | None = None
@@ -206,21 +206,22 @@ def _good(sample: Sample, prepared: Prepared, context: Context) -> bool:
     roles = []
     facts = prepared.facts
     keys = 0  # which sets of keys the messages have: a bit each
-    tools: list[bytes] = []
+    others = 0  # messages with more than role and content
+    tools: tuple[bytes, ...] = ()
     for message in sample.messages:
         roles.append(message.role)
-        bit = 1
         if message.tools is not UNSET:
             facts |= Fact.TOOLS | Fact.CALLS
             raw = bytes(message.tools)
             if context.tools(raw) is None:
                 return False
-            tools.append(raw)
-            bit = 2
-        if message.metadata is not UNSET:
+            tools = (*tools, raw)
+            others += 1
+            keys |= 2 if message.metadata is UNSET else 4
+        elif message.metadata is not UNSET:
             facts |= Fact.CALLS
-            bit <<= 2
-        keys |= bit
+            others += 1
+            keys |= 8
         if not message.content or message.content.isspace():
             facts |= Fact.EMPTY
         elif message.role == "assistant":
@@ -228,8 +229,8 @@ def _good(sample: Sample, prepared: Prepared, context: Context) -> bool:
             if message.content[0] in '{["':
                 facts |= Fact.CALLS
     prepared.facts = facts | _turn_facts(tuple(roles))
-    prepared.shape = keys
-    prepared.tools = tuple(tools)
+    prepared.shape = keys | (others < len(roles))
+    prepared.tools = tools
     return True
 
 
@@ -601,23 +602,12 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
         place += has_tokens
     if context.recipe.through_datasets:
         with timing(watch, SHAPES):
-            loaded = [_seen(row) for row in rows if _is_json(row)]
-            stats.shapes.add(part_of(chunk, loaded, len(loaded) < len(rows), context))
+            stats.shapes.add(part_of(chunk, rows, context))
     if said:
         with timing(watch, HASH):
             stats.rows.parts.append(table(said, checker.prompts, checker.near))
     keep_first(stats.findings, checker.plan.max_findings)
     return stats
-
-
-def _is_json(prepared: Prepared) -> bool:
-    return prepared.defect is None or prepared.defect.rule == "not-jsonl"
-
-
-def _seen(prepared: Prepared) -> Seen:
-    """The row as the shapes of its file see it."""
-    key = prepared.shape if prepared.value is UNSET else None
-    return Seen(prepared.line, key, prepared.value, prepared.raw, prepared.tools)
 
 
 def _conversation(prepared: Prepared) -> bytes | None:

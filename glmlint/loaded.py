@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Hashable, Iterable
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Protocol
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
+from glmlint.finding import Defect
 from glmlint.loader import Load, Shapes
 from glmlint.recipes.base import Context
 from glmlint.sample import Careful, Message, Sample, read
@@ -20,17 +21,38 @@ OLDEST_JSON: Final = "4.7.0"
 from the second on they come back as written."""
 
 
-class Seen(NamedTuple):
+class Seen(Protocol):
     """A row of a chunk, as far as its shape goes."""
 
+    @property
+    def line(self) -> int: ...
+    @property
+    def raw(self) -> bytes: ...
+    @property
+    def value(self) -> Any:
+        """The decoded row; UNSET for one of good shape, for which `shape` and `tools` stand."""
+
+    @property
+    def shape(self) -> Hashable:
+        """Stands for the shape but for the tool lists (see `Shapes.known`)."""
+
+    @property
+    def tools(self) -> tuple[bytes, ...]:
+        """The tool lists."""
+
+    @property
+    def defect(self) -> Defect | None: ...
+
+
+class Decoded(Struct):
+    """A row that was only decoded."""
+
     line: int
-    key: Hashable
-    """Stands for the shape (see `Shapes.known`); None where only the value tells it."""
+    raw: bytes
     value: Any
-    """The decoded row; UNSET where `raw` is to be decoded if the key is new."""
-    raw: bytes = b""
+    defect: Defect | None
+    shape: Hashable = None
     tools: tuple[bytes, ...] = ()
-    """The tool lists, for which the key does not stand."""
 
 
 class Part(Struct):
@@ -82,12 +104,11 @@ class Parts(Struct):
 TOOLS: Final = ("messages", 0, "tools")
 
 
-def part_of(chunk: Chunk, rows: Iterable[Seen], broken: bool, context: Context) -> Part | None:
+def part_of(chunk: Chunk, rows: Iterable[Seen], context: Context) -> Part | None:
     """The shapes of a chunk's rows; None where they do not stand on lines.
 
     Args:
-        rows: those that are JSON, in order.
-        broken: whether there are others.
+        rows: in order; several may stand on one line.
         context: knows the tool lists of rows in good shape.
     """
     place = chunk.place
@@ -100,20 +121,26 @@ def part_of(chunk: Chunk, rows: Iterable[Seen], broken: bool, context: Context) 
     )
     for line, offset in place.blanks:
         shapes.blank(line, offset)
+    broken = any(defect.rule == "not-utf8" for defect in chunk.file_defects)
     numbers, starts, stops = chunk.numbers, place.starts, place.stops
     at = 0
-    for line, key, value, raw, tools in rows:
+    for row in rows:
+        if row.defect is not None and row.defect.rule != "not-jsonl":
+            broken = True
+            continue
+        line = row.line
         while numbers[at] < line:
             at += 1
         start = starts[at]
         length = stops[at] - start
-        if key is None or not shapes.known(key, start, length):
-            shapes.add(read(raw).value if value is UNSET else value, line, start, length, key)
-            continue
-        for one in tools:
-            if not shapes.known_below(one):
-                shapes.add_below(TOOLS, context.tool_values(one), line, one)
-    broken = broken or any(defect.rule == "not-utf8" for defect in chunk.file_defects)
+        if row.value is not UNSET:
+            shapes.add(row.value, line, start, length)
+        elif not shapes.known(row.shape, start, length):
+            shapes.add(read(row.raw).value, line, start, length, row.shape)
+        else:
+            for tools in row.tools:
+                if not shapes.known_below(tools):
+                    shapes.add_below(TOOLS, context.tool_values(tools), line, tools)
     return Part(place.begin, place.end, shapes, broken)
 
 
@@ -128,15 +155,12 @@ def learn(file: InputFile, context: Context) -> None:
         return
     parts = Parts()
     for chunk in read_chunks(file):
-        rows: list[Seen] = []
-        broken = bool(chunk.defects)
-        for line, raw in zip(chunk.numbers, chunk.lines, strict=True):
-            for found in _values(raw):
-                if found.defect is None:
-                    rows.append(Seen(line, None, found.value))
-                else:
-                    broken = True
-        parts.add(part_of(chunk, rows, broken, context))
+        rows = [
+            Decoded(line, raw, found.value, chunk.defects.get(at) or found.defect)
+            for at, (line, raw) in enumerate(zip(chunk.numbers, chunk.lines, strict=True))
+            for found in _values(raw)
+        ]
+        parts.add(part_of(chunk, rows, context))
     remember(file.path, parts, context)
 
 
