@@ -144,8 +144,13 @@ def part_of(chunk: Chunk, rows: Iterable[Seen], context: Context) -> Part | None
     return Part(place.begin, place.end, shapes, broken)
 
 
-def learn(file: InputFile, context: Context) -> None:
+def learn(file: InputFile, context: Context, *, blanks: bool = True) -> None:
     """Read a file once, so that its rows can be laid out as its loader hands them over.
+
+    Args:
+        file: it is read to its end.
+        context: keeps what is learned.
+        blanks: whether blank lines count, which make some versions pad the rows.
 
     Raises:
         source.SourceError: the file can't be read.
@@ -160,6 +165,8 @@ def learn(file: InputFile, context: Context) -> None:
             for at, (line, raw) in enumerate(zip(chunk.numbers, chunk.lines, strict=True))
             for found in _values(raw)
         ]
+        if chunk.place is not None and not blanks:
+            chunk.place.blanks = []
         parts.add(part_of(chunk, rows, context))
     remember(file.path, parts, context)
 

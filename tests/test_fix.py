@@ -21,7 +21,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import check_lines
+from glmlint.check import check_file
 from glmlint.finish import finish
 from glmlint.fix import stream
 from glmlint.fix.diff import unified
@@ -504,7 +504,7 @@ def baseline_of(*files: Path, recipe: str = "glm4", **more: Any) -> dict[str, in
     context = context_of(recipe, write_baseline=True, **more)
     report = Report()
     for file in files:
-        report = check_lines(read_chunks(InputFile(str(file))), context.plan, context, None, report)
+        check_file(InputFile(str(file)), context.plan, context, report)
     found = finish(report, context.plan, context).baseline.values()
     return {identity: number for counts in found for identity, number in counts.items()}
 
@@ -591,7 +591,8 @@ def test_no_finding_that_could_be_fixed_is_left_in_the_examples(
     for unsafe in (False, True):
         assert fix(file, recipe=recipe, unsafe=unsafe).fixed.total() > 10
         context = context_of(recipe)
-        report = check_lines(read_chunks(InputFile(str(file))), context.plan, context)
+        report = Report()
+        check_file(InputFile(str(file)), context.plan, context, report)
         findings = finish(report, context.plan, context).findings
         kinds = ("safe", "unsafe") if unsafe else ("safe",)
         left = [f for f in findings if f.fixable and all_rules()[f.rule].rule.fix in kinds]

@@ -161,7 +161,9 @@ def drafted(
             try:
                 drafts[path] = draft = open_draft(path)
                 with contextlib.suppress(SourceError):  # `check` will say so
-                    learn(InputFile(path), context)
+                    # Rows are judged as they are once the blank lines are out.
+                    stay = not repair.removes_blank_lines(path)
+                    learn(InputFile(path), context, blanks=stay)
                 _settle(draft, repair, beside, progress)
             except Unfixable as error:
                 sentence = error.text.say(plan.lang, **error.values)

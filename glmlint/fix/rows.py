@@ -88,6 +88,11 @@ class Repair(Struct, frozen=True):
         fix = all_rules()[rule].rule.fix
         return fix == "safe" or (fix == "unsafe" and self.unsafe)
 
+    def removes_blank_lines(self, path: str) -> bool:
+        """Whether blank lines of a file go."""
+        on = self.checker.severities(path).get("blank-line", "off") != "off"
+        return on and self.allows("blank-line") and not self.old.of_file("blank-line", path)
+
 
 class Repaired(Struct):
     """What became of one row."""
