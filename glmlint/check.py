@@ -188,16 +188,20 @@ def prepare(
         if not prepared.facts & Fact.KEYS:
             prepared.conversation = again
         if load is not None and not (load.keeps_keys and _without_floats(sample)):
-            prepared.loaded_sample = loaded_sample(sample, load, context)
-            if prepared.loaded_sample is None:
+            as_loaded = loaded_sample(sample, load, context)
+            if as_loaded is None:
                 prepared.value = read(raw).value
                 prepared.loaded = _loaded(prepared.value["messages"], load)
+            elif as_loaded is not sample:
+                prepared.loaded_sample = as_loaded
         _lay_out_sample(sample, prepared, context, load)
     else:
         prepared.sample = None
         _lay_out_value(prepared, context, load)
     if prepared.error is not None or prepared.dropped is not None:
         prepared.facts |= Fact.RAISES
+    if prepared.loaded is not None or prepared.loaded_sample is not None:
+        prepared.facts |= Fact.LOADED
     return prepared
 
 

@@ -174,8 +174,8 @@ def learn(file: InputFile, context: Context, *, blanks: bool = True) -> None:
 def loaded_sample(sample: Sample, load: Load, context: Context) -> Sample | None:
     """A row of good shape as the loader hands it over, for the recipe to lay out as one.
 
-    A null that the trainer prints is the text that it prints. None where the row is no longer of
-    good shape, as far as the trainer can tell.
+    A null that the trainer prints is the text that it prints. The row itself where the trainer
+    can't tell the difference; None where it is no longer of good shape for the trainer.
     """
     added = load.added
     if added is None or not context.template.known:
@@ -183,24 +183,22 @@ def loaded_sample(sample: Sample, load: Load, context: Context) -> Sample | None
     metadata = "None" if "metadata" in added and context.prints_nulls else UNSET
     cleans = context.recipe.cleans_properties
     messages = []
+    same = True
     for message in sample.messages:
         tools: Raw | UnsetType = UNSET
         if message.tools is not UNSET:
-            known = context.loaded_tools(bytes(message.tools), load)
+            written = bytes(message.tools)
+            known = context.loaded_tools(written, load)
             if known is None:
                 return None
+            same = same and known == written
             tools = Raw(known)
         elif "tools" in added and (message.role == "system" if cleans else context.prints_nulls):
             return None  # a null that the trainer goes through as a list
-        messages.append(
-            Message(
-                message.role,
-                message.content,
-                metadata if message.metadata is UNSET else message.metadata,
-                tools,
-            )
-        )
-    return Sample(messages)
+        printed = metadata if message.metadata is UNSET else message.metadata
+        same = same and printed == message.metadata
+        messages.append(Message(message.role, message.content, printed, tools))
+    return sample if same else Sample(messages)
 
 
 def _values(raw: bytes) -> list[Careful]:

@@ -62,6 +62,8 @@ class Fact:
     """Three backticks."""
     LOOP: Final = 1 << 18
     """An answer whose last letters stand shortly before its end, too."""
+    LOADED: Final = 1 << 20
+    """The loader hands the row over otherwise than it is written."""
     NUMBER: Final = 1 << 19
     """What may be the number of a person, a card or an account."""
 

@@ -241,3 +241,23 @@ def test_fixes_see_the_padded_rows(tmp_path: Path) -> None:
     assert run("check", str(file), *budget, *pins).returncode == 1
     assert run("check", str(file), *budget, *pins, "--fix", "--unsafe-fixes").returncode == 0
     assert file.read_bytes() == TWO_TOOLS.split(b"\n")[1] + b"\n"
+
+
+def test_what_the_loader_changes_is_told_once(tmp_path: Path) -> None:
+    def told(*contents: str, pin: str = "5.2.0") -> list[tuple[str, int]]:
+        file = tmp_path / "train.jsonl"
+        rows = [
+            {"messages": [{"role": role, "content": text} for role in ("user", "assistant")]}
+            for text in contents
+        ]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        out = run("check", str(file), "--format=json", f"--pin=datasets={pin}", "--lang=en").stdout
+        return [
+            (finding["severity"], finding["rows"])
+            for finding in json.loads(out)["findings"]
+            if finding["rule"] == "version-dependent" and "hands rows over" in finding["message"]
+        ]
+
+    # Texts that are all dates come back as datetime objects, and are printed as such.
+    assert told("2020-01-01") == [("info", 1)]
+    assert told("hi", "2020-01-01") == []

@@ -40,6 +40,12 @@ TOOLS_HELP = Text(
     "这些行本身没有问题：用 --pin transformers=版本号 指明训练机器上的版本，得到的 token id 即与该版本一致。",
 )
 
+LOADED_HELP = Text(
+    "`glmlint show` prints such a row as the trainer gets it; a script that reads the file with "
+    "json.loads in place of load_dataset gets the rows as written.",
+    "`glmlint show` 会显示训练器实际得到的内容；若脚本用 json.loads 而不是 load_dataset 读取文件，得到的就是原样。",
+)
+
 DATASETS_HELP = Text(
     "Nothing is wrong with the rows: name the trainer's version with --pin datasets=VERSION, "
     "and the ids are those of that version.",
@@ -53,7 +59,7 @@ rule = Rule(
     name="version-dependent",
     family="mask",
     severity="warning",
-    when=Fact.ODD | Fact.TOOLS,
+    when=Fact.ODD | Fact.TOOLS | Fact.LOADED,
     fix="safe",
     text=Text(
         "`{key}: null` is printed by transformers {old} and older, and dropped from {new} on: "
@@ -73,6 +79,12 @@ rule = Rule(
             "non-ASCII letters as escapes) than from {new} on: the ids differ (rows: {rows})",
             "transformers {old} 及更早版本输出的工具列表（键排序、非 ASCII 字符转义）与 {new} 起不同："
             "{rows} 行的 token id 因版本而异",
+        ),
+        "loaded": Text(
+            "datasets {datasets} hands rows over otherwise than they are written (rows: {rows}; nulls, "
+            "numbers or dates): ids and counts are of what it hands over",
+            "datasets {datasets} 交给训练器的 {rows} 行与文件中所写不同（null、数字或日期）："
+            "token id 与各项计数均按其交付的内容",
         ),
         "datasets": Text(
             "datasets below {new} adds keys as null to tools that do not have them (keys: {keys}, such "
@@ -172,6 +184,14 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
 
 
 def check(row: Row) -> Iterator[Problem]:
+    if row.facts & Fact.LOADED:
+        yield rule.problem(
+            text="loaded",
+            help=LOADED_HELP,
+            severity="info",
+            once="loaded",
+            datasets=row.plan.datasets,
+        )
     if row.context.recipe.template_name is not None:
         return  # no template of transformers
     if row.sample is None:
