@@ -257,6 +257,16 @@ def test_a_path_bomb_is_cut_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes = rows({"a": 1}, {f"k{i}": 1 for i in range(100)})
     assert shapes.overflow == 2
     assert len(shapes.padding("4.4.1")) <= 50
+    chats = [
+        {"messages": [MESSAGE, {**MESSAGE, "tools": [{f"k{i}": 0.3 for i in range(part, 100)}]}]}
+        for part in (0, 50)
+    ]
+    shapes = rows(*chats)
+    assert shapes.overflow is not None and shapes.load("4.4.1") is None
+    # Messages that keep their own keys come back as written but for floats, seen or not.
+    load = shapes.load("5.2.0")
+    assert load is not None and load.changes
+    assert load.messages(chats[1]["messages"])[1]["tools"][0]["k99"] == 0.1 + 0.2
 
 
 def test_times_as_arrow_reads_them() -> None:

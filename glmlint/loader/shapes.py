@@ -451,11 +451,15 @@ class Shapes:
         """
         column, conflicts, json_paths = self._resolve(datasets, after)
         overflow = self.overflow is not None or (after is not None and after.overflow is not None)
-        if overflow or not isinstance(column, StructOf) or "messages" not in column.fields:
+        if not isinstance(column, StructOf) or "messages" not in column.fields:
             return None
         if any(conflict.fails for conflict in conflicts):
             return None
         messages = column.fields["messages"]
+        if overflow:
+            # Below Json no path matters but for its floats: those not followed may have some.
+            whole = Load(messages, True, frozenset(), changes=True)
+            return whole if whole.keeps_keys else None
         first, later = self._chunks()
         through_json = bool(json_paths)
         changes = any(

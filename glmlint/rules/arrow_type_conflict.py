@@ -176,7 +176,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
         yield rule.problem(
             None, text="old", severity="warning", paths=len(old), **_values(old[0], OLDEST_JSON)
         )
-    if shapes.overflow is not None:
+    if shapes.overflow is not None and shapes.load(plan.datasets) is None:
         yield rule.problem(
             None, text="overflow", severity="info", limit=MAX_PATHS, line=shapes.overflow
         )
