@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from loader_cases import Case, Server, make
+from loader_cases import Case, Server, make, value
 
-from glmlint.check import Prepared, check_lines, prepared_rows
+from glmlint.check import Prepared, check_file, check_lines, encode_rows, prepared_rows
 from glmlint.finding import Finding
 from glmlint.finish import finish
 from glmlint.loaded import remember
@@ -261,3 +261,59 @@ def test_what_the_loader_changes_is_told_once(tmp_path: Path) -> None:
     # Texts that are all dates come back as datetime objects, and are printed as such.
     assert told("2020-01-01") == [("info", 1)]
     assert told("hi", "2020-01-01") == []
+
+
+def any_line(random_: random.Random) -> str:
+    """A line of a file that somebody put together from whatever was at hand."""
+    good = random_.choice(MIXED)
+    pick = random_.randrange(8)
+    if pick == 0:
+        return random_.choice(make(random_).lines)
+    if pick == 1:
+        return json.dumps(value(random_, 3))
+    if pick == 2:
+        return ""
+    if pick == 3:
+        return good[: -random_.randint(1, 30)]
+    if pick == 4:
+        return f"{good} {random_.choice(MIXED)}"
+    if pick == 5:
+        row = json.loads(good)
+        key = random_.choice(["role", "content", "metadata", "tools", "a/b", ""])
+        random_.choice(row["messages"])[key] = value(random_, 2)
+        return json.dumps(row)
+    return good
+
+
+MIXED = [
+    *(json.dumps(row, ensure_ascii=False) for row in arrow_null_padding.EXAMPLE),
+    '{"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "{}", '
+    '"metadata": "f"}, {"role": "observation", "content": "1"}, {"role": "assistant", "content": "好"}]}',
+    '{"messages": [{"role": "user", "content": "2020-01-01"}, '
+    '{"role": "assistant", "content": "2020-01-02"}], "id": 3}',
+]
+
+
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@given(
+    st.randoms(use_true_random=False),
+    st.sampled_from(sorted(all_recipes())),
+    st.sampled_from(("2.20.0", "4.4.1", "4.7.0", "5.2.0", "99.0")),
+    st.sampled_from(("4.41.2", "5.23.0", "5.24.0")),
+)
+def test_check_counts_what_encode_prints_of_any_rows(
+    random_: random.Random, recipe: str, datasets: str, transformers: str
+) -> None:
+    context = context_of(recipe, datasets, transformers)
+    lines = [any_line(random_) for _ in range(random_.randint(1, 6))]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "train.jsonl")
+        path.write_bytes(random_.choice(("\n", "\r\n")).join(lines).encode())
+        report = Report()
+        check_file(InputFile(str(path)), context.plan, context, report)
+        rows = list(encode_rows([str(path)], context.plan, context=context, truncate=False))
+    totals = report.files[str(path)].totals
+    assert totals.samples == len(rows)
+    assert totals.unreadable == sum(row.error is not None for row in rows)
+    assert totals.tokens == sum(len(row.input_ids) for row in rows)
+    assert totals.supervised_tokens == sum(int((row.labels[1:] != -100).sum()) for row in rows)

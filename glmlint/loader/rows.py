@@ -49,8 +49,9 @@ class Load(msgspec.Struct, frozen=True):
         if not isinstance(self.column, ListOf) or not isinstance(self.column.item, StructOf):
             return None
         fields = self.column.item.fields
-        texts = {key: fields[key] for key in ("role", "content", "metadata") if key in fields}
-        return frozenset(fields) if {*texts.values()} <= {"string", "null"} else None
+        texts = [fields[key] for key in ("role", "content", "metadata") if key in fields]
+        plain = all(column in ("string", "null") for column in texts)
+        return frozenset(fields) if plain else None
 
     def tools(self, tools: list[Any]) -> Any:
         """A tool list as the trainer receives it. Only where `added` is known."""
