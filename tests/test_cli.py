@@ -440,6 +440,8 @@ def test_the_versions_are_told_with_where_they_came_from(tmp_path: Path) -> None
             "check", "a.jsonl", "--pin", "requirements.txt", "--lang", lang, cwd=tmp_path
         )
         assert words in done.stdout.decode()
+    origins = report("a.jsonl", "--pin", "requirements.txt", cwd=tmp_path)["origins"]
+    assert (origins["transformers"], origins["datasets"]) == ("flag", "default")
 
 
 def test_no_repair_is_promised_where_fix_leaves_the_file_alone(tmp_path: Path) -> None:

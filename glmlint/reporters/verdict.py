@@ -7,7 +7,7 @@ from typing import Final
 from glmlint.finding import RANK, SEVERITIES, Finding
 from glmlint.finish import Result
 from glmlint.plan import Plan
-from glmlint.reporters.figures import budgets, origin, template_name, template_origin
+from glmlint.reporters.figures import budgets, origin, pin_origin, template_name, template_origin
 from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import ORIGINS, counted, percent, say
 from glmlint.rules.base import all_rules
@@ -164,7 +164,8 @@ def place(finding: Finding) -> str:
 
 
 def _pinned(plan: Plan, package: str) -> str:
-    return _from(origin(plan, "pin") if package in plan.pinned else "newest", plan.lang)
+    source = pin_origin(plan, package)
+    return _from("newest" if source == "default" else source, plan.lang)
 
 
 def _from(source: str, lang: str) -> str:

@@ -27,8 +27,8 @@ from glmlint.recipes.base import Context, Encoded, TrainerError, get_recipe
 from glmlint.report import FileStats
 from glmlint.rules import arrow_null_padding
 from glmlint.rules.arrow_null_padding import printed
-from glmlint.rules.metadata_null_padding import DROPS, padded_metadata, prints_null
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.metadata_null_padding import DROPS, padded_metadata, prints_null
 from glmlint.sample import read_strictly
 from glmlint.teaching import prints_tools
 from glmlint.template import ChatTemplate, dumps_tool, dumps_tool_html
