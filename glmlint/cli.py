@@ -103,7 +103,8 @@ _REPORT_OPTIONS = (
     click.option("--output", "outputs", multiple=True, metavar="FILE",
                  help="Where the format before goes.  [default: standard output]"),
     click.option("--max-findings", type=click.IntRange(0), metavar="N",
-                 help="How many findings are kept and printed; counts are always whole."),
+                 help="How many findings are kept and printed; counts are always whole.  "
+                      "[default: 20000; 200 on a terminal]"),
     click.option("--fix", is_flag=True,
                  help="Repair what is safe to repair, in place; then report what is left."),
     click.option("--unsafe-fixes", is_flag=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -390,7 +391,7 @@ NAMES = ("data.jsonl", "my data's 数据.jsonl", "-x.jsonl")
 
 
 def run_printed(help_: str, folder: Path) -> list[dict[str, Any]] | None:
-    """The rows that the command of a help prints; None where it has none."""
+    """The rows that the command of a help writes; None where it has none."""
     command = re.search(r"glmlint convert .*", help_)
     if command is None:
         return None
@@ -400,7 +401,8 @@ def run_printed(help_: str, folder: Path) -> list[dict[str, Any]] | None:
         shell=True, cwd=folder, capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    out = folder / shlex.split(command[0])[-1]
+    return [json.loads(line) for line in out.read_bytes().splitlines()]
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
@@ -425,3 +427,42 @@ def test_the_command_works_where_a_file_mixes_formats(tmp_path: Path) -> None:
     found = report(file, "--select", "other-format", "--lang", "en")["findings"]
     assert len(found) == 2
     assert {len(run_printed(f["help"], tmp_path) or ()) for f in found} == {3}
+
+
+def test_the_versions_are_told_with_where_they_came_from(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("transformers==4.51.3\ndatasets>=4.4\n")
+    write(tmp_path / "a.jsonl", GOOD)
+    for lang, words in (
+        ("en", "transformers 4.51.3 (flag); datasets 5.2.0 (newest known)"),
+        ("zh", "transformers 4.51.3（命令行参数）；datasets 5.2.0（已知最新版本）"),
+    ):
+        done = glmlint(
+            "check", "a.jsonl", "--pin", "requirements.txt", "--lang", lang, cwd=tmp_path
+        )
+        assert words in done.stdout.decode()
+    origins = report("a.jsonl", "--pin", "requirements.txt", cwd=tmp_path)["origins"]
+    assert (origins["transformers"], origins["datasets"]) == ("flag", "default")
+
+
+def test_no_repair_is_promised_where_fix_leaves_the_file_alone(tmp_path: Path) -> None:
+    row = {"messages": [{"role": "human", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    file = Path(write(tmp_path / "a.jsonl", row))
+    packed = tmp_path / "b.jsonl.gz"
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    train = write(tmp_path / "train.jsonl", GOOD)
+    promise = b"`glmlint check --fix`"
+    assert promise in glmlint("check", str(file)).stdout
+    assert promise not in glmlint("check", str(packed)).stdout
+    assert promise not in glmlint("check", "-", stdin=file.read_bytes()).stdout
+    assert promise not in glmlint("check", train, "--eval", str(file)).stdout
+    done = glmlint("check", str(packed), "--diff")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr.endswith(b"Nothing was fixed.\n")
+
+
+def test_keys_that_the_training_split_lacks_are_one_finding(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.jsonl", GOOD)
+    dev = write(tmp_path / "dev.jsonl", GOOD | {"x": 1, "y": "a"}, GOOD | {"z": [1]})
+    found = report(train, "--eval", dev, "--select", "loader")["findings"]
+    assert [finding["rule"] for finding in found] == ["split-schema-mismatch"]
+    assert "keys: 3)" in found[0]["message"]

@@ -182,6 +182,7 @@ def test_json_names_every_assumption_and_its_origin() -> None:
     assert report["template"] == "python-2024-06"
     assert report["origins"] == {
         "recipe": "flag", "tokenizer": "default", "template": "recipe", "budget": "default",
+        "transformers": "default", "datasets": "default",
     }  # fmt: skip
     assert report["tokenizer"] == {"name": "glm4", "exact": True, "vocab_size": 151343}
 

@@ -19,7 +19,7 @@ from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
 from glmlint.row import Row
 from glmlint.rules.base import Edit, all_rules
-from glmlint.source import Chunk
+from glmlint.source import Chunk, read_bytes
 from glmlint.teaching import foreign_messages, unstopped_answers
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
@@ -316,6 +316,49 @@ class TestVersions:
         (found,) = by_rule("version-dependent", row, row, transformers=pin)
         assert (found.severity, found.rows) == (severity, 2)
         assert by_rule("version-dependent", row, recipe="glm4-2024-06") == []
+
+    def test_a_named_version_of_transformers_is_not_compared_with_older_ones(self) -> None:
+        tools = [
+            {
+                "type": "function",
+                "function": {"name": "f", "description": "天气", "parameters": {"properties": {}}},
+            }
+        ]
+        row = talk(
+            {"role": "system", "content": "", "tools": tools}, ("user", "Hi"), ("assistant", "a")
+        )
+        pinned = frozenset(("transformers",))
+        assert by_rule("version-dependent", row, transformers="4.51.0", pinned=pinned) == []
+        (old,) = by_rule("version-dependent", row, transformers="4.40.0", pinned=pinned)
+        assert (old.severity, old.help.split(",")[0]) == (
+            "warning",
+            "Train with transformers 4.42 or newer",
+        )
+
+    @pytest.mark.parametrize(
+        ("settings", "severities"),
+        [
+            ({}, ["info"]),
+            ({"transformers": "4.51.0", "pinned": frozenset(("transformers",))}, ["warning"]),
+            ({"transformers": "5.24.0", "pinned": frozenset(("transformers",))}, []),
+            ({"recipe": "glm4-2024-06"}, ["warning"]),
+            ({"datasets": "4.4.1", "pinned": frozenset(("datasets",))}, []),
+            ({"datasets": "5.2.0", "pinned": frozenset(("datasets",))}, []),
+        ],
+    )
+    def test_metadata_of_one_message_may_put_none_into_the_others(
+        self, settings: dict[str, Any], severities: list[str]
+    ) -> None:
+        row = talk(
+            ("user", "天气？"), {"role": "assistant", "content": "{}", "metadata": "get_weather"}
+        )
+        plan = Plan(rules=FAMILY, **settings)
+        chunks = read_bytes(json.dumps(row).encode(), "train.jsonl")
+        context = context_of(plan)
+        found = finish(check_lines(chunks, plan, context), plan, context).findings
+        found = [finding for finding in found if finding.rule == "version-dependent"]
+        assert [finding.severity for finding in found] == severities
+        assert all(" None" in finding.message for finding in found)
 
     def test_null_keys_are_reported_where_the_golden_ids_differ(self, shared: Path) -> None:
         by_row: dict[tuple[str, str], list[Any]] = {}

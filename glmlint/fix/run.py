@@ -69,7 +69,7 @@ def sentence(fixes: Fixes, lang: str, *, would: bool = False) -> str:
     """ "Fixed 12 problems in 7 rows (2 of them dropped)." """
     problems = fixes.fixed.total()
     if not problems:
-        return (FAILED if fixes.failures else NOTHING).say(lang)
+        return (FAILED if fixes.failures or fixes.notes else NOTHING).say(lang)
     verb = FIXED[would].say(lang)
     rows, dropped, files = fixes.rows, fixes.dropped, len(fixes.drafts)
     if lang == "zh":

@@ -105,6 +105,11 @@ def origin(plan: Plan, setting: str) -> str:
     return plan.origins.get(setting, "default")
 
 
+def pin_origin(plan: Plan, package: str) -> str:
+    """Where the version of a package came from; "default": the newest that is known."""
+    return origin(plan, "pin") if package in plan.pinned else "default"
+
+
 def template_origin(context: Context) -> str:
     """The same for the template, which a recipe or a model folder may bring."""
     if context.recipe.template_name is not None:

@@ -19,6 +19,7 @@ from glmlint.reporters.figures import (
     histogram,
     lengths_of,
     origin,
+    pin_origin,
     quantiles,
     template_name,
     template_origin,
@@ -62,6 +63,7 @@ def report_object(result: Result, max_findings: int) -> dict[str, Any]:
             "tokenizer": origin(plan, "tokenizer"),
             "template": template_origin(context),
             "budget": origin(plan, "budget"),
+            **{name: pin_origin(plan, name) for name in ("transformers", "datasets")},
         },
         "totals": totals_object(result.totals),
         "files": [

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from glmlint.finding import RANK, SEVERITIES, Finding
 from glmlint.finish import Result
-from glmlint.reporters.figures import budgets, origin, template_name, template_origin
+from glmlint.plan import Plan
+from glmlint.reporters.figures import budgets, origin, pin_origin, template_name, template_origin
 from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import ORIGINS, counted, percent, say
 from glmlint.rules.base import all_rules
+
+_PACKED: Final = (".gz", ".zst", ".parquet")
+"""Files that `--fix` leaves alone."""
 
 
 def severity_counts(result: Result) -> str:
@@ -59,7 +65,7 @@ def verdict(result: Result) -> str:
     if failing:
         worst = max(failing, key=lambda finding: RANK[finding.severity])
         parts.append(say("fix-first", lang, counts=severity_counts(result), place=place(worst)))
-        if any(map(_safely_fixable, result.findings)):
+        if any(_safely_fixable(finding, result.plan) for finding in result.findings):
             parts.append(say("fixable", lang))
     elif result.exit_code == 0:
         parts.append(_next_step(result))
@@ -97,13 +103,16 @@ def _next_step(result: Result) -> str:
     )
 
 
-def _safely_fixable(finding: Finding) -> bool:
+def _safely_fixable(finding: Finding, plan: Plan) -> bool:
     loaded = all_rules().get(finding.rule)
-    return finding.fixable and loaded is not None and loaded.rule.fix == "safe"
+    if not finding.fixable or loaded is None or loaded.rule.fix != "safe":
+        return False
+    untouched = finding.path == "-" or finding.path in plan.eval_files
+    return not untouched and not finding.path.endswith(_PACKED)
 
 
 def assumed(result: Result) -> list[str]:
-    """Under which recipe, template, tokenizer and budget all this holds, and who chose them."""
+    """Under which recipe, template, tokenizer, budget and versions this holds, and who chose them."""
     plan, context, lang = result.plan, result.context, result.plan.lang
     lines = [
         say(
@@ -118,6 +127,10 @@ def assumed(result: Result) -> list[str]:
             tokenizer_from=_from(origin(plan, "tokenizer"), lang),
             budget=f"{plan.max_length:,}",
             budget_from=_from(origin(plan, "budget"), lang),
+            transformers=visible(plan.transformers),
+            transformers_from=_pinned(plan, "transformers"),
+            datasets=visible(plan.datasets),
+            datasets_from=_pinned(plan, "datasets"),
         )
     ]
     if origin(plan, "budget") == "default":
@@ -148,6 +161,11 @@ def place(finding: Finding) -> str:
             break
         parts.append(str(number))
     return ":".join(parts)
+
+
+def _pinned(plan: Plan, package: str) -> str:
+    source = pin_origin(plan, package)
+    return _from("newest" if source == "default" else source, plan.lang)
 
 
 def _from(source: str, lang: str) -> str:

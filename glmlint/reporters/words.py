@@ -146,9 +146,11 @@ WORDS: Final = {
     "assumed": Text(
         "Assumed: recipe {recipe} ({recipe_from}) — {title}; template {template} "
         "({template_from}); tokenizer {tokenizer} ({tokenizer_from}); budget {budget} "
-        "({budget_from}).",
+        "({budget_from}); transformers {transformers} ({transformers_from}); "
+        "datasets {datasets} ({datasets_from}).",
         "前提：recipe {recipe}（{recipe_from}）——{title}；模板 {template}（{template_from}）；"
-        "tokenizer {tokenizer}（{tokenizer_from}）；预算 {budget}（{budget_from}）。",
+        "tokenizer {tokenizer}（{tokenizer_from}）；预算 {budget}（{budget_from}）；"
+        "transformers {transformers}（{transformers_from}）；datasets {datasets}（{datasets_from}）。",
     ),
     "default-budget": Text(
         "Nobody set the budget: {budget} is the official script's default (512 + 512 + 1). Set "
@@ -207,6 +209,7 @@ ORIGINS: Final = {
     "default": Text("default", "默认"),
     "flag": Text("flag", "命令行参数"),
     "tokenizer": Text("came with the tokenizer", "随 tokenizer 提供"),
+    "newest": Text("newest known", "已知最新版本"),
 }
 """Where a setting came from; any other origin is a file's name."""
 

@@ -62,7 +62,7 @@ rule = Rule(
     ),
     variants={
         "required": Text(
-            "{place}: {tool} requires {name}; the call does not have it",
+            "{place}: {tool} requires {name}, which the call does not have",
             "{place}：{tool} 要求必须提供 {name}，调用中没有",
         ),
         "type": Text(

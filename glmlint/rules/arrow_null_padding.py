@@ -82,9 +82,10 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Train with datasets 4.7 or newer, or read the rows in the script with json.loads in place of "
-        "load_dataset.",
-        "训练时使用 datasets 4.7 或更新版本，或在脚本中用 json.loads 读取各行，不用 load_dataset。",
+        "Train with datasets 4.7 or newer, and pin that here; or read the rows in the script with "
+        "json.loads in place of load_dataset, and leave --pin datasets out here.",
+        "训练时使用 datasets 4.7 或更新版本，并在这里 --pin 该版本；或在脚本中用 json.loads 读取各行、"
+        "不用 load_dataset，并在这里去掉 --pin datasets。",
     ),
     bad=(
         Example(rows=(_ANY, _SOME), plan={"datasets": "4.6.1"}),

@@ -11,6 +11,7 @@ Evidence: LLaMA-Factory #2529, #2381; fw-ai/cookbook #394.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from typing import Any, Final
@@ -35,7 +36,8 @@ _NAMES: Final = {
 _RESULT_ROLES: Final = ("tool", "function")
 
 _CONVERT: Final = Text(
-    "Run: glmlint convert {path} --to glm4", "运行：glmlint convert {path} --to glm4"
+    "Run: glmlint convert {path} --to glm4 -o {out}",
+    "运行：glmlint convert {path} --to glm4 -o {out}",
 )
 
 rule = Rule(
@@ -113,9 +115,9 @@ rule = Rule(
 _OTHER_HELP: Final = {
     "preference": Text(
         "This trainer learns one answer. To take the chosen one, run: "
-        "glmlint convert {path} --take chosen --to glm4",
+        "glmlint convert {path} --take chosen --to glm4 -o {out}",
         "这个训练脚本只学习一个回答。要取被选中的回答，请运行："
-        "glmlint convert {path} --take chosen --to glm4",
+        "glmlint convert {path} --take chosen --to glm4 -o {out}",
     ),
     "text": Text(
         "This trainer learns answers to questions; plain text is for pre-training scripts.",
@@ -152,7 +154,15 @@ def check(row: Row) -> Iterator[Problem]:
         zh=zh,
         exception=row.error.exception if row.error else "",
         path=_quoted(row.path),
+        out=_quoted(_converted(row.path)),
     )
+
+
+def _converted(path: str) -> str:
+    """A name beside the file for its rows as GLM messages."""
+    if path == "-":
+        return "train.glm4.jsonl"
+    return re.sub(r"(?i)(\.(jsonl|ndjson|json|parquet))?(\.(gz|zst))?$", "", path) + ".glm4.jsonl"
 
 
 def _quoted(path: str) -> str:

@@ -4,8 +4,9 @@ From 5.24 on, top-level keys of a message that are null are dropped before the t
 below, `metadata: null` prints the word None in the header and `tools: null` may end the run. Below
 4.42 the tool list is printed with sorted keys and with Chinese as escapes. The same file then trains
 other tokens on another machine, and nobody is told. Below 4.7 `datasets` pads tools with the keys of
-other tools, as null (`arrow-null-padding`). Say with `--pin transformers=…` and `--pin datasets=…` which
-versions the trainer has.
+other tools, as null (`arrow-null-padding`), and messages with `metadata: null` (`metadata-null-padding`).
+Say with `--pin transformers=…` and `--pin datasets=…` which versions the trainer has: what only other
+versions do is then not told.
 
 Evidence: docs/recipes.md and docs/loader.md, each version checked by running it.
 """
@@ -20,12 +21,14 @@ from typing import Any
 from msgspec import UNSET
 
 from glmlint.loaded import NEWEST_PADDING, OLDEST_JSON
+from glmlint.loader import Padding, Shapes
 from glmlint.plan import Plan, version
 from glmlint.recipes.base import Context, Encoded, TrainerError, get_recipe
 from glmlint.report import FileStats
 from glmlint.rules import arrow_null_padding
 from glmlint.rules.arrow_null_padding import printed
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.metadata_null_padding import DROPS, padded_metadata, prints_null
 from glmlint.sample import read_strictly
 from glmlint.teaching import prints_tools
 from glmlint.template import ChatTemplate, dumps_tool, dumps_tool_html
@@ -34,10 +37,11 @@ NULLS = ("5.23.0", "5.24.0")
 TOOLS = ("4.41.2", "4.42.0")
 """The last version of the old behaviour and the first of the new."""
 
-TOOLS_HELP = Text(
-    "Nothing is wrong with the rows: name the trainer's version with --pin transformers=VERSION, "
-    "and the ids are those of that version.",
-    "这些行本身没有问题：用 --pin transformers=版本号 指明训练机器上的版本，得到的 token id 即与该版本一致。",
+PIN_HELP = Text(
+    "Nothing is wrong with the rows: name what the training machine has (`pip list` there) with "
+    "--pin datasets=VERSION --pin transformers=VERSION, and the ids are those of these versions.",
+    "这些行本身没有问题：用 --pin datasets=版本号 --pin transformers=版本号 指明训练机器上的版本"
+    "（在那里运行 `pip list` 查看），得到的 token id 即与这些版本一致。",
 )
 
 LOADED_HELP = Text(
@@ -46,10 +50,9 @@ LOADED_HELP = Text(
     "`glmlint show` 会显示训练器实际得到的内容；若脚本用 json.loads 而不是 load_dataset 读取文件，得到的就是原样。",
 )
 
-DATASETS_HELP = Text(
-    "Nothing is wrong with the rows: name the trainer's version with --pin datasets=VERSION, "
-    "and the ids are those of that version.",
-    "这些行本身没有问题：用 --pin datasets=版本号 指明训练机器上的版本，得到的 token id 即与该版本一致。",
+SERVE_HELP = Text(
+    "Train with transformers 4.42 or newer, or serve the model with the same old version.",
+    "请用 transformers 4.42 及以上版本训练，或在部署时使用同样的旧版本。",
 )
 
 REMOVABLE = ("metadata", "tools")
@@ -87,11 +90,27 @@ rule = Rule(
             "token id 与各项计数均按其交付的内容",
         ),
         "datasets": Text(
-            "datasets below {new} adds keys as null to tools that do not have them (keys: {keys}, such "
-            "as `{where}`: in line {line}, not in line {absent}), from {new} on tools are as written: "
+            "the package datasets loads the file for the trainer: below {new} it adds keys as null to "
+            "tools that do not have them (keys: {keys}, such as `{where}`: in line {line}, not in line "
+            "{absent}), from {new} on tools are as written: the ids differ",
+            "训练器用 datasets 包加载文件：{new} 之前的版本会给没有某些键的工具补上 null"
+            "（共 {keys} 个键，如 `{where}`：第 {line} 行有，第 {absent} 行没有），"
+            "从 {new} 起工具保持原样：token id 因版本而异",
+        ),
+        "metadata": Text(
+            "the package datasets loads the file for the trainer: as line {line} has `metadata`, below "
+            "{new} it adds `metadata: null` to every other message, which is printed as the word None: "
             "the ids differ",
-            "datasets {new} 之前的版本会给没有某些键的工具补上 null（共 {keys} 个键，如 `{where}`："
-            "第 {line} 行有，第 {absent} 行没有），从 {new} 起工具保持原样：token id 因版本而异",
+            "训练器用 datasets 包加载文件：因为第 {line} 行有 `metadata`，{new} 之前的版本会给其他每条消息"
+            "补上 `metadata: null`，输出时成为单词 None：token id 因版本而异",
+        ),
+        "metadata-old": Text(
+            "the package datasets loads the file for the trainer: as line {line} has `metadata`, below "
+            "{new} it adds `metadata: null` to every other message, which transformers below {drops} "
+            "prints as the word None: the ids differ",
+            "训练器用 datasets 包加载文件：因为第 {line} 行有 `metadata`，{new} 之前的版本会给其他每条消息"
+            "补上 `metadata: null`，而 transformers {drops} 之前的版本会把它输出为单词 None："
+            "token id 因版本而异",
         ),
     },
     help=Text(
@@ -138,6 +157,16 @@ rule = Rule(
             ]
         },
         Example(rows=arrow_null_padding.EXAMPLE),
+        Example(
+            rows=(
+                {
+                    "messages": [
+                        {"role": "user", "content": "北京天气？"},
+                        {"role": "assistant", "content": "{}", "metadata": "get_weather"},
+                    ]
+                },
+            ),
+        ),
     ),
     good=(
         {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
@@ -152,7 +181,7 @@ rule = Rule(
                 {
                     "messages": [
                         {"role": "user", "content": "Hi", "metadata": None},
-                        {"role": "assistant", "content": "Hello"},
+                        {"role": "assistant", "content": "Hello", "metadata": None},
                     ]
                 },
             ),
@@ -174,13 +203,33 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
         yield rule.problem(
             None,
             text="datasets",
-            help=DATASETS_HELP,
+            help=PIN_HELP,
             keys=len(padded),
             where=padded[0].where,
             line=padded[0].line,
             absent=padded[0].absent,
             new=OLDEST_JSON,
         )
+    elif metadata := _printed_metadata(shapes, plan):
+        prints = prints_null(plan)
+        yield rule.problem(
+            None,
+            text="metadata" if prints else "metadata-old",
+            help=PIN_HELP,
+            severity=None if prints else "info",
+            line=metadata.line,
+            new=OLDEST_JSON,
+            drops=DROPS,
+        )
+
+
+def _printed_metadata(shapes: Shapes, plan: Plan) -> Padding | None:
+    """The `metadata` that older versions of datasets make every message print."""
+    if not prints_null(plan) and "transformers" in plan.pinned:
+        return None
+    if padded_metadata(shapes, plan.datasets):
+        return None  # told by metadata-null-padding
+    return padded_metadata(shapes, NEWEST_PADDING)
 
 
 def check(row: Row) -> Iterator[Problem]:
@@ -199,11 +248,13 @@ def check(row: Row) -> Iterator[Problem]:
     if row.facts & Fact.TOOLS and _tools_differ(row):
         # No pointer: to look up its column in every row with tools costs more than the rest.
         old, new = TOOLS
-        pinned_old = version(row.plan.transformers) < version(new)
+        is_old = version(row.plan.transformers) < version(new)
+        if "transformers" in row.plan.pinned and not is_old:
+            return
         yield rule.problem(
             text="tools",
-            help=TOOLS_HELP,
-            severity="warning" if pinned_old else "info",
+            help=SERVE_HELP if is_old else PIN_HELP,
+            severity="warning" if is_old else "info",
             once="tools",
             old=old,
             new=new,
