@@ -317,3 +317,18 @@ def test_check_counts_what_encode_prints_of_any_rows(
     assert totals.unreadable == sum(row.error is not None for row in rows)
     assert totals.tokens == sum(len(row.input_ids) for row in rows)
     assert totals.supervised_tokens == sum(int((row.labels[1:] != -100).sum()) for row in rows)
+
+
+def test_fixes_may_give_a_row_keys_that_the_file_has_not(tmp_path: Path) -> None:
+    tools = json.loads(TWO_TOOLS.split(b"\n")[0])["messages"][0]["tools"]
+    asked = {"role": "user", "content": "Hi"}
+    rows: list[Any] = [
+        {"messages": [asked, {"role": "assistant", "content": "Hello"}], "tools": tools},
+        {"messages": [asked, {"role": "assistant", "content": "Hello", "metadata": None}]},
+    ]
+    file = tmp_path / "train.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    done = run("check", str(file), "--fix", "--pin=datasets=4.6.1", "--format=json")
+    assert done.returncode in (0, 1) and b"Traceback" not in done.stderr
+    assert json.loads(done.stdout)["fixed"]["tools-placement"] == 1
+    assert json.loads(file.read_text("utf-8").split("\n")[0])["messages"][0]["tools"] == tools

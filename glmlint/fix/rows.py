@@ -229,7 +229,9 @@ def _step(row: Row, repair: Repair, old: Counter[str]) -> tuple[str, int, Row | 
             raw = text.encode()
         if not number or raw == row.raw:
             continue
-        after = read_rows(row.path, [raw], row.context)[0]
+        # What the loader makes of an edited row depends on the edited file: it is laid out as written.
+        context = dataclasses.replace(row.context, loads={})
+        after = read_rows(row.path, [raw], context)[0]
         if len(after) == 1 and _better(row, after[0]):
             return rule, number, after[0]
     return drop if repair.drops else None
