@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from glmlint import contents
@@ -152,6 +152,14 @@ def test_the_sieve_misses_nothing(row: Any) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(row=GOOD_ROW)
+# Without the first number the text is short enough for the second to be a card's.
+@example(
+    row={
+        "messages": [
+            {"role": "user", "content": "eyJhb, GB95ZZYX99310174628305, [answer here] 4539 7120 6384 9170"}
+        ]
+    }
+)
 def test_after_the_edits_a_rule_is_silent(row: Any) -> None:
     for name in ("invisible-character", "secret", "personal-data", "edge-whitespace"):
         found = [problem for problem in problems(name, row) if problem.edits]

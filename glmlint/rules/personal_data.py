@@ -237,12 +237,17 @@ def _is_card(number: str, match: re.Match[str], text: str) -> bool:
 
 
 def _edits(place: Place) -> tuple[Edit, ...]:
-    """The edit that replaces the numbers."""
-    parts, done = [], 0
-    for kind, start, end in sorted(place.hits, key=lambda hit: hit[1]):
-        if kind != "missing":
+    """The edit that replaces the numbers.
+
+    What is left is looked through again: a shorter text may say of a further number what it is.
+    """
+    text, hits = place.text, place.hits
+    while hits := tuple(hit for hit in hits if hit[0] != "missing"):
+        parts, done = [], 0
+        for _, start, end in sorted(hits, key=lambda hit: hit[1]):
             if start >= done:
-                parts += [place.text[done:start], "[REDACTED]"]
+                parts += [text[done:start], "[REDACTED]"]
             done = max(done, end)
-    text = "".join(parts) + place.text[done:]
+        text = "".join(parts) + text[done:]
+        hits = _numbers(text)
     return (Edit("replace", place.pointer, text),) if place.may_become(text) else ()
