@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: demo demo-score test lint bench docs clean dev
+.PHONY: demo demo-score test fuzz lint bench docs clean dev
 
 # The core install: no torch, no transformers.
 $(VENV)/.core: pyproject.toml
@@ -36,6 +36,13 @@ test: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto
+
+# The property tests with new random examples, again and again; stops at the first that fails.
+ROUNDS ?= 10
+fuzz: $(VENV)/.dev
+	for round in $$(seq $(ROUNDS)); do \
+	  HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n auto -m hypothesis || exit 1; \
+	done
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

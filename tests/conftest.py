@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A busy machine is no fault of the code: no deadlines, no word about slow generation.
-settings.register_profile("glmlint", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("glmlint")
+# A busy machine is no fault of the code: no deadlines, no word about slow generation. `make test`
+# tries the same examples in every run, `make fuzz` new ones.
+settings.register_profile(
+    "glmlint", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.register_profile("fuzz", settings.get_profile("glmlint"), derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "glmlint"))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
