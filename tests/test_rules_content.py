@@ -156,7 +156,10 @@ def test_the_sieve_misses_nothing(row: Any) -> None:
 @example(
     row={
         "messages": [
-            {"role": "user", "content": "eyJhb, GB95ZZYX99310174628305, [answer here] 4539 7120 6384 9170"}
+            {
+                "role": "user",
+                "content": "eyJhb, GB95ZZYX99310174628305, [answer here] 4539 7120 6384 9170",
+            }
         ]
     }
 )
