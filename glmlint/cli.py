@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -152,22 +153,26 @@ def check(
     """
     from glmlint.output import colored, opened, silence, width
     from glmlint.reporters.base import ReporterOptions, get, names
+    from glmlint.reporters.words import say
     from glmlint.runners.local import check_files
+    from glmlint.text import system_fault
 
     paths = paths or (".",)
     formats = formats or ("text",)
+    plan, context = make_plan(flags, paths)
+    lang = plan.lang
     for form in formats:
         if form not in names():
-            raise Failure(f"unknown format {form}: one of {', '.join(names())}")
+            known = ("、" if lang == "zh" else ", ").join(names())
+            raise Failure(say("unknown-format", lang, form=form, known=known))
     if len(outputs) > len(formats):
-        raise Failure("more --output than --format")
+        raise Failure(say("more-outputs", lang))
     if unsafe_fixes and not (fix or diff):
-        raise Failure("--unsafe-fixes goes with --fix or --diff")
-    plan, context = make_plan(flags, paths)
+        raise Failure(say("unsafe-alone", lang))
     if diff and plan.profile_rules:
-        raise Failure("--profile-rules goes without --diff, which checks nothing")
+        raise Failure(say("profile-diff", lang))
     if plan.add_ignores and (fix or diff or plan.write_baseline):
-        raise Failure("--add-ignores goes without --fix, --diff and --write-baseline")
+        raise Failure(say("ignores-alone", lang))
     if diff:
         raise SystemExit(_diff(paths, plan, context, unsafe_fixes, progress))
     fixes = None
@@ -209,15 +214,15 @@ def check(
         except BrokenPipeError:
             silence()
         except OSError as error:
-            raise Failure(f"--output {target}: {error.strerror}") from None
+            raise Failure(f"--output {target}: {system_fault(error).plain(lang)}") from None
     for path, reason in report.problems:
         click.echo(f"glmlint: {path}: {reason}", err=True)
     if fixes is not None:
         for path, note in fixes.notes:
             click.echo(f"glmlint: {path}: {note}", err=True)
-        click.echo(sentence(fixes, plan.lang), err=True)
+        click.echo(sentence(fixes, lang), err=True)
     if report.interrupted:
-        click.echo("glmlint: interrupted; this is what was found so far", err=True)
+        click.echo(f"glmlint: {say('stopped', lang)}", err=True)
     _profile(result, color)
     raise SystemExit(result.exit_code)
 
@@ -233,27 +238,31 @@ def _profile(result: Result, color: str) -> None:
 
 
 def _write_baseline(result: Result) -> None:
+    from glmlint.reporters.words import say
     from glmlint.suppress import BaselineError, write_baseline
 
+    lang = result.plan.lang
     path = result.plan.baseline_file
     assert path is not None  # `resolve` has seen to it
     if result.problems or result.exit_code == 130:
-        click.echo(f"glmlint: {path}: not written, not everything was read", err=True)
+        click.echo(f"glmlint: {path}: {say('baseline-kept', lang)}", err=True)
         return
     try:
         write_baseline(path, result.baseline)
     except BaselineError as error:
-        raise Failure(str(error)) from None
+        raise Failure(error.say(lang)) from None
     total = sum(count for counts in result.baseline.values() for count in counts.values())
-    click.echo(f"glmlint: {path}: {total} findings are old ones from now on", err=True)
+    click.echo(f"glmlint: {path}: {say('baseline-written', lang, n=total)}", err=True)
 
 
 def _add_ignores(result: Result) -> int:
     """Write ignores into rows. 0: done, 2: a part could not be done, 130: interrupted, nothing done."""
     from glmlint.fix.ignores import add_ignores
+    from glmlint.reporters.words import say
 
+    lang = result.plan.lang
     if result.exit_code == 130:
-        click.echo("glmlint: interrupted; nothing was written", err=True)
+        click.echo(f"glmlint: {say('nothing-written', lang)}", err=True)
         return 130
     failures = list(result.problems)
     left = sum(result.rule_counts.values())
@@ -262,12 +271,12 @@ def _add_ignores(result: Result) -> int:
         if done.reason is not None:
             failures.append((file.path, done.reason))
         if done.rows:
-            counts = f"{done.rows:,} rows ignore {done.rules:,} findings more"
+            counts = say("ignores-added", lang, rows=f"{done.rows:,}", rules=f"{done.rules:,}")
             click.echo(f"glmlint: {file.path}: {counts}", err=True)
     for path, reason in failures:
         click.echo(f"glmlint: {path}: {reason}", err=True)
     if not left:
-        click.echo("glmlint: no findings", err=True)
+        click.echo(f"glmlint: {say('nothing-found', lang)}", err=True)
     return 2 if failures else 0
 
 
@@ -312,7 +321,7 @@ def show(place: str, ids: bool, color: str, **flags: Any) -> None:
     try:
         print_sample(path, line, plan, context, sys.stdout, options, ids)
     except ShowError as error:
-        raise Failure(str(error)) from None
+        raise Failure(error.say(plan.lang)) from None
 
 
 @cli.command()
@@ -333,7 +342,7 @@ def encode(place: str, no_truncate: bool, **flags: Any) -> None:
     plan, context = make_plan(flags, (path,))
     inputs, missing = find_inputs((path,))
     for problem in missing:
-        raise Failure(f"{problem.path}: {problem.reason}")
+        raise Failure(f"{problem.path}: {problem.say(plan.lang)}")
     write = sys.stdout.buffer.write
     found = False
     try:
@@ -355,9 +364,11 @@ def encode(place: str, no_truncate: bool, **flags: Any) -> None:
             write(msgspec.json.encode(entry) + b"\n")
     except SourceError as error:
         sys.stdout.flush()
-        raise Failure(f"{path}: {error.reason}") from None
+        raise Failure(f"{path}: {error.say(plan.lang)}") from None
     if line is not None and not found:
-        raise Failure(f"{path} has no sample at line {line}")
+        from glmlint.reporters.words import say
+
+        raise Failure(say("no-such-line", plan.lang, path=path, line=line))
 
 
 @cli.command()
@@ -369,13 +380,14 @@ def rules(form: str, **flags: Any) -> None:
     """The catalogue of rules: severity, family, fix, and which are on."""
     from glmlint.output import colored, width
     from glmlint.reporters.catalogue import write_rules
-    from glmlint.settings import SettingsError, resolve
+    from glmlint.settings import SettingsError, asked_language, resolve
 
     flags.pop("allow_download", None)
+    named = {name.replace("_", "-"): value for name, value in flags.items()}
     try:
-        plan = resolve({name.replace("_", "-"): value for name, value in flags.items()})
+        plan = resolve(named)
     except SettingsError as error:
-        raise Failure(str(error)) from None
+        raise Failure(error.say(asked_language(named))) from None
     write_rules(plan, sys.stdout, form, width(), colored("auto", sys.stdout.isatty()))
 
 
@@ -392,7 +404,7 @@ def explain(rule: str, lang: str) -> None:
     try:
         write_rule(rule, sys.stdout, language(lang), width(), color)
     except UnknownRule as error:
-        raise Failure(str(error)) from None
+        raise Failure(error.say(language(lang))) from None
 
 
 @cli.command()
@@ -417,6 +429,15 @@ def split_place(place: str) -> tuple[str, int | None]:
     return place, None
 
 
+def _word(key: str, **values: object) -> str:
+    """What is said outside of any command, in the language of the command line."""
+    from glmlint.output import language
+    from glmlint.reporters.words import say
+
+    asked = re.search(r"--lang[= ](en|zh)\b", " ".join(sys.argv))
+    return say(key, asked[1] if asked else language("auto"), **values)
+
+
 def main() -> None:
     """The console script: clear errors, no tracebacks, quiet on a broken pipe."""
     for stream in (sys.stdout, sys.stderr):
@@ -426,7 +447,7 @@ def main() -> None:
         code = cli.main(standalone_mode=False)
         code = code if isinstance(code, int) else 0
     except click.exceptions.Abort:
-        click.echo("glmlint: interrupted", err=True)
+        click.echo(f"glmlint: {_word('interrupted-line')}", err=True)
         code = 130
     except click.ClickException as error:
         error.show()
@@ -436,16 +457,13 @@ def main() -> None:
     except BrokenPipeError:
         code = 0
     except KeyboardInterrupt:
-        click.echo("glmlint: interrupted", err=True)
+        click.echo(f"glmlint: {_word('interrupted-line')}", err=True)
         code = 130
     except Exception as error:  # a fault of glmlint itself: one line, or the traceback on request
         if "--debug" in sys.argv:
             raise
-        click.echo(
-            f"glmlint: this is a bug in glmlint: {type(error).__name__}: {error} "
-            "(glmlint --debug … shows where)",
-            err=True,
-        )
+        told = f"{type(error).__name__}: {error}"
+        click.echo(f"glmlint: {_word('bug', error=told)}", err=True)
         code = 2
     try:
         sys.stdout.flush()

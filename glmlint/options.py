@@ -128,7 +128,7 @@ def make_plan(
     from dataclasses import replace
 
     from glmlint.recipes.base import open_context
-    from glmlint.settings import SettingsError, resolve
+    from glmlint.settings import SettingsError, asked_language, resolve
     from glmlint.source import find_inputs
     from glmlint.template import TemplateFault
     from glmlint.tokenizer import TokenizerError
@@ -143,4 +143,4 @@ def make_plan(
             plan = replace(plan, eval_files=tuple(names))
         return plan, open_context(plan, allow_download=allow_download)
     except (SettingsError, TemplateFault, TokenizerError) as error:
-        raise Failure(str(error)) from None
+        raise Failure(error.say(asked_language(named, paths))) from None

@@ -16,13 +16,25 @@ from glmlint.recipes.base import all_recipes
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
 from glmlint.schema import validator
 from glmlint.suppress import BaselineError, read_baseline
+from glmlint.text import Text, Told, system_fault
 
 LEVELS: Final = ("error", "warning", "info", "off")
 PINS: Final = ("transformers", "datasets")
 
 
-class SettingsError(Exception):
+class SettingsError(Told):
     """A flag or a settings file that can't be used; the message is one sentence for the user."""
+
+
+def asked_language(flags: Mapping[str, Any], paths: Sequence[str] = ()) -> str:
+    """ "en" or "zh", also where no plan can be made: the flag, the settings file, the environment."""
+    asked = flags.get("lang")
+    if not asked:
+        try:
+            asked = _settings_file(flags.get("config"), paths)[2].get("lang")
+        except SettingsError:
+            asked = None  # the file's fault is what is to be told
+    return language(asked or "auto")
 
 
 def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | None = None) -> Plan:
@@ -51,10 +63,16 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         settings.pop("max-length", None)
     max_length, max_input, max_output = _budget(settings, origins)
     recipe = settings.get("recipe", Plan.recipe)
-    _known(recipe, all_recipes(), "recipe")
+    _known(recipe, all_recipes(), Text("unknown recipe {name}", "未知的配方 {name}"))
     pins = _pins(settings.get("pin", {}))
     if family is not None and "select" in given and not _expand(given["select"]) & _of(family):
-        raise SettingsError(f"--select names no rule of the family {family}")
+        raise SettingsError(
+            Text(
+                "--select names no rule of the family {family}",
+                "--select 中没有 {family} 类别的规则",
+            ),
+            family=family,
+        )
     rules, fixed = _select(settings, family)
     baseline_file, write_baseline, baseline = _baseline(settings, given, folder)
     return Plan(
@@ -101,13 +119,18 @@ def _baseline(
         path = os.path.normpath(folder / path)  # a path in the settings file is relative to it
     write = bool(settings.get("write-baseline"))
     if write and path is None:
-        raise SettingsError("--write-baseline needs --baseline FILE, or baseline in the settings")
+        raise SettingsError(
+            Text(
+                "--write-baseline needs --baseline FILE, or baseline in the settings",
+                "--write-baseline 需要同时给出 --baseline FILE，或在配置文件中设置 baseline",
+            )
+        )
     if path is None or write:
         return path, write, None
     try:
         return path, write, read_baseline(path)
     except BaselineError as error:
-        raise SettingsError(str(error)) from None
+        raise SettingsError(error.text, **error.values) from None
 
 
 def _settings_file(named: str | None, paths: Sequence[str]) -> tuple[str, Path, dict[str, Any]]:
@@ -115,7 +138,9 @@ def _settings_file(named: str | None, paths: Sequence[str]) -> tuple[str, Path, 
     if named:
         file = Path(named)
         if not file.is_file():
-            raise SettingsError(f"{named}: no such settings file")
+            raise SettingsError(
+                Text("{file}: no such settings file", "{file}: 没有这个配置文件"), file=named
+            )
         return named, file.parent, _read(file)
     first = Path(paths[0]) if paths and paths[0] != "-" else Path()
     try:
@@ -141,7 +166,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SettingsError(f"{file} can't be read: {error}") from None
+        raise SettingsError(_UNREADABLE, file=file, why=_why(error)) from None
     if file.name == "pyproject.toml":
         content = content.get("tool", {}).get("glmlint", {})
     for fault in validator("config").iter_errors(content):
@@ -149,8 +174,18 @@ def _read(file: Path) -> dict[str, Any]:
         if fault.validator == "additionalProperties":
             allowed = fault.schema["properties"]
             unknown = next(key for key in fault.instance if key not in allowed)
-            raise SettingsError(f"{file}: unknown key {unknown}{_nearest(unknown, allowed)}")
-        raise SettingsError(f"{file}: {place or 'the settings'}: {fault.message}")
+            raise SettingsError(
+                Text("{file}: unknown key {key}{nearest}", "{file}: 未知的键 {key}{nearest}"),
+                file=file,
+                key=unknown,
+                nearest=_nearest(unknown, allowed),
+            )
+        raise SettingsError(
+            Text("{file}: {place}: {fault}", "{file}: {place} 的值不合要求：{fault}"),
+            file=file,
+            place=place or Text("the settings", "整个文件"),
+            fault=fault.message,
+        )
     return content
 
 
@@ -161,7 +196,11 @@ def _budget(
     if "max-length" in settings:
         if halves:
             raise SettingsError(
-                f"--max-length is the budget itself and can't stand beside --{halves[0]}"
+                Text(
+                    "--max-length is the budget itself and can't stand beside --{half}",
+                    "--max-length 就是预算本身，不能与 --{half} 同时使用",
+                ),
+                half=halves[0],
             )
         origins["budget"] = origins["max-length"]
         return settings["max-length"], None, None
@@ -183,15 +222,27 @@ def _pins(value: Any) -> dict[str, str]:
                     pins[name] = importlib.metadata.version(name)
                 except importlib.metadata.PackageNotFoundError:
                     raise SettingsError(
-                        f"--pin auto: {name} is not installed here; name its version: --pin {name}=…"
+                        Text(
+                            "--pin auto: {name} is not installed here; "
+                            "name its version: --pin {name}=…",
+                            "--pin auto: 当前环境没有安装 {name}；请写明版本：--pin {name}=…",
+                        ),
+                        name=name,
                     ) from None
         elif "=" not in entry:
             pins.update(_requirements(entry))
         else:
             name, _, number = entry.partition("=")
-            _known(name, PINS, "pin")
+            _known(name, PINS, Text("unknown pin {name}", "--pin 不支持 {name}"))
             if not version(number):
-                raise SettingsError(f"--pin {entry}: {number!r} is no version")
+                raise SettingsError(
+                    Text(
+                        "--pin {entry}: {number!r} is no version",
+                        "--pin {entry}: {number!r} 不是版本号",
+                    ),
+                    entry=entry,
+                    number=number,
+                )
             pins[name] = number
     return pins
 
@@ -200,10 +251,23 @@ def _requirements(name: str) -> dict[str, str]:
     try:
         text = Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"--pin {name}: neither NAME=VERSION nor a file: {error}") from None
+        raise SettingsError(
+            Text(
+                "--pin {name}: neither NAME=VERSION nor a file: {why}",
+                "--pin {name}: 既不是 NAME=VERSION，也不是可读取的文件：{why}",
+            ),
+            name=name,
+            why=_why(error),
+        ) from None
     found = dict(re.findall(r"(?m)^\s*(transformers|datasets)\s*==\s*([\w.]+)", text))
     if not found:
-        raise SettingsError(f"--pin {name}: no line pins transformers or datasets with ==")
+        raise SettingsError(
+            Text(
+                "--pin {name}: no line pins transformers or datasets with ==",
+                "--pin {name}: 没有一行用 == 固定 transformers 或 datasets 的版本",
+            ),
+            name=name,
+        )
     return found
 
 
@@ -256,8 +320,12 @@ def _severities(value: Any) -> dict[str, str]:
     entries = value.items() if isinstance(value, dict) else (e.partition("=")[::2] for e in value)
     found = {}
     for name, level in entries:
-        _known(name, all_rules(), "rule")
-        _known(level, LEVELS, f"severity of {name}:")
+        _known(name, all_rules(), Text("unknown rule {name}", "未知的规则 {name}"))
+        _known(
+            level,
+            LEVELS,
+            Text(f"unknown severity of {name}: {{name}}", f"{name} 的级别无效：{{name}}"),
+        )
         found[name] = level
     return found
 
@@ -276,16 +344,30 @@ def _expand(names: Iterable[str]) -> set[str]:
                     if loaded.rule.family == name and not loaded.rule.opt_in
                 }
             else:
-                _known(name, (*all_rules(), *FAMILIES, "ALL"), "rule or family")
+                _known(
+                    name,
+                    (*all_rules(), *FAMILIES, "ALL"),
+                    Text("unknown rule or family {name}", "未知的规则或类别 {name}"),
+                )
                 found.add(name)
     return found
 
 
-def _known(name: str, names: Iterable[str], kind: str) -> None:
+def _known(name: str, names: Iterable[str], text: Text) -> None:
     if name not in names:
-        raise SettingsError(f"unknown {kind} {name}{_nearest(name, names)}")
+        told = Text(f"{text.en}{{nearest}}", f"{text.zh}{{nearest}}")
+        raise SettingsError(told, name=name, nearest=_nearest(name, names))
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
+def _nearest(name: str, names: Iterable[str]) -> Text:
     near = difflib.get_close_matches(name, list(names), 1, 0.5)
-    return f": did you mean {near[0]}?" if near else ""
+    return Text(f": did you mean {near[0]}?", f"（是否应为 {near[0]}？）") if near else Text("", "")
+
+
+_UNREADABLE: Final = Text("{file} can't be read: {why}", "无法读取 {file}：{why}")
+
+
+def _why(error: Exception) -> Text:
+    """What a library says of a file; what the system says, in both languages."""
+    zh = system_fault(error).zh if isinstance(error, OSError) else str(error)
+    return Text(str(error), zh)

@@ -17,12 +17,13 @@ from glmlint.report import Report
 from glmlint.reporters.base import ReporterOptions
 from glmlint.rules.base import all_rules
 from glmlint.source import Chunk, InputFile, SourceError, read_chunks, rereadable
+from glmlint.text import Text, Told
 
 PREFIX: Final = -1
 """The owner of tokens that stand in no message."""
 
 
-class ShowError(Exception):
+class ShowError(Told):
     """There is no such sample; the message is one sentence for the user."""
 
 
@@ -124,24 +125,37 @@ def _find(path: str, line: int | None, context: Context) -> Chunk:
                             path, [chunk.lines[place]], [number], {0: defect} if defect else {}
                         )
                     if number > line:
-                        raise ShowError(_no_such_line(path, line, before, number))
+                        raise _no_such_line(path, line, before, number)
                     before = number
     except SourceError as error:
-        raise ShowError(f"{path}: {error.reason}") from None
-    raise ShowError(_no_such_line(path, line, before, None))
+        raise ShowError(
+            Text("{path}: {why}", "{path}: {why}"),
+            path=path,
+            why=Text(error.say("en"), error.say("zh")),
+        ) from None
+    raise _no_such_line(path, line, before, None)
 
 
-def _no_such_line(path: str, line: int | None, before: int | None, after: int | None) -> str:
+def _no_such_line(path: str, line: int | None, before: int | None, after: int | None) -> ShowError:
     if before is None and after is None:
-        return f"{path} holds no sample"
-    if after is None:
-        return f"{path} has no line {line}: its last sample starts at line {before}"
-    if before is None:
-        return f"no sample of {path} starts at line {line}: the first starts at line {after}"
-    return (
-        f"no sample of {path} starts at line {line}: the one before starts at line {before}, "
-        f"the next at line {after}"
-    )
+        text = Text("{path} holds no sample", "{path} 中没有样本")
+    elif after is None:
+        text = Text(
+            "{path} has no line {line}: its last sample starts at line {before}",
+            "{path} 没有第 {line} 行：最后一个样本从第 {before} 行开始",
+        )
+    elif before is None:
+        text = Text(
+            "no sample of {path} starts at line {line}: the first starts at line {after}",
+            "{path} 没有从第 {line} 行开始的样本：第一个样本从第 {after} 行开始",
+        )
+    else:
+        text = Text(
+            "no sample of {path} starts at line {line}: the one before starts at line {before}, "
+            "the next at line {after}",
+            "{path} 没有从第 {line} 行开始的样本：上一个从第 {before} 行开始，下一个从第 {after} 行开始",
+        )
+    return ShowError(text, path=path, line=line, before=before, after=after)
 
 
 def _findings(chunk: Chunk, plan: Plan, context: Context, checker: Checker) -> list[Finding]:

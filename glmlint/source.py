@@ -23,6 +23,7 @@ from glmlint.finding import Defect
 from glmlint.layout import detect, stand_in
 from glmlint.loader import CHUNK
 from glmlint.scan import BLANK, Row, scan_values, split_values, too_long
+from glmlint.text import Text, Told, system_fault
 
 __all__ = [
     "Chunk",
@@ -73,17 +74,16 @@ class PathProblem(msgspec.Struct, frozen=True):
     """A path that could not be read, wholly or in part: exit code 2."""
 
     path: str
-    reason: str
-    """What is the matter, as a phrase that follows "path: "."""
+    reason: Text
+    """What is the matter, as a phrase that follows "path: "; nothing is to be filled in."""
+
+    def say(self, lang: str) -> str:
+        """The reason in that language."""
+        return self.reason.plain(lang)
 
 
-class SourceError(Exception):
-    """A file cannot be read, or no further."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        """A phrase that follows "path: "."""
+class SourceError(Told):
+    """A file cannot be read, or no further: a phrase that follows "path: "."""
 
 
 class Chunk(msgspec.Struct):
@@ -166,12 +166,15 @@ def _meaning(given: str) -> tuple[list[str], list[PathProblem]]:
     return ([], [PathProblem(given, reason)]) if reason else ([given], [])
 
 
-def _unreadable(path: str, mode: int) -> str | None:
+def _unreadable(path: str, mode: int) -> Text | None:
     """Why a thing that is no folder cannot be read. A pipe can: `<(zcat …)` is one."""
     device = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
     if stat.S_ISSOCK(mode) or (device and path != os.devnull):
-        return "not a file but a device or a socket; - reads standard input"
-    return None if os.access(path, os.R_OK) else "no permission to read it"
+        return Text(
+            "not a file but a device or a socket; - reads standard input",
+            "不是文件，而是设备或套接字；读取标准输入请用 -",
+        )
+    return None if os.access(path, os.R_OK) else _FORBIDDEN
 
 
 def _matches(pattern: str) -> tuple[list[str], list[PathProblem]]:
@@ -189,7 +192,7 @@ def _matches(pattern: str) -> tuple[list[str], list[PathProblem]]:
         found += more
         problems += wrong
     if not found and not problems:
-        problems = [PathProblem(pattern, "no file with data matches this pattern")]
+        problems = [PathProblem(pattern, _NO_MATCH)]
     return found, problems
 
 
@@ -242,23 +245,34 @@ def _is_folder(path: str) -> bool:
         return False
 
 
-def _without_data(folder: str) -> str:
-    reason = "no .jsonl, .ndjson or .parquet file in this folder"
+_FORBIDDEN = Text("no permission to read it", "没有读取权限")
+_NO_MATCH = Text("no file with data matches this pattern", "没有与此模式匹配的数据文件")
+
+
+def _without_data(folder: str) -> Text:
+    reason = Text(
+        "no .jsonl, .ndjson or .parquet file in this folder",
+        "文件夹中没有 .jsonl、.ndjson 或 .parquet 文件",
+    )
     if any(entry.name.endswith(".json") for entry in Path(folder).iterdir()):
-        reason += "; a .json file is read when it is named"
+        return Text(
+            f"{reason.en}; a .json file is read when it is named",
+            f"{reason.zh}；.json 文件需要直接写出文件名才会读取",
+        )
     return reason
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _reason(error: OSError | ValueError) -> Text:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return "no such file or folder"
+        return Text("no such file or folder", "文件或文件夹不存在")
     if isinstance(error, PermissionError):
-        return "no permission to read it"
+        return _FORBIDDEN
     if isinstance(error, IsADirectoryError):
-        return "a folder, not a file"
+        return Text("a folder, not a file", "是文件夹，不是文件")
     if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower()
-    return str(error)
+        told = system_fault(error)
+        return Text(told.en.lower(), told.zh)
+    return Text(str(error), f"路径无效：{error}")
 
 
 # --- chunks --------------------------------------------------------------------------------------
@@ -281,7 +295,7 @@ def read_chunks(
         with _opened(file) as handle:
             yield from _chunks_of(handle, file.path, chunk_bytes, max_line, loader_bytes)
     except OSError as error:
-        raise SourceError(_reason(error)) from error
+        raise SourceError(Text("{why}", "{why}"), why=_reason(error)) from error
 
 
 def read_bytes(
@@ -316,7 +330,7 @@ def _opened(file: InputFile) -> Iterator[IO[bytes]]:
         yield copy
     elif file.path == "-":
         if sys.stdin is None:  # a process without a console
-            raise SourceError("there is no standard input")
+            raise SourceError(Text("there is no standard input", "没有标准输入"))
         yield sys.stdin.buffer if copy is None else _copying(sys.stdin.buffer, copy)
     else:
         with Path(file.path).open("rb") as handle:
@@ -339,8 +353,13 @@ class _Copying(io.RawIOBase):
         try:
             self._copy.write(data)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise SourceError(f"no copy of the pipe can be kept on disk ({reason})") from None
+            raise SourceError(
+                Text(
+                    "no copy of the pipe can be kept on disk ({why})",
+                    "无法把管道的内容暂存到磁盘（{why}）",
+                ),
+                why=_reason(error),
+            ) from None
         return data
 
 
@@ -353,7 +372,13 @@ def _chunks_of(
     kind = stand_in(head, whole)
     for suffix, magic in _MAGIC.items():
         if name.endswith(suffix) and head and kind is None and not head.startswith(magic):
-            raise SourceError(f"the name ends in {suffix}, the content is something else")
+            raise SourceError(
+                Text(
+                    "the name ends in {suffix}, the content is something else",
+                    "文件名以 {suffix} 结尾，内容却不是这种格式",
+                ),
+                suffix=suffix,
+            )
     if head.startswith(_MAGIC[".parquet"]):
         rows = _parquet_rows(handle, max_line)
         yield from _told_once(_row_chunks(rows, path, chunk_bytes), path, faults, None)
@@ -599,6 +624,16 @@ def _cut(blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
         raise failure
 
 
+_DAMAGED = Text(
+    "the {kind} data is damaged; the rows before are read",
+    "{kind} 数据已损坏；只读取了损坏之前的行",
+)
+_TOO_SHORT = Text(
+    "the {kind} data ends too early; the rows before are read",
+    "{kind} 数据不完整；只读取了中断之前的行",
+)
+
+
 def _unpack_gzip(blocks: Iterator[bytes]) -> Iterator[bytes]:
     member = zlib.decompressobj(wbits=31)
     for block in _cut(blocks, _PACKED_BYTES):
@@ -613,11 +648,11 @@ def _unpack_gzip(blocks: Iterator[bytes]) -> Iterator[bytes]:
                 yield member.decompress(block, _UNPACKED_BYTES)
             except zlib.error:
                 yield from _before_damage(before, block)
-                raise SourceError("the gzip data is damaged; the rows before are read") from None
+                raise SourceError(_DAMAGED, kind="gzip") from None
             block = member.unused_data if member.eof else member.unconsumed_tail
     if not member.eof:
         yield member.flush()
-        raise SourceError("the gzip data ends too early; the rows before are read")
+        raise SourceError(_TOO_SHORT, kind="gzip")
 
 
 def _before_damage(member: zlib._Decompress, block: bytes) -> Iterator[bytes]:
@@ -633,7 +668,12 @@ def _unpack_zstd(blocks: Iterator[bytes]) -> Iterator[bytes]:
     try:
         import zstandard
     except ImportError:
-        raise SourceError("compressed with zstd: pip install 'glmlint[zstd]' reads it") from None
+        raise SourceError(
+            Text(
+                "compressed with zstd: pip install 'glmlint[zstd]' reads it",
+                "文件用 zstd 压缩：请先运行 pip install 'glmlint[zstd]'",
+            )
+        ) from None
     unpacker = zstandard.ZstdDecompressor()
     frame = unpacker.decompressobj()
     for block in _cut(blocks, _ZSTD_BYTES):
@@ -643,10 +683,10 @@ def _unpack_zstd(blocks: Iterator[bytes]) -> Iterator[bytes]:
             try:
                 yield frame.decompress(block)
             except zstandard.ZstdError:
-                raise SourceError("the zstd data is damaged; the rows before are read") from None
+                raise SourceError(_DAMAGED, kind="zstd") from None
             block = frame.unused_data if frame.eof else b""
     if not frame.eof:
-        raise SourceError("the zstd data ends too early; the rows before are read")
+        raise SourceError(_TOO_SHORT, kind="zstd")
 
 
 def _parquet_rows(handle: IO[bytes], max_line: int) -> Iterator[Row]:
@@ -655,9 +695,16 @@ def _parquet_rows(handle: IO[bytes], max_line: int) -> Iterator[Row]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise SourceError("a Parquet file: pip install 'glmlint[parquet]' reads it") from None
+        raise SourceError(
+            Text(
+                "a Parquet file: pip install 'glmlint[parquet]' reads it",
+                "这是 Parquet 文件：请先运行 pip install 'glmlint[parquet]'",
+            )
+        ) from None
     if not handle.seekable():
-        raise SourceError("a Parquet file cannot be read from a pipe")
+        raise SourceError(
+            Text("a Parquet file cannot be read from a pipe", "无法从管道读取 Parquet 文件")
+        )
     encode = msgspec.json.Encoder(enc_hook=str).encode
     number = 0
     try:
@@ -672,4 +719,7 @@ def _parquet_rows(handle: IO[bytes], max_line: int) -> Iterator[Row]:
                     yield number, line, None
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         cause = str(error).partition("\n")[0].rstrip(".")
-        raise SourceError(f"the Parquet data cannot be read ({cause})") from error
+        raise SourceError(
+            Text("the Parquet data cannot be read ({cause})", "无法读取 Parquet 数据（{cause}）"),
+            cause=cause,
+        ) from error

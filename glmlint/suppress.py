@@ -23,6 +23,7 @@ from glmlint.output import opened
 from glmlint.plan import Plan
 from glmlint.rules.base import FAMILIES, Placed, all_rules
 from glmlint.span import byte_range
+from glmlint.text import Text, Told, system_fault
 
 KEY: Final = "glmlint"
 """The key of a row under which it answers back."""
@@ -182,7 +183,7 @@ def placed_fingerprint(rule: str, placed: Placed) -> str:
 # --- baseline ------------------------------------------------------------------------------------
 
 
-class BaselineError(Exception):
+class BaselineError(Told):
     """A baseline that can't be used; the message is one sentence for the user."""
 
 
@@ -195,17 +196,36 @@ def read_baseline(path: str) -> dict[str, int]:
     try:
         content = json.loads(Path(path).read_bytes())
     except FileNotFoundError:
-        raise BaselineError(f"no baseline {path}: --write-baseline writes it") from None
+        raise BaselineError(
+            Text(
+                "no baseline {path}: --write-baseline writes it",
+                "没有基线文件 {path}：可用 --write-baseline 生成",
+            ),
+            path=path,
+        ) from None
     except OSError as error:
-        raise BaselineError(f"baseline {path} can't be read: {error.strerror}") from None
+        raise BaselineError(
+            Text("baseline {path} can't be read: {why}", "无法读取基线文件 {path}：{why}"),
+            path=path,
+            why=system_fault(error),
+        ) from None
     except (ValueError, RecursionError) as error:
-        raise BaselineError(f"baseline {path} is no JSON: {error}") from None
+        raise BaselineError(
+            Text("baseline {path} is no JSON: {error}", "基线文件 {path} 不是合法的 JSON：{error}"),
+            path=path,
+            error=error,
+        ) from None
     counts: dict[str, int] = {}
     try:
         if content["version"] != BASELINE_VERSION:
             raise BaselineError(
-                f"baseline {path} has version {content['version']}; "
-                f"this glmlint reads version {BASELINE_VERSION}"
+                Text(
+                    "baseline {path} has version {found}; this glmlint reads version {known}",
+                    "基线文件 {path} 的版本为 {found}；当前 glmlint 只能读取版本 {known}",
+                ),
+                path=path,
+                found=content["version"],
+                known=BASELINE_VERSION,
             )
         for fingerprints in content["findings"].values():
             for fingerprint, count in fingerprints.items():
@@ -213,7 +233,9 @@ def read_baseline(path: str) -> dict[str, int]:
                     raise TypeError
                 counts[fingerprint] = count
     except (KeyError, TypeError, AttributeError):
-        raise BaselineError(f"{path} is no baseline of glmlint") from None
+        raise BaselineError(
+            Text("{path} is no baseline of glmlint", "{path} 不是 glmlint 的基线文件"), path=path
+        ) from None
     return counts
 
 
@@ -229,7 +251,11 @@ def write_baseline(path: str, found: Mapping[str, Mapping[str, int]]) -> None:
         with opened(path) as out:
             out.write(text)
     except OSError as error:
-        raise BaselineError(f"baseline {path} can't be written: {error.strerror}") from None
+        raise BaselineError(
+            Text("baseline {path} can't be written: {why}", "无法写入基线文件 {path}：{why}"),
+            path=path,
+            why=system_fault(error),
+        ) from None
 
 
 class Matching:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from glmlint.plan import version
+from glmlint.text import Text, Told
 
 if TYPE_CHECKING:
     from jinja2 import Template as JinjaTemplate
@@ -93,7 +94,7 @@ _LAYOUT: Final = """\
 """
 
 
-class TemplateFault(Exception):
+class TemplateFault(Told):
     """A template that can't be used; the message is one sentence for the user."""
 
 
@@ -183,7 +184,14 @@ class ChatTemplate:
         try:
             return environment.from_string(self.text if self.text is not None else _LAYOUT)
         except jinja2.TemplateError as error:
-            raise TemplateFault(f"the template {self.name} does not parse: {error}") from None
+            raise TemplateFault(
+                Text(
+                    "the template {name} does not parse: {error}",
+                    "模板 {name} 有语法错误：{error}",
+                ),
+                name=self.name,
+                error=error,
+            ) from None
 
     @cached_property
     def _names(self) -> dict[str, Any]:
@@ -231,11 +239,22 @@ def load_template(spec: str | None, own: str | None, transformers: str) -> ChatT
     path = Path(spec)
     if not path.is_file():
         names = ", ".join(REVISIONS)
-        raise TemplateFault(f"no template {spec}: neither a file nor one of {names}")
+        raise TemplateFault(
+            Text(
+                "no template {spec}: neither a file nor one of {names}",
+                "找不到模板 {spec}：既不是文件，也不是 {names} 之一",
+            ),
+            spec=spec,
+            names=Text(names, "、".join(REVISIONS)),
+        )
     try:
         return _from_text(spec, path.read_text(encoding="utf-8"), transformers)
     except (OSError, UnicodeDecodeError) as error:
-        raise TemplateFault(f"{spec} can't be read: {error}") from None
+        raise TemplateFault(
+            Text("{spec} can't be read: {error}", "无法读取 {spec}：{error}"),
+            spec=spec,
+            error=error,
+        ) from None
 
 
 def _from_text(name: str, text: str, transformers: str) -> ChatTemplate:

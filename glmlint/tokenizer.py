@@ -14,6 +14,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from glmlint.text import Text, Told
+
 Ids = npt.NDArray[np.uint32]
 
 GLM4_BASE: Final = 151329
@@ -44,7 +46,7 @@ GLM4_PATTERN: Final = (
 """How GLM-4 splits a text before merging bytes (tokenization_chatglm.py, 2024-06)."""
 
 
-class TokenizerError(Exception):
+class TokenizerError(Told):
     """The tokenizer asked for can't be had; the message is one sentence for the user."""
 
 
@@ -141,7 +143,13 @@ def load_tokenizer(spec: str, *, allow_download: bool = False) -> Tokenizer:
         return _from_json(path) if path.suffix == ".json" else _from_ranks(path)
     if "/" in spec and not spec.startswith((".", "/")) and spec.count("/") == 1:
         return _from_hub(spec, allow_download)
-    raise TokenizerError(f"no such tokenizer: {spec} (a folder, a file, or the name glm4)")
+    raise TokenizerError(
+        Text(
+            "no such tokenizer: {spec} (a folder, a file, or the name glm4)",
+            "找不到 tokenizer：{spec}（应为文件夹、文件，或名称 glm4）",
+        ),
+        spec=spec,
+    )
 
 
 class Glm4Backend:
@@ -202,7 +210,13 @@ def _from_ranks(path: Path, control: dict[str, int] | None = None) -> Tokenizer:
         data = path.read_bytes()
         backend = splintr.Tokenizer.from_bytes(data, GLM4_PATTERN, {})
     except (OSError, ValueError) as error:
-        raise TokenizerError(f"{path} is no tiktoken rank file: {error}") from None
+        raise TokenizerError(
+            Text(
+                "{path} is no tiktoken rank file: {error}", "{path} 不是 tiktoken 词表文件：{error}"
+            ),
+            path=path,
+            error=error,
+        ) from None
     size = sum(1 for line in data.splitlines() if line.strip())
     known = size == GLM4_BASE or control is not None
     return Tokenizer(
@@ -225,7 +239,14 @@ def _from_json(path: Path, control: dict[str, int] | None = None) -> Tokenizer:
         content["added_tokens"] = []
         backend = splintr.from_json_bytes(json.dumps(content).encode())
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise TokenizerError(f"{path} can't be read as a tokenizer.json: {error}") from None
+        raise TokenizerError(
+            Text(
+                "{path} can't be read as a tokenizer.json: {error}",
+                "{path} 无法作为 tokenizer.json 读取：{error}",
+            ),
+            path=path,
+            error=error,
+        ) from None
     return Tokenizer(str(path), True, size, control or added, backend)
 
 
@@ -236,9 +257,15 @@ def _from_folder(folder: Path) -> Tokenizer:
         try:
             config = json.loads(config_file.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
-            raise TokenizerError(f"{config_file} is not JSON: {error}") from None
+            raise TokenizerError(
+                Text("{file} is not JSON: {error}", "{file} 不是合法的 JSON：{error}"),
+                file=config_file,
+                error=error,
+            ) from None
         if not isinstance(config, dict):
-            raise TokenizerError(f"{config_file} is not a JSON object")
+            raise TokenizerError(
+                Text("{file} is not a JSON object", "{file} 不是 JSON 对象"), file=config_file
+            )
     control = {
         token["content"]: int(number)
         for number, token in config.get("added_tokens_decoder", {}).items()
@@ -249,7 +276,13 @@ def _from_folder(folder: Path) -> Tokenizer:
     elif (folder / "tokenizer.model").is_file():
         found = _from_ranks(folder / "tokenizer.model", control or None)
     else:
-        raise TokenizerError(f"{folder} holds neither tokenizer.json nor tokenizer.model")
+        raise TokenizerError(
+            Text(
+                "{folder} holds neither tokenizer.json nor tokenizer.model",
+                "{folder} 中既没有 tokenizer.json，也没有 tokenizer.model",
+            ),
+            folder=folder,
+        )
     return Tokenizer(
         str(folder),
         found.exact,
@@ -274,18 +307,29 @@ def _folder_template(folder: Path, config: dict[str, Any]) -> str | None:
 def _from_hub(name: str, allow_download: bool) -> Tokenizer:
     if not allow_download:
         raise TokenizerError(
-            f"no file or folder {name}; to fetch it from the hub, add --allow-download"
+            Text(
+                "no file or folder {name}; to fetch it from the hub, add --allow-download",
+                "没有名为 {name} 的文件或文件夹；如需从 hub 下载，请加上 --allow-download",
+            ),
+            name=name,
         )
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise TokenizerError(
-            "fetching from the hub needs huggingface_hub: pip install huggingface_hub"
+            Text(
+                "fetching from the hub needs huggingface_hub: pip install huggingface_hub",
+                "从 hub 下载需要 huggingface_hub：pip install huggingface_hub",
+            )
         ) from None
     try:
         folder = snapshot_download(
             name, allow_patterns=["tokenizer*", "chat_template.jinja", "special_tokens_map.json"]
         )
     except Exception as error:  # the hub client's errors have no common base
-        raise TokenizerError(f"{name} could not be fetched: {error}") from None
+        raise TokenizerError(
+            Text("{name} could not be fetched: {error}", "无法下载 {name}：{error}"),
+            name=name,
+            error=error,
+        ) from None
     return _from_folder(Path(folder))

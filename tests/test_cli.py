@@ -127,6 +127,62 @@ def test_a_wrong_word_exits_2_in_one_line(
     assert done.stderr.count(b"\n") == 1 and done.stdout == b""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("check", "--recipe", "glm5"), "未知的配方 glm5（是否应为 glm4？）"),
+        (
+            ("check", "--select", "nul-content"),
+            "未知的规则或类别 nul-content（是否应为 null-content？）",
+        ),
+        (("check", "--severity", "null-content=bad"), "null-content 的级别无效：bad"),
+        (("check", "--format", "yaml"), "未知的格式 yaml：可用的有 "),
+        (("check", "--unsafe-fixes"), "--unsafe-fixes 须与 --fix 或 --diff 一起使用"),
+        (
+            ("check", "--max-length", "9", "--max-input-length", "3"),
+            "不能与 --max-input-length 同时",
+        ),
+        (("check", "--tokenizer", "nowhere"), "找不到 tokenizer：nowhere（"),
+        (("check", "--template", "nowhere"), "找不到模板 nowhere"),
+        (("check", "--config", "nowhere.toml"), "nowhere.toml: 没有这个配置文件"),
+        (("check", "--baseline", "nowhere.json"), "没有基线文件 nowhere.json"),
+        (("check", "--output", "nowhere/x"), "--output nowhere/x: 文件或文件夹不存在"),
+        (("rules", "--select", "x-y-z"), "未知的规则或类别 x-y-z"),
+        (("explain", "nul-content"), "未知的规则 nul-content（是否应为 null-content？）"),
+        (("encode", "nowhere.jsonl"), "nowhere.jsonl: 文件或文件夹不存在"),
+        (("encode", "a.jsonl:7"), "a.jsonl 的第 7 行没有样本"),
+        (("show", "a.jsonl:7"), "a.jsonl 没有第 7 行：最后一个样本从第 1 行开始"),
+        (("convert", "nowhere.jsonl", "--to", "openai"), "nowhere.jsonl: 文件或文件夹不存在"),
+        (("score", "a.jsonl", "--model", "no", "--dry-run"), "no: 没有这个文件夹；"),
+        (("score", "a.jsonl", "--model", "no", "--token-budget", "x"), "应为 auto 或 token 数"),
+    ],
+)
+def test_a_wrong_word_is_told_in_chinese(
+    arguments: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    write(tmp_path / "a.jsonl", GOOD)
+    done = glmlint(*arguments, "--lang", "zh", cwd=tmp_path)
+    told = done.stderr.decode()
+    assert done.returncode == 2
+    assert sentence in told and told.count("\n") == 1
+    assert glmlint(*arguments, cwd=tmp_path, LANG="zh_CN.UTF-8").stderr == done.stderr
+
+
+def test_the_settings_file_chooses_the_language_of_its_own_fault(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", GOOD)
+    (tmp_path / "glmlint.toml").write_text('lang = "zh"\nrecipe = "glm5"\n')
+    assert "未知的配方 glm5" in glmlint("check", cwd=tmp_path).stderr.decode()
+    assert "unknown recipe" in glmlint("check", "--lang", "en", cwd=tmp_path).stderr.decode()
+
+
+def test_a_missing_path_is_told_in_chinese_in_every_format(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", GOOD)
+    done = glmlint("check", "nope.jsonl", file, "--format", "json", "--lang", "zh", cwd=tmp_path)
+    reason = json.loads(done.stdout)["problems"][0]["reason"]
+    assert reason == "文件或文件夹不存在"
+    assert f"glmlint: nope.jsonl: {reason}\n" == done.stderr.decode()
+
+
 def english_left(line: str) -> list[str]:
     """Half-width punctuation beside Chinese text, code aside."""
     return re.findall(r"[\u4e00-\u9fff][ ]?[,;:?!()]|[,;:?!()][ ]?[\u4e00-\u9fff]", line)

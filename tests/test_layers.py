@@ -14,7 +14,7 @@ import glmlint
 PACKAGE = Path(glmlint.__file__).parent
 
 LAYERS = (
-    {"finding", "plan", "sample", "output", "temporary"},
+    {"finding", "plan", "sample", "output", "temporary", "text"},
     {"encoding", "layout", "scan", "source", "schema", "formats", "loader",
      "template", "tokenizer", "span", "secrets"},
     {"recipes", "mask"},

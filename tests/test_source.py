@@ -552,7 +552,7 @@ def outcome(path: Path, chunk_bytes: int, max_line: int) -> tuple[Any, ...]:
             assert all(0 <= index < len(chunk.lines) for index in chunk.defects)
             chunks.append(chunk)
     except SourceError as error:
-        reason = error.reason
+        reason = error.say("en")
     return whole(chunks), reason
 
 
@@ -640,7 +640,7 @@ def problem(given_path: str | Path) -> str:
     found, problems = find_inputs([str(given_path)])
     assert found == []
     assert [type(each) for each in problems] == [PathProblem]
-    return problems[0].reason
+    return problems[0].say("en")
 
 
 @pytest.fixture
@@ -744,7 +744,7 @@ def test_links_are_followed_and_loops_end(tree: Path, tmp_path_factory: Any) -> 
     more, problems = find_inputs([str(tree)])
     assert len(more) == 7
     assert [Path(each.path).name for each in problems] == ["gone.jsonl", "self.jsonl"]
-    assert problem(tree / "self.jsonl") == problems[1].reason
+    assert problem(tree / "self.jsonl") == problems[1].say("en")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")

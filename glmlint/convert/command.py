@@ -23,6 +23,7 @@ from glmlint.convert.run import (
 from glmlint.finding import Pointer, json_pointer, place
 from glmlint.output import language, silence
 from glmlint.source import SourceError, find_inputs, read_chunks
+from glmlint.text import system_fault
 
 SHOWN_REFUSALS: Final = 20
 """Refused rows that the text report lists; the JSON report has more."""
@@ -35,6 +36,10 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
         "done": "{converted} of {rows} rows converted to {to}{formats}{target}",
         "kept": "{path} is left as it was: no row could be converted",
         "nothing": "nothing was written: no row could be converted",
+        "one-file": "{files} files; convert takes one",
+        "endings": "written are .jsonl, .json and .gz of them",
+        "itself": "{path} is the input itself; --force replaces it",
+        "interrupted": "interrupted: nothing was replaced",
         "title": "Lost or guessed on the way",
         "columns": ("what", "times", "rows", "first", ""),
     },
@@ -45,6 +50,10 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
         "done": "{rows} 行中有 {converted} 行转换为 {to}{formats}{target}",
         "kept": "{path} 保持原样：没有一行可以转换",
         "nothing": "没有写出任何内容：没有一行可以转换",
+        "one-file": "有 {files} 个文件，convert 一次只转换一个",
+        "endings": "只能写出 .jsonl、.json 及其 .gz 压缩文件",
+        "itself": "{path} 就是输入文件本身；如需覆盖，请加上 --force",
+        "interrupted": "已中断：没有替换任何文件",
         "title": "转换中丢失或推测的内容",
         "columns": ("类别", "次数", "行数", "首次出现", ""),
     },
@@ -93,12 +102,13 @@ def convert_file(flags: dict[str, Any]) -> int:
     lang = language(flags["lang"])
     inputs, problems = find_inputs([flags["file"]])
     if problems:
-        raise ConvertFailed(f"{_shown(problems[0].path)}: {problems[0].reason}")
+        raise ConvertFailed(f"{_shown(problems[0].path)}: {problems[0].say(lang)}")
     if len(inputs) > 1:
-        raise ConvertFailed(f"{_shown(flags['file'])}: {len(inputs)} files; convert takes one")
+        told = _WORDS[lang]["one-file"].format(files=len(inputs))
+        raise ConvertFailed(f"{_shown(flags['file'])}: {told}")
     output = None if flags["output"] == "-" else Path(flags["output"])
     if output is not None:
-        _refuse_output(inputs[0].path, output, flags["force"])
+        _refuse_output(inputs[0].path, output, flags["force"], lang)
     outcome = Outcome()
     rows = convert_rows(
         read_chunks(inputs[0]),
@@ -115,14 +125,15 @@ def convert_file(flags: dict[str, Any]) -> int:
             pieces = as_array(rows) if name.endswith(".json") else as_lines(rows)
             write_atomically(output, pieces, lambda: outcome.converted > 0)
     except SourceError as error:
-        raise ConvertFailed(f"{_shown(inputs[0].path)}: {error.reason}") from None
+        raise ConvertFailed(f"{_shown(inputs[0].path)}: {error.say(lang)}") from None
     except BrokenPipeError:  # the reader of the output, such as head, has enough
         silence()
         return outcome.exit_code(flags["strict"])
     except OSError as error:
-        raise ConvertFailed(f"{_shown(flags['output'])}: {error.strerror or error}") from None
+        why = system_fault(error).plain(lang)
+        raise ConvertFailed(f"{_shown(flags['output'])}: {why}") from None
     except KeyboardInterrupt:
-        raise ConvertInterrupted("interrupted: nothing was replaced") from None
+        raise ConvertInterrupted(_WORDS[lang]["interrupted"]) from None
     code = outcome.exit_code(flags["strict"])
     if flags["form"] == "json":
         report = _json(outcome, inputs[0].path, flags, code, lang)
@@ -138,9 +149,9 @@ class ConvertInterrupted(ConvertFailed):
     exit_code = 130
 
 
-def _refuse_output(source: str, output: Path, force: bool) -> None:
+def _refuse_output(source: str, output: Path, force: bool, lang: str) -> None:
     if output.name.endswith((".zst", ".parquet")):
-        raise ConvertFailed(f"{_shown(output)}: written are .jsonl, .json and .gz of them")
+        raise ConvertFailed(f"{_shown(output)}: {_WORDS[lang]['endings']}")
     if source == "-" or force:
         return
     try:
@@ -148,7 +159,7 @@ def _refuse_output(source: str, output: Path, force: bool) -> None:
     except OSError:
         return
     if same:
-        raise ConvertFailed(f"{_shown(output)} is the input itself; --force replaces it")
+        raise ConvertFailed(_WORDS[lang]["itself"].format(path=_shown(output)))
 
 
 def _write_stdout(pieces: Iterator[bytes]) -> None:

@@ -56,7 +56,7 @@ def diff_files(
         Progress(files, progress) as bar,
         drafted(files, plan, context, unsafe=unsafe, beside=False, progress=bar.add) as fixes,
     ):
-        fixes.failures += [(problem.path, problem.reason) for problem in missing]
+        fixes.failures += [(problem.path, problem.say(plan.lang)) for problem in missing]
         for draft in fixes.drafts:
             assert draft.temporary is not None  # `drafts` are those with changes
             with draft.real.open("rb") as old, draft.temporary.open("rb") as new:

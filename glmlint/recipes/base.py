@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ from glmlint.loader import Load
 from glmlint.plan import Plan
 from glmlint.sample import Sample, decode_tools
 from glmlint.template import ChatTemplate, load_template
+from glmlint.text import Text as Text  # recipes and rules take it from here
 from glmlint.tokenizer import Ids, Tokenizer, load_tokenizer
 
 IGNORE_INDEX: Final = -100
@@ -30,17 +31,6 @@ ENDOFTEXT: Final = 151329
 ROLE_IDS: Final = {"system": 151335, "user": 151336, "assistant": 151337, "observation": 151338}
 
 _MEMO_LIMIT: Final = 4096
-
-
-class Text(NamedTuple):
-    """One sentence in both languages of the reports."""
-
-    en: str
-    zh: str
-
-    def say(self, lang: str, **values: object) -> str:
-        """The sentence of that language, its `{fields}` filled in."""
-        return getattr(self, lang).format(**values)  # type: ignore[no-any-return]
 
 
 class TrainerError(Exception):

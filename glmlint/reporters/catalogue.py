@@ -8,10 +8,11 @@ import re
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from glmlint.plan import Plan
-from glmlint.recipes.base import Text, all_recipes
+from glmlint.recipes.base import all_recipes
 from glmlint.reporters.visible import visible
 from glmlint.reporters.words import FAMILY, SEVERITY, counted, say
 from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules
+from glmlint.text import Text, Told
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +27,7 @@ LONGEST_EXAMPLE: Final = 24
 """Lines of one printed example row."""
 
 
-class UnknownRule(Exception):
+class UnknownRule(Told):
     """No rule has that name; the message names the nearest one."""
 
 
@@ -105,8 +106,16 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
     loaded = all_rules().get(name)
     if loaded is None:
         near = difflib.get_close_matches(name, list(all_rules()), 1, 0.4)
-        hint = f": did you mean {near[0]}?" if near else "; `glmlint rules` lists them"
-        raise UnknownRule(f"unknown rule {visible(name)}{hint}")
+        hint = (
+            Text(f": did you mean {near[0]}?", f"（是否应为 {near[0]}？）")
+            if near
+            else Text("; `glmlint rules` lists them", "；`glmlint rules` 会列出所有规则")
+        )
+        raise UnknownRule(
+            Text("unknown rule {name}{hint}", "未知的规则 {name}{hint}"),
+            name=visible(name),
+            hint=hint,
+        )
     from rich.markdown import Markdown
     from rich.text import Text as Styled
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from glmlint.recipes.base import Text
+from glmlint.text import Text
 
 SEVERITY: Final = {
     "error": Text("error", "错误"),
@@ -215,6 +215,43 @@ WORDS: Final = {
         "另有 {n}已启用但未被调用：没有一行含有它们要看的内容。",
     ),
     "nothing-found": Text("no findings", "没有问题"),
+    # the command line
+    "unknown-format": Text(
+        "unknown format {form}: one of {known}", "未知的格式 {form}：可用的有 {known}"
+    ),
+    "more-outputs": Text("more --output than --format", "--output 比 --format 多"),
+    "unsafe-alone": Text(
+        "--unsafe-fixes goes with --fix or --diff", "--unsafe-fixes 须与 --fix 或 --diff 一起使用"
+    ),
+    "profile-diff": Text(
+        "--profile-rules goes without --diff, which checks nothing",
+        "--profile-rules 不能与 --diff 同时使用：--diff 不做检查",
+    ),
+    "ignores-alone": Text(
+        "--add-ignores goes without --fix, --diff and --write-baseline",
+        "--add-ignores 不能与 --fix、--diff、--write-baseline 同时使用",
+    ),
+    "stopped": Text(
+        "interrupted; this is what was found so far", "已中断；以上是目前发现的内容"
+    ),
+    "interrupted-line": Text("interrupted", "已中断"),
+    "nothing-written": Text("interrupted; nothing was written", "已中断；没有写入任何内容"),
+    "baseline-kept": Text(
+        "not written, not everything was read", "没有写入：有内容未能读取"
+    ),
+    "baseline-written": Text(
+        "{n} findings are old ones from now on", "已记录 {n} 个问题，今后视为已有问题"
+    ),
+    "ignores-added": Text(
+        "{rows} rows ignore {rules} findings more", "新增忽略 {rows} 行中的 {rules} 个问题"
+    ),
+    "no-such-line": Text(
+        "{path} has no sample at line {line}", "{path} 的第 {line} 行没有样本"
+    ),
+    "bug": Text(
+        "this is a bug in glmlint: {error} (glmlint --debug … shows where)",
+        "这是 glmlint 自身的错误：{error}（glmlint --debug … 会显示出错位置）",
+    ),
 }  # fmt: skip
 
 ORIGINS: Final = {

@@ -29,7 +29,7 @@ def check_files(
     # A validation split is cast to the types of the training split, where that is one file.
     trained = [file.path for file in inputs if file.path not in plan.eval_files]
     report = Report()
-    report.problems = [(problem.path, problem.reason) for problem in missing]
+    report.problems = [(problem.path, problem.say(plan.lang)) for problem in missing]
     with Progress([file.path for file in inputs], progress) as bar:
         for file in inputs:
             later = file.path in plan.eval_files and len(trained) == 1
@@ -37,7 +37,7 @@ def check_files(
             try:
                 check_file(file, plan, context, report, bar.add, after)
             except SourceError as error:
-                report.problems.append((file.path, error.reason))
+                report.problems.append((file.path, error.say(plan.lang)))
             except KeyboardInterrupt:
                 report.interrupted = True
                 break

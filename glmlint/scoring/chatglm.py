@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from glmlint.scoring.errors import ScoreError
+from glmlint.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +76,14 @@ def new_config(config: dict[str, Any]) -> dict[str, Any]:
     """
     for key, value in _NEEDED.items():
         if bool(config.get(key, value)) != value:
-            raise ScoreError(f"config.json has {key}: {config[key]}; such a model is not known")
+            raise ScoreError(
+                Text(
+                    "config.json has {key}: {value}; such a model is not known",
+                    "config.json 中 {key} 为 {value}，glmlint 不认识这种模型",
+                ),
+                key=key,
+                value=config[key],
+            )
     try:
         queries, kv, size = heads(config)
         return {
@@ -97,7 +105,13 @@ def new_config(config: dict[str, Any]) -> dict[str, Any]:
             "pad_token_id": config.get("pad_token_id"),
         }
     except KeyError as error:
-        raise ScoreError(f"config.json of a chatglm model without {error.args[0]}") from None
+        raise ScoreError(
+            Text(
+                "config.json of a chatglm model without {key}",
+                "chatglm 模型的 config.json 缺少 {key}",
+            ),
+            key=error.args[0],
+        ) from None
 
 
 def rename(
@@ -120,7 +134,13 @@ def rename(
         if re.fullmatch(old, name):
             yield re.sub(old, new, name), tensor
             return
-    raise ScoreError(f"{name}: a weight that a chatglm checkpoint does not have")
+    raise ScoreError(
+        Text(
+            "{name}: a weight that a chatglm checkpoint does not have",
+            "{name}: chatglm 模型没有这个权重",
+        ),
+        name=name,
+    )
 
 
 def load(config: dict[str, Any], weights: tuple[Path, ...], **options: Any) -> torch.nn.Module:
@@ -151,16 +171,27 @@ def load(config: dict[str, Any], weights: tuple[Path, ...], **options: Any) -> t
     if built.tie_word_embeddings and "lm_head.weight" not in state:
         state["lm_head.weight"] = state["model.embed_tokens.weight"]
     if missing := sorted(wanted.keys() - state.keys()):
-        raise ScoreError(f"the checkpoint lacks {_some(missing)}")
+        raise ScoreError(
+            Text("the checkpoint lacks {names}", "模型文件缺少 {names}"), names=some(missing)
+        )
     if strange := sorted(state.keys() - wanted.keys()):
         raise ScoreError(
-            f"the checkpoint has weights that its config.json has no place for: {_some(strange)}"
+            Text(
+                "the checkpoint has weights that its config.json has no place for: {names}",
+                "模型文件里有 config.json 未描述的权重：{names}",
+            ),
+            names=some(strange),
         )
     for name, tensor in state.items():
         if tensor.shape != wanted[name].shape:
             raise ScoreError(
-                f"{name} has the shape {list(tensor.shape)}, config.json says "
-                f"{list(wanted[name].shape)}"
+                Text(
+                    "{name} has the shape {found}, config.json says {wanted}",
+                    "{name} 的形状为 {found}，而 config.json 要求 {wanted}",
+                ),
+                name=name,
+                found=list(tensor.shape),
+                wanted=list(wanted[name].shape),
             )
     model.load_state_dict(state, strict=True, assign=True)
     # its buffer is not in a checkpoint, so it is still on the meta device
@@ -168,6 +199,10 @@ def load(config: dict[str, Any], weights: tuple[Path, ...], **options: Any) -> t
     return model
 
 
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+def some(names: list[str]) -> Text:
+    """The first three names, and how many more there are."""
+    more = len(names) - 3
+    return Text(
+        ", ".join(names[:3]) + (f" and {more} more" if more > 0 else ""),
+        "、".join(names[:3]) + (f" 等 {len(names)} 个" if more > 0 else ""),
+    )

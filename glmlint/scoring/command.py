@@ -17,6 +17,7 @@ import click
 import msgspec
 
 from glmlint.options import Failure, make_plan, plan_options, rule_options
+from glmlint.text import Text, system_fault
 
 if TYPE_CHECKING:
     from glmlint.check import EncodedRow
@@ -35,8 +36,18 @@ SISTER_GOODBYE: Final = 30.0
 IFD: Final = "ifd-above-one"
 """The rule that needs the answers scored without their prompts."""
 
-MISSING_EXTRA: Final = 'glmlint score needs torch and transformers: pip install "glmlint[score]"'
+MISSING_EXTRA: Final = Text(
+    'glmlint score needs torch and transformers: pip install "glmlint[score]"',
+    'glmlint score 需要 torch 和 transformers：请先运行 pip install "glmlint[score]"',
+)
 
+
+_NO_RECIPE: Final = Text("no recipe {recipe}; known: {known}", "没有配方 {recipe}；已有：{known}")
+_NO_BUDGET: Final = Text(
+    "--token-budget {text}: auto, or a number of tokens",
+    "--token-budget {text}: 应为 auto 或 token 数",
+)
+_UNWRITABLE: Final = Text("{path} can't be written: {why}", "无法写入 {path}：{why}")
 
 PLAN_FLAGS: Final = frozenset(
     ("recipe", "max_length", "max_input_length", "max_output_length", "tokenizer", "template",
@@ -95,13 +106,15 @@ def score(context: click.Context, /, **flags: Any) -> None:
     """
     from glmlint.recipes.base import all_recipes
 
-    budget = _token_budget(flags["token_budget"])
-    for recipe in flags["probe"]:
-        if recipe not in all_recipes():
-            raise click.UsageError(f"no recipe {recipe}; known: {', '.join(all_recipes())}")
     files = flags.pop("files")
     told = {name: flags.pop(name) for name in PLAN_FLAGS}
     plan, plan_context = make_plan({**told, "ifd": flags["ifd"] or None}, files, family="score")
+    lang = plan.lang
+    budget = _token_budget(flags["token_budget"], lang)
+    for recipe in flags["probe"]:
+        if recipe not in all_recipes():
+            known = ("、" if lang == "zh" else ", ").join(all_recipes())
+            raise Failure(_NO_RECIPE.say(lang, recipe=recipe, known=known))
     flags["ifd"] = flags["ifd"] or any(IFD in rules for rules in _rules_of(plan))
     context.exit(score_files(files, plan_context, flags, budget))
 
@@ -119,8 +132,9 @@ def score_files(
     """Encode, score and report; returns the exit code. `flags` are those of `score`."""
     from glmlint.scoring.errors import ScoreError
 
+    lang = context.plan.lang
     if not flags["dry_run"] and not (find_spec("torch") and find_spec("transformers")):
-        raise Failure(MISSING_EXTRA)
+        raise Failure(MISSING_EXTRA.plain(lang))
     try:
         data, unread = read_data(files, context, flags)
         for problem in unread:
@@ -130,7 +144,7 @@ def score_files(
             return 2 if unread else 0
         return _run(data, files, context, flags, budget, bool(unread))
     except ScoreError as error:
-        raise Failure(str(error)) from None
+        raise Failure(error.say(lang)) from None
     except KeyboardInterrupt:  # before there was anything to report
         return 130
 
@@ -145,14 +159,14 @@ def read_data(
     from glmlint.source import SourceError, find_inputs
 
     inputs, problems = find_inputs(files)
-    unread = [f"{problem.path}: {problem.reason}" for problem in problems]
+    unread = [f"{problem.path}: {problem.say(context.plan.lang)}" for problem in problems]
 
     def encoded() -> Iterator[EncodedRow]:
         for file in inputs:
             try:
                 yield from encode_rows([file.path], context.plan, context=context)
             except SourceError as error:
-                unread.append(f"{file.path}: {error.reason}")
+                unread.append(f"{file.path}: {error.say(context.plan.lang)}")
 
     data = collect(
         encoded(),
@@ -165,11 +179,11 @@ def read_data(
     return data, unread
 
 
-def _token_budget(text: str) -> int | None:
+def _token_budget(text: str, lang: str) -> int | None:
     if text == "auto":
         return None
     if not text.isdigit() or int(text) < 1:
-        raise click.UsageError(f"--token-budget {text}: auto, or a number of tokens")
+        raise Failure(_NO_BUDGET.say(lang, text=text))
     return int(text)
 
 
@@ -271,7 +285,7 @@ def _run(
             for recipe in ((plan.recipe, *flags["probe"]) if flags["probe"] else ())
         ]
     if flags["per_sample"] is not None:
-        _write_samples(outcome, flags["per_sample"], flags["per_token"])
+        _write_samples(outcome, flags["per_sample"], flags["per_token"], plan.lang)
     _write_report(outcome, plan, flags)
     return outcome.report.exit_code
 
@@ -347,7 +361,7 @@ def _progress(quiet: bool) -> Iterator[Watch]:
         yield Watch(begin=begin, done=done, say=bar.console.print)
 
 
-def _write_samples(outcome: Outcome, path: Path, per_token: bool) -> None:
+def _write_samples(outcome: Outcome, path: Path, per_token: bool, lang: str) -> None:
     from glmlint.scoring.outcome import sample_lines
 
     encoder = msgspec.json.Encoder()
@@ -356,7 +370,9 @@ def _write_samples(outcome: Outcome, path: Path, per_token: bool) -> None:
             for line in sample_lines(outcome, per_token):
                 file.write(encoder.encode(line) + b"\n")
     except OSError as error:
-        raise Failure(f"{path} can't be written: {error.strerror}") from None
+        raise Failure(
+            _UNWRITABLE.say(lang, path=path, why=system_fault(error).plain(lang))
+        ) from None
 
 
 def _write_report(outcome: Outcome, plan: Plan, flags: dict[str, Any]) -> None:
@@ -377,4 +393,5 @@ def _write_report(outcome: Outcome, plan: Plan, flags: dict[str, Any]) -> None:
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise Failure(f"{output} can't be written: {error.strerror}") from None
+        why = system_fault(error).plain(plan.lang)
+        raise Failure(_UNWRITABLE.say(plan.lang, path=output, why=why)) from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from glmlint.text import Told
 
-class ScoreError(Exception):
+
+class ScoreError(Told):
     """Scoring can't be done; the message is one sentence for the user, the exit code is 2."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from glmlint.scoring.errors import ScoreError
+from glmlint.text import Text
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,31 @@ def read_folder(path: str | Path) -> ModelFolder:
     folder = Path(path)
     if not folder.is_dir():
         raise ScoreError(
-            f"{path}: no such folder; --model takes a checkpoint on disk, nothing is downloaded"
+            Text(
+                "{path}: no such folder; --model takes a checkpoint on disk, nothing is downloaded",
+                "{path}: 没有这个文件夹；--model 须为磁盘上的模型目录，glmlint 不会下载",
+            ),
+            path=path,
         )
     file = folder / "config.json"
     if not file.is_file():
         if (folder / "adapter_config.json").is_file():
             raise ScoreError(
-                f"{path} is a LoRA adapter; merge it into its base, or score the base "
-                "(they are equal before the first step)"
+                Text(
+                    "{path} is a LoRA adapter; merge it into its base, or score the base "
+                    "(they are equal before the first step)",
+                    "{path} 是 LoRA 适配器；请先合并到基座模型，或直接给基座模型评分"
+                    "（训练第一步之前二者相同）",
+                ),
+                path=path,
             )
-        raise ScoreError(f"{path} has no config.json: not a model folder")
+        raise ScoreError(
+            Text(
+                "{path} has no config.json: not a model folder",
+                "{path} 中没有 config.json，不是模型目录",
+            ),
+            path=path,
+        )
     try:
         config = json.loads(file.read_bytes())
         model_type = str(config["model_type"])
@@ -68,9 +84,18 @@ def read_folder(path: str | Path) -> ModelFolder:
             raise KeyError("vocab_size")
         facts = (int(vocab_size), None if positions is None else int(positions))
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ScoreError(f"{file} can't be read as a model's configuration: {error}") from None
+        raise ScoreError(
+            Text(
+                "{file} can't be read as a model's configuration: {error}",
+                "{file} 无法作为模型配置读取：{error}",
+            ),
+            file=file,
+            error=error,
+        ) from None
     except KeyError as error:
-        raise ScoreError(f"{file} has no {error.args[0]}") from None
+        raise ScoreError(
+            Text("{file} has no {key}", "{file} 中缺少 {key}"), file=file, key=error.args[0]
+        ) from None
     return ModelFolder(folder, config, model_type, *facts, _weights(folder))
 
 
@@ -80,19 +105,41 @@ def _weights(folder: Path) -> tuple[Path, ...]:
         try:
             names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ScoreError(f"{index} is not an index of weights: {error!r}") from None
+            raise ScoreError(
+                Text(
+                    "{index} is not an index of weights: {error!r}",
+                    "{index} 不是权重索引文件：{error!r}",
+                ),
+                index=index,
+                error=error,
+            ) from None
         files = tuple(folder / name for name in names)
         for file in files:
             if not file.is_file():
-                raise ScoreError(f"{file} is named in {index.name} and missing")
+                raise ScoreError(
+                    Text(
+                        "{file} is named in {index} and missing", "缺少 {index} 中列出的文件 {file}"
+                    ),
+                    file=file,
+                    index=index.name,
+                )
         return files
     files = tuple(sorted(folder.glob("*.safetensors")))
     if not files:
         pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
         if pickles:
             raise ScoreError(
-                f"{folder} has its weights in pickle files only ({min(pickles).name}); loading one "
-                "can run code. Convert them to safetensors first"
+                Text(
+                    "{folder} has its weights in pickle files only ({name}); loading one can run "
+                    "code. Convert them to safetensors first",
+                    "{folder} 中只有 pickle 格式的权重（{name}）；加载这种文件可能执行任意代码，"
+                    "请先转换为 safetensors",
+                ),
+                folder=folder,
+                name=min(pickles).name,
             )
-        raise ScoreError(f"{folder} holds no .safetensors weights")
+        raise ScoreError(
+            Text("{folder} holds no .safetensors weights", "{folder} 中没有 .safetensors 权重"),
+            folder=folder,
+        )
     return files

@@ -14,6 +14,7 @@ from glmlint.plan import version
 from glmlint.scoring import chatglm
 from glmlint.scoring.errors import ScoreError
 from glmlint.scoring.folder import ModelFolder
+from glmlint.text import Text
 
 DTYPES: Final = ("float32", "bfloat16", "float16")
 
@@ -39,6 +40,11 @@ ACCELERATOR_FILES: Final = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/
 """What Linux has for a CUDA or ROCm device, or under WSL; without any of it torch need not look."""
 
 
+_NO_DEVICE: Final = Text(
+    "--device {asked}: no such device on this machine", "--device {asked}: 这台机器上没有这个设备"
+)
+
+
 def pick_device(asked: str) -> str:
     """The device to score on: "auto" is cuda, mps or cpu, whichever is there first.
 
@@ -48,10 +54,16 @@ def pick_device(asked: str) -> str:
     kind, _, number = asked.partition(":")
     if kind == "cpu" or (asked == "auto" and not accelerator_possible()):
         if number:
-            raise ScoreError(f"--device {asked}: no such device on this machine")
+            raise ScoreError(_NO_DEVICE, asked=asked)
         return "cpu"
     if asked != "auto" and kind not in ("cuda", "mps"):
-        raise ScoreError(f"--device {asked}: known are auto, cpu, cuda, cuda:N and mps")
+        raise ScoreError(
+            Text(
+                "--device {asked}: known are auto, cpu, cuda, cuda:N and mps",
+                "--device {asked}: 可用的值为 auto、cpu、cuda、cuda:N 和 mps",
+            ),
+            asked=asked,
+        )
     import torch
 
     there = {
@@ -61,9 +73,16 @@ def pick_device(asked: str) -> str:
     if asked == "auto":
         return next((name for name, count in there.items() if count), "cpu")
     if not there[kind]:
-        raise ScoreError(f"--device {asked}: torch finds no {kind} on this machine")
+        raise ScoreError(
+            Text(
+                "--device {asked}: torch finds no {kind} on this machine",
+                "--device {asked}: torch 在这台机器上找不到 {kind}",
+            ),
+            asked=asked,
+            kind=kind,
+        )
     if number and not (number.isdigit() and int(number) < there[kind]):
-        raise ScoreError(f"--device {asked}: no such device on this machine")
+        raise ScoreError(_NO_DEVICE, asked=asked)
     return asked
 
 
@@ -116,9 +135,20 @@ def load_model(
     except ScoreError:
         raise
     except torch.OutOfMemoryError:
-        raise ScoreError(f"{folder.path}: the weights do not fit the memory of {device}") from None
+        raise ScoreError(
+            Text(
+                "{path}: the weights do not fit the memory of {device}",
+                "{path}: {device} 的显存或内存放不下模型权重",
+            ),
+            path=folder.path,
+            device=device,
+        ) from None
     except Exception as error:  # the libraries' errors have no common base
-        raise ScoreError(f"{folder.path} can't be loaded: {_first_line(error)}") from None
+        raise ScoreError(
+            Text("{path} can't be loaded: {error}", "无法加载 {path}：{error}"),
+            path=folder.path,
+            error=_first_line(error),
+        ) from None
     return Model(
         decoder=model.get_decoder(),
         head=model.get_output_embeddings(),
@@ -137,10 +167,17 @@ def _load_known(
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     if folder.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        code = " Its own code is never run." if "auto_map" in folder.config else ""
+        own = "auto_map" in folder.config
         raise ScoreError(
-            f"{folder.path}: transformers has no causal model of the type "
-            f"{folder.model_type!r}.{code}"
+            Text(
+                "{path}: transformers has no causal model of the type {kind!r}.{code}",
+                "{path}: transformers 没有类型为 {kind!r} 的因果语言模型。{code}",
+            ),
+            path=folder.path,
+            kind=folder.model_type,
+            code=Text(" Its own code is never run.", "模型自带的代码一律不执行。")
+            if own
+            else Text("", ""),
         )
     model, info = AutoModelForCausalLM.from_pretrained(
         folder.path,
@@ -154,15 +191,25 @@ def _load_known(
     )
     wrong = [str(name) for name in sorted(info["missing_keys"])]
     if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ScoreError(
-            f"{folder.path} lacks the weights {', '.join(wrong[:3])}{more}; "
-            "transformers would fill them with random numbers"
+            Text(
+                "{path} lacks the weights {names}; transformers would fill them with random numbers",
+                "{path} 缺少权重 {names}；transformers 会用随机数填充",
+            ),
+            path=folder.path,
+            names=chatglm.some(wrong),
         )
     if info.get("mismatched_keys"):
         entries = info["mismatched_keys"]  # (name, shape, shape), or a name before 5.0
         name = min(entry if isinstance(entry, str) else entry[0] for entry in entries)
-        raise ScoreError(f"{folder.path}: {name} has another shape than config.json says")
+        raise ScoreError(
+            Text(
+                "{path}: {name} has another shape than config.json says",
+                "{path}: {name} 的形状与 config.json 不一致",
+            ),
+            path=folder.path,
+            name=name,
+        )
     if strange := sorted(str(name) for name in info["unexpected_keys"]):
         warnings.append(
             f"{len(strange)} weights of the checkpoint are not used by this model: {strange[0]}"

@@ -28,6 +28,7 @@ from glmlint.scoring.plan import (
 )
 from glmlint.scoring.rows import Data
 from glmlint.scoring.store import Store, default_path, fingerprint
+from glmlint.text import Text
 
 SISTER_PATIENCE: Final = 600.0
 """Seconds without news after which a process that scores beside this one counts as dead."""
@@ -83,9 +84,7 @@ def run(
     if (strange := _strange_id(rows, folder.vocab_size)) is not None:
         rule = model_vocabulary_mismatch.rule
         if rule.name not in options.rules(strange[0].path):  # the run still can't go on
-            raise ScoreError(
-                rule.text.say(options.lang, token=strange[1], vocab_size=folder.vocab_size)
-            )
+            raise ScoreError(rule.text, token=strange[1], vocab_size=folder.vocab_size)
         return conclude(
             data, options, tokenizer,
             exit_code=2, strange_ids=[strange], vocab_size=folder.vocab_size,
@@ -303,14 +302,23 @@ def read_reference(
     if options.reference is None:
         return None
     if not options.reference.is_file():
-        raise ScoreError(f"--reference {options.reference}: no such file")
+        raise ScoreError(
+            Text("--reference {path}: no such file", "--reference {path}: 文件不存在"),
+            path=options.reference,
+        )
     other = Store(options.reference)
     try:
         models = {name: told for name, told in other.models().items() if name != identity}
         if len(models) != 1:
             raise ScoreError(
-                f"--reference {options.reference} holds scores of {len(models)} other models; "
-                "make one with --store that holds exactly one"
+                Text(
+                    "--reference {path} holds scores of {models} other models; "
+                    "make one with --store that holds exactly one",
+                    "--reference {path} 中有 {models} 个其他模型的分数；"
+                    "请用 --store 生成一个只含一个其他模型的文件",
+                ),
+                path=options.reference,
+                models=len(models),
             )
         name, told = next(iter(models.items()))
         return told, other.read(name, (row.key for row in rows))

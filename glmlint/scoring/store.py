@@ -18,6 +18,7 @@ import numpy as np
 
 from glmlint.scores import RowScore
 from glmlint.scoring.errors import ScoreError
+from glmlint.text import Text
 
 ENGINE_VERSION: Final = 1
 """Raised whenever the engine's numbers change; old scores are then not read."""
@@ -61,7 +62,14 @@ class Store:
             self._own.execute("PRAGMA synchronous=NORMAL")
             self._own.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
-            raise ScoreError(f"{self.path} can't be used as a store of scores: {error}") from None
+            raise ScoreError(
+                Text(
+                    "{path} can't be used as a store of scores: {error}",
+                    "{path} 无法用来保存分数：{error}",
+                ),
+                path=self.path,
+                error=error,
+            ) from None
 
     def files(self) -> list[Path]:
         """All files of this store that exist, its own first."""
@@ -147,9 +155,17 @@ def _read_only(file: Path, query: str, arguments: tuple[str, ...]) -> list[tuple
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):  # a sister that has just made its file
             return []
-        raise ScoreError(f"{file} can't be read: {error}") from None
+        raise ScoreError(
+            Text("{file} can't be read: {error}", "无法读取 {file}：{error}"),
+            file=file,
+            error=error,
+        ) from None
     except sqlite3.Error as error:
-        raise ScoreError(f"{file} is no store of scores: {error}") from None
+        raise ScoreError(
+            Text("{file} is no store of scores: {error}", "{file} 不是保存分数的文件：{error}"),
+            file=file,
+            error=error,
+        ) from None
 
 
 def _pack(score: RowScore) -> bytes:

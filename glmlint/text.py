@@ -1,0 +1,66 @@
+"""A sentence in both languages of glmlint, and exceptions whose message is one."""
+
+from __future__ import annotations
+
+import errno
+from typing import Final, NamedTuple
+
+
+class Text(NamedTuple):
+    """One sentence in both languages of the reports."""
+
+    en: str
+    zh: str
+
+    def say(self, lang: str, **values: object) -> str:
+        """The sentence of that language, its `{fields}` filled in."""
+        return self.plain(lang).format(**values)
+
+    def plain(self, lang: str) -> str:
+        """The sentence of that language as it stands: nothing is filled in."""
+        return self.zh if lang == "zh" else self.en
+
+
+class Told(Exception):
+    """A fault that is told to the user: a sentence in both languages and what fills its fields."""
+
+    def __init__(self, text: Text, **values: object) -> None:
+        self.text = text
+        self.values = values
+        """A value that is itself a `Text` is said in the language of the sentence, as it stands."""
+        super().__init__(self.say("en"))
+
+    def say(self, lang: str) -> str:
+        """The sentence in that language, "en" or "zh"."""
+        return self.text.say(lang, **_in(lang, self.values))
+
+
+def _in(lang: str, values: dict[str, object]) -> dict[str, object]:
+    return {
+        name: value.plain(lang) if isinstance(value, Text) else value
+        for name, value in values.items()
+    }
+
+
+_SYSTEM: Final = {
+    errno.ENOENT: "文件或文件夹不存在",
+    errno.ENOTDIR: "路径中有一部分不是文件夹",
+    errno.EISDIR: "是文件夹，不是文件",
+    errno.EACCES: "没有权限",
+    errno.EPERM: "系统不允许此操作",
+    errno.EROFS: "文件系统是只读的",
+    errno.ENOSPC: "磁盘空间不足",
+    errno.EDQUOT: "超出磁盘配额",
+    errno.EEXIST: "已经存在",
+    errno.ENAMETOOLONG: "文件名太长",
+    errno.ELOOP: "符号链接的层数太多",
+    errno.EMFILE: "打开的文件太多",
+    errno.EIO: "磁盘读写出错",
+}
+"""What the system says of the errors that files have; Python tells them in English alone."""
+
+
+def system_fault(error: OSError) -> Text:
+    """Why the system refused, without the path: "Permission denied", "没有权限"."""
+    told = error.strerror or str(error)
+    return Text(told, _SYSTEM.get(error.errno or 0, told))
