@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 from glmlint.finding import Finding, fingerprint, json_pointer
+from glmlint.redact import redacted
 from glmlint.rules.base import Placed, all_rules
 from glmlint.scores import FileScores, RowId
 from glmlint.suppress import covers
@@ -71,15 +72,17 @@ def _names(placed: Placed, ignores: Mapping[RowId, Sequence[str]]) -> Sequence[s
 def _finding(placed: Placed, rule: str, severity: str, lang: str) -> Finding:
     problem = placed.problem
     pointer = None if problem.pointer is None else json_pointer(problem.pointer)
-    return Finding(
-        rule=rule,
-        severity=severity,
-        path=placed.path,
-        line=placed.line,
-        column=None,
-        pointer=pointer,
-        message=problem.text.say(lang, **problem.values),
-        help=problem.help.say(lang, **problem.values),
-        fixable=False,
-        fingerprint=fingerprint(rule, pointer, placed.content),
+    return redacted(
+        Finding(
+            rule=rule,
+            severity=severity,
+            path=placed.path,
+            line=placed.line,
+            column=None,
+            pointer=pointer,
+            message=problem.text.say(lang, **problem.values),
+            help=problem.help.say(lang, **problem.values),
+            fixable=False,
+            fingerprint=fingerprint(rule, pointer, placed.content),
+        )
     )
