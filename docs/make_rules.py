@@ -19,6 +19,7 @@ from glmlint.reporters.verdict import message
 from glmlint.reporters.visible import visible
 from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules
 from glmlint.source import read_bytes
+from glmlint.text import NOUN
 
 FOLDER = Path(__file__).resolve().parent / "rules"
 SEVERITY_WORDS = {"error": "E", "warning": "W", "info": "I"}
@@ -98,7 +99,7 @@ def sentences(loaded: Loaded) -> list[str]:
 
 def cell(text: str) -> str:
     """A sentence in a table: its fields stay in braces, its angle brackets stay text."""
-    text = visible(text).replace("{{", "{").replace("}}", "}")
+    text = NOUN.sub(r"\1} \2s", visible(text)).replace("{{", "{").replace("}}", "}")
     # Code spans are literal in Markdown, the rest is not.
     pieces = text.split("`")
     for place in range(0, len(pieces), 2):

@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 import errno
+import re
 from typing import Final, NamedTuple
+
+
+class _Number(int):
+    """A number that can be told with its noun."""
+
+    def __format__(self, noun: str) -> str:
+        if len(noun) < 2 or not noun[0].isalpha():  # an ordinary format, such as "," or "d"
+            return int(self).__format__(noun)
+        if self == 1:
+            return "once" if noun == "time" else f"1 {noun}"
+        return f"{int(self):,} {noun}s"
+
+
+NOUN: Final = re.compile(r"(\{\w+):([a-z][a-z ]+)\}")
+"""A number with its noun in a sentence that is not filled in: group 1, then group 2."""
 
 
 class Text(NamedTuple):
@@ -13,8 +29,14 @@ class Text(NamedTuple):
     zh: str
 
     def say(self, lang: str, **values: object) -> str:
-        """The sentence of that language, its `{fields}` filled in."""
-        return self.plain(lang).format(**values)
+        """The sentence of that language, its `{fields}` filled in.
+
+        A number agrees with the noun behind its colon: `{rows:row}` is "1 row", "3 rows".
+        """
+        told = {
+            name: _Number(value) if type(value) is int else value for name, value in values.items()
+        }
+        return self.plain(lang).format(**told)
 
     def plain(self, lang: str) -> str:
         """The sentence of that language as it stands: nothing is filled in."""

@@ -85,7 +85,7 @@ def test_gbk_is_named_once_for_all_its_rows() -> None:
     [(line, column, message)] = messages("not_utf8_byte.jsonl", "not-utf8")
     assert (line, column) == (1, 57)
     assert "GB18030/GBK" in message
-    assert "(rows: 379)" in message
+    assert "(379 rows)" in message
 
 
 def test_comments_are_called_comments() -> None:

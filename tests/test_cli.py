@@ -549,4 +549,4 @@ def test_keys_that_the_training_split_lacks_are_one_finding(tmp_path: Path) -> N
     dev = write(tmp_path / "dev.jsonl", GOOD | {"x": 1, "y": "a"}, GOOD | {"z": [1]})
     found = report(train, "--eval", dev, "--select", "loader")["findings"]
     assert [finding["rule"] for finding in found] == ["split-schema-mismatch"]
-    assert "keys: 3)" in found[0]["message"]
+    assert "(3 keys" in found[0]["message"]

@@ -264,7 +264,7 @@ NOTES: Final[dict[str, Callable[[Case, int], None]]] = {
     r"first line is prose": whole_file("invalid-json", "plain text, 'Your Data structured'"),
     r"not UTF-8: 1": whole_file("not-utf8", "UTF-8"),
     r"UTF-16 with BOM": whole_file("not-utf8", "UTF-16 (little-endian)"),
-    r"GB18030, not UTF-8": whole_file("not-utf8", "GB18030/GBK (rows: 379)"),
+    r"GB18030, not UTF-8": whole_file("not-utf8", "GB18030/GBK (379 rows)"),
     r"a symbolic link checked out as its target text": whole_file("not-jsonl", "symbolic link"),
     r"a Git LFS pointer in place of the data .*": whole_file("not-jsonl", "Git LFS pointer"),
     r"\.jsonl whose objects are pretty-printed over several lines": whole_file(
@@ -301,9 +301,9 @@ OTHERWISE: Final[dict[tuple[str, str], Callable[[Case, int], None]]] = {
     ),
     ("broken/git_lfs_pointer.json", "lines not JSON: 3"): whole_file("not-jsonl", "Git LFS"),
     ("broken/symlink_text.jsonl", "lines not JSON: 1"): whole_file("not-jsonl", "symbolic link"),
-    ("broken/not_utf8_byte.jsonl", "rows with U+FFFD: 379"): whole_file("not-utf8", "rows: 379"),
+    ("broken/not_utf8_byte.jsonl", "rows with U+FFFD: 379"): whole_file("not-utf8", "379 rows"),
     ("broken/not_utf8_byte.jsonl", "rows without messages or an answer key: 379"): whole_file(
-        "not-utf8", "rows: 379"
+        "not-utf8", "379 rows"
     ),
     # One object that holds the rows under their ids: for a loader it is one row.
     ("swift/rft_math.json", "rows without messages or an answer key: 500"): lambda case, _: (

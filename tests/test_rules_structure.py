@@ -305,7 +305,7 @@ def test_a_foreign_file_gives_one_finding_with_the_command_to_run() -> None:
     row = {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yo"}]}
     [finding] = check(*[row] * 50)
     assert (finding.rule, finding.severity, finding.line) == ("other-format", "error", 1)
-    assert "(rows: 50)" in finding.message
+    assert "(50 rows)" in finding.message
     assert finding.help == "Run: glmlint convert train.jsonl --to glm4 -o train.glm4.jsonl"
 
 

@@ -12,7 +12,7 @@ from glmlint.recipes.base import all_recipes
 from glmlint.reporters.visible import visible
 from glmlint.reporters.words import FAMILY, SEVERITY, counted, say
 from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules
-from glmlint.text import Text, Told
+from glmlint.text import NOUN, Text, Told
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -278,7 +278,7 @@ def _colon(lang: str) -> str:
 
 def _unfilled(text: Text, lang: str) -> str:
     """A sentence with its fields left as names."""
-    told = text.zh if lang == "zh" else text.en
+    told = NOUN.sub(r"\1} \2s", text.plain(lang))
     return re.sub(r"(\{\w+)[!:][^{}]+\}", r"\1}", told).replace("{{", "{").replace("}}", "}")
 
 

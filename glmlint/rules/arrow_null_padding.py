@@ -68,7 +68,7 @@ rule = Rule(
     severity="error",
     applies=lambda recipe, _: recipe.through_datasets,
     text=Text(
-        "datasets {datasets} adds keys as null to tools that do not have them (keys: {keys}, such as "
+        "datasets {datasets} adds keys as null to tools that do not have them ({keys:key}, such as "
         "`{where}`: in line {line}, not in line {absent}): the model is trained on prompts with nulls",
         "datasets {datasets} 会给没有某些键的工具补上 null（共 {keys} 个键，如 `{where}`："
         "第 {line} 行有，第 {absent} 行没有）：模型训练时看到的提示中带有 null",
@@ -76,7 +76,7 @@ rule = Rule(
     variants={
         "blank": Text(
             "for the blank line {blank} datasets {datasets} adds keys as null to tools that do not have "
-            "them (keys: {keys}, such as `{where}`: in line {line}, not in line {absent}): the model is "
+            "them ({keys:key}, such as `{where}`: in line {line}, not in line {absent}): the model is "
             "trained on prompts with nulls",
             "由于第 {blank} 行是空行，datasets {datasets} 会给没有某些键的工具补上 null（共 {keys} 个键，"
             "如 `{where}`：第 {line} 行有，第 {absent} 行没有）：模型训练时看到的提示中带有 null",

@@ -59,7 +59,7 @@ rule = Rule(
     variants={
         "old": Text(
             "`{where}` is {first} first and {second} in line {line}: datasets below {new} fails to load "
-            "the file ({error}), from {new} on it loads (paths with two types: {paths})",
+            "the file ({error}), from {new} on it loads ({paths:path} with two types)",
             "`{where}` 先是 {first}，第 {line} 行却是 {second}：datasets {new} 之前的版本无法加载该文件"
             "（{error}），从 {new} 起可以加载（有两种类型的路径共 {paths} 个）",
         ),

@@ -25,7 +25,7 @@ rule = Rule(
     severity="info",
     fix="safe",
     text=Text(
-        "blank lines ({blank}), the first here: loaders skip them, scripts that read lines may not",
+        "{blank:blank line} from here on: loaders skip them, scripts that read lines may not",
         "共有 {blank} 个空行，这里是第一个：加载器会跳过，但逐行读取的脚本可能出错",
     ),
     help=Text("Delete the blank lines.", "删除空行。"),

@@ -25,14 +25,14 @@ rule = Rule(
     applies=lambda recipe, _: recipe.trains_all_after_last,
     text=Text(
         "{where}, of role {role!r}, follows the last answer and is trained: "
-        "{count} supervised tokens that no assistant wrote",
+        "{count:supervised token} that no assistant wrote",
         "{where}（角色 {role!r}）位于最后一个回答之后，也参与训练："
         "{count} 个受监督 token 并非 assistant 所写",
     ),
     variants={
         "typed": Text(
             "{where}, of role {role!r}, holds the row's last <|assistant|> as text: what follows it "
-            "is trained, {count} supervised tokens that no assistant wrote",
+            "is trained, {count:supervised token} that no assistant wrote",
             "{where}（角色 {role!r}）的文本里出现了这一行最后一个 <|assistant|>：其后的内容都参与训练，"
             "共 {count} 个受监督 token 并非 assistant 所写",
         ),

@@ -31,12 +31,12 @@ rule = Rule(
     when=Fact.TOOLS,
     text=Text(
         "{place}: another tool of the row is called {name} too, with other content; "
-        "a call can't say which one it means (rows: {rows})",
+        "a call can't say which one it means ({rows:row})",
         "{place}：同一行里有另一个内容不同的工具也叫 {name}；调用无法区分是哪一个（共 {rows} 行）",
     ),
     variants={
         "equal": Text(
-            "{place}: {name} is listed twice; the prompt pays for it twice (rows: {rows})",
+            "{place}: {name} is listed twice; the prompt pays for it twice ({rows:row})",
             "{place}：{name} 重复列出；提示词里白白多占一份长度（共 {rows} 行）",
         ),
     },

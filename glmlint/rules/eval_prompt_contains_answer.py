@@ -32,7 +32,7 @@ rule = Rule(
     when=Fact.ANY,
     applies=lambda recipe, plan: recipe.name == "glm4-combine" and bool(plan.eval_files),
     text=Text(
-        "with combine: true the evaluation prompt holds the answer (rows: {rows}): "
+        "with combine: true the evaluation prompt holds the answer ({rows:row}): "
         "ROUGE and BLEU of this file mean nothing",
         "combine: true 时有 {rows} 行的评测提示中含有答案：该文件的 ROUGE、BLEU 没有意义",
     ),

@@ -21,7 +21,7 @@ rule = Rule(
     when=Fact.HISTORY,
     applies=lambda recipe, _: not recipe.trains_history,
     text=Text(
-        "only the last answer is trained (rows with more: {rows}); the earlier answers and tool calls, "
+        "only the last answer is trained ({rows:row} with more); the earlier answers and tool calls, "
         "{count} in this row, carry no loss under {recipe}",
         "有 {rows} 行只训练最后一个回答；在 {recipe} 下，之前的回答和工具调用（本行 {count} 个）不计入损失",
     ),

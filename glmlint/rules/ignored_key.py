@@ -30,17 +30,17 @@ rule = Rule(
     severity="warning",
     when=Fact.KEYS,
     text=Text(
-        "nothing reads the key {key}{in_en} (rows: {rows}): what stands there is not trained",
+        "nothing reads the key {key}{in_en} ({rows:row}): what stands there is not trained",
         "没有程序读取{in_zh}键 {key}（共 {rows} 行）：其内容不会进入训练",
     ),
     variants={
         "image": Text(
-            "nothing reads the key {key}{in_en} (rows: {rows}): this recipe trains on text alone, "
+            "nothing reads the key {key}{in_en} ({rows:row}): this recipe trains on text alone, "
             "and the model does not see it",
             "没有程序读取{in_zh}键 {key}（共 {rows} 行）：这个配方只训练文本，模型看不到它",
         ),
         "system": Text(
-            "nothing reads the key {key}{in_en} (rows: {rows}): the system prompt in it is not used",
+            "nothing reads the key {key}{in_en} ({rows:row}): the system prompt in it is not used",
             "没有程序读取{in_zh}键 {key}（共 {rows} 行）：其中的系统提示不会生效",
         ),
     },

@@ -28,23 +28,23 @@ rule = Rule(
     when=Fact.KEYS,
     text=Text(
         "{recipe} does not read the key {key!r}: the role alone decides "
-        "what is trained (rows: {rows})",
+        "what is trained ({rows:row})",
         "{recipe} 不读取键 {key!r}：是否训练只由角色决定（共 {rows} 行）",
     ),
     variants={
         "trained": Text(
             "{where} asks by {key!r} to be left out of the loss; {recipe} does not read that key "
-            "and trains it (rows: {rows})",
+            "and trains it ({rows:row})",
             "{where} 通过 {key!r} 要求不计入损失；{recipe} 不读取这个键，仍会训练它（共 {rows} 行）",
         ),
         "untrained": Text(
             "{where} asks by {key!r} to be trained; {recipe} does not read that key "
-            "and does not train it (rows: {rows})",
+            "and does not train it ({rows:row})",
             "{where} 通过 {key!r} 要求参与训练；{recipe} 不读取这个键，不会训练它（共 {rows} 行）",
         ),
         "agrees": Text(
             "{recipe} does not read the key {key!r}; it asks for what the mask does anyway "
-            "(rows: {rows})",
+            "({rows:row})",
             "{recipe} 不读取键 {key!r}；其中 {rows} 行的取值与掩码的实际结果一致",
         ),
     },

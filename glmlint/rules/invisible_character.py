@@ -31,22 +31,22 @@ rule = Rule(
     when=Fact.HIDDEN,
     fix="safe",
     text=Text(
-        "messages[{index}] has {name} (such characters: {count}): nobody sees it, the model learns it",
+        "messages[{index}] has {name} ({count:time}): nobody sees it, the model learns it",
         "messages[{index}] 中有 {name}（这类字符共 {count} 个）：人看不见，模型却会学到",
     ),
     variants={
         "lost": Text(
-            "messages[{index}] has U+FFFD (times: {count}): "
+            "messages[{index}] has U+FFFD ({count:time}): "
             "bytes were lost when the text was decoded",
             "messages[{index}] 中有 U+FFFD（共 {count} 个）：文本解码时丢失了字节",
         ),
         "misread": Text(
-            "messages[{index}] has “{name}” where “{meant}” was meant (times: {count}): "
+            "messages[{index}] has “{name}” where “{meant}” was meant ({count:time}): "
             "UTF-8 was read as another encoding",
             "messages[{index}] 中的“{name}”本应是“{meant}”（共 {count} 处）：UTF-8 被当成了别的编码",
         ),
         "latex": Text(
-            "messages[{index}] has {name} before “{meant}” (times: {count}): "
+            "messages[{index}] has {name} before “{meant}” ({count:time}): "
             "a LaTeX command whose backslash was not escaped in JSON",
             "messages[{index}] 中“{meant}”之前是 {name}（共 {count} 处）：LaTeX 命令的反斜杠没有在 JSON 中转义",
         ),

@@ -23,7 +23,7 @@ rule = Rule(
     title_zh="回答与问题使用的文字不同",
     severity="info",
     text=Text(
-        "messages[{index}] is in {answered}, its question in {asked} (rows: {rows})",
+        "messages[{index}] is in {answered}, its question in {asked} ({rows:row})",
         "messages[{index}] 用{answered}回答了{asked}提问（共 {rows} 行）",
     ),
     help=Text(

@@ -39,7 +39,7 @@ rule = Rule(
     when=Fact.TOOLS,
     text=Text(
         "{place}: the tool {name} has no description; the model has only its name to go by "
-        "(rows: {rows})",
+        "({rows:row})",
         "{place}：工具 {name} 没有 description；模型只能凭名称猜测用途（共 {rows} 行）",
     ),
     help=Text(

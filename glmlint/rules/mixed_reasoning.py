@@ -21,7 +21,7 @@ rule = Rule(
     when=Fact.THINK,
     text=Text(
         "some answers have <think> blocks and some have none "
-        "(here {count} of {answers} have; rows: {rows})",
+        "(here {count} of {answers} have; {rows:row})",
         "有 {rows} 行的部分回答带有 <think> 块，部分没有（本行 {answers} 个回答中有 {count} 个带有）",
     ),
     help=Text(

@@ -23,7 +23,7 @@ rule = Rule(
     when=Fact.ROLES | Fact.ODD | Fact.CONTROL | Fact.EMPTY,
     applies=lambda recipe, _: not recipe.trains_all_after_last,
     text=Text(
-        "{where}, of role {role!r}, is trained: {count} supervised tokens that no assistant wrote",
+        "{where}, of role {role!r}, is trained: {count:supervised token} that no assistant wrote",
         "{where}（角色 {role!r}）也参与训练：{count} 个受监督 token 并非 assistant 所写",
     ),
     help=Text(

@@ -62,7 +62,7 @@ rule = Rule(
             "行尾是单独的回车符（CR）：按行读取的程序只会看到一整行",
         ),
         "several-on-a-line": Text(
-            "several objects on one line (rows beyond the first: {rows}): what reads line by line fails here",
+            "several objects on one line ({rows:row} beyond the first): what reads line by line fails here",
             "一行里有多个对象（多出 {rows} 条）：按行读取的程序在此处出错",
         ),
         "json-suffix": Text(

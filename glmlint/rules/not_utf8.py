@@ -26,16 +26,16 @@ rule = Rule(
     needs_value=False,
     fix="unsafe",
     text=Text(
-        "not UTF-8 but probably {encoding} (rows: {rows}): the loader raises at the first such byte",
+        "not UTF-8 but probably {encoding} ({rows:row}): the loader raises at the first such byte",
         "不是 UTF-8，很可能是 {encoding}（共 {rows} 行）：加载时在第一个这样的字节处报错",
     ),
     variants={
         "damaged": Text(
-            "damaged UTF-8 (rows: {rows}): the loader raises at the first wrong byte",
+            "damaged UTF-8 ({rows:row}): the loader raises at the first wrong byte",
             "UTF-8 字节已损坏（共 {rows} 行）：加载时在第一个错误字节处报错",
         ),
         "binary": Text(
-            "binary data, no text (rows: {rows}): the loader raises here",
+            "binary data, no text ({rows:row}): the loader raises here",
             "是二进制数据而不是文本（共 {rows} 行）：加载时在此处报错",
         ),
         "file": Text(

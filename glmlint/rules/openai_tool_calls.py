@@ -52,12 +52,12 @@ rule = Rule(
             "{place} 为 {role!r}：GLM 中工具结果的角色是 observation；训练脚本在此抛出 {exception}",
         ),
         "file": Text(
-            "tool calls are in OpenAI's form (rows: {rows}): the template reads none of them, "
+            "tool calls are in OpenAI's form ({rows:row}): the template reads none of them, "
             "the model sees no call",
             "工具调用是 OpenAI 形式（共 {rows} 行）：模板不会读取，模型看不到任何调用",
         ),
         "file-results": Text(
-            "tool results have the role {role!r} (rows: {rows}): GLM's role for them is observation; "
+            "tool results have the role {role!r} ({rows:row}): GLM's role for them is observation; "
             "here they become plain text",
             "工具结果的角色为 {role!r}（共 {rows} 行）：GLM 中应为 observation；这里会变成普通文本",
         ),

@@ -23,12 +23,12 @@ rule = Rule(
     when=Fact.KEYS | Fact.THINK,
     text=Text(
         "`reasoning_content` is in no template of this recipe: the reasoning "
-        "is not trained (rows: {rows})",
+        "is not trained ({rows:row})",
         "此配方的模板不输出 `reasoning_content`：有 {rows} 行的推理内容没有参与训练",
     ),
     variants={
         "think": Text(
-            "the template leaves out <think> blocks: the reasoning is not trained (rows: {rows})",
+            "the template leaves out <think> blocks: the reasoning is not trained ({rows:row})",
             "模板会去掉 <think> 块：有 {rows} 行的推理内容没有参与训练",
         ),
     },

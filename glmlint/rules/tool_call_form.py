@@ -56,7 +56,7 @@ rule = Rule(
             "{place} 在参数外又包了一层 {name}：模型会学着把 `name` 和 `arguments` 当作参数传入",
         ),
         "text": Text(
-            "messages[{index}] writes a call as another model does, “{mark}” (rows: {rows}): "
+            "messages[{index}] writes a call as another model does, “{mark}” ({rows:row}): "
             "GLM-4 learns to answer with that text, not to call the tool",
             "messages[{index}] 按其他模型的写法书写调用“{mark}”（共 {rows} 行）："
             "GLM-4 学到的是把这段文字当作回答，而不是调用工具",

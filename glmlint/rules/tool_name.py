@@ -40,18 +40,18 @@ rule = Rule(
     when=Fact.TOOLS,
     text=Text(
         "{place} is {name!r}: servers take only letters, digits, _ and -, and no more than 64 "
-        "(rows: {rows})",
+        "({rows:row})",
         "{place} 为 {name!r}：服务端只接受字母、数字、_ 和 -，最多 64 个字符（共 {rows} 行）",
     ),
     variants={
         "blank": Text(
             "{place} is {name!r}: the model has to write white space of the name exactly so, "
-            "and servers refuse it (rows: {rows})",
+            "and servers refuse it ({rows:row})",
             "{place} 为 {name!r}：模型必须原样写出名称里的空白，服务端也会拒绝（共 {rows} 行）",
         ),
         "built-in": Text(
             "{place} is {name!r}, a built-in tool of GLM-4, to which the model sends code or free "
-            "text, not JSON (rows: {rows})",
+            "text, not JSON ({rows:row})",
             "{place} 为 {name!r}，这是 GLM-4 的内置工具，模型会向它发送代码或自由文本，而不是 JSON"
             "（共 {rows} 行）",
         ),

@@ -27,17 +27,17 @@ rule = Rule(
     when=Fact.TOOLS,
     text=Text(
         "{place} is no JSON Schema: {got} can't be the value of {name}{hint} "
-        "(tool {tool}, rows: {rows})",
+        "(tool {tool}, {rows:row})",
         "{place} 不是合法的 JSON Schema：{name} 的值不能是 {got}{hint}（工具 {tool}，共 {rows} 行）",
     ),
     variants={
         "ref": Text(
             "{place} refers to {got}, which is not inside the tool: the model never sees it "
-            "(tool {tool}, rows: {rows})",
+            "(tool {tool}, {rows:row})",
             "{place} 引用了 {got}，它不在工具定义之内：模型看不到它（工具 {tool}，共 {rows} 行）",
         ),
         "root": Text(
-            "{place} is {got}: arguments are an object (tool {tool}, rows: {rows})",
+            "{place} is {got}: arguments are an object (tool {tool}, {rows:row})",
             "{place} 为 {got}：参数必须是对象（工具 {tool}，共 {rows} 行）",
         ),
     },

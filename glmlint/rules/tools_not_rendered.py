@@ -40,7 +40,7 @@ rule = Rule(
         ),
         "template": Text(
             "{place}: the template {template} does not print tools of messages; "
-            "the model sees none of them (rows: {rows})",
+            "the model sees none of them ({rows:row})",
             "{place}：模板 {template} 不输出消息里的 tools；模型看不到任何工具（共 {rows} 行）",
         ),
     },

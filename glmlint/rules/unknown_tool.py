@@ -61,7 +61,7 @@ rule = Rule(
             "{place}：这一行没有声明工具 {name!r}；是否应为 {near!r}？",
         ),
         "no-list": Text(
-            "{place}: {name!r} is called, and the row declares no tools at all (rows: {rows})",
+            "{place}: {name!r} is called, and the row declares no tools at all ({rows:row})",
             "{place}：调用了 {name!r}，但这一行完全没有声明工具（共 {rows} 行）",
         ),
     },

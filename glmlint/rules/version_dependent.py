@@ -67,32 +67,32 @@ rule = Rule(
     fix="safe",
     text=Text(
         "`{key}: null` is printed by transformers {old} and older, and dropped from {new} on: "
-        "the ids differ (rows: {rows})",
+        "the ids differ ({rows:row})",
         "`{key}: null` 在 transformers {old} 及更早版本中会被输出，从 {new} 起会被去掉："
         "token id 因版本而异（共 {rows} 行）",
     ),
     variants={
         "raises": Text(
             "`{key}: null` makes transformers {old} and older raise {exception}, "
-            "and is dropped from {new} on (rows: {rows})",
+            "and is dropped from {new} on ({rows:row})",
             "`{key}: null` 在 transformers {old} 及更早版本中会抛出 {exception}，从 {new} 起会被去掉"
             "（共 {rows} 行）",
         ),
         "tools": Text(
             "the tool list is printed otherwise by transformers {old} and older (keys sorted, "
-            "non-ASCII letters as escapes) than from {new} on: the ids differ (rows: {rows})",
+            "non-ASCII letters as escapes) than from {new} on: the ids differ ({rows:row})",
             "transformers {old} 及更早版本输出的工具列表（键排序、非 ASCII 字符转义）与 {new} 起不同："
             "{rows} 行的 token id 因版本而异",
         ),
         "loaded": Text(
-            "datasets {datasets} hands rows over otherwise than they are written (rows: {rows}; nulls, "
+            "datasets {datasets} hands rows over otherwise than they are written ({rows:row}; nulls, "
             "numbers or dates): ids and counts are of what it hands over",
             "datasets {datasets} 交给训练器的 {rows} 行与文件中所写不同（null、数字或日期）："
             "token id 与各项计数均按其交付的内容",
         ),
         "datasets": Text(
             "the package datasets loads the file for the trainer: below {new} it adds keys as null to "
-            "tools that do not have them (keys: {keys}, such as `{where}`: in line {line}, not in line "
+            "tools that do not have them ({keys:key}, such as `{where}`: in line {line}, not in line "
             "{absent}), from {new} on tools are as written: the ids differ",
             "训练器用 datasets 包加载文件：{new} 之前的版本会给没有某些键的工具补上 null"
             "（共 {keys} 个键，如 `{where}`：第 {line} 行有，第 {absent} 行没有），"
