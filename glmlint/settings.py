@@ -69,7 +69,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         raise SettingsError(
             Text(
                 "--select names no rule of the family {family}",
-                "--select 中没有 {family} 类别的规则",
+                "--select 中没有规则族 {family} 的规则",
             ),
             family=family,
         )
@@ -139,7 +139,7 @@ def _settings_file(named: str | None, paths: Sequence[str]) -> tuple[str, Path, 
         file = Path(named)
         if not file.is_file():
             raise SettingsError(
-                Text("{file}: no such settings file", "{file}: 没有这个配置文件"), file=named
+                Text("{file}: no such settings file", "{file}: 配置文件不存在"), file=named
             )
         return named, file.parent, _read(file)
     first = Path(paths[0]) if paths and paths[0] != "-" else Path()
@@ -347,7 +347,7 @@ def _expand(names: Iterable[str]) -> set[str]:
                 _known(
                     name,
                     (*all_rules(), *FAMILIES, "ALL"),
-                    Text("unknown rule or family {name}", "未知的规则或类别 {name}"),
+                    Text("unknown rule or family {name}", "未知的规则或规则族 {name}"),
                 )
                 found.add(name)
     return found

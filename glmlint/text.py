@@ -31,16 +31,21 @@ class Text(NamedTuple):
     def say(self, lang: str, **values: object) -> str:
         """The sentence of that language, its `{fields}` filled in.
 
-        A number agrees with the noun behind its colon: `{rows:row}` is "1 row", "3 rows".
+        A number agrees with the noun behind its colon: `{rows:row}` is "1 row", "3 rows". A value
+        that is itself a `Text` is said as it stands.
         """
-        told = {
-            name: _Number(value) if type(value) is int else value for name, value in values.items()
-        }
+        told = {name: _told(value, lang) for name, value in values.items()}
         return self.plain(lang).format(**told)
 
     def plain(self, lang: str) -> str:
         """The sentence of that language as it stands: nothing is filled in."""
         return self.zh if lang == "zh" else self.en
+
+
+def _told(value: object, lang: str) -> object:
+    if type(value) is int:
+        return _Number(value)
+    return value.plain(lang) if isinstance(value, Text) else value
 
 
 class Told(Exception):
@@ -49,19 +54,11 @@ class Told(Exception):
     def __init__(self, text: Text, **values: object) -> None:
         self.text = text
         self.values = values
-        """A value that is itself a `Text` is said in the language of the sentence, as it stands."""
         super().__init__(self.say("en"))
 
     def say(self, lang: str) -> str:
         """The sentence in that language, "en" or "zh"."""
-        return self.text.say(lang, **_in(lang, self.values))
-
-
-def _in(lang: str, values: dict[str, object]) -> dict[str, object]:
-    return {
-        name: value.plain(lang) if isinstance(value, Text) else value
-        for name, value in values.items()
-    }
+        return self.text.say(lang, **self.values)
 
 
 _SYSTEM: Final = {

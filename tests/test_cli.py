@@ -133,7 +133,7 @@ def test_a_wrong_word_exits_2_in_one_line(
         (("check", "--recipe", "glm5"), "未知的配方 glm5（是否应为 glm4？）"),
         (
             ("check", "--select", "nul-content"),
-            "未知的规则或类别 nul-content（是否应为 null-content？）",
+            "未知的规则或规则族 nul-content（是否应为 null-content？）",
         ),
         (("check", "--severity", "null-content=bad"), "null-content 的级别无效：bad"),
         (("check", "--format", "yaml"), "未知的格式 yaml：可用的有 "),
@@ -144,10 +144,10 @@ def test_a_wrong_word_exits_2_in_one_line(
         ),
         (("check", "--tokenizer", "nowhere"), "找不到 tokenizer：nowhere（"),
         (("check", "--template", "nowhere"), "找不到模板 nowhere"),
-        (("check", "--config", "nowhere.toml"), "nowhere.toml: 没有这个配置文件"),
+        (("check", "--config", "nowhere.toml"), "nowhere.toml: 配置文件不存在"),
         (("check", "--baseline", "nowhere.json"), "没有基线文件 nowhere.json"),
         (("check", "--output", "nowhere/x"), "--output nowhere/x: 文件或文件夹不存在"),
-        (("rules", "--select", "x-y-z"), "未知的规则或类别 x-y-z"),
+        (("rules", "--select", "x-y-z"), "未知的规则或规则族 x-y-z"),
         (("explain", "nul-content"), "未知的规则 nul-content（是否应为 null-content？）"),
         (("encode", "nowhere.jsonl"), "nowhere.jsonl: 文件或文件夹不存在"),
         (("encode", "a.jsonl:7"), "a.jsonl 的第 7 行没有样本"),
@@ -165,7 +165,7 @@ def test_a_wrong_word_is_told_in_chinese(
     told = done.stderr.decode()
     assert done.returncode == 2
     assert sentence in told and told.count("\n") == 1
-    assert glmlint(*arguments, cwd=tmp_path, LANG="zh_CN.UTF-8").stderr == done.stderr
+    assert glmlint(*arguments, cwd=tmp_path, LC_ALL="zh_CN.UTF-8").stderr == done.stderr
 
 
 def test_the_settings_file_chooses_the_language_of_its_own_fault(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_the_catalogue_speaks_chinese() -> None:
     assert done.returncode == 0
     assert "structure（结构）" in text and "消息的 `content` 为 null" in text
     assert [line for line in text.splitlines() if english_left(line)] == []
-    assert glmlint("rules", LANG="zh_CN.UTF-8").stdout == done.stdout
+    assert glmlint("rules", LC_ALL="zh_CN.UTF-8").stdout == done.stdout
     named = json.loads(glmlint("rules", "--lang", "zh", "--format", "json").stdout)
     null = next(entry for entry in named if entry["name"] == "null-content")
     assert null["title"] == "A message whose `content` is null."
@@ -549,4 +549,4 @@ def test_keys_that_the_training_split_lacks_are_one_finding(tmp_path: Path) -> N
     dev = write(tmp_path / "dev.jsonl", GOOD | {"x": 1, "y": "a"}, GOOD | {"z": [1]})
     found = report(train, "--eval", dev, "--select", "loader")["findings"]
     assert [finding["rule"] for finding in found] == ["split-schema-mismatch"]
-    assert "(3 keys" in found[0]["message"]
+    assert "; 3 keys)" in found[0]["message"]

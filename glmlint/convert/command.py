@@ -30,6 +30,11 @@ SHOWN_REFUSALS: Final = 20
 
 _WORDS: Final[dict[str, dict[str, Any]]] = {
     "en": {
+        "colon": ": ",
+        "comma": ", ",
+        "brackets": " ({})",
+        "aside": " [{}]",
+        "into": " -> {}",
         "refused": "not converted",
         "times": "{times} times in {rows} rows",
         "more": "and {more} more rows that were not converted",
@@ -44,6 +49,11 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
         "columns": ("what", "times", "rows", "first", ""),
     },
     "zh": {
+        "colon": "：",
+        "comma": "，",
+        "brackets": "（{}）",
+        "aside": "【{}】",
+        "into": "，写入 {}",
         "refused": "未转换",
         "times": "{rows} 行中共 {times} 次",
         "more": "另有 {more} 行未转换",
@@ -192,19 +202,22 @@ def _print(outcome: Outcome, path: str, flags: dict[str, Any], lang: str) -> Non
             click.echo(f"{path}: {defect.values.get('kind', defect.rule)}", err=True)
     for refusal in outcome.refusals[:SHOWN_REFUSALS]:
         parts = (refusal.detail, _place(refusal.pointer))
-        told = ", ".join(part for part in parts if part)
-        sentence = _sentence(refusal.kind, lang) + (f" [{told}]" if told else "")
-        click.echo(f"{path}:{refusal.line}: {words['refused']}: {sentence}", err=True)
+        told = words["comma"].join(part for part in parts if part)
+        sentence = _sentence(refusal.kind, lang) + (words["aside"].format(told) if told else "")
+        line = f"{path}:{refusal.line}: {words['refused']}{words['colon']}{sentence}"
+        click.echo(line, err=True)
     hidden = outcome.rows - outcome.converted - min(len(outcome.refusals), SHOWN_REFUSALS)
     if hidden:
         click.echo(f"{path}: {words['more'].format(more=hidden)}", err=True)
     if outcome.losses:
         _print_losses(list(outcome.losses.values()), path, words, lang)
-    was = ", ".join(f"{name} {rows}" for name, rows in sorted(outcome.formats.items()))
-    into = "" if flags["output"] == "-" else f" -> {_shown(flags['output'])}"
+    was = words["comma"].join(f"{name} {rows}" for name, rows in sorted(outcome.formats.items()))
+    into = "" if flags["output"] == "-" else words["into"].format(_shown(flags["output"]))
     values = {"converted": outcome.converted, "rows": outcome.rows, "to": flags["to"]}
     done = words["done"].format(
-        **values, formats=f" ({was})" if was else "", target=into if outcome.converted else ""
+        **values,
+        formats=words["brackets"].format(was) if was else "",
+        target=into if outcome.converted else "",
     )
     click.echo(f"{path}: {done}", err=True)
     if not outcome.converted:
@@ -218,9 +231,9 @@ def _print_losses(losses: list[Count], path: str, words: dict[str, Any], lang: s
     if not sys.stderr.isatty():
         for count in losses:
             times = words["times"].format(times=count.times, rows=count.rows)
-            where = f" [{_place(count.pointer)}]" if count.pointer else ""
-            sentence = _sentence(count.kind, lang)
-            line = f"{path}:{count.line}: {count.kind.name}: {sentence}{where} ({times})"
+            where = words["aside"].format(_place(count.pointer)) if count.pointer else ""
+            sentence = _sentence(count.kind, lang) + where + words["brackets"].format(times)
+            line = f"{path}:{count.line}: {count.kind.name}: {sentence}"
             click.echo(line, err=True)
         return
     from rich.console import Console

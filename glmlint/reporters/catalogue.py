@@ -257,7 +257,7 @@ def write_recipes(out: IO[str], form: str, lang: str, width: int, color: bool) -
                 console.print()
             head = Styled(recipe.name, style="bold")
             if recipe.name == Plan.recipe:
-                head.append(f"  ({say('default', lang)})", style="green")
+                head.append(say("is-default", lang), style="green")
             console.print(head)
             print_wrapped(console, _unfilled(recipe.title, lang), indent=2)
             supervised = (
@@ -266,7 +266,7 @@ def write_recipes(out: IO[str], form: str, lang: str, width: int, color: bool) -
             print_wrapped(console, supervised, indent=2)
             print_wrapped(
                 console,
-                f"{say('source', lang)}{_colon(lang)}{recipe.source}, {recipe.date}",
+                say("source", lang, source=recipe.source, date=recipe.date),
                 "dim",
                 indent=2,
             )

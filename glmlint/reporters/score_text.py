@@ -47,6 +47,7 @@ WORDS: Final = {
         "total": "total",
         "counts": "{scored} of {rows} rows scored, {tokens} of {supervised} supervised tokens",
         "left": "not scored: {parts}",
+        "comma": ", ",
         "no_labels": "{n} without labels",
         "errors": "{n} at which the trainer raises",
         "dropped": "{n} dropped by the trainer",
@@ -61,7 +62,7 @@ WORDS: Final = {
         "reference": "Against {model}: {excess:+.3f} nats a token (its mean {mean:.3f})",
     },
     "zh": {
-        "title": "{model} 在监督 token 上的基线损失，recipe：{recipe}",
+        "title": "{model} 在受监督 token 上的基线损失，配方 {recipe}",
         "how": "{cls} · {device} 上的 {dtype} · 每批 {budget} 个 token（含填充）",
         "first": "预期首步损失：{mean:.3f} ± {error:.3f}（按 token 平均），{rows:.3f}（按样本平均）",
         "batch": "以 8 行为一批的首步损失大约在其 ± {spread:.2f} 之内",
@@ -69,13 +70,13 @@ WORDS: Final = {
         "turns": "按轮次的损失（nat）",
         "groups": "按分组的损失（nat）",
         "rows": "样本平均损失的分布",
-        "probe": "前若干行在各 recipe 下的损失（nat）",
+        "probe": "前若干行在各配方下的损失（nat）",
         "least": "{recipe} 的损失最低。",
         "highest": "损失最高的样本（{by}）",
         "lowest": "损失最低的样本（{by}）",
         "by_z": "按组内 z 值",
         "by_mean": "按均值：样本太少，无法比较",
-        "findings": "发现",
+        "findings": "问题",
         "more": "另有 {count} 条",
         "tokens": "token 数",
         "mean": "均值",
@@ -87,16 +88,17 @@ WORDS: Final = {
         "place": "样本",
         "words": "文本；损失最高的 token → 模型认为的 token",
         "total": "合计",
-        "counts": "已评分 {scored}/{rows} 行，{tokens}/{supervised} 个监督 token",
+        "counts": "已评分 {scored}/{rows} 行，{tokens}/{supervised} 个受监督 token",
         "left": "未评分：{parts}",
+        "comma": "，",
         "no_labels": "{n} 行没有标签",
-        "errors": "{n} 行会使训练器报错",
-        "dropped": "{n} 行被训练器丢弃",
+        "errors": "{n} 行会让训练脚本报错",
+        "dropped": "{n} 行被训练脚本丢弃",
         "unscored": "{n} 行没有分数",
         "not_finite": "{n} 行不是有限值",
         "partial": "部分结果：{scored}/{of} 行；再次运行同一命令即可继续",
         "plan": "实际读取 {read} 个 token（原为 {tokens}，相同和被包含的样本只读一次），填充 {waste:.1%}",
-        "clean": "没有发现问题。该损失即训练器第一步应记录的值。",
+        "clean": "没有发现问题。训练脚本在第一步记录的损失应与此相同。",
         "verdict": "{errors} 个错误，{warnings} 个警告，{infos} 条提示：请先检查上面的样本。",
         "nothing": "没有可评分的内容。",
         "ignored": "未计入：{n} 个由样本自身忽略。",
@@ -178,7 +180,7 @@ def _head(console: Console, report: ScoreReport, words: dict[str, str]) -> None:
         if count
     ]
     if left:
-        console.print(words["left"].format(parts=", ".join(left)))
+        console.print(words["left"].format(parts=words["comma"].join(left)))
     if report.plan.get("read_tokens"):
         read, padded = report.plan["read_tokens"], report.plan["padded_tokens"]
         console.print(

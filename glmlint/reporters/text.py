@@ -57,5 +57,11 @@ def _length_lines(result: Result) -> list[str]:
             for budget in found
         ]
         # One budget often keeps 95, 99 and 100%: it is told once.
-        lines.append(say("budget-line-plain", lang, parts=", ".join(dict.fromkeys(parts))))
+        lines.append(
+            say(
+                "budget-line-plain",
+                lang,
+                parts=("，" if lang == "zh" else ", ").join(dict.fromkeys(parts)),
+            )
+        )
     return lines

@@ -181,7 +181,10 @@ def _tokens(number: int) -> str:
 def _lengths(console: Console, result: Result, lengths: Places) -> None:
     lang, about, budget = result.plan.lang, mark(result), result.plan.max_length
     heading(console, say("lengths", lang))
-    told = "  ".join(f"{name} {about}{value:,}" for name, value in quantiles(lengths).items())
+    names = {"max": say("longest", lang)}
+    told = "  ".join(
+        f"{names.get(name, name)} {about}{value:,}" for name, value in quantiles(lengths).items()
+    )
     print_wrapped(console, told, "dim")
     bars = histogram(lengths, edges_with(budget, int(lengths.at[0]), int(lengths.at[-1])))
     most = max(number for _, number in bars)

@@ -62,6 +62,7 @@ WORDS: Final = {
     "lengths": Text("Length of samples in tokens", "样本长度（token）"),
     "budget": Text("budget", "预算"),
     "none-over": Text("no sample is longer", "没有更长的样本"),
+    "longest": Text("max", "最长"),
     "longer": Text("{n} longer", "{n} 个更长"),
     "rows-line": Text(
         "{clean} clean, {bad} with findings, {unreadable} unreadable",
@@ -94,9 +95,9 @@ WORDS: Final = {
     "good-example": Text("Not reported", "不会报告"),
     "with-settings": Text(" (with {settings})", "（设置：{settings}）"),
     "in-english": Text("Explanation", "详细说明（英文）"),
-    "source": Text("Source", "来源"),
+    "source": Text("Source: {source}, {date}", "来源：{source}（{date}）"),
     "supervises": Text("Supervises", "监督范围"),
-    "default": Text("default", "默认"),
+    "is-default": Text("  (default)", "（默认）"),
     # a sample
     "column-supervised": Text("Supervised", "受监督"),
     "lost-token": Text("lost", "丢失"),
@@ -110,7 +111,7 @@ WORDS: Final = {
         "budget {budget}: everything below is cut off", "预算 {budget}：以下内容全部被截断"
     ),
     "shown": Text("recipe {recipe} · template {template} · budget {budget}",
-                  "recipe {recipe} · 模板 {template} · 预算 {budget}"),
+                  "配方 {recipe} · 模板 {template} · 预算 {budget}"),
     "no-findings": Text("No findings in this sample.", "这个样本没有问题。"),
     "stop-note": Text(
         "A supervised role token is the stop of the answer before it.",
@@ -160,7 +161,7 @@ WORDS: Final = {
         "({template_from}); tokenizer {tokenizer} ({tokenizer_from}); budget {budget} "
         "({budget_from}); transformers {transformers} ({transformers_from}); "
         "datasets {datasets} ({datasets_from}).",
-        "前提：recipe {recipe}（{recipe_from}）——{title}；模板 {template}（{template_from}）；"
+        "前提：配方 {recipe}（{recipe_from}）——{title}；模板 {template}（{template_from}）；"
         "tokenizer {tokenizer}（{tokenizer_from}）；预算 {budget}（{budget_from}）；"
         "transformers {transformers}（{transformers_from}）；datasets {datasets}（{datasets_from}）。",
     ),

@@ -31,7 +31,7 @@ rule = Rule(
     text=Text(
         "mean loss {mean:.3f} over {tokens} supervised tokens: "
         "this model was trained on this file, or on its like",
-        "{tokens} 个监督 token 的平均损失仅 {mean:.3f}：模型很可能已用此文件训练过",
+        "{tokens} 个受监督 token 的平均损失仅 {mean:.3f}：模型很可能已用此文件训练过",
     ),
     help=Text(
         "Such scores can't find errors; score with a model that has not seen the data.",

@@ -36,7 +36,7 @@ rule = Rule(
     help=Text(
         "In the official script the budget is max_input_length + max_output_length + 1; "
         "elsewhere --max-length.",
-        "官方脚本的预算为 max_input_length + max_output_length + 1；其他训练器用 --max-length。",
+        "官方脚本的预算为 max_input_length + max_output_length + 1；其他训练脚本用 --max-length。",
     ),
     bad=(
         {

@@ -85,5 +85,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
     del plan
     for defect in file.defects:
         if defect.rule == "not-utf8":
-            encoding = defect.values.get("encoding", "UTF-16")
+            name = str(defect.values.get("encoding", "UTF-16"))
+            zh = name.replace(" (little-endian)", "（小端）").replace(" (big-endian)", "（大端）")
+            encoding = Text(name, zh)
             yield rule.problem(None, text="file", encoding=encoding, edits=(Edit("rewrite", ()),))

@@ -48,25 +48,25 @@ rule = Rule(
     when=Fact.ODD | Fact.KEYS,
     text=Text(
         "not GLM messages but {en} ({rows:row}): parts of them never reach the model",
-        "不是 GLM 的 messages，而是 {zh}（共 {rows} 行）：其中一部分内容不会进入训练",
+        "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：其中一部分内容不会进入训练",
     ),
     variants={
         "raises": Text(
             "not GLM messages but {en} ({rows:row}): the trainer raises {exception}",
-            "不是 GLM 的 messages，而是 {zh}（共 {rows} 行）：训练脚本抛出 {exception}",
+            "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：训练脚本抛出 {exception}",
         ),
         "nothing": Text(
             "not GLM messages but {en} ({rows:row}): nothing in them is trained",
-            "不是 GLM 的 messages，而是 {zh}（共 {rows} 行）：没有任何内容参与训练",
+            "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：没有任何内容参与训练",
         ),
         "python": Text(
             "not GLM messages but {en} ({rows:row}): "
             "the prompt has lists of parts as Python prints them",
-            "不是 GLM 的 messages，而是 {zh}（共 {rows} 行）：提示里会出现 Python 打印出来的分段列表",
+            "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：提示里会出现 Python 打印出来的分段列表",
         ),
         "wrong": Text(
             "not GLM messages but {en} ({rows:row}): text that no assistant wrote is trained",
-            "不是 GLM 的 messages，而是 {zh}（共 {rows} 行）：并非 assistant 所写的文本参与了训练",
+            "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：并非 assistant 所写的文本参与了训练",
         ),
     },
     help=_CONVERT,

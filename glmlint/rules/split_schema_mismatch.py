@@ -46,7 +46,7 @@ rule = Rule(
     applies=lambda recipe, plan: recipe.through_datasets and bool(plan.eval_files),
     text=Text(
         "`{where}` (line {line}) is in no row of {train}, to whose keys datasets {datasets} casts this "
-        "file: the load fails ({error}; keys: {keys})",
+        "file: the load fails ({error}; {keys:key})",
         "`{where}`（第 {line} 行）在 {train} 中不存在，而 datasets {datasets} 会按其键转换本文件："
         "加载失败（{error}；这样的键共 {keys} 个）",
     ),

@@ -47,7 +47,7 @@ PIN_HELP = Text(
 LOADED_HELP = Text(
     "`glmlint show` prints such a row as the trainer gets it; a script that reads the file with "
     "json.loads in place of load_dataset gets the rows as written.",
-    "`glmlint show` 会显示训练器实际得到的内容；若脚本用 json.loads 而不是 load_dataset 读取文件，得到的就是原样。",
+    "`glmlint show` 会显示训练脚本实际得到的内容；若脚本用 json.loads 而不是 load_dataset 读取文件，得到的就是原样。",
 )
 
 SERVE_HELP = Text(
@@ -87,14 +87,14 @@ rule = Rule(
         "loaded": Text(
             "datasets {datasets} hands rows over otherwise than they are written ({rows:row}; nulls, "
             "numbers or dates): ids and counts are of what it hands over",
-            "datasets {datasets} 交给训练器的 {rows} 行与文件中所写不同（null、数字或日期）："
+            "datasets {datasets} 交给训练脚本的 {rows} 行与文件中所写不同（null、数字或日期）："
             "token id 与各项计数均按其交付的内容",
         ),
         "datasets": Text(
             "the package datasets loads the file for the trainer: below {new} it adds keys as null to "
             "tools that do not have them ({keys:key}, such as `{where}`: in line {line}, not in line "
             "{absent}), from {new} on tools are as written: the ids differ",
-            "训练器用 datasets 包加载文件：{new} 之前的版本会给没有某些键的工具补上 null"
+            "训练脚本用 datasets 包加载文件：{new} 之前的版本会给没有某些键的工具补上 null"
             "（共 {keys} 个键，如 `{where}`：第 {line} 行有，第 {absent} 行没有），"
             "从 {new} 起工具保持原样：token id 因版本而异",
         ),
@@ -102,14 +102,14 @@ rule = Rule(
             "the package datasets loads the file for the trainer: as line {line} has `metadata`, below "
             "{new} it adds `metadata: null` to every other message, which is printed as the word None: "
             "the ids differ",
-            "训练器用 datasets 包加载文件：因为第 {line} 行有 `metadata`，{new} 之前的版本会给其他每条消息"
+            "训练脚本用 datasets 包加载文件：因为第 {line} 行有 `metadata`，{new} 之前的版本会给其他每条消息"
             "补上 `metadata: null`，输出时成为单词 None：token id 因版本而异",
         ),
         "metadata-old": Text(
             "the package datasets loads the file for the trainer: as line {line} has `metadata`, below "
             "{new} it adds `metadata: null` to every other message, which transformers below {drops} "
             "prints as the word None: the ids differ",
-            "训练器用 datasets 包加载文件：因为第 {line} 行有 `metadata`，{new} 之前的版本会给其他每条消息"
+            "训练脚本用 datasets 包加载文件：因为第 {line} 行有 `metadata`，{new} 之前的版本会给其他每条消息"
             "补上 `metadata: null`，而 transformers {drops} 之前的版本会把它输出为单词 None："
             "token id 因版本而异",
         ),
