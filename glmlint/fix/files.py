@@ -36,14 +36,12 @@ from glmlint.plan import Plan
 from glmlint.recipes.base import Context, Text
 from glmlint.report import Report
 from glmlint.rules.base import all_rules
-from glmlint.source import Chunk, InputFile, SourceError, read_chunks
+from glmlint.source import Chunk, InputFile, SourceError, is_packed, read_chunks
 from glmlint.suppress import Matching
 from glmlint.temporary import new_name
 
 MAX_PASSES: Final = 5
 """How often a file is read again after its form has changed."""
-
-_PACKED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1")
 
 STDIN: Final = Text("standard input is not repaired", "标准输入不会被修复")
 NOT_A_FILE: Final = Text("not repaired: no regular file", "未修复：不是普通文件")
@@ -214,7 +212,7 @@ def open_draft(path: str) -> Draft:
         if not stat.S_ISREG(before.st_mode):
             raise Unfixable(NOT_A_FILE, fails=False)
         with real.open("rb") as handle:
-            if handle.read(4).startswith(_PACKED):
+            if is_packed(handle.read(4)):
                 raise Unfixable(PACKED, fails=False)
     except OSError as error:
         raise Unfixable(WRITING, fails=True, reason=error.strerror) from None
