@@ -483,6 +483,43 @@ def test_no_repair_is_promised_where_fix_leaves_the_file_alone(tmp_path: Path) -
     assert promise not in glmlint("check", str(packed)).stdout
     assert promise not in glmlint("check", "-", stdin=file.read_bytes()).stdout
     assert promise not in glmlint("check", train, "--eval", str(file)).stdout
+
+
+def test_fixable_is_what_fix_repairs(tmp_path: Path) -> None:
+    row = {"messages": [{"role": "human", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    file = Path(write(tmp_path / "a.jsonl", row, b"", row))
+    packed, hidden = tmp_path / "b.jsonl.gz", tmp_path / "hidden.jsonl"
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    hidden.write_bytes(packed.read_bytes())  # packed, whatever its name
+    train = write(tmp_path / "train.jsonl", GOOD)
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(file)
+
+    def fixable(*arguments: str, **more: Any) -> set[str]:
+        found = report(*arguments, "--select", "ALL", **more)["findings"]
+        assert {"unknown-role", "blank-line", "exact-duplicate"} <= {f["rule"] for f in found}
+        return {f["rule"] for f in found if f["fixable"]}
+
+    whole = {"unknown-role", "blank-line", "exact-duplicate"}
+    assert fixable(str(file)) == fixable(str(link)) == whole
+    assert fixable(str(packed)) == fixable(str(hidden)) == set()
+    assert fixable("-", stdin=file.read_bytes()) == set()
+    assert fixable(train, "--eval", str(file)) == set()
+    # A file of both splits is repaired, by whatever names the two have it.
+    assert fixable(train, str(link), "--eval", str(file)) == whole
+    code = "import os, sys; os.mkfifo(sys.argv[1]); open(sys.argv[1], 'wb').write(open(sys.argv[2], 'rb').read())"
+    pipe = tmp_path / "pipe.jsonl"
+    writing = subprocess.Popen([sys.executable, "-c", code, str(pipe), str(file)])
+    while not pipe.exists():
+        time.sleep(0.01)
+    assert fixable(str(pipe)) == set()
+    assert writing.wait() == 0
+
+
+def test_diff_of_a_packed_file_says_that_nothing_is_repaired(tmp_path: Path) -> None:
+    row = {"messages": [{"role": "human", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    packed = tmp_path / "b.jsonl.gz"
+    packed.write_bytes(gzip.compress(json.dumps(row).encode()))
     done = glmlint("check", str(packed), "--diff")
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr.endswith(b"Nothing was fixed.\n")
