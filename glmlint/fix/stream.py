@@ -268,7 +268,7 @@ def run_pass(
     repair: Repair,
     rewrites: set[str],
     drops: set[int] | None = None,
-    marks: bytes = b"",
+    marks: bytes | bytearray = b"",
     progress: Callable[[int, int], None] | None = None,
 ) -> Pass:
     """Write a file repaired.
