@@ -14,7 +14,8 @@ from glmlint.options import (
     SHARE,
     Failure,
     add_options,
-    complete_rules,
+    complete_files,
+    complete_rule,
     make_plan,
     plan_options,
     rule_options,
@@ -89,9 +90,9 @@ _REPORT_OPTIONS = (
                  help="Report samples with a lower trainable-token ratio."),
     click.option("--near-duplicates", type=SHARE, metavar="X",
                  help="Report rows that are at least this similar."),
-    click.option("--eval", multiple=True, metavar="FILE",
+    click.option("--eval", multiple=True, metavar="FILE", shell_complete=complete_files,
                  help="A file of the validation split: report rows that stand in both."),
-    click.option("--baseline", metavar="FILE",
+    click.option("--baseline", metavar="FILE", shell_complete=complete_files,
                  help="Findings that this file holds are old ones: they do not count."),
     click.option("--write-baseline", is_flag=True, default=None,
                  help="Write all findings of this run into the baseline."),
@@ -100,7 +101,7 @@ _REPORT_OPTIONS = (
     click.option("--format", "formats", multiple=True, metavar="FORMAT",
                  help="text, json, jsonl or github; may be repeated, each with its --output.  "
                       "[default: text]"),
-    click.option("--output", "outputs", multiple=True, metavar="FILE",
+    click.option("--output", "outputs", multiple=True, metavar="FILE", shell_complete=complete_files,
                  help="Where the format before goes.  [default: standard output]"),
     click.option("--max-findings", type=click.IntRange(0), metavar="N",
                  help="How many findings are kept and printed; counts are always whole.  "
@@ -128,7 +129,7 @@ def report_options(command: Any) -> Any:
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]…")
+@click.argument("paths", nargs=-1, metavar="[PATH]…", shell_complete=complete_files)
 @plan_options
 @rule_options
 @report_options
@@ -285,7 +286,7 @@ def _diff(paths: tuple[str, ...], plan: Plan, context: Context, unsafe: bool, pr
 
 
 @cli.command()
-@click.argument("place", metavar="FILE[:LINE]")
+@click.argument("place", metavar="FILE[:LINE]", shell_complete=complete_files)
 @plan_options
 @rule_options
 @click.option("--ids", is_flag=True, help="Print token ids too.")
@@ -316,7 +317,7 @@ def show(place: str, ids: bool, color: str, **flags: Any) -> None:
 
 
 @cli.command()
-@click.argument("place", metavar="FILE[:LINE]")
+@click.argument("place", metavar="FILE[:LINE]", shell_complete=complete_files)
 @plan_options
 @click.option("--no-truncate", is_flag=True, help="The whole sequence, before the budget cuts it.")
 def encode(place: str, no_truncate: bool, **flags: Any) -> None:
@@ -380,7 +381,7 @@ def rules(form: str, **flags: Any) -> None:
 
 
 @cli.command()
-@click.argument("rule", shell_complete=complete_rules)
+@click.argument("rule", shell_complete=complete_rule)
 @click.option("--lang", type=click.Choice(["en", "zh", "auto"]), default="auto",
               help="Language of the text.  [default: auto]")  # fmt: skip
 def explain(rule: str, lang: str) -> None:

@@ -36,15 +36,37 @@ def complete_recipes(
     ]
 
 
-def complete_rules(
+def complete_rule(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Rule names for the shell's completion."""
+    """The name of one rule for the shell's completion."""
     from click.shell_completion import CompletionItem
 
     from glmlint.rules.base import all_rules
 
     return [CompletionItem(name) for name in all_rules() if name.startswith(incomplete)]
+
+
+def complete_rules(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Rules and families for the shell's completion, after the last comma."""
+    from click.shell_completion import CompletionItem
+
+    from glmlint.rules.base import FAMILIES, all_rules
+
+    before, comma, last = incomplete.rpartition(",")
+    names = [*all_rules(), *FAMILIES, "ALL"]
+    return [CompletionItem(before + comma + name) for name in names if name.startswith(last)]
+
+
+def complete_files(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Files and folders for the shell's completion: the shell knows them itself."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
 
 
 def add_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
@@ -63,17 +85,17 @@ _PLAN_OPTIONS = (
                  help="As in the official script.  [default: 512]"),
     click.option("--max-length", type=LENGTH, metavar="L",
                  help="The budget itself, in tokens."),
-    click.option("--tokenizer", metavar="SPEC",
+    click.option("--tokenizer", metavar="SPEC", shell_complete=complete_files,
                  help="glm4, a model folder, a tokenizer.json, a tiktoken rank file, or a hub name "
                       "with --allow-download.  [default: glm4]"),
     click.option("--allow-download", is_flag=True,
                  help="Allow --tokenizer to name a model on the hub."),
-    click.option("--template", metavar="NAME|FILE",
+    click.option("--template", metavar="NAME|FILE", shell_complete=complete_files,
                  help="Revision of the model's template: ChatGLM, GLM-4, or a .jinja file."),
     click.option("--pin", multiple=True, metavar="NAME=VERSION",
                  help="Version of transformers or datasets on the trainer's machine; `auto` reads "
                       "this environment, a file name reads its pins."),
-    click.option("--config", metavar="FILE",
+    click.option("--config", metavar="FILE", shell_complete=complete_files,
                  help="Settings file.  [default: glmlint.toml or pyproject.toml, upwards]"),
     click.option("--lang", type=click.Choice(["en", "zh", "auto"]),
                  help="Language of the reports.  [default: auto]"),
@@ -92,7 +114,7 @@ _RULE_OPTIONS = (
                  help="These beside the default ones."),
     click.option("--ignore", multiple=True, metavar="RULE,…", shell_complete=complete_rules,
                  help="All but these."),
-    click.option("--severity", multiple=True, metavar="RULE=LEVEL",
+    click.option("--severity", multiple=True, metavar="RULE=LEVEL", shell_complete=complete_rule,
                  help="error, warning, info or off for one rule."),
 )  # fmt: skip
 
