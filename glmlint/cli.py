@@ -14,11 +14,13 @@ from glmlint.options import (
     SHARE,
     Failure,
     add_options,
+    baseline_options,
     complete_files,
     complete_rule,
     make_plan,
     plan_options,
     rule_options,
+    save_baseline,
 )
 
 if TYPE_CHECKING:
@@ -92,10 +94,7 @@ _REPORT_OPTIONS = (
                  help="Report rows that are at least this similar."),
     click.option("--eval", multiple=True, metavar="FILE", shell_complete=complete_files,
                  help="A file of the validation split: report rows that stand in both."),
-    click.option("--baseline", metavar="FILE", shell_complete=complete_files,
-                 help="Findings that this file holds are old ones: they do not count."),
-    click.option("--write-baseline", is_flag=True, default=None,
-                 help="Write all findings of this run into the baseline."),
+    baseline_options,
     click.option("--add-ignores", is_flag=True, default=None,
                  help="Write the findings of each row into it, as rules that it ignores."),
     click.option("--format", "formats", multiple=True, metavar="FORMAT",
@@ -190,7 +189,8 @@ def check(
         _profile(result, color)
         raise SystemExit(code)
     if plan.write_baseline:
-        _write_baseline(result)
+        whole = not result.problems and result.exit_code != 130
+        save_baseline(plan, result.baseline, whole=whole)
     targets = [outputs[index] if index < len(outputs) else "-" for index in range(len(formats))]
     # Files first: whoever reads standard output may close it early.
     for form, target in sorted(zip(formats, targets, strict=True), key=lambda pair: pair[1] == "-"):
@@ -231,22 +231,6 @@ def _profile(result: Result, color: str) -> None:
     from glmlint.reporters.rule_times import write_rule_times
 
     write_rule_times(result, sys.stderr, width(), colored(color, sys.stderr.isatty()))
-
-
-def _write_baseline(result: Result) -> None:
-    from glmlint.suppress import BaselineError, write_baseline
-
-    path = result.plan.baseline_file
-    assert path is not None  # `resolve` has seen to it
-    if result.problems or result.exit_code == 130:
-        click.echo(f"glmlint: {path}: not written, not everything was read", err=True)
-        return
-    try:
-        write_baseline(path, result.baseline)
-    except BaselineError as error:
-        raise Failure(str(error)) from None
-    total = sum(count for counts in result.baseline.values() for count in counts.values())
-    click.echo(f"glmlint: {path}: {total} findings are old ones from now on", err=True)
 
 
 def _add_ignores(result: Result) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -124,6 +124,19 @@ def rule_options(command: Command) -> Command:
     return add_options(command, _RULE_OPTIONS)
 
 
+_BASELINE_OPTIONS = (
+    click.option("--baseline", metavar="FILE", shell_complete=complete_files,
+                 help="Findings that this file holds are old ones: they do not count."),
+    click.option("--write-baseline", is_flag=True, default=None,
+                 help="Write all findings of this run into the baseline."),
+)  # fmt: skip
+
+
+def baseline_options(command: Command) -> Command:
+    """Add the flags of the baseline."""
+    return add_options(command, _BASELINE_OPTIONS)
+
+
 class Failure(click.ClickException):
     """The run could not be done: one line on standard error, exit code 2."""
 
@@ -132,6 +145,34 @@ class Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Print the line."""
         click.echo(f"glmlint: {self.message}", err=True, file=file)
+
+
+def save_baseline(
+    plan: Plan, found: Mapping[str, Mapping[str, int]], *, whole: bool, scores: bool = False
+) -> None:
+    """Write a run's findings into the plan's baseline, and say so.
+
+    Args:
+        found: rule -> fingerprint -> count.
+        whole: whether all was read: a part of the findings is no baseline.
+        scores: the run is one of `score`.
+
+    Raises:
+        Failure: the file can't be written.
+    """
+    from glmlint.suppress import BaselineError, write_baseline
+
+    path = plan.baseline_file
+    assert path is not None  # `resolve` has seen to it
+    if not whole:
+        click.echo(f"glmlint: {path}: not written, not everything was read", err=True)
+        return
+    try:
+        write_baseline(path, found, scores)
+    except BaselineError as error:
+        raise Failure(str(error)) from None
+    total = sum(count for counts in found.values() for count in counts.values())
+    click.echo(f"glmlint: {path}: {total} findings are old ones from now on", err=True)
 
 
 def make_plan(

@@ -466,3 +466,15 @@ def test_keys_that_the_training_split_lacks_are_one_finding(tmp_path: Path) -> N
     found = report(train, "--eval", dev, "--select", "loader")["findings"]
     assert [finding["rule"] for finding in found] == ["split-schema-mismatch"]
     assert "keys: 3)" in found[0]["message"]
+
+
+def test_a_baseline_that_is_not_written_yet_stops_only_those_who_read_it(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", {"messages": [{"role": "human", "content": "x"}]})
+    (tmp_path / "glmlint.toml").write_text('baseline = "old.json"\n')
+    for command in (["show", "a.jsonl"], ["encode", "a.jsonl"], ["rules"]):
+        done = glmlint(*command, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, b""), command
+    assert b"--write-baseline writes it" in glmlint("check", "a.jsonl", cwd=tmp_path).stderr
+    assert glmlint("check", "a.jsonl", "--write-baseline", cwd=tmp_path).returncode == 0
+    assert glmlint("check", "a.jsonl", cwd=tmp_path).returncode == 0
+    assert b"unknown-role" in glmlint("show", "a.jsonl", cwd=tmp_path).stdout

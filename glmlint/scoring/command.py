@@ -18,11 +18,13 @@ import msgspec
 
 from glmlint.options import (
     Failure,
+    baseline_options,
     complete_files,
     complete_recipes,
     make_plan,
     plan_options,
     rule_options,
+    save_baseline,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ MISSING_EXTRA: Final = 'glmlint score needs torch and transformers: pip install 
 PLAN_FLAGS: Final = frozenset(
     ("recipe", "max_length", "max_input_length", "max_output_length", "tokenizer", "template",
      "allow_download", "pin", "config", "lang", "fail_on", "select", "extend_select", "ignore",
-     "severity")
+     "severity", "baseline", "write_baseline")
 )  # fmt: skip
 """The flags that make the Plan; the others say how to score and print."""
 
@@ -122,6 +124,7 @@ PLAN_FLAGS: Final = frozenset(
     type=click.Choice(["error", "warning", "info", "never"]),
     help="The mildest severity that fails the run.  [default: error]",
 )
+@baseline_options
 @click.option("--dry-run", is_flag=True, help="Print what scoring would cost; needs no torch.")
 @click.option(
     "--max-findings", type=click.IntRange(0), default=50, metavar="N", show_default=True,
@@ -290,6 +293,8 @@ def _run(
         lang=plan.lang,
         recipe=plan.recipe,
         max_findings=plan.max_findings,
+        baseline=plan.baseline,
+        write_baseline=plan.write_baseline,
     )
     try:
         with _progress(quiet=rank > 0) as watch:
@@ -311,6 +316,9 @@ def _run(
             _probe(recipe, files, context, options, flags)
             for recipe in ((plan.recipe, *flags["probe"]) if flags["probe"] else ())
         ]
+    if plan.write_baseline:
+        whole = outcome.report.exit_code not in (2, 130)
+        save_baseline(plan, outcome.old, whole=whole, scores=True)
     if flags["per_sample"] is not None:
         _write_samples(outcome, flags["per_sample"], flags["per_token"])
     _write_report(outcome, plan, flags)
