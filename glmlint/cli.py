@@ -311,7 +311,7 @@ def encode(place: str, no_truncate: bool, **flags: Any) -> None:
     """
     import msgspec
 
-    from glmlint.check import encode_rows
+    from glmlint.encode import encode_rows
     from glmlint.source import SourceError, find_inputs
 
     path, line = split_place(place)

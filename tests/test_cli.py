@@ -127,6 +127,34 @@ def test_a_wrong_word_exits_2_in_one_line(
     assert done.stderr.count(b"\n") == 1 and done.stdout == b""
 
 
+def english_left(line: str) -> list[str]:
+    """Half-width punctuation beside Chinese text, code aside."""
+    return re.findall(r"[\u4e00-\u9fff][ ]?[,;:?!()]|[,;:?!()][ ]?[\u4e00-\u9fff]", line)
+
+
+def test_the_catalogue_speaks_chinese() -> None:
+    done = glmlint("rules", "--lang", "zh")
+    text = done.stdout.decode()
+    assert done.returncode == 0
+    assert "structure（结构）" in text and "消息的 `content` 为 null" in text
+    assert [line for line in text.splitlines() if english_left(line)] == []
+    assert glmlint("rules", LANG="zh_CN.UTF-8").stdout == done.stdout
+    named = json.loads(glmlint("rules", "--lang", "zh", "--format", "json").stdout)
+    null = next(entry for entry in named if entry["name"] == "null-content")
+    assert null["title"] == "A message whose `content` is null."
+    assert null["title_zh"] == "消息的 `content` 为 null"
+
+
+def test_explain_speaks_chinese_first() -> None:
+    text = glmlint("explain", "null-content", "--lang", "zh").stdout.decode()
+    chinese, heading, english = text.partition("详细说明（英文）")
+    assert chinese.splitlines()[0] == "null-content  structure（结构）  警告"
+    assert chinese.splitlines()[2] == "消息的 `content` 为 null。"
+    assert "建议：" in chinese and "不会报告" in chinese and "A message" not in chinese
+    assert heading and "A message whose content is null." in english
+    assert "{role!r}" not in glmlint("explain", "combine-spill", "--lang", "zh").stdout.decode()
+
+
 def test_standard_input() -> None:
     found = report("-", stdin=json.dumps(GOOD).encode())
     assert found["totals"]["samples"] == 1

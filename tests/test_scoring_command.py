@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 from scoring_models import checkpoint
 
-from glmlint.check import check_lines, encode_rows
+from glmlint.check import check_lines
 from glmlint.cli import cli
+from glmlint.encode import encode_rows
 from glmlint.plan import Plan
 from glmlint.recipes.base import all_recipes, open_context
 from glmlint.scoring.command import score

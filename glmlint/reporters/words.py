@@ -13,6 +13,17 @@ SEVERITY: Final = {
     "off": Text("off", "关闭"),
 }
 
+FAMILY: Final = {
+    "structure": Text("structure", "结构"),
+    "tools": Text("tools", "工具"),
+    "mask": Text("mask", "掩码"),
+    "budget": Text("budget", "预算"),
+    "loader": Text("loader", "加载"),
+    "content": Text("content", "内容"),
+    "dataset": Text("dataset", "数据集"),
+    "score": Text("score", "评分"),
+}
+
 COUNTED: Final = {
     "error": (Text("{n} error", "{n} 个错误"), Text("{n} errors", "{n} 个错误")),
     "warning": (Text("{n} warning", "{n} 个警告"), Text("{n} warnings", "{n} 个警告")),
@@ -82,6 +93,7 @@ WORDS: Final = {
     "bad-example": Text("Reported", "会报告"),
     "good-example": Text("Not reported", "不会报告"),
     "with-settings": Text(" (with {settings})", "（设置：{settings}）"),
+    "in-english": Text("Explanation", "详细说明（英文）"),
     "source": Text("Source", "来源"),
     "supervises": Text("Supervises", "监督范围"),
     "default": Text("default", "默认"),

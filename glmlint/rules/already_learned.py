@@ -27,6 +27,7 @@ LEARNED_TOKENS: Final = 1000
 rule = Rule(
     name="already-learned",
     family="score",
+    title_zh="模型训练时已经见过这个文件，或与它相近的数据",
     severity="info",
     text=Text(
         "mean loss {mean:.3f} over {tokens} supervised tokens: "

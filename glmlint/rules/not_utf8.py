@@ -20,6 +20,7 @@ from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="not-utf8",
     family="structure",
+    title_zh="含有不是 UTF-8 的字节",
     severity="error",
     when=Fact.DEFECT,
     needs_value=False,

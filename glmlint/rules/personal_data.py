@@ -33,6 +33,7 @@ from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="personal-data",
     family="content",
+    title_zh="文本里有个人号码：居民身份证号、支付卡号或银行账号",
     severity="warning",
     when=Fact.NUMBER,
     fix="unsafe",

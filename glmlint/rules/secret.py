@@ -27,6 +27,7 @@ from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="secret",
     family="content",
+    title_zh="对话文本、工具调用或工具列表里有密钥或令牌",
     severity="error",
     when=Fact.SECRET,
     fix="unsafe",

@@ -26,6 +26,7 @@ FORMAT_NATS: Final = 2.0
 rule = Rule(
     name="template-mismatch",
     family="score",
+    title_zh="样本的排版方式对模型来说很陌生",
     severity="error",
     text=Text(
         "format tokens (role line, stop) cost {median:.1f} nats in the median row: "

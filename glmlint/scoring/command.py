@@ -28,7 +28,7 @@ from glmlint.options import (
 )
 
 if TYPE_CHECKING:
-    from glmlint.check import EncodedRow
+    from glmlint.encode import EncodedRow
     from glmlint.plan import Plan
     from glmlint.recipes.base import Context
     from glmlint.scoring.outcome import Outcome, ScoreOptions
@@ -183,7 +183,7 @@ def read_data(
     files: tuple[str, ...], context: Context, flags: dict[str, Any]
 ) -> tuple[Data, list[str]]:
     """The rows of the files under the context's plan, and a sentence for each path not read."""
-    from glmlint.check import encode_rows
+    from glmlint.encode import encode_rows
     from glmlint.scoring.outcome import Chinese
     from glmlint.scoring.rows import collect
     from glmlint.source import SourceError, find_inputs
