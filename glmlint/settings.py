@@ -203,7 +203,8 @@ def _requirements(name: str) -> dict[str, str]:
     try:
         text = Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"--pin {name}: neither NAME=VERSION nor a file: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError(f"--pin {name}: neither NAME=VERSION nor a file: {reason}") from None
     found = dict(re.findall(r"(?m)^\s*(transformers|datasets)\s*==\s*([\w.]+)", text))
     if not found:
         raise SettingsError(f"--pin {name}: no line pins transformers or datasets with ==")

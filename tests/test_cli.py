@@ -105,6 +105,7 @@ def test_a_missing_path_exits_2_and_the_others_are_checked(tmp_path: Path) -> No
     [
         (("check", "--recipe", "glm5"), "unknown recipe glm5: did you mean glm4?"),
         (("check", "--select", "nul-content"), "did you mean null-content?"),
+        (("check", "--pin", "none.txt"), "nor a file: No such file or directory"),
         (("check", "--severity", "null-content=bad"), "unknown severity of null-content: bad"),
         (("check", "--pin", "datasts=1"), "did you mean datasets?"),
         (("check", "--format", "yaml"), "unknown format yaml"),
