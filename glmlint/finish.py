@@ -66,7 +66,7 @@ def _finished(report: Report, checker: Checker) -> Result:
     findings: list[Finding] = []
     rule_counts: Counter[str] = Counter()
     severity_counts: Counter[str] = Counter()
-    matching = Matching(plan)
+    matching = Matching(plan.baseline, plan.write_baseline)
     placed, ignored = _placed(report, checker, matching)
     for stats in report.files.values():
         ignored += stats.ignored

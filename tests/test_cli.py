@@ -105,6 +105,7 @@ def test_a_missing_path_exits_2_and_the_others_are_checked(tmp_path: Path) -> No
     [
         (("check", "--recipe", "glm5"), "unknown recipe glm5: did you mean glm4?"),
         (("check", "--select", "nul-content"), "did you mean null-content?"),
+        (("check", "--pin", "none.txt"), "nor a file: No such file or directory"),
         (("check", "--severity", "null-content=bad"), "unknown severity of null-content: bad"),
         (("check", "--pin", "datasts=1"), "did you mean datasets?"),
         (("check", "--format", "yaml"), "unknown format yaml"),
@@ -531,3 +532,15 @@ def test_keys_that_the_training_split_lacks_are_one_finding(tmp_path: Path) -> N
     found = report(train, "--eval", dev, "--select", "loader")["findings"]
     assert [finding["rule"] for finding in found] == ["split-schema-mismatch"]
     assert "keys: 3)" in found[0]["message"]
+
+
+def test_a_baseline_that_is_not_written_yet_stops_only_those_who_read_it(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", {"messages": [{"role": "human", "content": "x"}]})
+    (tmp_path / "glmlint.toml").write_text('baseline = "old.json"\n')
+    for command in (["show", "a.jsonl"], ["encode", "a.jsonl"], ["rules"]):
+        done = glmlint(*command, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, b""), command
+    assert b"--write-baseline writes it" in glmlint("check", "a.jsonl", cwd=tmp_path).stderr
+    assert glmlint("check", "a.jsonl", "--write-baseline", cwd=tmp_path).returncode == 0
+    assert glmlint("check", "a.jsonl", cwd=tmp_path).returncode == 0
+    assert b"unknown-role" in glmlint("show", "a.jsonl", cwd=tmp_path).stdout

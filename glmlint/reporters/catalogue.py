@@ -103,6 +103,8 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
         UnknownRule: one sentence with the nearest name.
     """
     loaded = all_rules().get(name)
+    if name in FAMILIES:
+        raise UnknownRule(f"{name} is a family, no rule: `glmlint rules` lists what is in it")
     if loaded is None:
         near = difflib.get_close_matches(name, list(all_rules()), 1, 0.4)
         hint = f": did you mean {near[0]}?" if near else "; `glmlint rules` lists them"
