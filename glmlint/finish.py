@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from glmlint.check import Checker
 from glmlint.finding import RANK, Finding, fingerprint, json_pointer
@@ -66,7 +66,7 @@ def _finished(report: Report, checker: Checker) -> Result:
     findings: list[Finding] = []
     rule_counts: Counter[str] = Counter()
     severity_counts: Counter[str] = Counter()
-    matching = Matching(plan)
+    matching = Matching(plan.baseline, plan.write_baseline)
     placed, ignored = _placed(report, checker, matching)
     for stats in report.files.values():
         ignored += stats.ignored
@@ -100,7 +100,10 @@ def _finished(report: Report, checker: Checker) -> Result:
         named |= across.named
         totals.with_findings += len(named)
         totals.clean -= len(named)
-        findings += keep_first([*stats.findings, *late, *across.findings], plan.max_findings)
+        found = keep_first([*stats.findings, *late, *across.findings], plan.max_findings)
+        if stats.path in report.left_alone:
+            found = [structs.replace(finding, fixable=False) for finding in found]
+        findings += found
         files.append(FileResult(stats.path, totals, stats))
     exit_code = _exit_code(report, plan, severity_counts)
     total = Totals()

@@ -216,6 +216,8 @@ class Report(Struct):
     problems: list[tuple[str, str]] = field(default_factory=list)
     """(path, reason) of what could not be read: exit code 2."""
     interrupted: bool = False
+    left_alone: set[str] = field(default_factory=set)
+    """Paths of files that `--fix` does not touch: packed ones, pipes, those of `--eval` alone."""
     remembered: int = 0
     """Bytes of the hashes that are kept, in all files."""
     level: int = 0
@@ -256,6 +258,7 @@ class Report(Struct):
         for stats in other.files.values():
             self.add(stats, max_findings)
         self.problems += other.problems
+        self.left_alone |= other.left_alone
         self.times.add(other.times)
         self.interrupted |= other.interrupted
 

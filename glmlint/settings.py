@@ -74,7 +74,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
             family=family,
         )
     rules, fixed = _select(settings, family)
-    baseline_file, write_baseline, baseline = _baseline(settings, given, folder)
+    baseline_file, write_baseline, baseline = _baseline(settings, flags, folder)
     return Plan(
         recipe=recipe,
         tokenizer=settings.get("tokenizer", Plan.tokenizer),
@@ -111,11 +111,14 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
 
 
 def _baseline(
-    settings: Mapping[str, Any], given: Mapping[str, Any], folder: Path
+    settings: Mapping[str, Any], flags: Mapping[str, Any], folder: Path
 ) -> tuple[str | None, bool, dict[str, int] | None]:
-    """The baseline's path, whether it is to be written, and what it holds."""
+    """The baseline's path, whether it is to be written, and what it holds.
+
+    A command without the flag has no use for it: `show` tells old findings of a row, too.
+    """
     path = settings.get("baseline")
-    if path is not None and "baseline" not in given:
+    if path is not None and not flags.get("baseline"):
         path = os.path.normpath(folder / path)  # a path in the settings file is relative to it
     write = bool(settings.get("write-baseline"))
     if write and path is None:
@@ -125,7 +128,7 @@ def _baseline(
                 "--write-baseline 需要同时给出 --baseline FILE，或在配置文件中设置 baseline",
             )
         )
-    if path is None or write:
+    if path is None or write or "baseline" not in flags:
         return path, write, None
     try:
         return path, write, read_baseline(path)
@@ -369,5 +372,4 @@ _UNREADABLE: Final = Text("{file} can't be read: {why}", "无法读取 {file}：
 
 def _why(error: Exception) -> Text:
     """What a library says of a file; what the system says, in both languages."""
-    zh = system_fault(error).zh if isinstance(error, OSError) else str(error)
-    return Text(str(error), zh)
+    return system_fault(error) if isinstance(error, OSError) else Text(str(error), str(error))

@@ -33,9 +33,11 @@ __all__ = [
     "SourceError",
     "encoding_guess",
     "find_inputs",
+    "is_packed",
     "read_bytes",
     "read_chunks",
     "rereadable",
+    "rewritable",
     "split_values",
 ]
 
@@ -313,6 +315,24 @@ def rereadable(file: InputFile) -> Iterator[InputFile]:
             yield InputFile(file.path, copy)
     else:
         yield file
+
+
+def rewritable(path: str) -> bool:
+    """Whether a file's rows stand in it as they are read: not in a pipe, nor packed."""
+    if path == "-":
+        return False
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            return False
+        with Path(path).open("rb") as handle:
+            return not is_packed(handle.read(4))
+    except (OSError, ValueError):
+        return False
+
+
+def is_packed(head: bytes) -> bool:
+    """Whether a file that begins so is compressed, or Parquet."""
+    return head.startswith(tuple(_MAGIC.values()))
 
 
 def _is_pipe(path: str) -> bool:

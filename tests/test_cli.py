@@ -105,6 +105,7 @@ def test_a_missing_path_exits_2_and_the_others_are_checked(tmp_path: Path) -> No
     [
         (("check", "--recipe", "glm5"), "unknown recipe glm5: did you mean glm4?"),
         (("check", "--select", "nul-content"), "did you mean null-content?"),
+        (("check", "--pin", "none.txt"), "nor a file: No such file or directory"),
         (("check", "--severity", "null-content=bad"), "unknown severity of null-content: bad"),
         (("check", "--pin", "datasts=1"), "did you mean datasets?"),
         (("check", "--format", "yaml"), "unknown format yaml"),
@@ -539,6 +540,43 @@ def test_no_repair_is_promised_where_fix_leaves_the_file_alone(tmp_path: Path) -
     assert promise not in glmlint("check", str(packed)).stdout
     assert promise not in glmlint("check", "-", stdin=file.read_bytes()).stdout
     assert promise not in glmlint("check", train, "--eval", str(file)).stdout
+
+
+def test_fixable_is_what_fix_repairs(tmp_path: Path) -> None:
+    row = {"messages": [{"role": "human", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    file = Path(write(tmp_path / "a.jsonl", row, b"", row))
+    packed, hidden = tmp_path / "b.jsonl.gz", tmp_path / "hidden.jsonl"
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    hidden.write_bytes(packed.read_bytes())  # packed, whatever its name
+    train = write(tmp_path / "train.jsonl", GOOD)
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(file)
+
+    def fixable(*arguments: str, **more: Any) -> set[str]:
+        found = report(*arguments, "--select", "ALL", **more)["findings"]
+        assert {"unknown-role", "blank-line", "exact-duplicate"} <= {f["rule"] for f in found}
+        return {f["rule"] for f in found if f["fixable"]}
+
+    whole = {"unknown-role", "blank-line", "exact-duplicate"}
+    assert fixable(str(file)) == fixable(str(link)) == whole
+    assert fixable(str(packed)) == fixable(str(hidden)) == set()
+    assert fixable("-", stdin=file.read_bytes()) == set()
+    assert fixable(train, "--eval", str(file)) == set()
+    # A file of both splits is repaired, by whatever names the two have it.
+    assert fixable(train, str(link), "--eval", str(file)) == whole
+    code = "import os, sys; os.mkfifo(sys.argv[1]); open(sys.argv[1], 'wb').write(open(sys.argv[2], 'rb').read())"
+    pipe = tmp_path / "pipe.jsonl"
+    writing = subprocess.Popen([sys.executable, "-c", code, str(pipe), str(file)])
+    while not pipe.exists():
+        time.sleep(0.01)
+    assert fixable(str(pipe)) == set()
+    assert writing.wait() == 0
+
+
+def test_diff_of_a_packed_file_says_that_nothing_is_repaired(tmp_path: Path) -> None:
+    row = {"messages": [{"role": "human", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    packed = tmp_path / "b.jsonl.gz"
+    packed.write_bytes(gzip.compress(json.dumps(row).encode()))
     done = glmlint("check", str(packed), "--diff")
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr.endswith(b"Nothing was fixed.\n")
@@ -550,3 +588,15 @@ def test_keys_that_the_training_split_lacks_are_one_finding(tmp_path: Path) -> N
     found = report(train, "--eval", dev, "--select", "loader")["findings"]
     assert [finding["rule"] for finding in found] == ["split-schema-mismatch"]
     assert "; 3 keys)" in found[0]["message"]
+
+
+def test_a_baseline_that_is_not_written_yet_stops_only_those_who_read_it(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", {"messages": [{"role": "human", "content": "x"}]})
+    (tmp_path / "glmlint.toml").write_text('baseline = "old.json"\n')
+    for command in (["show", "a.jsonl"], ["encode", "a.jsonl"], ["rules"]):
+        done = glmlint(*command, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, b""), command
+    assert b"--write-baseline writes it" in glmlint("check", "a.jsonl", cwd=tmp_path).stderr
+    assert glmlint("check", "a.jsonl", "--write-baseline", cwd=tmp_path).returncode == 0
+    assert glmlint("check", "a.jsonl", cwd=tmp_path).returncode == 0
+    assert b"unknown-role" in glmlint("show", "a.jsonl", cwd=tmp_path).stdout

@@ -21,7 +21,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import check_file
+from glmlint.check import check_file, encode_rows
+from glmlint.finding import Finding
 from glmlint.finish import finish
 from glmlint.fix import stream
 from glmlint.fix.diff import unified
@@ -31,7 +32,7 @@ from glmlint.fix.run import diff_files, sentence
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
 from glmlint.report import Report
-from glmlint.rules.base import Edit, Example, all_rules
+from glmlint.rules.base import Edit, Example, all_rules, default_rules
 from glmlint.schema import validator
 from glmlint.source import InputFile, read_chunks
 
@@ -40,13 +41,14 @@ ALL = {n: r.rule.severity for n, r in all_rules().items() if r.rule.family != "s
 
 
 @cache
-def base(recipe: str) -> Context:
-    return open_context(Plan(recipe=recipe))
+def base(recipe: str, transformers: str) -> Context:
+    return open_context(Plan(recipe=recipe, transformers=transformers))
 
 
 def context_of(recipe: str = "glm4", **more: Any) -> Context:
     plan = Plan(recipe=recipe, **({"rules": ALL} | more))
-    return Context(plan, base(recipe).tokenizer, base(recipe).template)
+    opened = base(recipe, plan.transformers)
+    return Context(plan, opened.tokenizer, opened.template)
 
 
 def fix(*files: Path, unsafe: bool = False, recipe: str = "glm4", **more: Any) -> Fixes:
@@ -62,6 +64,20 @@ def fixed(folder: Path, data: bytes, name: str = "a.jsonl", **more: Any) -> byte
     file.write_bytes(data)
     fix(file, **more)
     return file.read_bytes()
+
+
+def findings_of(file: Path, context: Context) -> list[Finding]:
+    report = Report()
+    check_file(InputFile(str(file)), context.plan, context, report)
+    return finish(report, context.plan, context).findings
+
+
+def encoded(file: Path, context: Context) -> list[Any]:
+    """Ids and labels of the rows, or how they end."""
+    return [
+        (row.input_ids.tolist(), row.labels.tolist(), row.error, row.dropped)
+        for row in encode_rows([str(file)], context.plan, context=context)
+    ]
 
 
 def glmlint(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
@@ -591,9 +607,7 @@ def test_no_finding_that_could_be_fixed_is_left_in_the_examples(
     for unsafe in (False, True):
         assert fix(file, recipe=recipe, unsafe=unsafe).fixed.total() > 10
         context = context_of(recipe)
-        report = Report()
-        check_file(InputFile(str(file)), context.plan, context, report)
-        findings = finish(report, context.plan, context).findings
+        findings = findings_of(file, context)
         kinds = ("safe", "unsafe") if unsafe else ("safe",)
         left = [f for f in findings if f.fixable and all_rules()[f.rule].rule.fix in kinds]
         assert left == []
@@ -886,3 +900,45 @@ def test_kill_9_leaves_the_old_or_the_new_file(tmp_path: Path) -> None:
     for rest in tmp_path.glob(".glmlint-*.tmp"):
         assert stat.S_IMODE(rest.stat().st_mode) == 0o600
     assert glmlint("check", str(tmp_path), "--quiet", "--format", "json").returncode in (0, 1)
+
+
+CALL_ROW = b'{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "{}", "metadata": "f"}, {"role": "observation", "content": "1"}, {"role": "assistant", "content": "one"}]}\n'
+PLAIN_ROW = '{"messages": [{"role": "system", "content": "系统"}, {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n'.encode()
+OLD = {
+    "datasets": "4.6.1",
+    "transformers": "5.23.0",
+    "pinned": frozenset(("datasets", "transformers")),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_messages_that_the_loader_pads_get_an_empty_metadata(tmp_path: Path, recipe: str) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(CALL_ROW + PLAIN_ROW)
+    context = context_of(recipe, **OLD)
+    as_written = encoded(file, context_of(recipe, datasets="5.2.0", transformers="5.23.0"))
+    assert encoded(file, context) != as_written
+    done = fix(file, recipe=recipe, **OLD)
+    assert done.fixed == {"metadata-null-padding": 2} and done.rows == 2
+    rows = [json.loads(line)["messages"] for line in file.read_bytes().splitlines()]
+    assert [[m["metadata"] for m in row] for row in rows] == [["", "f", "", ""], ["", "", ""]]
+    assert encoded(file, context) == as_written
+    assert not fix(file, recipe=recipe, **OLD).fixed
+    assert "metadata-null-padding" not in {f.rule for f in findings_of(file, context)}
+
+
+def test_a_row_that_was_repaired_in_two_passes_is_one_row(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(CALL_ROW + PLAIN_ROW.replace(b'"user"', b'"human"') * 2)
+    done = fix(file, unsafe=True, **OLD, rules=default_rules())
+    assert done.fixed == {"metadata-null-padding": 3, "unknown-role": 2, "exact-duplicate": 1}
+    assert (done.rows, done.dropped) == (3, 1)
+    assert b'"human"' not in file.read_bytes() and len(file.read_bytes().splitlines()) == 2
+
+
+def test_where_metadata_is_no_text_nothing_is_padded_with_text(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    data = CALL_ROW.replace(b'"f"', b'{"name": "f"}') + PLAIN_ROW
+    file.write_bytes(data)
+    assert "metadata-null-padding" in {f.rule for f in findings_of(file, context_of(**OLD))}
+    assert "metadata-null-padding" not in fix(file, **OLD).fixed

@@ -334,3 +334,35 @@ def test_fixes_may_give_a_row_keys_that_the_file_has_not(tmp_path: Path) -> None
     assert done.returncode in (0, 1) and b"Traceback" not in done.stderr
     assert json.loads(done.stdout)["fixed"]["tools-placement"] == 1
     assert json.loads(file.read_text("utf-8").split("\n")[0])["messages"][0]["tools"] == tools
+
+
+@pytest.mark.parametrize("recipe", all_recipes())
+def test_after_the_fix_of_padded_messages_the_load_gives_the_ids_of_the_written_rows(
+    newest: tuple[Server, str], tmp_path: Path, recipe: str
+) -> None:
+    server, release = newest
+    call = {"role": "assistant", "content": '{"城市": "北京"}', "metadata": "get_weather"}
+    first, second = (
+        [{"role": "user", "content": "天气？"}, call, {"role": "observation", "content": "22"}],
+        [{"role": "system", "content": "s"}, {"role": "user", "content": "Hi"}],
+    )
+    answer = {"role": "assistant", "content": "22 度。"}
+    written = [[*first, answer], [*second, answer], [second[1], answer]]
+    lines = [json.dumps({"messages": row}, ensure_ascii=False) for row in written]
+    file = tmp_path / "train.jsonl"
+    file.write_text("\n".join([*lines[:2], "", *lines[2:]]), "utf-8")
+    context = context_of(recipe, release)
+    wanted = [ids(context.recipe.render(row, context), context) for row in written]
+
+    def loaded() -> list[Any]:
+        rows = server.ask(Case(file.read_text("utf-8").split("\n"), None))["rows"]
+        return [of_trainer(row["messages"], context) for row in rows]
+
+    assert all(one != other for one, other in zip(loaded(), wanted, strict=True))
+    arguments = (str(file), f"--recipe={recipe}", f"--pin=datasets={release}")
+    arguments += ("--pin=transformers=5.23.0", "--fix", "--format=json")
+    assert json.loads(run("check", *arguments).stdout)["fixed"] == {"metadata-null-padding": 3}
+    assert loaded() == wanted
+    after = json.loads(run("check", *arguments).stdout)
+    assert after["fixed"] == {}
+    assert not [f for f in after["findings"] if f["fixable"] or "padding" in f["rule"]]

@@ -481,3 +481,24 @@ def test_no_row_breaks_a_rule(rows: list[Any], budget: int) -> None:
             cut = ("truncated", "over-truncated", "answer-fully-truncated")
             assert sum(map(said.count, cut)) == result.totals.truncated_samples
             assert said.count("answer-fully-truncated") == result.totals.fully_truncated_samples
+
+
+def test_one_finding_tells_that_a_message_is_trained_which_no_assistant_wrote() -> None:
+    call = {"role": "assistant", "content": "{}", "metadata": "get_weather"}
+    tool = talk(("user", "天气？"), call, ("tool", "22"), ("assistant", "22 度。"))
+    human = talk(("human", "Hi"), ("assistant", "Hello"))
+    foreign = talk(
+        ("user", "Hi"), {"role": "tool", "content": "x", "tool_call_id": "1"}, ("assistant", "Yes"),
+    )  # fmt: skip
+    every = {n: r.rule.severity for n, r in all_rules().items() if r.rule.family != "score"}
+    named = {"openai-tool-calls", "unknown-role", "other-format"}
+    told = findings(tool, human, foreign, rules=every)
+    assert "non-assistant-supervised" not in {f.rule for f in told}
+    assert named <= {f.rule for f in told if f.severity == "error"}
+    quiet = {name: level for name, level in every.items() if name not in named}
+    alone = by_rule("non-assistant-supervised", tool, human, foreign, rules=quiet)
+    assert [(f.line, f.severity) for f in alone] == [(n, "error") for n in (1, 2, 3)]
+    # Whoever softens the narrower rule still has the error.
+    soft = every | dict.fromkeys(named, "warning")
+    more = {"rules": soft, "fixed_severity": frozenset(named)}
+    assert len(by_rule("non-assistant-supervised", tool, human, foreign, **more)) == 3

@@ -21,6 +21,7 @@ from glmlint.convert.run import (
     writers,
 )
 from glmlint.finding import Pointer, json_pointer, place
+from glmlint.options import Failure, complete_files
 from glmlint.output import language, silence
 from glmlint.source import SourceError, find_inputs, read_chunks
 from glmlint.text import system_fault
@@ -70,14 +71,8 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-class ConvertFailed(click.ClickException):
-    """One line on standard error, exit code 2."""
-
-    exit_code = 2
-
-
 @click.command("convert")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=complete_files)
 @click.option("--to", type=click.Choice(sorted(writers())), required=True, help="What to write.")
 @click.option(
     "--from", "source", type=click.Choice(["auto", *sorted(formats())]), default="auto",
@@ -85,6 +80,7 @@ class ConvertFailed(click.ClickException):
 )  # fmt: skip
 @click.option(
     "--output", "-o", default="-", metavar="FILE|-", show_default=True,
+    shell_complete=complete_files,
     help="Where to write: JSON Lines, or one array where the name ends in .json.",
 )  # fmt: skip
 @click.option("--take", type=click.Choice(["chosen"]), help="The answer of preference rows.")
@@ -95,7 +91,8 @@ class ConvertFailed(click.ClickException):
     help="Of the report on standard error.",
 )  # fmt: skip
 @click.option(
-    "--lang", type=click.Choice(["en", "zh", "auto"]), default="auto", show_default=True
+    "--lang", type=click.Choice(["en", "zh", "auto"]), default="auto", show_default=True,
+    help="Language of the report.",
 )  # fmt: skip
 @click.pass_context
 def convert(context: click.Context, /, **flags: Any) -> None:
@@ -112,10 +109,10 @@ def convert_file(flags: dict[str, Any]) -> int:
     lang = language(flags["lang"])
     inputs, problems = find_inputs([flags["file"]])
     if problems:
-        raise ConvertFailed(f"{_shown(problems[0].path)}: {problems[0].say(lang)}")
+        raise Failure(f"{_shown(problems[0].path)}: {problems[0].say(lang)}")
     if len(inputs) > 1:
         told = _WORDS[lang]["one-file"].format(files=len(inputs))
-        raise ConvertFailed(f"{_shown(flags['file'])}: {told}")
+        raise Failure(f"{_shown(flags['file'])}: {told}")
     output = None if flags["output"] == "-" else Path(flags["output"])
     if output is not None:
         _refuse_output(inputs[0].path, output, flags["force"], lang)
@@ -135,13 +132,13 @@ def convert_file(flags: dict[str, Any]) -> int:
             pieces = as_array(rows) if name.endswith(".json") else as_lines(rows)
             write_atomically(output, pieces, lambda: outcome.converted > 0)
     except SourceError as error:
-        raise ConvertFailed(f"{_shown(inputs[0].path)}: {error.say(lang)}") from None
+        raise Failure(f"{_shown(inputs[0].path)}: {error.say(lang)}") from None
     except BrokenPipeError:  # the reader of the output, such as head, has enough
         silence()
         return outcome.exit_code(flags["strict"])
     except OSError as error:
         why = system_fault(error).plain(lang)
-        raise ConvertFailed(f"{_shown(flags['output'])}: {why}") from None
+        raise Failure(f"{_shown(flags['output'])}: {why}") from None
     except KeyboardInterrupt:
         raise ConvertInterrupted(_WORDS[lang]["interrupted"]) from None
     code = outcome.exit_code(flags["strict"])
@@ -153,7 +150,7 @@ def convert_file(flags: dict[str, Any]) -> int:
     return code
 
 
-class ConvertInterrupted(ConvertFailed):
+class ConvertInterrupted(Failure):
     """The user stopped it: exit code 130."""
 
     exit_code = 130
@@ -161,7 +158,7 @@ class ConvertInterrupted(ConvertFailed):
 
 def _refuse_output(source: str, output: Path, force: bool, lang: str) -> None:
     if output.name.endswith((".zst", ".parquet")):
-        raise ConvertFailed(f"{_shown(output)}: {_WORDS[lang]['endings']}")
+        raise Failure(f"{_shown(output)}: {_WORDS[lang]['endings']}")
     if source == "-" or force:
         return
     try:
@@ -169,7 +166,7 @@ def _refuse_output(source: str, output: Path, force: bool, lang: str) -> None:
     except OSError:
         return
     if same:
-        raise ConvertFailed(_WORDS[lang]["itself"].format(path=_shown(output)))
+        raise Failure(_WORDS[lang]["itself"].format(path=_shown(output)))
 
 
 def _write_stdout(pieces: Iterator[bytes]) -> None:

@@ -36,14 +36,12 @@ from glmlint.plan import Plan
 from glmlint.recipes.base import Context, Text
 from glmlint.report import Report
 from glmlint.rules.base import all_rules
-from glmlint.source import Chunk, InputFile, SourceError, read_chunks
+from glmlint.source import Chunk, InputFile, SourceError, is_packed, read_chunks
 from glmlint.suppress import Matching
 from glmlint.temporary import new_name
 
 MAX_PASSES: Final = 5
 """How often a file is read again after its form has changed."""
-
-_PACKED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1")
 
 STDIN: Final = Text("standard input is not repaired", "标准输入不会被修复")
 NOT_A_FILE: Final = Text("not repaired: no regular file", "未修复：不是普通文件")
@@ -160,10 +158,6 @@ def drafted(
         for path in paths:
             try:
                 drafts[path] = draft = open_draft(path)
-                with contextlib.suppress(SourceError):  # `check` will say so
-                    # Rows are judged as they are once the blank lines are out.
-                    stay = not repair.removes_blank_lines(path)
-                    learn(InputFile(path), context, blanks=stay)
                 _settle(draft, repair, beside, progress)
             except Unfixable as error:
                 sentence = error.text.say(plan.lang, **error.values)
@@ -214,7 +208,7 @@ def open_draft(path: str) -> Draft:
         if not stat.S_ISREG(before.st_mode):
             raise Unfixable(NOT_A_FILE, fails=False)
         with real.open("rb") as handle:
-            if handle.read(4).startswith(_PACKED):
+            if is_packed(handle.read(4)):
                 raise Unfixable(PACKED, fails=False)
     except OSError as error:
         raise Unfixable(WRITING, fails=True, reason=error.strerror) from None
@@ -229,11 +223,27 @@ def _settle(
 ) -> None:
     """Pass over the file until its form is settled and no row has anything left to repair."""
     for _ in range(MAX_PASSES):
-        if not _advance(draft, repair, beside, None, progress):
-            break
+        before = draft.temporary
+        _learn(draft, repair)
+        for _ in range(MAX_PASSES):
+            if not _advance(draft, repair, beside, None, progress):
+                break
+        if draft.temporary == before:
+            break  # else the loader may hand over the other rows otherwise
     if draft.done.left:
         rows = ", ".join(map(str, draft.done.left[:10])) + ", …" * (len(draft.done.left) > 10)
         draft.notes["left"] = (LEFT, {"rows": rows})
+
+
+def _learn(draft: Draft, repair: Repair) -> None:
+    """See what the loader makes of the file as it is to be."""
+    # Rows are judged as they are once the blank lines are out.
+    stay = not repair.removes_blank_lines(draft.path)
+    with (
+        contextlib.suppress(SourceError, OSError),  # `check` will say so
+        (draft.temporary or draft.real).open("rb") as copy,
+    ):
+        learn(InputFile(draft.path, copy), repair.checker.context, blanks=stay)
 
 
 def _advance(
@@ -269,7 +279,15 @@ def _advance(
 
                     output = Output(handle, start)
                     done = run_pass(
-                        handle, draft.path, form, output, repair, rewrites, drops, progress
+                        handle,
+                        draft.path,
+                        form,
+                        output,
+                        repair,
+                        rewrites,
+                        drops,
+                        draft.done.marks,
+                        progress,
                     )
             except Unrewritable as error:
                 _remove(made)
@@ -291,6 +309,7 @@ def _advance(
     _take(draft, made[0])
     draft.done.fixed += done.fixed
     draft.done.rows += done.rows
+    draft.done.marks = done.marks
     draft.done.dropped += done.dropped
     if done.reshaped:  # a row that could not be read may be readable now
         draft.notes.pop("unrewritable", None)
@@ -455,7 +474,7 @@ def _repeated(
             for chunk in _numbered(path, drafts.get(path)):
                 report.merge(check_lines([chunk], chosen, context), chosen.max_findings)
     found: dict[str, dict[int, str]] = {}
-    matching = Matching(plan)
+    matching = Matching(plan.baseline, plan.write_baseline)
     for name in across:
         check_run = all_rules()[name].check_run
         assert check_run is not None  # chosen so

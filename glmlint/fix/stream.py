@@ -77,7 +77,9 @@ class Pass(Struct):
     fixed: Counter[str] = field(default_factory=Counter)
     """Repaired problems by rule."""
     rows: int = 0
-    """Rows that were repaired or dropped."""
+    """Rows that were repaired or dropped, without those that an earlier pass had repaired."""
+    marks: bytearray = field(default_factory=bytearray)
+    """Of every row that is still there, 1 where this or an earlier pass has repaired it."""
     dropped: int = 0
     kept: int = 0
     """Rows that are still there, unread ones too."""
@@ -266,6 +268,7 @@ def run_pass(
     repair: Repair,
     rewrites: set[str],
     drops: set[int] | None = None,
+    marks: bytes | bytearray = b"",
     progress: Callable[[int, int], None] | None = None,
 ) -> Pass:
     """Write a file repaired.
@@ -278,6 +281,7 @@ def run_pass(
         repair: what may be done to rows.
         rewrites: which rules about the whole file may be satisfied.
         drops: 1-based numbers of rows that are to go. Rows are not edited then.
+        marks: of the rows as they are now, as in `Pass`; b"" where none has been repaired yet.
         progress: called with rows and bytes.
 
     Raises:
@@ -309,15 +313,16 @@ def run_pass(
                 number += piece.defect is not None
                 continue
             number += 1
+            marked = marks[number - 1 : number] == b"\1"
             if drops is not None:
-                writer.plain(piece, number in drops)
+                writer.plain(piece, number in drops, marked)
                 continue
             rows = next(groups)
             if reshape and len(rows) > 1:
                 raise Unrewritable(number)
             if reshape and rows[0].value is None and any(c in piece.row for c in b"\r\n"):
                 raise Unrewritable(number)
-            writer.rows(piece, rows, repair, number)
+            writer.rows(piece, rows, repair, number, marked)
         if progress is not None:
             progress(len(lines), sum(map(len, lines)))
     return done
@@ -360,6 +365,8 @@ class _Writer:
 
     def pass_on(self, piece: Piece) -> None:
         """Bytes that stay."""
+        if piece.defect is not None:
+            self.done.marks.append(False)
         if self.reshape:
             return  # brackets and white space; anything else has stopped the pass
         if self.close_up and piece.gap:
@@ -381,16 +388,20 @@ class _Writer:
         gap, self.opening = self.opening, None
         return gap
 
-    def plain(self, piece: Piece, drop: bool) -> None:
+    def plain(self, piece: Piece, drop: bool, marked: bool) -> None:
         """A row as it is, or none."""
         assert piece.row is not None  # pieces without a row are passed on
         if drop:
             self.done.dropped += 1
-            self.done.rows += 1
+            self.done.rows += not marked
             self.done.reshaped = True
+        else:
+            self.done.marks.append(marked)
         self._write(piece, [] if drop else [piece.row], same=not drop)
 
-    def rows(self, piece: Piece, rows: list[Row], repair: Repair, number: int) -> None:
+    def rows(
+        self, piece: Piece, rows: list[Row], repair: Repair, number: int, marked: bool
+    ) -> None:
         """The row or the rows of a piece, repaired."""
         assert piece.row is not None  # pieces without a row are passed on
         split = len(rows) > 1 and self.split and self.lines
@@ -400,23 +411,27 @@ class _Writer:
             rows = [read_rows(row.path, [row.raw], row.context)[0][0] for row in rows]
         results = [repair_row(row, repair) for row in rows]
         for result in results:
-            self._count(result, number)
+            self._count(result, number, marked)
         same = not split and all(
             result.raw == row.raw for result, row in zip(results, rows, strict=True)
         )
         if len(rows) == 1 or split:
             kept = [result.raw for result in results if result.raw is not None]
             self._write(piece, kept, same)
+            fixed = [marked or bool(r.fixed) for r in results if r.raw is not None]
         else:
-            self._write(piece, _in_place(piece.row, rows, results), same)
+            kept = _in_place(piece.row, rows, results)
+            self._write(piece, kept, same)
+            fixed = [marked or any(result.fixed for result in results)] if kept else []
+        self.done.marks += bytes(fixed)
 
-    def _count(self, result: Repaired, number: int) -> None:
+    def _count(self, result: Repaired, number: int, marked: bool) -> None:
         done = self.done
         if result.left:
             done.left.append(number)
         if result.fixed:
             done.fixed += result.fixed
-            done.rows += 1
+            done.rows += not marked
         if result.raw is None:
             done.dropped += 1
         if result.raw is None or "not-utf8" in result.fixed:

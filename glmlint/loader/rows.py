@@ -48,16 +48,21 @@ class Load(msgspec.Struct, frozen=True):
             return frozenset()
         if not isinstance(self.column, ListOf) or not isinstance(self.column.item, StructOf):
             return None
-        fields = self.column.item.fields
+        fields = self.message_fields
         texts = [fields[key] for key in ("role", "content", "metadata") if key in fields]
         plain = all(column in ("string", "null") for column in texts)
         return frozenset(fields) if plain else None
 
+    @property
+    def message_fields(self) -> dict[str, Column]:
+        """The keys that every message gets, with their types; none where each keeps its own."""
+        if isinstance(self.column, ListOf) and isinstance(self.column.item, StructOf):
+            return self.column.item.fields
+        return {}
+
     def tools(self, tools: list[Any]) -> Any:
         """A tool list as the trainer receives it. Only where `added` is known."""
-        column: Column = "json"
-        if isinstance(self.column, ListOf) and isinstance(self.column.item, StructOf):
-            column = self.column.item.fields["tools"]
+        column = self.message_fields.get("tools", "json")
         return fitted(tools, column, ("messages", 0, "tools"), self.through_json, self.lost)
 
 

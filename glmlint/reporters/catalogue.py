@@ -104,6 +104,14 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
         UnknownRule: one sentence with the nearest name.
     """
     loaded = all_rules().get(name)
+    if name in FAMILIES:
+        raise UnknownRule(
+            Text(
+                "{name} is a family, no rule: `glmlint rules` lists what is in it",
+                "{name} 是规则族，不是规则：`glmlint rules` 会列出其中的规则",
+            ),
+            name=name,
+        )
     if loaded is None:
         near = difflib.get_close_matches(name, list(all_rules()), 1, 0.4)
         hint = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from glmlint.finding import RANK, SEVERITIES, Finding
 from glmlint.finish import Result
 from glmlint.plan import Plan
@@ -11,9 +9,6 @@ from glmlint.reporters.figures import budgets, origin, pin_origin, template_name
 from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import ORIGINS, counted, percent, say
 from glmlint.rules.base import all_rules
-
-_PACKED: Final = (".gz", ".zst", ".parquet")
-"""Files that `--fix` leaves alone."""
 
 
 def severity_counts(result: Result) -> str:
@@ -65,7 +60,7 @@ def verdict(result: Result) -> str:
     if failing:
         worst = max(failing, key=lambda finding: RANK[finding.severity])
         parts.append(say("fix-first", lang, counts=severity_counts(result), place=place(worst)))
-        if any(_safely_fixable(finding, result.plan) for finding in result.findings):
+        if any(_safely_fixable(finding) for finding in result.findings):
             parts.append(say("fixable", lang))
     elif result.exit_code == 0:
         parts.append(_next_step(result))
@@ -81,6 +76,9 @@ def _next_step(result: Result) -> str:
         return say("no-samples", lang)
     if not totals.kept_supervised_tokens:
         return say("untrained", lang)
+    if totals.unreadable and not result.severity_counts["error"]:
+        bad = f"{totals.unreadable:,}"
+        return say("silenced", lang, n=bad, samples=counted(totals.samples, "sample", lang))
     if totals.lost_supervised_tokens:
         better = next((b for b in budgets(result) if b.target == 0.99), None)
         if better is not None and better.max_length > plan.max_length:
@@ -103,12 +101,9 @@ def _next_step(result: Result) -> str:
     )
 
 
-def _safely_fixable(finding: Finding, plan: Plan) -> bool:
+def _safely_fixable(finding: Finding) -> bool:
     loaded = all_rules().get(finding.rule)
-    if not finding.fixable or loaded is None or loaded.rule.fix != "safe":
-        return False
-    untouched = finding.path == "-" or finding.path in plan.eval_files
-    return not untouched and not finding.path.endswith(_PACKED)
+    return finding.fixable and loaded is not None and loaded.rule.fix == "safe"
 
 
 def assumed(result: Result) -> list[str]:

@@ -150,6 +150,11 @@ WORDS: Final = {
         "{keeps}.",
         "当前预算会丢掉 {share} 的受监督 token：--max-length {length} 可保留 {keeps}。",
     ),
+    "silenced": Text(
+        "Nothing that counts, but {n} of {samples} can't be trained on: what is wrong there is "
+        "ignored, in the baseline, or of a rule that is off.",
+        "没有计入的问题，但 {samples}中有 {n} 个无法用于训练：其问题已被忽略、在基线中，或相应规则未启用。",
+    ),
     "look": Text("{counts}: look at {place} before training.", "{counts}：训练前请先看 {place}。"),
     "ready": Text(
         "Ready to train: {samples}, {tokens} supervised tokens ({ratio} of all kept ones).",
@@ -241,7 +246,7 @@ WORDS: Final = {
         "not written, not everything was read", "没有写入：有内容未能读取"
     ),
     "baseline-written": Text(
-        "{n} findings are old ones from now on", "已记录 {n} 个问题，今后视为已有问题"
+        "{n:finding} on record: not counted from now on", "已记录 {n} 个问题，今后视为已有问题"
     ),
     "ignores-added": Text(
         "{rows} rows ignore {rules} findings more", "新增忽略 {rows} 行中的 {rules} 个问题"

@@ -16,6 +16,7 @@ from typing import Final
 
 from glmlint.rules.base import Placed, Rule, Text
 from glmlint.scores import FileScores
+from glmlint.suppress import file_identity
 
 LEARNED_MEAN: Final = 0.3
 """Nats a token of the file."""
@@ -47,4 +48,4 @@ def check_scores(file: FileScores) -> Iterator[Placed]:
     mean = sum(one.sum_nll for one in file.rows) / tokens
     if mean < LEARNED_MEAN:
         problem = rule.problem(None, mean=mean, tokens=tokens)
-        yield Placed(file.path, None, problem, file.path.encode(), clean=False)
+        yield Placed(file.path, None, problem, file_identity(file.path), clean=False)

@@ -52,6 +52,8 @@ class Problem(Struct):
     """The sentence names the exception that the trainer raises."""
     edits: tuple[Edit, ...]
     column: int | None
+    trains: bool = False
+    """The sentence says that what stands at the place is trained, though no assistant wrote it."""
 
 
 class Placed(Struct):
@@ -156,13 +158,15 @@ class Rule:
         raises: bool = False,
         edits: tuple[Edit, ...] = (),
         column: int | None = None,
+        trains: bool = False,
         **values: Any,
     ) -> Problem:
         """A problem of this rule; `text` is a sentence, or the name of a variant."""
         if isinstance(text, str):
             text = self.variants[text]
         return Problem(
-            text or self.text, values, pointer, severity, help or self.help, once, raises, edits, column
+            text or self.text, values, pointer, severity, help or self.help, once, raises, edits,
+            column, trains,
         )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ rule = Rule(
         ),
         "old": Text(
             "`{where}` appears first in line {line}, past the first 10 MiB: datasets below {new} fails "
-            "to load the file ({error}), from {new} on it loads (late keys: {paths})",
+            "to load the file ({error}), from {new} on it loads ({paths:late key})",
             "`{where}` 第一次出现在第 {line} 行，已在最初 10 MiB 之外：datasets {new} 之前的版本无法加载该文件"
             "（{error}），从 {new} 起可以加载（这样的键共 {paths} 个）",
         ),

@@ -6,6 +6,10 @@ Below 4.7 `datasets` gives every message every key, so one `metadata` in the fil
 word that nobody wrote, and it is trained. From 5.24 on transformers leaves out keys that are null, and
 from 4.7 on `datasets` does not add them, unless the file has a blank line.
 
+`--fix` writes `"metadata": ""` into the messages without one, where the versions in question print the
+null: with it the ids are those of the row as it was written. Where nothing is printed nothing is mended,
+and `""` is no repair where other messages have something else than text as their metadata.
+
 Evidence: datasets 4.4 and 5.2, transformers 5.23 and 5.24 by running them (docs/recipes.md).
 """
 
@@ -18,7 +22,7 @@ from glmlint.loader import Padding, Shapes
 from glmlint.plan import Plan, version
 from glmlint.recipes.base import get_recipe
 from glmlint.report import FileStats
-from glmlint.rules.base import Example, Problem, Rule, Text
+from glmlint.rules.base import Edit, Example, Fact, Pointer, Problem, Row, Rule, Text
 
 METADATA: Final = ("messages", 0, "metadata")
 
@@ -41,14 +45,23 @@ rule = Rule(
     family="loader",
     title_zh="文件里只要有一次工具调用，其他消息的头部就都会出现 None",
     severity="warning",
+    when=Fact.LOADED,
+    fix="safe",
     applies=lambda recipe, _: recipe.through_datasets,
     text=Text(
-        "`metadata` of line {line} makes datasets {datasets} add `metadata: null` to every other "
-        "message: the word None is printed in their headers, and trained in those of answers",
-        "第 {line} 行的 `metadata` 使 datasets {datasets} 给其他每条消息补上 `metadata: null`："
-        "消息头中会出现单词 None，回答的消息头还会参与训练",
+        "other messages have `metadata`, and so datasets {datasets} adds `metadata: null` to the "
+        "messages that have none ({rows:row}): the word None is printed in their headers, and trained "
+        "in those of answers",
+        "其他消息有 `metadata`，因此 datasets {datasets} 给没有它的消息补上 `metadata: null`"
+        "（共 {rows} 行）：消息头中会出现单词 None，回答的消息头还会参与训练",
     ),
     variants={
+        "unseen": Text(
+            "`metadata` of line {line} makes datasets {datasets} add `metadata: null` to every other "
+            "message: the word None is printed in their headers, and trained in those of answers",
+            "第 {line} 行的 `metadata` 使 datasets {datasets} 给其他每条消息补上 `metadata: null`："
+            "消息头中会出现单词 None，回答的消息头还会参与训练",
+        ),
         "depends": Text(
             "`metadata` of line {line} makes datasets {datasets} add `metadata: null` to every other "
             "message: transformers below {drops} prints the word None in their headers",
@@ -57,9 +70,9 @@ rule = Rule(
         )
     },
     help=Text(
-        'Write "metadata": "" into every message; or train with transformers 5.24 or newer, or with '
+        'Write "metadata": "" into every message, as --fix does where the word is printed; or train with transformers 5.24 or newer, or with '
         "datasets 4.7 or newer and no blank line in the file.",
-        '在每条消息中写上 "metadata": ""；或使用 transformers 5.24 及以上版本，'
+        '在每条消息中写上 "metadata": ""（会输出 None 时 --fix 会代为写入）；或使用 transformers 5.24 及以上版本，'
         "或使用 datasets 4.7 及以上版本且文件中没有空行。",
     ),
     bad=(
@@ -77,17 +90,51 @@ rule = Rule(
 )  # fmt: skip
 
 
+_SAID: Final = "metadata-null-padding"
+"""Under this name `notes` counts the rows that tell it themselves."""
+
+
+def note(row: Row) -> Iterator[str]:
+    if _bare(row):
+        yield _SAID
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if bare := _bare(row):
+        column = row.context.loads[row.path].message_fields["metadata"]
+        edits = tuple(Edit("add", (*at, "metadata"), "") for at in bare)
+        yield rule.problem(
+            bare[0],
+            severity="error",
+            once="padded",
+            edits=edits if column in ("string", "null") else (),
+            datasets=row.plan.datasets,
+        )
+
+
+def _bare(row: Row) -> list[Pointer]:
+    """The messages that get a null from the loader, where it is printed."""
+    load = row.context.loads.get(row.path)
+    if load is None or row.rendered is None or not prints_null(row.plan):
+        return []
+    if "metadata" not in load.message_fields:
+        return []
+    return [("messages", at) for at, message in row.good_messages if "metadata" not in message]
+
+
 def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
     shapes = file.shapes.whole
     padded = None if shapes is None else padded_metadata(shapes, plan.datasets)
     if padded is None:
         return
     prints = prints_null(plan)
+    if prints and file.notes[_SAID]:
+        return
     if not prints and "transformers" in plan.pinned:
         return
     yield rule.problem(
         None,
-        text=None if prints else "depends",
+        text="unseen" if prints else "depends",
         severity="error" if prints else None,
         line=padded.line,
         datasets=plan.datasets,

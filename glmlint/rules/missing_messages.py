@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Final
 
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 from glmlint.turns import kind_of, shown
@@ -31,6 +31,12 @@ rule = Rule(
             "the row has no messages, but {key}: the trainer raises {exception}",
             "这一行没有 messages，只有 {key}：训练脚本抛出 {exception}",
         ),
+        "keyed": Text(
+            "the row has no messages, but {number} objects of one kind under keys such as {key}: a file "
+            "keyed by id is one row here, and the trainer raises {exception}",
+            "这一行没有 messages，而是 {number} 个同类对象，键如 {key}：按 id 为键的文件在这里只算一行，"
+            "训练脚本抛出 {exception}",
+        ),
         "not-list": Text(
             "messages is {en}, not a list: the trainer raises {exception}",
             "messages 是{zh}而不是列表：训练脚本抛出 {exception}",
@@ -41,6 +47,10 @@ rule = Rule(
         '把对话放在 "messages" 里：由 {{"role", "content"}} 组成的列表。',
     ),
     bad=(
+        {
+            "math/1": {"problem": "1+1?", "solution": "2"},
+            "math/2": {"problem": "二加三等于几？", "solution": "五"},
+        },
         {"massages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]},
         {"对话": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
         {"id": 7},
@@ -61,6 +71,12 @@ rule = Rule(
 )
 
 
+_KEYED_HELP: Final = Text(
+    "Write every value on a line of its own, for instance with: jq -c '.[]' FILE.json > FILE.jsonl",
+    "把每个值单独写成一行，例如：jq -c '.[]' FILE.json > FILE.jsonl",
+)
+
+
 def check(row: Row) -> Iterator[Problem]:
     value = row.value
     if not isinstance(value, dict) or row.foreign:
@@ -68,7 +84,16 @@ def check(row: Row) -> Iterator[Problem]:
     exception = row.error.exception if row.error else "KeyError"
     if "messages" not in value:
         key = near_key(value)
-        if key is None:
+        if key is None and (first := _keyed(value)) is not None:
+            yield rule.problem(
+                text="keyed",
+                help=_KEYED_HELP,
+                number=len(value),
+                key=f'"{shown(first)}"',
+                exception=exception,
+                raises=True,
+            )
+        elif key is None:
             yield rule.problem(exception=exception, raises=True)
         else:
             yield rule.problem(
@@ -79,6 +104,15 @@ def check(row: Row) -> Iterator[Problem]:
         yield rule.problem(
             ("messages",), text="not-list", en=en, zh=zh, exception=exception, raises=True
         )
+
+
+def _keyed(value: dict[str, Any]) -> str | None:
+    """The first key of an object that stands for a file: its values are rows, alike in their keys."""
+    rows = list(value.values())
+    if len(rows) < 2 or not all(isinstance(row, dict) and row for row in rows):
+        return None
+    shared = set(rows[0]).intersection(*rows)
+    return next(iter(value)) if len(shared) > 1 or "messages" in shared else None
 
 
 def near_key(value: dict[str, Any]) -> str | None:

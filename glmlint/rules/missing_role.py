@@ -76,7 +76,7 @@ def check(row: Row) -> Iterator[Problem]:
                     exception=row.error.exception if row.error else "",
                 )  # fmt: skip
             case "trained":
-                yield rule.problem(at, text="trained", index=index)
+                yield rule.problem(at, text="trained", trains=True, index=index)
             case "printed":
                 yield rule.problem(at, severity="warning", index=index)
             case _:

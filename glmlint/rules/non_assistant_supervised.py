@@ -4,6 +4,10 @@ The official script masks system, user and observation; whatever carries another
 word and all: with `"role": "tool"` the model learns to invent tool results. (The one token after an
 answer is the answer's stop token and belongs to it.)
 
+Where a narrower rule has said so of the message, as an error (`unknown-role`, `missing-role`,
+`openai-tool-calls`), or of the whole row (`other-format`), this one keeps silent: it speaks for the rest,
+and for all where those are off.
+
 Evidence: LLaMA-Factory #5866; recipes.md, section 2.1.
 """
 
@@ -73,7 +77,12 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
+    told = row.memo.get("trains", ())
+    if () in told:
+        return
     for index, count in foreign_messages(row).items():
+        if ("messages", index) in told or ("messages", index, "role") in told:
+            continue
         role = shown(written_role(row, index))
         yield rule.problem(
             ("messages", index),

@@ -168,7 +168,7 @@ def _result(row: Row, index: int, message: dict[str, Any]) -> Problem:
         Edit("remove", ("messages", index, key)) for key in ("tool_call_id", "name") if key in message
     ]  # fmt: skip
     return rule.problem(
-        at, text=text, raises=text == "raises", edits=tuple(edits),
+        at, text=text, raises=text == "raises", trains=text == "trained", edits=tuple(edits),
         place=place(at), role=message["role"], exception=error.exception if error else None,
     )  # fmt: skip
 

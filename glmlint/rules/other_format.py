@@ -150,6 +150,7 @@ def check(row: Row) -> Iterator[Problem]:
         severity=severity,
         once=f"{name} {severity}",
         raises=row.error is not None,
+        trains=text == "wrong",
         help=_OTHER_HELP.get(name),
         en=en,
         zh=zh,

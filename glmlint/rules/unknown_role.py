@@ -110,6 +110,7 @@ def check(row: Row) -> Iterator[Problem]:
             text=text,
             severity=severity,
             raises=text == "raises",
+            trains=text == "trained",
             help=_MEANT if meant else None,
             edits=(Edit("replace", at, meant),) if sure else (),
             index=index,

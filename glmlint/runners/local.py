@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from glmlint.check import check_file
@@ -9,7 +10,7 @@ from glmlint.plan import Plan
 from glmlint.progress import Progress
 from glmlint.recipes.base import Context
 from glmlint.report import Report
-from glmlint.source import SourceError, find_inputs
+from glmlint.source import SourceError, find_inputs, rewritable
 
 
 def check_files(
@@ -30,6 +31,10 @@ def check_files(
     trained = [file.path for file in inputs if file.path not in plan.eval_files]
     report = Report()
     report.problems = [(problem.path, problem.say(plan.lang)) for problem in missing]
+    named = {os.path.realpath(file.path) for file in find_inputs(paths)[0]}
+    for file in inputs:
+        if not rewritable(file.path) or os.path.realpath(file.path) not in named:
+            report.left_alone.add(file.path)
     with Progress([file.path for file in inputs], progress) as bar:
         for file in inputs:
             later = file.path in plan.eval_files and len(trained) == 1
