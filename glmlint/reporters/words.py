@@ -246,7 +246,7 @@ WORDS: Final = {
         "not written, not everything was read", "没有写入：有内容未能读取"
     ),
     "baseline-written": Text(
-        "{n:finding} on record: not counted from now on", "已记录 {n} 个问题，今后视为已有问题"
+        "{n} findings are old ones from now on", "已记录 {n} 个问题，今后视为已有问题"
     ),
     "ignores-added": Text(
         "{rows} rows ignore {rules} findings more", "新增忽略 {rows} 行中的 {rules} 个问题"
