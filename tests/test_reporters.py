@@ -30,6 +30,7 @@ from glmlint.rules.base import all_rules, default_rules
 from glmlint.schema import load_schema, validator
 from glmlint.show import Sample, ShowError, Token, look, show
 from glmlint.source import Chunk
+from glmlint.text import Text
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "train.jsonl"
 GOLDEN = Path(__file__).parent / "golden"
@@ -667,3 +668,13 @@ def test_the_example_file_shows_several_findings_and_mostly_good_rows() -> None:
     assert result.totals.clean >= result.totals.samples / 2
     assert result.totals.truncated_samples == 1
     assert len(result.rule_counts) >= 3
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(1, "1 row, once"), (3, "3 rows, 3 times"), (1200, "1,200 rows, 1,200 times")],
+)
+def test_a_number_agrees_with_its_noun(number: int, told: str) -> None:
+    text = Text("{rows:row}, {count:time}", "共 {rows} 行")
+    assert text.say("en", rows=number, count=number) == told
+    assert text.say("zh", rows=number) == f"共 {number} 行"
