@@ -59,7 +59,7 @@ def diff_files(
     """Write a unified diff of what `fix_files` would do; the files stay as they are.
 
     Secrets and numbers of persons are not shown, so that lines with them can't be applied: `notes`
-    says how many those are.
+    says so.
     """
     inputs, missing = find_inputs(paths)
     files = [file.path for file in inputs]
