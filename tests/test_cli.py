@@ -503,3 +503,24 @@ def test_keys_that_the_training_split_lacks_are_one_finding(tmp_path: Path) -> N
     found = report(train, "--eval", dev, "--select", "loader")["findings"]
     assert [finding["rule"] for finding in found] == ["split-schema-mismatch"]
     assert "keys: 3)" in found[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("data", "rule"),
+    [
+        (b"\xef\xbb\xbf\n", "byte-order-mark"),
+        (b'[{"messages": [{"role": "user"}]},\n{"messages": [}\n]', "not-jsonl"),
+        (b'{"messages": "\xe9\xff\xfe \xc0\n"}\n', "not-utf8"),
+        (json.dumps({"messages": [{"role": "human"}]}).encode("utf-16"), "unknown-role"),
+    ],
+)
+def test_what_fix_cannot_repair_is_not_called_fixable(
+    tmp_path: Path, data: bytes, rule: str
+) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(data)
+    options = ("--select", "ALL", *(["--ignore", "not-utf8"] if rule == "unknown-role" else []))
+    found = report(str(file), "--fix", "--unsafe-fixes", *options)
+    assert file.read_bytes() == data
+    assert [f["fixable"] for f in found["findings"] if f["rule"] == rule] == [False]
+    assert b"check --fix" not in glmlint("check", str(file), *options).stdout
