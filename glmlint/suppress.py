@@ -221,8 +221,10 @@ def write_baseline(path: str, found: Mapping[str, Mapping[str, int]]) -> None:
     """Write rule -> fingerprint -> count, sorted, one fingerprint a line: it is read in diffs.
 
     Raises:
-        BaselineError: the file can't be written.
+        BaselineError: the file can't be written, or holds something else than a baseline.
     """
+    if _holds_other(path):
+        raise BaselineError(f"{path} is no baseline of glmlint, and is not written over")
     content = {"version": BASELINE_VERSION, "findings": {rule: found[rule] for rule in found}}
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     try:
@@ -230,6 +232,18 @@ def write_baseline(path: str, found: Mapping[str, Mapping[str, int]]) -> None:
             out.write(text)
     except OSError as error:
         raise BaselineError(f"baseline {path} can't be written: {error.strerror}") from None
+
+
+def _holds_other(path: str) -> bool:
+    """Whether a file is there that no run has written as a baseline, of whatever version."""
+    try:
+        data = Path(path).read_bytes() if Path(path).is_file() else b""
+        content = json.loads(data) if data.strip() else {"version": 0, "findings": {}}
+    except OSError:
+        return False  # told where it is written
+    except (ValueError, RecursionError):
+        return True
+    return not isinstance(content, dict) or content.keys() != {"version", "findings"}
 
 
 class Matching:
