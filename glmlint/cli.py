@@ -17,6 +17,7 @@ from glmlint.options import (
     complete_rules,
     make_plan,
     plan_options,
+    refuse_inputs,
     rule_options,
 )
 
@@ -164,7 +165,10 @@ def check(
     if unsafe_fixes and not (fix or diff):
         raise Failure("--unsafe-fixes goes with --fix or --diff")
     plan, context = make_plan(flags, paths)
-    _refuse_inputs(paths, outputs, plan)
+    written = [("--output", target) for target in outputs]
+    if plan.write_baseline and plan.baseline_file is not None:
+        written.append(("--baseline", plan.baseline_file))
+    refuse_inputs(written, (*paths, *plan.eval_files))
     if diff and plan.profile_rules:
         raise Failure("--profile-rules goes without --diff, which checks nothing")
     if plan.add_ignores and (fix or diff or plan.write_baseline):
@@ -221,21 +225,6 @@ def check(
         click.echo("glmlint: interrupted; this is what was found so far", err=True)
     _profile(result, color)
     raise SystemExit(result.exit_code)
-
-
-def _refuse_inputs(paths: tuple[str, ...], outputs: tuple[str, ...], plan: Plan) -> None:
-    """No report and no baseline takes the place of data. Raises Failure."""
-    from glmlint.source import find_inputs
-
-    written = [("--output", target) for target in outputs if target != "-"]
-    if plan.write_baseline and plan.baseline_file is not None:
-        written.append(("--baseline", plan.baseline_file))
-    if not written:
-        return
-    inputs = {os.path.realpath(file.path) for file in find_inputs([*paths, *plan.eval_files])[0]}
-    for flag, target in written:
-        if os.path.realpath(target) in inputs:
-            raise Failure(f"{flag} {target}: this file is an input; name another one")
 
 
 def _profile(result: Result, color: str) -> None:

@@ -288,3 +288,10 @@ def test_a_row_silences_a_score_rule_with_its_ignore_key(tmp_path: Path) -> None
     assert none["suppressed"] == {"row": len(lines)}
     text = invoke(file, "--ifd", "--select", "ifd-above-one", "--lang", "zh").stdout
     assert f"{len(lines)} 个由样本自身忽略" in text
+
+
+def test_the_report_does_not_take_the_place_of_data(file: Path) -> None:
+    data = file.read_bytes()
+    result = invoke(file, "--output", str(file))
+    assert result.exit_code == 2 and "is an input" in result.stderr
+    assert file.read_bytes() == data

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from glmlint.options import Failure, make_plan, plan_options, rule_options
+from glmlint.options import Failure, make_plan, plan_options, refuse_inputs, rule_options
 
 if TYPE_CHECKING:
     from glmlint.check import EncodedRow
@@ -100,6 +100,8 @@ def score(context: click.Context, /, **flags: Any) -> None:
         if recipe not in all_recipes():
             raise click.UsageError(f"no recipe {recipe}; known: {', '.join(all_recipes())}")
     files = flags.pop("files")
+    if flags["output"] is not None:
+        refuse_inputs([("--output", str(flags["output"]))], files)
     told = {name: flags.pop(name) for name in PLAN_FLAGS}
     plan, plan_context = make_plan({**told, "ifd": flags["ifd"] or None}, files, family="score")
     flags["ifd"] = flags["ifd"] or any(IFD in rules for rules in _rules_of(plan))
