@@ -49,13 +49,14 @@ def index() -> str:
         members = [entry for entry in all_rules().values() if entry.rule.family == family]
         if not members:
             continue
-        rows = ["| rule | | fix | what it means |", "|---|---|---|---|"]
+        rows = ["| rule | | fix | what it means | 中文 |", "|---|---|---|---|---|"]
         for loaded in members:
             rule = loaded.rule
             level = SEVERITY_WORDS[rule.severity] + (", opt-in" if rule.opt_in else "")
             rows.append(
                 f"| [{rule.name}]({rule.name}.md) | {level} | {rule.fix or '–'} "
-                f"| {first_line(loaded).replace('|', chr(92) + '|')} |"
+                f"| {first_line(loaded).replace('|', chr(92) + '|')} "
+                f"| {rule.title_zh.replace('|', chr(92) + '|')} |"
             )
         parts += [f"## {family}", "\n".join(rows)]
     return "\n\n".join(parts) + "\n"
@@ -71,6 +72,7 @@ def page(loaded: Loaded) -> str:
         f"# {rule.name}",
         f"{rule.severity} · family `{rule.family}` · on {on} · fix: {FIXES[rule.fix]}",
         loaded.doc.strip(),
+        f"中文：{rule.title_zh}。",
         "## What it says",
         "\n".join(sentences(loaded)),
     ]

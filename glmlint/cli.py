@@ -14,11 +14,14 @@ from glmlint.options import (
     SHARE,
     Failure,
     add_options,
-    complete_rules,
+    baseline_options,
+    complete_files,
+    complete_rule,
     make_plan,
     plan_options,
     refuse_inputs,
     rule_options,
+    save_baseline,
 )
 
 if TYPE_CHECKING:
@@ -90,18 +93,15 @@ _REPORT_OPTIONS = (
                  help="Report samples with a lower trainable-token ratio."),
     click.option("--near-duplicates", type=SHARE, metavar="X",
                  help="Report rows that are at least this similar."),
-    click.option("--eval", multiple=True, metavar="FILE",
+    click.option("--eval", multiple=True, metavar="FILE", shell_complete=complete_files,
                  help="A file of the validation split: report rows that stand in both."),
-    click.option("--baseline", metavar="FILE",
-                 help="Findings that this file holds are old ones: they do not count."),
-    click.option("--write-baseline", is_flag=True, default=None,
-                 help="Write all findings of this run into the baseline."),
+    baseline_options,
     click.option("--add-ignores", is_flag=True, default=None,
                  help="Write the findings of each row into it, as rules that it ignores."),
     click.option("--format", "formats", multiple=True, metavar="FORMAT",
                  help="text, json, jsonl or github; may be repeated, each with its --output.  "
                       "[default: text]"),
-    click.option("--output", "outputs", multiple=True, metavar="FILE",
+    click.option("--output", "outputs", multiple=True, metavar="FILE", shell_complete=complete_files,
                  help="Where the format before goes.  [default: standard output]"),
     click.option("--max-findings", type=click.IntRange(0), metavar="N",
                  help="How many findings are kept and printed; counts are always whole.  "
@@ -129,7 +129,7 @@ def report_options(command: Any) -> Any:
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]…")
+@click.argument("paths", nargs=-1, metavar="[PATH]…", shell_complete=complete_files)
 @plan_options
 @rule_options
 @report_options
@@ -194,7 +194,8 @@ def check(
         _profile(result, color)
         raise SystemExit(code)
     if plan.write_baseline:
-        _write_baseline(result)
+        whole = not result.problems and result.exit_code != 130
+        save_baseline(plan, result.baseline, whole=whole)
     targets = [outputs[index] if index < len(outputs) else "-" for index in range(len(formats))]
     # Files first: whoever reads standard output may close it early.
     for form, target in sorted(zip(formats, targets, strict=True), key=lambda pair: pair[1] == "-"):
@@ -237,22 +238,6 @@ def _profile(result: Result, color: str) -> None:
     write_rule_times(result, sys.stderr, width(), colored(color, sys.stderr.isatty()))
 
 
-def _write_baseline(result: Result) -> None:
-    from glmlint.suppress import BaselineError, write_baseline
-
-    path = result.plan.baseline_file
-    assert path is not None  # `resolve` has seen to it
-    if result.problems or result.exit_code == 130:
-        click.echo(f"glmlint: {path}: not written, not everything was read", err=True)
-        return
-    try:
-        write_baseline(path, result.baseline)
-    except BaselineError as error:
-        raise Failure(str(error)) from None
-    total = sum(count for counts in result.baseline.values() for count in counts.values())
-    click.echo(f"glmlint: {path}: {total} findings are old ones from now on", err=True)
-
-
 def _add_ignores(result: Result) -> int:
     """Write ignores into rows. 0: done, 2: a part could not be done, 130: interrupted, nothing done."""
     from glmlint.fix.ignores import add_ignores
@@ -290,7 +275,7 @@ def _diff(paths: tuple[str, ...], plan: Plan, context: Context, unsafe: bool, pr
 
 
 @cli.command()
-@click.argument("place", metavar="FILE[:LINE]")
+@click.argument("place", metavar="FILE[:LINE]", shell_complete=complete_files)
 @plan_options
 @rule_options
 @click.option("--ids", is_flag=True, help="Print token ids too.")
@@ -321,7 +306,7 @@ def show(place: str, ids: bool, color: str, **flags: Any) -> None:
 
 
 @cli.command()
-@click.argument("place", metavar="FILE[:LINE]")
+@click.argument("place", metavar="FILE[:LINE]", shell_complete=complete_files)
 @plan_options
 @click.option("--no-truncate", is_flag=True, help="The whole sequence, before the budget cuts it.")
 def encode(place: str, no_truncate: bool, **flags: Any) -> None:
@@ -331,7 +316,7 @@ def encode(place: str, no_truncate: bool, **flags: Any) -> None:
     """
     import msgspec
 
-    from glmlint.check import encode_rows
+    from glmlint.encode import encode_rows
     from glmlint.source import SourceError, find_inputs
 
     path, line = split_place(place)
@@ -385,7 +370,7 @@ def rules(form: str, **flags: Any) -> None:
 
 
 @cli.command()
-@click.argument("rule", shell_complete=complete_rules)
+@click.argument("rule", shell_complete=complete_rule)
 @click.option("--lang", type=click.Choice(["en", "zh", "auto"]), default="auto",
               help="Language of the text.  [default: auto]")  # fmt: skip
 def explain(rule: str, lang: str) -> None:

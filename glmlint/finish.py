@@ -10,6 +10,7 @@ from glmlint.check import Checker
 from glmlint.finding import RANK, Finding, fingerprint, json_pointer
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context
+from glmlint.redact import redacted
 from glmlint.report import FileStats, Report, Totals, keep_first
 from glmlint.rules.base import Placed, Problem
 from glmlint.suppress import UNUSED, Matching, file_identity, once_fingerprint, placed_fingerprint
@@ -65,7 +66,7 @@ def _finished(report: Report, checker: Checker) -> Result:
     findings: list[Finding] = []
     rule_counts: Counter[str] = Counter()
     severity_counts: Counter[str] = Counter()
-    matching = Matching(plan)
+    matching = Matching(plan.baseline, plan.write_baseline)
     placed, ignored = _placed(report, checker, matching)
     for stats in report.files.values():
         ignored += stats.ignored
@@ -109,7 +110,7 @@ def _finished(report: Report, checker: Checker) -> Result:
     for file in files:
         total.add(file.totals)
     return Result(
-        plan, context, files, total, findings[: plan.max_findings],
+        plan, context, files, total, [redacted(found) for found in findings[: plan.max_findings]],
         rule_counts, severity_counts, report.problems, exit_code,
         {"row": ignored, "baseline": matching.number}, matching.found,
     )  # fmt: skip

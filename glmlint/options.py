@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -37,15 +37,37 @@ def complete_recipes(
     ]
 
 
-def complete_rules(
+def complete_rule(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Rule names for the shell's completion."""
+    """The name of one rule for the shell's completion."""
     from click.shell_completion import CompletionItem
 
     from glmlint.rules.base import all_rules
 
     return [CompletionItem(name) for name in all_rules() if name.startswith(incomplete)]
+
+
+def complete_rules(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Rules and families for the shell's completion, after the last comma."""
+    from click.shell_completion import CompletionItem
+
+    from glmlint.rules.base import FAMILIES, all_rules
+
+    before, comma, last = incomplete.rpartition(",")
+    names = [*all_rules(), *FAMILIES, "ALL"]
+    return [CompletionItem(before + comma + name) for name in names if name.startswith(last)]
+
+
+def complete_files(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Files and folders for the shell's completion: the shell knows them itself."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
 
 
 def add_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
@@ -64,17 +86,17 @@ _PLAN_OPTIONS = (
                  help="As in the official script.  [default: 512]"),
     click.option("--max-length", type=LENGTH, metavar="L",
                  help="The budget itself, in tokens."),
-    click.option("--tokenizer", metavar="SPEC",
+    click.option("--tokenizer", metavar="SPEC", shell_complete=complete_files,
                  help="glm4, a model folder, a tokenizer.json, a tiktoken rank file, or a hub name "
                       "with --allow-download.  [default: glm4]"),
     click.option("--allow-download", is_flag=True,
                  help="Allow --tokenizer to name a model on the hub."),
-    click.option("--template", metavar="NAME|FILE",
+    click.option("--template", metavar="NAME|FILE", shell_complete=complete_files,
                  help="Revision of the model's template: ChatGLM, GLM-4, or a .jinja file."),
     click.option("--pin", multiple=True, metavar="NAME=VERSION",
                  help="Version of transformers or datasets on the trainer's machine; `auto` reads "
                       "this environment, a file name reads its pins."),
-    click.option("--config", metavar="FILE",
+    click.option("--config", metavar="FILE", shell_complete=complete_files,
                  help="Settings file.  [default: glmlint.toml or pyproject.toml, upwards]"),
     click.option("--lang", type=click.Choice(["en", "zh", "auto"]),
                  help="Language of the reports.  [default: auto]"),
@@ -93,7 +115,7 @@ _RULE_OPTIONS = (
                  help="These beside the default ones."),
     click.option("--ignore", multiple=True, metavar="RULE,…", shell_complete=complete_rules,
                  help="All but these."),
-    click.option("--severity", multiple=True, metavar="RULE=LEVEL",
+    click.option("--severity", multiple=True, metavar="RULE=LEVEL", shell_complete=complete_rule,
                  help="error, warning, info or off for one rule."),
 )  # fmt: skip
 
@@ -101,6 +123,19 @@ _RULE_OPTIONS = (
 def rule_options(command: Command) -> Command:
     """Add the flags that choose rules."""
     return add_options(command, _RULE_OPTIONS)
+
+
+_BASELINE_OPTIONS = (
+    click.option("--baseline", metavar="FILE", shell_complete=complete_files,
+                 help="Findings that this file holds are old ones: they do not count."),
+    click.option("--write-baseline", is_flag=True, default=None,
+                 help="Write all findings of this run into the baseline."),
+)  # fmt: skip
+
+
+def baseline_options(command: Command) -> Command:
+    """Add the flags of the baseline."""
+    return add_options(command, _BASELINE_OPTIONS)
 
 
 class Failure(click.ClickException):
@@ -111,6 +146,34 @@ class Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Print the line."""
         click.echo(f"glmlint: {self.message}", err=True, file=file)
+
+
+def save_baseline(
+    plan: Plan, found: Mapping[str, Mapping[str, int]], *, whole: bool, scores: bool = False
+) -> None:
+    """Write a run's findings into the plan's baseline, and say so.
+
+    Args:
+        found: rule -> fingerprint -> count.
+        whole: whether all was read: a part of the findings is no baseline.
+        scores: the run is one of `score`.
+
+    Raises:
+        Failure: the file can't be written.
+    """
+    from glmlint.suppress import BaselineError, write_baseline
+
+    path = plan.baseline_file
+    assert path is not None  # `resolve` has seen to it
+    if not whole:
+        click.echo(f"glmlint: {path}: not written, not everything was read", err=True)
+        return
+    try:
+        write_baseline(path, found, scores)
+    except BaselineError as error:
+        raise Failure(str(error)) from None
+    total = sum(count for counts in found.values() for count in counts.values())
+    click.echo(f"glmlint: {path}: {total} findings are old ones from now on", err=True)
 
 
 def make_plan(

@@ -56,7 +56,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
     if family is not None and "select" in given and not _expand(given["select"]) & _of(family):
         raise SettingsError(f"--select names no rule of the family {family}")
     rules, fixed = _select(settings, family)
-    baseline_file, write_baseline, baseline = _baseline(settings, given, folder)
+    baseline_file, write_baseline, baseline = _baseline(settings, flags, folder)
     return Plan(
         recipe=recipe,
         tokenizer=settings.get("tokenizer", Plan.tokenizer),
@@ -93,16 +93,19 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
 
 
 def _baseline(
-    settings: Mapping[str, Any], given: Mapping[str, Any], folder: Path
+    settings: Mapping[str, Any], flags: Mapping[str, Any], folder: Path
 ) -> tuple[str | None, bool, dict[str, int] | None]:
-    """The baseline's path, whether it is to be written, and what it holds."""
+    """The baseline's path, whether it is to be written, and what it holds.
+
+    A command without the flag has no use for it: `show` tells old findings of a row, too.
+    """
     path = settings.get("baseline")
-    if path is not None and "baseline" not in given:
+    if path is not None and not flags.get("baseline"):
         path = os.path.normpath(folder / path)  # a path in the settings file is relative to it
     write = bool(settings.get("write-baseline"))
     if write and path is None:
         raise SettingsError("--write-baseline needs --baseline FILE, or baseline in the settings")
-    if path is None or write:
+    if path is None or write or "baseline" not in flags:
         return path, write, None
     try:
         return path, write, read_baseline(path)
@@ -200,7 +203,8 @@ def _requirements(name: str) -> dict[str, str]:
     try:
         text = Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"--pin {name}: neither NAME=VERSION nor a file: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError(f"--pin {name}: neither NAME=VERSION nor a file: {reason}") from None
     found = dict(re.findall(r"(?m)^\s*(transformers|datasets)\s*==\s*([\w.]+)", text))
     if not found:
         raise SettingsError(f"--pin {name}: no line pins transformers or datasets with ==")

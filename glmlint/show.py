@@ -6,12 +6,13 @@ from typing import IO, Any, Final
 
 from msgspec import UNSET, Struct
 
-from glmlint.check import LOADER_ERROR, Checker, Prepared, check_chunk, prepared_rows
+from glmlint.check import Checker, check_chunk
 from glmlint.finding import Finding
 from glmlint.finish import finish
 from glmlint.loaded import learn
 from glmlint.mask import sequence
 from glmlint.plan import Plan
+from glmlint.prepared import LOADER_ERROR, Prepared, prepared_rows
 from glmlint.recipes.base import IGNORE_INDEX, Context, TrainerError
 from glmlint.report import Report
 from glmlint.reporters.base import ReporterOptions

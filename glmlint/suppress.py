@@ -20,7 +20,6 @@ from msgspec import Struct, field
 
 from glmlint.finding import Finding, fingerprint, json_pointer, row_identity
 from glmlint.output import opened
-from glmlint.plan import Plan
 from glmlint.rules.base import FAMILIES, Placed, all_rules
 from glmlint.span import byte_range
 
@@ -186,6 +185,21 @@ class BaselineError(Exception):
     """A baseline that can't be used; the message is one sentence for the user."""
 
 
+def _written(path: str) -> dict[str, Any]:
+    """Rule -> fingerprints of a baseline that is there; nothing where there is none to be kept."""
+    try:
+        read_baseline(path)
+        findings: dict[str, Any] = json.loads(Path(path).read_bytes())["findings"]
+    except (BaselineError, OSError):
+        return {}
+    return findings
+
+
+def _scored(rule: str) -> bool:
+    loaded = all_rules().get(rule)
+    return loaded is not None and loaded.rule.family == "score"
+
+
 def read_baseline(path: str) -> dict[str, int]:
     """Fingerprint -> how many findings with it are old ones.
 
@@ -217,15 +231,21 @@ def read_baseline(path: str) -> dict[str, int]:
     return counts
 
 
-def write_baseline(path: str, found: Mapping[str, Mapping[str, int]]) -> None:
+def write_baseline(path: str, found: Mapping[str, Mapping[str, int]], scores: bool = False) -> None:
     """Write rule -> fingerprint -> count, sorted, one fingerprint a line: it is read in diffs.
+
+    What the other command has written stays: `check` and `score` may share a file.
+
+    Args:
+        scores: the findings are those of `score`, not of `check`.
 
     Raises:
         BaselineError: the file can't be written, or holds something else than a baseline.
     """
     if _holds_other(path):
         raise BaselineError(f"{path} is no baseline of glmlint, and is not written over")
-    content = {"version": BASELINE_VERSION, "findings": {rule: found[rule] for rule in found}}
+    kept = {rule: known for rule, known in _written(path).items() if _scored(rule) != scores}
+    content = {"version": BASELINE_VERSION, "findings": kept | dict(found)}
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     try:
         with opened(path) as out:
@@ -249,16 +269,16 @@ def _holds_other(path: str) -> bool:
 class Matching:
     """What a baseline still allows: each old finding takes one of its fingerprint away.
 
-    With `write_baseline` every finding is an old one, and is counted.
+    Where one is being written, every finding is an old one, and is counted.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self.writing = plan.write_baseline
+    def __init__(self, baseline: Mapping[str, int] | None, writing: bool = False) -> None:
+        self.writing = writing
         self.number = 0
         """Findings that were held back."""
         self.found: dict[str, Counter[str]] = {}
         """What a new baseline holds: rule -> fingerprint -> count."""
-        self._left = dict(plan.baseline or {})
+        self._left = dict(baseline or {})
         self._seen: dict[tuple[str, bytes], bool] = {}
 
     def holds(self, rule: str, fingerprint: str, member: bytes | None = None) -> bool:

@@ -105,6 +105,7 @@ def test_a_missing_path_exits_2_and_the_others_are_checked(tmp_path: Path) -> No
     [
         (("check", "--recipe", "glm5"), "unknown recipe glm5: did you mean glm4?"),
         (("check", "--select", "nul-content"), "did you mean null-content?"),
+        (("check", "--pin", "none.txt"), "nor a file: No such file or directory"),
         (("check", "--severity", "null-content=bad"), "unknown severity of null-content: bad"),
         (("check", "--pin", "datasts=1"), "did you mean datasets?"),
         (("check", "--format", "yaml"), "unknown format yaml"),
@@ -125,6 +126,34 @@ def test_a_wrong_word_exits_2_in_one_line(
     assert done.returncode == 2
     assert sentence in done.stderr.decode()
     assert done.stderr.count(b"\n") == 1 and done.stdout == b""
+
+
+def english_left(line: str) -> list[str]:
+    """Half-width punctuation beside Chinese text, code aside."""
+    return re.findall(r"[\u4e00-\u9fff][ ]?[,;:?!()]|[,;:?!()][ ]?[\u4e00-\u9fff]", line)
+
+
+def test_the_catalogue_speaks_chinese() -> None:
+    done = glmlint("rules", "--lang", "zh")
+    text = done.stdout.decode()
+    assert done.returncode == 0
+    assert "structure（结构）" in text and "消息的 `content` 为 null" in text
+    assert [line for line in text.splitlines() if english_left(line)] == []
+    assert glmlint("rules", LANG="zh_CN.UTF-8").stdout == done.stdout
+    named = json.loads(glmlint("rules", "--lang", "zh", "--format", "json").stdout)
+    null = next(entry for entry in named if entry["name"] == "null-content")
+    assert null["title"] == "A message whose `content` is null."
+    assert null["title_zh"] == "消息的 `content` 为 null"
+
+
+def test_explain_speaks_chinese_first() -> None:
+    text = glmlint("explain", "null-content", "--lang", "zh").stdout.decode()
+    chinese, heading, english = text.partition("详细说明（英文）")
+    assert chinese.splitlines()[0] == "null-content  structure（结构）  警告"
+    assert chinese.splitlines()[2] == "消息的 `content` 为 null。"
+    assert "建议：" in chinese and "不会报告" in chinese and "A message" not in chinese
+    assert heading and "A message whose content is null." in english
+    assert "{role!r}" not in glmlint("explain", "combine-spill", "--lang", "zh").stdout.decode()
 
 
 def test_standard_input() -> None:
@@ -558,3 +587,15 @@ def test_a_report_leaves_a_link_and_the_files_beside_it_alone(tmp_path: Path) ->
     assert {path.name for path in tmp_path.iterdir()} == {
         "a.jsonl", "r.json", "r.json.part", "real.json",
     }  # fmt: skip
+
+
+def test_a_baseline_that_is_not_written_yet_stops_only_those_who_read_it(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", {"messages": [{"role": "human", "content": "x"}]})
+    (tmp_path / "glmlint.toml").write_text('baseline = "old.json"\n')
+    for command in (["show", "a.jsonl"], ["encode", "a.jsonl"], ["rules"]):
+        done = glmlint(*command, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, b""), command
+    assert b"--write-baseline writes it" in glmlint("check", "a.jsonl", cwd=tmp_path).stderr
+    assert glmlint("check", "a.jsonl", "--write-baseline", cwd=tmp_path).returncode == 0
+    assert glmlint("check", "a.jsonl", cwd=tmp_path).returncode == 0
+    assert b"unknown-role" in glmlint("show", "a.jsonl", cwd=tmp_path).stdout

@@ -733,7 +733,8 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(
     Path("cut.jsonl.gz").write_bytes(gzip.compress(ALPACA * 100)[:-20])
     result = run(*arguments)
     assert (result.exit_code, Path("b.jsonl").read_bytes()) == (2, OLD)
-    assert "Error: " in result.stderr and "Traceback" not in result.stderr
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith(("Error: ", "glmlint: ")) and "Traceback" not in result.stderr
     assert not list(tmp_path.glob(".*"))
 
 
@@ -749,7 +750,7 @@ def test_an_interrupted_run_leaves_no_trace(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, told = process.communicate()
     assert (process.returncode, target.read_bytes()) == (130, OLD)
-    assert told == b"Error: interrupted: nothing was replaced\n"
+    assert told == b"glmlint: interrupted: nothing was replaced\n"
     assert [path.name for path in tmp_path.iterdir()] == ["b.jsonl"]
 
 

@@ -24,6 +24,7 @@ from glmlint.rules.base import Rule, Text
 rule = Rule(
     name="shouting-user",
     family="content",
+    title_zh="用户在大喊大叫",
     severity="error",
     text=Text("{place} is all capitals", "{place} 全是大写字母"),
     help=Text("Lower the voice.", "改成小写。"),

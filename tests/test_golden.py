@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from glmlint.check import prepare
 from glmlint.mask import sequence
 from glmlint.plan import Plan
+from glmlint.prepared import prepare
 from glmlint.recipes.base import Context, TrainerError, open_context
 
 HERE = Path(__file__).parent / "golden"

@@ -19,13 +19,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loader_cases import Case, Server, make, value
 
-from glmlint.check import Prepared, check_file, check_lines, encode_rows, prepared_rows
+from glmlint.check import check_file, check_lines
+from glmlint.encode import encode_rows
 from glmlint.finding import Finding
 from glmlint.finish import finish
 from glmlint.loaded import remember
 from glmlint.loader import CHUNK
 from glmlint.mask import sequence
 from glmlint.plan import Plan
+from glmlint.prepared import Prepared, prepared_rows
 from glmlint.recipes.base import Context, Rendered, TrainerError, all_recipes, open_context
 from glmlint.report import Report
 from glmlint.rules import arrow_null_padding

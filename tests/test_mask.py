@@ -14,7 +14,8 @@ from conftest import SHARED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import check_lines, encode_rows
+from glmlint.check import check_lines
+from glmlint.encode import encode_rows
 from glmlint.mask import sequence
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from glmlint.check import check_file, encode_rows
+from glmlint.check import check_file
+from glmlint.encode import encode_rows
 from glmlint.finish import finish
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context

@@ -453,6 +453,8 @@ def test_the_verdict_says_what_to_do_next() -> None:
     assert "Nothing in these samples would be learned" in last(
         run({"a.jsonl": [GOOD]}, rules={}, max_length=3)
     )
+    silenced = run({"a.jsonl": [GOOD, b"{"]}, rules={})
+    assert "Nothing that counts, but 1 of 2 samples can't be trained on" in last(silenced)
     unkept = run({"a.jsonl": [NULL]}, fail_on="warning", max_findings=0)
     assert "Fails. 1 warning." in last(unkept) or "Fails. 2 warnings." in last(unkept)
     both = last(run({"a.jsonl": [NULL]}, problems=[("x", "no such file")], fail_on="warning"))
@@ -645,6 +647,8 @@ def test_explain_shows_documentation_and_examples() -> None:
 
 
 def test_explain_suggests_the_nearest_rule() -> None:
+    with pytest.raises(catalogue.UnknownRule, match="tools is a family, no rule"):
+        catalogue.write_rule("tools", io.StringIO(), "en", 80, False)
     with pytest.raises(catalogue.UnknownRule, match="did you mean null-content"):
         catalogue.write_rule("nul-content", io.StringIO(), "en", 80, False)
 

@@ -95,6 +95,20 @@ class TestRule:
             assert any(_CHINESE(written(example)) for example in examples)
 
 
+@pytest.mark.parametrize("name", all_rules())
+def test_a_rule_has_a_chinese_title(name: str) -> None:
+    title = all_rules()[name].rule.title_zh
+    assert _CHINESE(title)
+    assert not re.search(r"[\n.]|。$", title)
+    spelt = re.sub(r"`[^`]*`", "", title)
+    assert not re.search(r"[,;:?!()]", spelt), "Chinese punctuation"
+
+
+def test_no_two_rules_have_the_same_chinese_title() -> None:
+    titles = [loaded.rule.title_zh for loaded in all_rules().values()]
+    assert len(set(titles)) == len(titles)
+
+
 def test_a_rule_is_named_as_its_file() -> None:
     import importlib
     import pkgutil

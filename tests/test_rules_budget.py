@@ -13,11 +13,12 @@ from conftest import SHARED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import check_lines, prepare
+from glmlint.check import check_lines
 from glmlint.finding import Finding
 from glmlint.finish import finish
 from glmlint.mask import sequence
 from glmlint.plan import Plan
+from glmlint.prepared import prepare
 from glmlint.recipes.base import Context, open_context
 from glmlint.rules.base import all_rules
 from glmlint.source import Chunk

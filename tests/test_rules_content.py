@@ -13,9 +13,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from glmlint import contents
-from glmlint.check import check_lines, prepare
+from glmlint.check import check_lines
 from glmlint.finish import finish
 from glmlint.plan import Plan
+from glmlint.prepared import prepare
 from glmlint.recipes.base import Context, open_context
 from glmlint.row import Fact, Row
 from glmlint.rules import personal_data, secret

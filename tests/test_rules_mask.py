@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import check_lines, prepare, prepared_rows
+from glmlint.check import check_lines
 from glmlint.finding import Finding
 from glmlint.finish import finish
 from glmlint.plan import Plan
+from glmlint.prepared import prepare, prepared_rows
 from glmlint.recipes.base import Context, open_context
 from glmlint.row import Row
 from glmlint.rules.base import Edit, all_rules

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from glmlint.arguments import ArgumentSchema, pattern_cost
 from glmlint.calls import ToolSet, calls, declared
-from glmlint.check import check_lines, prepare
+from glmlint.check import check_lines
 from glmlint.finding import Finding, Pointer
 from glmlint.finish import finish
 from glmlint.plan import Plan
+from glmlint.prepared import prepare
 from glmlint.recipes.base import Context, open_context
 from glmlint.row import Row
 from glmlint.rules.base import Edit, Example, Problem, all_rules

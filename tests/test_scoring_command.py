@@ -13,7 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 from scoring_models import checkpoint
 
-from glmlint.check import check_lines, encode_rows
+from glmlint.check import check_lines
+from glmlint.cli import cli
+from glmlint.encode import encode_rows
 from glmlint.plan import Plan
 from glmlint.recipes.base import all_recipes, open_context
 from glmlint.scoring.command import score
@@ -276,22 +278,66 @@ def test_a_row_silences_a_score_rule_with_its_ignore_key(tmp_path: Path) -> None
 
     before = told()
     lines = [finding["line"] for finding in before["findings"]]
-    assert len(lines) >= 2 and before["exit_code"] == 1 and before["suppressed"] == {"row": 0}
+    assert (
+        len(lines) >= 2
+        and before["exit_code"] == 1
+        and before["suppressed"] == {"row": 0, "baseline": 0}
+    )
     rows[lines[0] - 1]["glmlint"] = {"ignore": ["ifd-above-one"]}
     one = told()
     assert [finding["line"] for finding in one["findings"]] == lines[1:]
-    assert one["suppressed"] == {"row": 1} and one["totals"] == before["totals"]
+    assert one["suppressed"] == {"row": 1, "baseline": 0} and one["totals"] == before["totals"]
     for line, name in zip(lines[1:], ["score", "ALL"] * len(lines), strict=False):
         rows[line - 1]["glmlint"] = {"ignore": [name, "null-content"]}
     none = told()
     assert (none["findings"], none["exit_code"]) == ([], 0)
-    assert none["suppressed"] == {"row": len(lines)}
+    assert none["suppressed"] == {"row": len(lines), "baseline": 0}
     text = invoke(file, "--ifd", "--select", "ifd-above-one", "--lang", "zh").stdout
     assert f"{len(lines)} 个由样本自身忽略" in text
 
 
 def test_the_report_does_not_take_the_place_of_data(file: Path) -> None:
     data = file.read_bytes()
-    result = invoke(file, "--output", str(file))
-    assert result.exit_code == 2 and "is an input" in result.stderr
+    for flags in (["--output"], ["--per-sample"], ["--write-baseline", "--baseline"]):
+        result = invoke(file, *flags, str(file))
+        assert result.exit_code == 2 and "is an input" in result.stderr
     assert file.read_bytes() == data
+
+
+def test_a_baseline_holds_score_findings_and_leaves_those_of_check(
+    file: Path, tmp_path: Path
+) -> None:
+    baseline = tmp_path / "baseline.json"
+    flags = ("--baseline", str(baseline), "--format", "json")
+    checked = CliRunner().invoke(cli, ["check", str(file), *flags, "--write-baseline"])
+    assert checked.exit_code == 0, checked.stderr
+    missing = invoke(file, "--baseline", str(tmp_path / "none.json"))
+    assert missing.exit_code == 2 and "no baseline" in missing.stderr
+
+    before = json.loads(invoke(file, *flags).stdout)
+    total = len(before["findings"])
+    assert before["exit_code"] == 1 and before["finding_counts"]["template-mismatch"] == 1
+    assert before["suppressed"] == {"row": 0, "baseline": 0}
+    written = invoke(file, *flags, "--write-baseline")
+    assert written.exit_code == 0 and f"{total} findings are old ones" in written.stderr
+    after = json.loads(invoke(file, *flags).stdout)
+    assert (after["findings"], after["finding_counts"], after["exit_code"]) == ([], {}, 0)
+    assert after["suppressed"] == {"row": 0, "baseline": total}
+    assert after["totals"] == before["totals"]
+
+    again = json.loads(CliRunner().invoke(cli, ["check", str(file), *flags]).stdout)
+    assert again["findings"] == [] and again["exit_code"] == 0
+    CliRunner().invoke(cli, ["check", str(file), *flags, "--write-baseline"])
+    assert json.loads(invoke(file, *flags).stdout)["findings"] == []
+    settings = tmp_path / "glmlint.toml"
+    settings.write_text('baseline = "baseline.json"\n')
+    assert json.loads(invoke(file, "--format", "json").stdout)["exit_code"] == 0
+    assert "1 in the baseline" in invoke(file, "--lang", "en").stdout
+
+
+def test_a_run_that_could_not_be_done_writes_no_baseline(file: Path, tmp_path: Path) -> None:
+    baseline = tmp_path / "baseline.json"
+    missing = str(tmp_path / "missing.jsonl")
+    told = invoke(file, missing, "--baseline", str(baseline), "--write-baseline")
+    assert told.exit_code == 2 and "not written" in told.stderr
+    assert not baseline.exists()

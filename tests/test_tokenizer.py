@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import prepare
 from glmlint.plan import Plan
+from glmlint.prepared import prepare
 from glmlint.recipes.base import open_context
 from glmlint.tokenizer import GLM4_CONTROL, Glm4Backend, Tokenizer, TokenizerError, load_tokenizer
 

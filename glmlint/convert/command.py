@@ -21,6 +21,7 @@ from glmlint.convert.run import (
     writers,
 )
 from glmlint.finding import Pointer, json_pointer, place
+from glmlint.options import Failure, complete_files
 from glmlint.output import language, silence
 from glmlint.source import SourceError, find_inputs, read_chunks
 
@@ -51,14 +52,8 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-class ConvertFailed(click.ClickException):
-    """One line on standard error, exit code 2."""
-
-    exit_code = 2
-
-
 @click.command("convert")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=complete_files)
 @click.option("--to", type=click.Choice(sorted(writers())), required=True, help="What to write.")
 @click.option(
     "--from", "source", type=click.Choice(["auto", *sorted(formats())]), default="auto",
@@ -66,6 +61,7 @@ class ConvertFailed(click.ClickException):
 )  # fmt: skip
 @click.option(
     "--output", "-o", default="-", metavar="FILE|-", show_default=True,
+    shell_complete=complete_files,
     help="Where to write: JSON Lines, or one array where the name ends in .json.",
 )  # fmt: skip
 @click.option("--take", type=click.Choice(["chosen"]), help="The answer of preference rows.")
@@ -76,7 +72,8 @@ class ConvertFailed(click.ClickException):
     help="Of the report on standard error.",
 )  # fmt: skip
 @click.option(
-    "--lang", type=click.Choice(["en", "zh", "auto"]), default="auto", show_default=True
+    "--lang", type=click.Choice(["en", "zh", "auto"]), default="auto", show_default=True,
+    help="Language of the report.",
 )  # fmt: skip
 @click.pass_context
 def convert(context: click.Context, /, **flags: Any) -> None:
@@ -93,9 +90,9 @@ def convert_file(flags: dict[str, Any]) -> int:
     lang = language(flags["lang"])
     inputs, problems = find_inputs([flags["file"]])
     if problems:
-        raise ConvertFailed(f"{_shown(problems[0].path)}: {problems[0].reason}")
+        raise Failure(f"{_shown(problems[0].path)}: {problems[0].reason}")
     if len(inputs) > 1:
-        raise ConvertFailed(f"{_shown(flags['file'])}: {len(inputs)} files; convert takes one")
+        raise Failure(f"{_shown(flags['file'])}: {len(inputs)} files; convert takes one")
     output = None if flags["output"] == "-" else Path(flags["output"])
     if output is not None:
         _refuse_output(inputs[0].path, output, flags["force"])
@@ -115,12 +112,12 @@ def convert_file(flags: dict[str, Any]) -> int:
             pieces = as_array(rows) if name.endswith(".json") else as_lines(rows)
             write_atomically(output, pieces, lambda: outcome.converted > 0)
     except SourceError as error:
-        raise ConvertFailed(f"{_shown(inputs[0].path)}: {error.reason}") from None
+        raise Failure(f"{_shown(inputs[0].path)}: {error.reason}") from None
     except BrokenPipeError:  # the reader of the output, such as head, has enough
         silence()
         return outcome.exit_code(flags["strict"])
     except OSError as error:
-        raise ConvertFailed(f"{_shown(flags['output'])}: {error.strerror or error}") from None
+        raise Failure(f"{_shown(flags['output'])}: {error.strerror or error}") from None
     except KeyboardInterrupt:
         raise ConvertInterrupted("interrupted: nothing was replaced") from None
     code = outcome.exit_code(flags["strict"])
@@ -132,7 +129,7 @@ def convert_file(flags: dict[str, Any]) -> int:
     return code
 
 
-class ConvertInterrupted(ConvertFailed):
+class ConvertInterrupted(Failure):
     """The user stopped it: exit code 130."""
 
     exit_code = 130
@@ -140,7 +137,7 @@ class ConvertInterrupted(ConvertFailed):
 
 def _refuse_output(source: str, output: Path, force: bool) -> None:
     if output.name.endswith((".zst", ".parquet")):
-        raise ConvertFailed(f"{_shown(output)}: written are .jsonl, .json and .gz of them")
+        raise Failure(f"{_shown(output)}: written are .jsonl, .json and .gz of them")
     if source == "-" or force:
         return
     try:
@@ -148,7 +145,7 @@ def _refuse_output(source: str, output: Path, force: bool) -> None:
     except OSError:
         return
     if same:
-        raise ConvertFailed(f"{_shown(output)} is the input itself; --force replaces it")
+        raise Failure(f"{_shown(output)} is the input itself; --force replaces it")
 
 
 def _write_stdout(pieces: Iterator[bytes]) -> None:

@@ -474,7 +474,7 @@ def _repeated(
             for chunk in _numbered(path, drafts.get(path)):
                 report.merge(check_lines([chunk], chosen, context), chosen.max_findings)
     found: dict[str, dict[int, str]] = {}
-    matching = Matching(plan)
+    matching = Matching(plan.baseline, plan.write_baseline)
     for name in across:
         check_run = all_rules()[name].check_run
         assert check_run is not None  # chosen so

@@ -9,12 +9,13 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from glmlint.check import Checker, Prepared, prepared_rows
+from glmlint.check import Checker
 from glmlint.encoding import decoded
 from glmlint.finding import Defect, fingerprint, json_pointer
 from glmlint.fix.edit import apply
 from glmlint.mask import count
 from glmlint.plan import Plan
+from glmlint.prepared import Prepared, prepared_rows
 from glmlint.recipes.base import Context
 from glmlint.row import Fact, Row
 from glmlint.rules.base import Problem, all_rules

@@ -10,6 +10,7 @@ from glmlint.fix.files import Fixes, commit, drafted
 from glmlint.plan import Plan
 from glmlint.progress import Progress
 from glmlint.recipes.base import Context, Text
+from glmlint.redact import MASK, redacted_line
 from glmlint.source import find_inputs
 
 FIXED: Final = (Text("Fixed", "已修复"), Text("Would fix", "可修复"))
@@ -17,6 +18,12 @@ FIXED: Final = (Text("Fixed", "已修复"), Text("Would fix", "可修复"))
 
 NOTHING: Final = Text("Nothing to fix.", "没有可修复的问题。")
 FAILED: Final = Text("Nothing was fixed.", "没有修复任何问题。")
+
+HIDDEN: Final = Text(
+    "{mask} in the diff stands for a secret or a person's number: "
+    "it can't be applied there; --fix can",
+    "差异中的 {mask} 代表密钥或个人号码：含有它的行不能用差异文件应用，请使用 --fix",
+)
 
 
 def fix_files(
@@ -49,7 +56,11 @@ def diff_files(
     unsafe: bool,
     progress: str = "never",
 ) -> Fixes:
-    """Write a unified diff of what `fix_files` would do; the files stay as they are."""
+    """Write a unified diff of what `fix_files` would do; the files stay as they are.
+
+    Secrets and numbers of persons are not shown, so that lines with them can't be applied: `notes`
+    says how many those are.
+    """
     inputs, missing = find_inputs(paths)
     files = [file.path for file in inputs]
     with (
@@ -59,9 +70,16 @@ def diff_files(
         fixes.failures += [(problem.path, problem.reason) for problem in missing]
         for draft in fixes.drafts:
             assert draft.temporary is not None  # `drafts` are those with changes
+            name = draft.path.encode("utf-8", "surrogateescape")
+            hidden = False
             with draft.real.open("rb") as old, draft.temporary.open("rb") as new:
-                for part in unified(old, new, draft.path.encode("utf-8", "surrogateescape")):
-                    out.write(part)
+                for part in unified(old, new, name):
+                    for line in part.splitlines(keepends=True):
+                        shown = redacted_line(line)
+                        hidden = hidden or shown is not line
+                        out.write(shown)
+            if hidden:
+                fixes.notes.append((draft.path, HIDDEN.say(plan.lang, mask=MASK)))
     return fixes
 
 

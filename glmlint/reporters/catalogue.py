@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from glmlint.plan import Plan
 from glmlint.recipes.base import Text, all_recipes
 from glmlint.reporters.visible import visible
-from glmlint.reporters.words import SEVERITY, counted, say
+from glmlint.reporters.words import FAMILY, SEVERITY, counted, say
 from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def write_rules(plan: Plan, out: IO[str], form: str, width: int, color: bool) ->
             members = list(group)
             if number:
                 console.print()
-            console.print(Styled(members[0].rule.family, style="bold underline"))
+            console.print(Styled(_family_name(members[0], lang), style="bold underline"))
             for loaded in members:
                 rule = loaded.rule
                 level = plan.rules.get(rule.name, rule.severity)
@@ -64,7 +65,7 @@ def write_rules(plan: Plan, out: IO[str], form: str, width: int, color: bool) ->
                 first.append(padded(SEVERITY[level].say(lang), 8), style=_style(level))
                 first.append(say(f"fix-{rule.fix}", lang) if rule.fix else "", style="dim")
                 console.print(first, soft_wrap=True)
-                print_wrapped(console, first_line(loaded), "dim", indent=4)
+                print_wrapped(console, _title(loaded, lang), "dim", indent=4)
         console.print()
         active = sum(loaded.rule.name in plan.rules for loaded in rules)
         legend = say("rules-legend", lang, rules=counted(len(rules), "rule", lang), on=active)
@@ -83,6 +84,7 @@ def rule_object(loaded: Loaded, active: dict[str, str]) -> dict[str, Any]:
         "opt_in": rule.opt_in,
         "on": rule.name in active,
         "title": first_line(loaded),
+        "title_zh": rule.title_zh,
         "text": {"en": rule.text.en, "zh": rule.text.zh},
         "help": {"en": rule.help.en, "zh": rule.help.zh},
         "documentation": loaded.doc.strip(),
@@ -101,6 +103,8 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
         UnknownRule: one sentence with the nearest name.
     """
     loaded = all_rules().get(name)
+    if name in FAMILIES:
+        raise UnknownRule(f"{name} is a family, no rule: `glmlint rules` lists what is in it")
     if loaded is None:
         near = difflib.get_close_matches(name, list(all_rules()), 1, 0.4)
         hint = f": did you mean {near[0]}?" if near else "; `glmlint rules` lists them"
@@ -113,13 +117,16 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
     rule = loaded.rule
     with console_for(out, width, color) as console:
         title = Styled(rule.name, style="bold underline")
-        title.append(f"  {rule.family}  ", style="not bold not underline dim")
+        title.append(f"  {_family_name(loaded, lang)}  ", style="not bold not underline dim")
         title.append(
             SEVERITY[rule.severity].say(lang), style=f"not underline {_style(rule.severity)}"
         )
         console.print(title, soft_wrap=True)
         console.print()
-        console.print(Markdown(loaded.doc.strip()))
+        if lang == "zh":
+            print_wrapped(console, f"{rule.title_zh}。")
+        else:
+            console.print(Markdown(loaded.doc.strip()))
         console.print()
         fix = say(rule.fix, lang) if rule.fix else say("no-fix", lang)
         told = [("says", _unfilled(rule.text, lang)), ("advises", _unfilled(rule.help, lang))]
@@ -132,6 +139,10 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
             print_wrapped(console, f"{say(key, lang)}{_colon(lang)}{text}")
         _examples(console, say("bad-example", lang), rule.bad, lang, "red")
         _examples(console, say("good-example", lang), rule.good, lang, "green")
+        if lang == "zh":
+            console.print()
+            console.print(Styled(say("in-english", lang), style="bold"))
+            console.print(Markdown(loaded.doc.strip()))
 
 
 def _examples(
@@ -146,7 +157,8 @@ def _examples(
         console.print()
         head = Styled(title, style=f"bold {style}")
         if wrapped.plan:
-            settings = ", ".join(f"{key} = {value}" for key, value in wrapped.plan.items())
+            comma = "，" if lang == "zh" else ", "
+            settings = comma.join(f"{key} = {value}" for key, value in wrapped.plan.items())
             head.append(say("with-settings", lang, settings=settings), style="dim")
         console.print(head)
         for name, lines in example_files(wrapped):
@@ -258,12 +270,23 @@ def _colon(lang: str) -> str:
 
 
 def _unfilled(text: Text, lang: str) -> str:
-    """A sentence with its fields left as they are."""
-    return (text.zh if lang == "zh" else text.en).replace("{{", "{").replace("}}", "}")
+    """A sentence with its fields left as names."""
+    told = text.zh if lang == "zh" else text.en
+    return re.sub(r"(\{\w+)[!:][^{}]+\}", r"\1}", told).replace("{{", "{").replace("}}", "}")
 
 
 def _family(loaded: Loaded) -> int:
     return FAMILIES.index(loaded.rule.family)
+
+
+def _family_name(loaded: Loaded, lang: str) -> str:
+    """The family as `--select` takes it; in Chinese with what it means."""
+    family = loaded.rule.family
+    return f"{family}（{FAMILY[family].zh}）" if lang == "zh" else family
+
+
+def _title(loaded: Loaded, lang: str) -> str:
+    return loaded.rule.title_zh if lang == "zh" else first_line(loaded)
 
 
 def _style(severity: str) -> str:

@@ -218,9 +218,9 @@ def _outcome(console: Console, sample: Sample, lang: str) -> None:
         print_wrapped(console, say("no-findings", lang), "bold green")
     for finding in sample.findings:
         head = Text(SEVERITY[finding.severity].say(lang), style=STYLES[finding.severity])
-        head.append(f" {finding.rule} ", style="bold")
+        head.append(f" {finding.rule}", style="bold")
         if finding.pointer:
-            head.append(visible(finding.pointer), style="dim")
+            head.append(" " + visible(finding.pointer), style="dim")
         console.print(head, soft_wrap=True)
         print_wrapped(console, visible(finding.message), indent=2)
         arrow = Text("  → ", style="dim")

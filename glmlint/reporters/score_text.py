@@ -57,7 +57,7 @@ WORDS: Final = {
         "clean": "No findings. The loss is what the trainer should log at its first step.",
         "verdict": "Errors: {errors}, warnings: {warnings}, notes: {infos}. Look at these rows first.",
         "nothing": "Nothing was scored.",
-        "ignored": "Not counted: {n} ignored by their rows.",
+        "ignored": "Not counted: {row} ignored by their rows, {baseline} in the baseline.",
         "reference": "Against {model}: {excess:+.3f} nats a token (its mean {mean:.3f})",
     },
     "zh": {
@@ -99,7 +99,7 @@ WORDS: Final = {
         "clean": "没有发现问题。该损失即训练器第一步应记录的值。",
         "verdict": "{errors} 个错误，{warnings} 个警告，{infos} 条提示：请先检查上面的样本。",
         "nothing": "没有可评分的内容。",
-        "ignored": "未计入：{n} 个由样本自身忽略。",
+        "ignored": "未计入：{row} 个由样本自身忽略，{baseline} 个在基线中。",
         "reference": "与 {model} 相比：每 token {excess:+.3f} nat（其均值 {mean:.3f}）",
     },
 }
@@ -372,8 +372,8 @@ def _verdict(console: Console, report: ScoreReport, words: dict[str, str]) -> No
         console.print(Text(words["nothing"], style="bold"))
     else:
         console.print(Text(words["clean"], style="bold green"))
-    if ignored := report.suppressed["row"]:
-        console.print(Text(words["ignored"].format(n=f"{ignored:,}"), style="dim"))
+    if any(report.suppressed.values()):
+        console.print(Text(words["ignored"].format(**report.suppressed), style="dim"))
 
 
 def score_lines(report: ScoreReport) -> str:

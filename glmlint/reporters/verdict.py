@@ -76,6 +76,9 @@ def _next_step(result: Result) -> str:
         return say("no-samples", lang)
     if not totals.kept_supervised_tokens:
         return say("untrained", lang)
+    if totals.unreadable and not result.severity_counts["error"]:
+        bad = f"{totals.unreadable:,}"
+        return say("silenced", lang, n=bad, samples=counted(totals.samples, "sample", lang))
     if totals.lost_supervised_tokens:
         better = next((b for b in budgets(result) if b.target == 0.99), None)
         if better is not None and better.max_length > plan.max_length:

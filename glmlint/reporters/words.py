@@ -13,6 +13,17 @@ SEVERITY: Final = {
     "off": Text("off", "关闭"),
 }
 
+FAMILY: Final = {
+    "structure": Text("structure", "结构"),
+    "tools": Text("tools", "工具"),
+    "mask": Text("mask", "掩码"),
+    "budget": Text("budget", "预算"),
+    "loader": Text("loader", "加载"),
+    "content": Text("content", "内容"),
+    "dataset": Text("dataset", "数据集"),
+    "score": Text("score", "评分"),
+}
+
 COUNTED: Final = {
     "error": (Text("{n} error", "{n} 个错误"), Text("{n} errors", "{n} 个错误")),
     "warning": (Text("{n} warning", "{n} 个警告"), Text("{n} warnings", "{n} 个警告")),
@@ -82,6 +93,7 @@ WORDS: Final = {
     "bad-example": Text("Reported", "会报告"),
     "good-example": Text("Not reported", "不会报告"),
     "with-settings": Text(" (with {settings})", "（设置：{settings}）"),
+    "in-english": Text("Explanation", "详细说明（英文）"),
     "source": Text("Source", "来源"),
     "supervises": Text("Supervises", "监督范围"),
     "default": Text("default", "默认"),
@@ -136,6 +148,11 @@ WORDS: Final = {
         "The budget cuts {share} of the supervised tokens: --max-length {length} would keep "
         "{keeps}.",
         "当前预算会丢掉 {share} 的受监督 token：--max-length {length} 可保留 {keeps}。",
+    ),
+    "silenced": Text(
+        "Nothing that counts, but {n} of {samples} can't be trained on: what is wrong there is "
+        "ignored, in the baseline, or of a rule that is off.",
+        "没有计入的问题，但 {samples}中有 {n} 个无法用于训练：其问题已被忽略、在基线中，或相应规则未启用。",
     ),
     "look": Text("{counts}: look at {place} before training.", "{counts}：训练前请先看 {place}。"),
     "ready": Text(

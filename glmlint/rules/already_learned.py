@@ -16,6 +16,7 @@ from typing import Final
 
 from glmlint.rules.base import Placed, Rule, Text
 from glmlint.scores import FileScores
+from glmlint.suppress import file_identity
 
 LEARNED_MEAN: Final = 0.3
 """Nats a token of the file."""
@@ -26,6 +27,7 @@ LEARNED_TOKENS: Final = 1000
 rule = Rule(
     name="already-learned",
     family="score",
+    title_zh="模型训练时已经见过这个文件，或与它相近的数据",
     severity="info",
     text=Text(
         "mean loss {mean:.3f} over {tokens} supervised tokens: "
@@ -46,4 +48,4 @@ def check_scores(file: FileScores) -> Iterator[Placed]:
     mean = sum(one.sum_nll for one in file.rows) / tokens
     if mean < LEARNED_MEAN:
         problem = rule.problem(None, mean=mean, tokens=tokens)
-        yield Placed(file.path, None, problem, file.path.encode(), clean=False)
+        yield Placed(file.path, None, problem, file_identity(file.path), clean=False)

@@ -19,6 +19,7 @@ from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="answer-fully-truncated",
     family="budget",
+    title_zh="一行中所有受监督的 token 都在预算之外",
     severity="error",
     when=Fact.CUT,
     fix="unsafe",

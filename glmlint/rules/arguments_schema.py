@@ -54,6 +54,7 @@ def _row(question: str, arguments: str, result: str, answer: str) -> dict[str, A
 rule = Rule(
     name="arguments-schema",
     family="tools",
+    title_zh="工具调用的参数不符合该工具自己的 JSON Schema",
     severity="error",
     when=Fact.TOOLS,
     text=Text(

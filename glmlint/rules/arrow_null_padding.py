@@ -64,6 +64,7 @@ _ANY, _SOME = EXAMPLE
 rule = Rule(
     name="arrow-null-padding",
     family="loader",
+    title_zh="一个工具的键会以 null 出现在其他所有工具的提示里",
     severity="error",
     applies=lambda recipe, _: recipe.through_datasets,
     text=Text(

@@ -48,6 +48,7 @@ _NAMED: Final = {
 rule = Rule(
     name="arrow-type-conflict",
     family="loader",
+    title_zh="同一路径在文件里有两种类型，加载器只能统一成一种",
     severity="error",
     applies=lambda recipe, _: recipe.through_datasets,
     text=Text(

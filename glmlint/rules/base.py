@@ -122,6 +122,8 @@ class Rule:
 
     name: str
     family: str
+    title_zh: str
+    """What the docstring's first line says, in Chinese; no stop at the end."""
     severity: str
     text: Text
     """The sentence: where it is, what happens in training. Fields in braces are filled in."""

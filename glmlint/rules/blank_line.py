@@ -21,6 +21,7 @@ _ROW = (
 rule = Rule(
     name="blank-line",
     family="structure",
+    title_zh="行与行之间有空行",
     severity="info",
     fix="safe",
     text=Text(

@@ -18,6 +18,7 @@ from glmlint.rules.base import Problem, Row, Rule, Text
 rule = Rule(
     name="boilerplate",
     family="content",
+    title_zh="回答带有其他模型的口吻：自报别家名称、“作为一个 AI”、套话式拒答",
     severity="info",
     text=Text(
         "messages[{index}] speaks as another model (“{phrase}”): yours learns to call itself so",

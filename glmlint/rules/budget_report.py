@@ -17,6 +17,7 @@ from glmlint.rules.base import Example, Problem, Rule, Text
 rule = Rule(
     name="budget-report",
     family="budget",
+    title_zh="各行的长度分布，以及保留 95%、99%、100% 训练内容所需的预算",
     severity="info",
     text=Text(
         "lengths in tokens: median {p50}, 90% {p90}, 95% {p95}, 99% {p99}, longest {longest}; "

@@ -18,6 +18,7 @@ from glmlint.rules.base import Example, Problem, Rule, Text
 rule = Rule(
     name="budget-too-large",
     family="budget",
+    title_zh="文件里没有一行用到预算的一半",
     severity="info",
     text=Text(
         "the longest row has {longest} tokens, less than half of the budget of {budget}: "

@@ -21,6 +21,7 @@ TOLERATED_SHARE = 0.01
 rule = Rule(
     name="budget-too-small",
     family="budget",
+    title_zh="预算截掉了整个文件 1% 以上的受监督 token",
     severity="warning",
     text=Text(
         "the budget of {budget} cuts {rows} of {readable} rows and loses {lost} of {supervised} "

@@ -22,6 +22,7 @@ _ROW = (
 rule = Rule(
     name="byte-order-mark",
     family="structure",
+    title_zh="文件以字节顺序标记（BOM）开头",
     severity="warning",
     fix="safe",
     text=Text(

@@ -20,6 +20,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="call-without-observation",
     family="tools",
+    title_zh="对话中间的工具调用后面没有 observation",
     severity="warning",
     when=Fact.CALLS | Fact.TOOLS | Fact.ODD,
     text=Text(

@@ -18,6 +18,7 @@ from glmlint.turns import shown
 rule = Rule(
     name="combine-spill",
     family="mask",
+    title_zh="`combine: true` 时，最后一个 `<|assistant|>` 之后的内容无论出自谁都参与训练",
     severity="error",
     when=Fact.ROLES | Fact.ODD | Fact.CONTROL | Fact.EMPTY | Fact.RAISES,
     fix="unsafe",

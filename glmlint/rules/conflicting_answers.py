@@ -30,6 +30,7 @@ def _asked(question: str, answer: str) -> dict[str, object]:
 rule = Rule(
     name="conflicting-answers",
     family="dataset",
+    title_zh="同一个提示在不同的行里有不同的回答",
     severity="info",
     hashes="prompts",
     text=Text(

@@ -17,6 +17,7 @@ from glmlint.turns import fate, kind_of
 rule = Rule(
     name="content-not-string",
     family="structure",
+    title_zh="`content` 不是文本，而是数字、对象或列表",
     severity="error",
     when=Fact.ODD,
     text=Text(

@@ -19,6 +19,7 @@ from glmlint.rules.base import Problem, Row, Rule, Text
 rule = Rule(
     name="cut-off-answer",
     family="content",
+    title_zh="最后一个回答在句子中间中断",
     severity="info",
     text=Text(
         "messages[{index}] ends in mid-sentence (“…{end}”): the model learns to stop there",

@@ -48,6 +48,7 @@ def _row(question: str, content: str, result: str, answer: str) -> dict[str, Any
 rule = Rule(
     name="double-encoded-arguments",
     family="tools",
+    title_zh="工具调用的参数编码了两次：JSON 放进了 JSON 字符串",
     severity="error",
     when=Fact.CALLS | Fact.TOOLS,
     fix="safe",

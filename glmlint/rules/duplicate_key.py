@@ -21,6 +21,7 @@ from glmlint.turns import shown
 rule = Rule(
     name="duplicate-key",
     family="structure",
+    title_zh="同一个对象里有重复的键",
     severity="error",
     when=Fact.DEFECT,
     needs_value=False,

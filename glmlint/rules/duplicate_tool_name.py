@@ -26,6 +26,7 @@ CITY: Final = {"type": "string"}
 rule = Rule(
     name="duplicate-tool-name",
     family="tools",
+    title_zh="同一行里有两个同名工具",
     severity="warning",
     when=Fact.TOOLS,
     text=Text(

@@ -18,6 +18,7 @@ from glmlint.rules.base import Edit, Problem, Row, Rule, Text
 rule = Rule(
     name="edge-whitespace",
     family="content",
+    title_zh="回答以空白字符开头或结尾",
     severity="info",
     fix="unsafe",
     text=Text(

@@ -17,6 +17,7 @@ from glmlint.turns import fate
 rule = Rule(
     name="empty-content",
     family="structure",
+    title_zh="消息内容为空，或只有空白字符",
     severity="warning",
     when=Fact.EMPTY,
     fix="safe",

@@ -19,6 +19,7 @@ from glmlint.rules.base import Example, Problem, Rule, Text
 rule = Rule(
     name="empty-dataset",
     family="dataset",
+    title_zh="文件里一行数据也没有",
     severity="error",
     text=Text(
         "the file has no rows: the trainer ends before the first step",

@@ -18,6 +18,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="ends-with-tool-call",
     family="tools",
+    title_zh="最后一条消息是工具调用",
     severity="info",
     when=Fact.CALLS | Fact.TOOLS | Fact.ODD,
     text=Text(

@@ -27,6 +27,7 @@ _好 = {
 rule = Rule(
     name="eval-prompt-contains-answer",
     family="dataset",
+    title_zh="官方脚本构造的评测提示里含有答案",
     severity="warning",
     when=Fact.ANY,
     applies=lambda recipe, plan: recipe.name == "glm4-combine" and bool(plan.eval_files),

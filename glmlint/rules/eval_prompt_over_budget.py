@@ -60,6 +60,7 @@ _BY_ANSWER: Final = ("glm4", "glm4-2024-06")
 rule = Rule(
     name="eval-prompt-over-budget",
     family="budget",
+    title_zh="验证集某一行的提示超过 `max_input_length`：会被截断，或被略过",
     severity="warning",
     when=Fact.ANY,
     applies=lambda recipe, plan: (

@@ -31,6 +31,7 @@ _你好 = {
 rule = Rule(
     name="exact-duplicate",
     family="dataset",
+    title_zh="同一段对话在数据里出现了不止一次",
     severity="warning",
     hashes="rows",
     fix="unsafe",

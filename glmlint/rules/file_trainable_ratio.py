@@ -18,6 +18,7 @@ from glmlint.rules.base import Example, Problem, Rule, Text
 rule = Rule(
     name="file-trainable-ratio",
     family="mask",
+    title_zh="文件保留的 token 中，受监督的占比低于 `--min-trainable-ratio`",
     severity="error",
     applies=lambda _, plan: plan.min_trainable_ratio is not None,
     text=Text(

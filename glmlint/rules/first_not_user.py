@@ -16,6 +16,7 @@ from glmlint.turns import speakers
 rule = Rule(
     name="first-not-user",
     family="structure",
+    title_zh="system 之后的第一条消息不是 user 消息",
     severity="warning",
     when=Fact.ROLES,
     text=Text(

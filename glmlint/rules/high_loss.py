@@ -27,6 +27,7 @@ HIGH_Z: Final = 4.0
 rule = Rule(
     name="high-loss",
     family="score",
+    title_zh="损失远高于同类样本的行",
     severity="warning",
     text=Text(
         "loss {mean:.2f} over {tokens} content tokens; rows like it have {median:.2f} (z {z:.1f})",

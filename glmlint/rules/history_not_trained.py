@@ -16,6 +16,7 @@ from glmlint.teaching import trained_messages, written_role
 rule = Rule(
     name="history-not-trained",
     family="mask",
+    title_zh="在所用配方下，对话中较早的回答不计入损失",
     severity="warning",
     when=Fact.HISTORY,
     applies=lambda recipe, _: not recipe.trains_history,

@@ -22,6 +22,7 @@ from glmlint.scores import SURE_TOKENS, FileScores
 rule = Rule(
     name="ifd-above-one",
     family="score",
+    title_zh="提示对生成这个回答没有帮助",
     severity="warning",
     opt_in=True,
     text=Text(

@@ -26,6 +26,7 @@ from glmlint.turns import shown
 rule = Rule(
     name="ignored-key",
     family="structure",
+    title_zh="没有程序会读取的键",
     severity="warning",
     when=Fact.KEYS,
     text=Text(

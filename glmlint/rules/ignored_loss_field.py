@@ -23,6 +23,7 @@ LOSS_FIELDS = (
 rule = Rule(
     name="ignored-loss-field",
     family="mask",
+    title_zh="消息或行用某个键指定是否训练，而配方不读取这个键",
     severity="warning",
     when=Fact.KEYS,
     text=Text(

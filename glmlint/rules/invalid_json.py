@@ -136,6 +136,7 @@ _SOURCE_KINDS: Final = {
 rule = Rule(
     name="invalid-json",
     family="structure",
+    title_zh="这一行不是合法的 JSON",
     severity="error",
     when=Fact.DEFECT,
     needs_value=False,

@@ -19,6 +19,7 @@ from glmlint.turns import kind_of
 rule = Rule(
     name="invalid-shape",
     family="structure",
+    title_zh="不符合样本格式，且没有更具体的规则说明的地方",
     severity="warning",
     when=Fact.ODD,
     text=Text(

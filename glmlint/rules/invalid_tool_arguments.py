@@ -47,6 +47,7 @@ def _row(question: str, arguments: str, result: str, answer: str) -> dict[str, A
 rule = Rule(
     name="invalid-tool-arguments",
     family="tools",
+    title_zh="工具调用的参数不是 JSON 对象",
     severity="error",
     when=Fact.CALLS | Fact.TOOLS,
     text=Text(

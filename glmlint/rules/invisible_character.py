@@ -26,6 +26,7 @@ from glmlint.rules.base import Edit, Fact, Pointer, Problem, Row, Rule, Text
 rule = Rule(
     name="invisible-character",
     family="content",
+    title_zh="看不见的字符，或解码错误留下的字符",
     severity="warning",
     when=Fact.HIDDEN,
     fix="safe",

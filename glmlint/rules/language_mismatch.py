@@ -20,6 +20,7 @@ from glmlint.rules.base import Problem, Row, Rule, Text
 rule = Rule(
     name="language-mismatch",
     family="content",
+    title_zh="回答与问题使用的文字不同",
     severity="info",
     text=Text(
         "messages[{index}] is in {answered}, its question in {asked} (rows: {rows})",

@@ -17,6 +17,7 @@ from glmlint.turns import fate, speakers
 rule = Rule(
     name="last-not-assistant",
     family="structure",
+    title_zh="对话没有以回答结尾",
     severity="warning",
     when=Fact.ROLES,
     fix="safe",

@@ -33,6 +33,7 @@ _TAGGED: Final = {**_PLAIN, "topic": "greeting"}
 rule = Rule(
     name="late-schema-key",
     family="loader",
+    title_zh="加载器确定类型之后才首次出现的键",
     severity="warning",
     applies=lambda recipe, _: recipe.through_datasets,
     text=Text(

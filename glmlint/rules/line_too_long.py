@@ -16,6 +16,7 @@ from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="line-too-long",
     family="structure",
+    title_zh="一行超过 glmlint 的读取上限（64 MB）",
     severity="error",
     when=Fact.DEFECT,
     needs_value=False,

@@ -19,6 +19,7 @@ from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="lone-surrogate",
     family="structure",
+    title_zh=r"不成对的代理项，例如只有 `\ud83d` 而没有 `\ude00`",
     severity="error",
     when=Fact.DEFECT,
     needs_value=False,

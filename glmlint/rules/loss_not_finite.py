@@ -20,6 +20,7 @@ from glmlint.scores import FileScores
 rule = Rule(
     name="loss-not-finite",
     family="score",
+    title_zh="这一行的损失是 nan 或无穷大",
     severity="error",
     text=Text(
         "the loss is not finite from place {place} on ({dtype}); the row is in no mean",

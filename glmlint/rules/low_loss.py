@@ -26,6 +26,7 @@ LOW_Z: Final = -4.0
 rule = Rule(
     name="low-loss",
     family="score",
+    title_zh="模型几乎能背出来的行",
     severity="info",
     text=Text(
         "loss {mean:.3f} over {tokens} content tokens: the model knows this answer already "

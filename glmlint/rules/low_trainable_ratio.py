@@ -16,6 +16,7 @@ from glmlint.rules.base import Example, Problem, Row, Rule, Text
 rule = Rule(
     name="low-trainable-ratio",
     family="mask",
+    title_zh="一行中受监督 token 的占比低于 `--min-row-ratio`",
     severity="warning",
     applies=lambda _, plan: plan.min_row_ratio is not None,
     text=Text(

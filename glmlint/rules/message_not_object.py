@@ -17,6 +17,7 @@ from glmlint.turns import fate, kind_of
 rule = Rule(
     name="message-not-object",
     family="structure",
+    title_zh="`messages` 里有一项不是对象，而是纯文本、null 或列表",
     severity="error",
     when=Fact.ODD,
     text=Text(

@@ -18,6 +18,7 @@ from glmlint.turns import fate, kind_of
 rule = Rule(
     name="metadata-not-string",
     family="structure",
+    title_zh="`metadata` 不是文本",
     severity="warning",
     when=Fact.ODD,
     fix="safe",

@@ -16,6 +16,7 @@ from glmlint.turns import fate
 rule = Rule(
     name="missing-content",
     family="structure",
+    title_zh="消息缺少 `content`",
     severity="warning",
     when=Fact.ODD,
     fix="safe",

@@ -34,6 +34,7 @@ def _row(description: Any, question: str, answer: str) -> dict[str, Any]:
 rule = Rule(
     name="missing-description",
     family="tools",
+    title_zh="函数缺少描述",
     severity="info",
     when=Fact.TOOLS,
     text=Text(

@@ -19,6 +19,7 @@ from glmlint.turns import kind_of, shown
 rule = Rule(
     name="missing-messages",
     family="structure",
+    title_zh="一行缺少 `messages`，或 `messages` 不是列表",
     severity="error",
     when=Fact.ODD,
     text=Text(

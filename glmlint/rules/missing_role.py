@@ -17,6 +17,7 @@ from glmlint.turns import fate
 rule = Rule(
     name="missing-role",
     family="structure",
+    title_zh="消息缺少 `role`",
     severity="error",
     when=Fact.ODD,
     text=Text(

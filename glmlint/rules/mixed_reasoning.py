@@ -16,6 +16,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="mixed-reasoning",
     family="mask",
+    title_zh="同一段对话里，有的回答带思考过程，有的不带",
     severity="info",
     when=Fact.THINK,
     text=Text(

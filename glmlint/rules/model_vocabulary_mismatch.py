@@ -18,6 +18,7 @@ from glmlint.scores import FileScores
 rule = Rule(
     name="model-vocabulary-mismatch",
     family="score",
+    title_zh="数据里有 token id 超出了模型的嵌入表",
     severity="error",
     text=Text(
         "id {token} of the data is not in the model's vocabulary of {vocab_size} rows",

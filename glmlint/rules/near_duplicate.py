@@ -40,6 +40,7 @@ _长江 = "长江发源于青藏高原的唐古拉山脉，自西向东流经十
 rule = Rule(
     name="near-duplicate",
     family="dataset",
+    title_zh="与另一行内容几乎相同的行",
     severity="info",
     opt_in=True,
     hashes="signatures",

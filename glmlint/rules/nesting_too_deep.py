@@ -17,6 +17,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="nesting-too-deep",
     family="structure",
+    title_zh="嵌套超过 500 层的行",
     severity="error",
     when=Fact.DEFECT,
     needs_value=False,

@@ -16,6 +16,7 @@ from glmlint.turns import speakers
 rule = Rule(
     name="no-assistant",
     family="structure",
+    title_zh="对话里没有回答",
     severity="error",
     when=Fact.ROLES,
     text=Text(

@@ -16,6 +16,7 @@ from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="no-trainable-tokens",
     family="mask",
+    title_zh="按掩码没有任何内容可学的行",
     severity="error",
     when=Fact.UNTRAINED,
     text=Text(

@@ -16,6 +16,7 @@ from glmlint.turns import speakers
 rule = Rule(
     name="no-user",
     family="structure",
+    title_zh="对话里没有 user 消息",
     severity="warning",
     when=Fact.ROLES,
     text=Text(

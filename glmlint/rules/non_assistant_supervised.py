@@ -22,6 +22,7 @@ from glmlint.turns import shown
 rule = Rule(
     name="non-assistant-supervised",
     family="mask",
+    title_zh="配方训练了不是 assistant 写的文本",
     severity="error",
     when=Fact.ROLES | Fact.ODD | Fact.CONTROL | Fact.EMPTY,
     applies=lambda recipe, _: not recipe.trains_all_after_last,

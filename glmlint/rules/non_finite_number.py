@@ -20,6 +20,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="non-finite-number",
     family="structure",
+    title_zh="NaN、无穷大，或超出浮点数范围的数",
     severity="warning",
     when=Fact.NON_FINITE,
     text=Text(

@@ -25,6 +25,7 @@ _NOTHING_TO_READ: Final = frozenset({"lfs-pointer", "symlink-text", "empty"})
 rule = Rule(
     name="not-jsonl",
     family="structure",
+    title_zh="文件不是每行一个 JSON 对象",
     severity="warning",
     when=Fact.DEFECT,
     needs_value=False,

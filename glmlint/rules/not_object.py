@@ -17,6 +17,7 @@ from glmlint.turns import kind_of
 rule = Rule(
     name="not-object",
     family="structure",
+    title_zh="这一行不是对象，而是文本、数字、null，或不由消息组成的列表",
     severity="error",
     when=Fact.ODD,
     text=Text(

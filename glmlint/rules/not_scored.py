@@ -18,6 +18,7 @@ from glmlint.scores import FileScores
 rule = Rule(
     name="not-scored",
     family="score",
+    title_zh="有一行即使单独计算也放不进显存或内存",
     severity="error",
     text=Text(
         "{length} tokens do not fit the memory of {device} even alone: the row has no loss",

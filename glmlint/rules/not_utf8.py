@@ -21,6 +21,7 @@ from glmlint.sample import read
 rule = Rule(
     name="not-utf8",
     family="structure",
+    title_zh="含有不是 UTF-8 的字节",
     severity="error",
     when=Fact.DEFECT,
     needs_value=False,

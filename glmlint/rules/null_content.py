@@ -18,6 +18,7 @@ from glmlint.turns import fate
 rule = Rule(
     name="null-content",
     family="structure",
+    title_zh="消息的 `content` 为 null",
     severity="warning",
     when=Fact.ODD,
     fix="safe",

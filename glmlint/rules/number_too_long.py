@@ -15,6 +15,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="number-too-long",
     family="structure",
+    title_zh="超过 4300 位的数字",
     severity="error",
     when=Fact.DEFECT,
     needs_value=False,

@@ -19,6 +19,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="observation-without-call",
     family="tools",
+    title_zh="observation 之前没有工具调用",
     severity="warning",
     when=Fact.CALLS,
     text=Text(

@@ -20,6 +20,7 @@ _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 rule = Rule(
     name="orphan-think-tag",
     family="mask",
+    title_zh="回答里的 `<think>` 与 `</think>` 不成对",
     severity="warning",
     when=Fact.THINK,
     text=Text(

@@ -43,6 +43,7 @@ _CONVERT: Final = Text(
 rule = Rule(
     name="other-format",
     family="structure",
+    title_zh="数据是其他训练工具的格式",
     severity="error",
     when=Fact.ODD | Fact.KEYS,
     text=Text(

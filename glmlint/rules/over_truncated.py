@@ -16,6 +16,7 @@ from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="over-truncated",
     family="budget",
+    title_zh="因预算丢失的受监督 token 超过了允许的比例",
     severity="error",
     when=Fact.CUT,
     fix="unsafe",

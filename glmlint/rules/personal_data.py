@@ -33,6 +33,7 @@ from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="personal-data",
     family="content",
+    title_zh="文本里有个人号码：居民身份证号、支付卡号或银行账号",
     severity="warning",
     when=Fact.NUMBER,
     fix="unsafe",
@@ -197,7 +198,7 @@ def check(row: Row) -> Iterator[Problem]:
             yield rule.problem(place.pointer, text="missing", severity="info", once="missing")
 
 
-def _numbers(text: str) -> tuple[tuple[str, int, int], ...]:
+def _numbers(text: str, *, quoted: bool = False) -> tuple[tuple[str, int, int], ...]:
     """(kind, start, end) of each number of a person; one "missing" where nobody can say."""
     hits: list[tuple[str, int, int]] = []
     for kind, pattern, name in (
@@ -208,7 +209,7 @@ def _numbers(text: str) -> tuple[tuple[str, int, int], ...]:
             number = re.sub("[ -]", "", match[0]).upper()
             if number in _EXAMPLES or _COUNTED(number) or len(set(number)) < _LEAST_VARIETY:
                 continue
-            if kind == "card" and not _is_card(number, match, text):
+            if kind == "card" and not (_has_issuer(number) and (quoted or _is_told(match, text))):
                 continue
             valid = _validator(name)
             if valid is None:
@@ -226,10 +227,12 @@ def _numbers(text: str) -> tuple[tuple[str, int, int], ...]:
     return tuple(hits)
 
 
-def _is_card(number: str, match: re.Match[str], text: str) -> bool:
-    """Whether some issuer has such numbers, and the text says that this is one."""
-    if _ISSUERS(number) is None or _ROUND(number):
-        return False
+def _has_issuer(number: str) -> bool:
+    return _ISSUERS(number) is not None and not _ROUND(number)
+
+
+def _is_told(match: re.Match[str], text: str) -> bool:
+    """Whether the text says that this is a card's number."""
     if len(text) < _SHORT and (match[1] or match[2] or match[3]):
         return True
     near = text[max(match.start() - _NEARBY, 0) : match.end() + _NEARBY // 2]
@@ -237,17 +240,27 @@ def _is_card(number: str, match: re.Match[str], text: str) -> bool:
 
 
 def _edits(place: Place) -> tuple[Edit, ...]:
-    """The edit that replaces the numbers.
+    """The edit that replaces the numbers."""
+    text = without_numbers(place.text, "[REDACTED]")
+    return (Edit("replace", place.pointer, text),) if place.may_become(text) else ()
+
+
+def without_numbers(text: str, mask: str, *, quoted: bool = False) -> str:
+    """The text with a mask in the place of each number of a person, confirmed or not.
 
     What is left is looked through again: a shorter text may say of a further number what it is.
+
+    Args:
+        text: a text of a row.
+        mask: what stands there instead; no number itself.
+        quoted: the text is only a part of it, so that words that say what a number is may be
+            missing.
     """
-    text, hits = place.text, place.hits
-    while hits := tuple(hit for hit in hits if hit[0] != "missing"):
+    while hits := _numbers(text, quoted=quoted):
         parts, done = [], 0
         for _, start, end in sorted(hits, key=lambda hit: hit[1]):
             if start >= done:
-                parts += [text[done:start], "[REDACTED]"]
+                parts += [text[done:start], mask]
             done = max(done, end)
         text = "".join(parts) + text[done:]
-        hits = _numbers(text)
-    return (Edit("replace", place.pointer, text),) if place.may_become(text) else ()
+    return text

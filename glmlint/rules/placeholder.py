@@ -22,6 +22,7 @@ from glmlint.textfacts import PLACEHOLDER_WORDS, bare
 rule = Rule(
     name="placeholder",
     family="content",
+    title_zh="本应替换却原样留下的占位文本",
     severity="warning",
     when=Fact.PLACEHOLDER,
     text=Text(

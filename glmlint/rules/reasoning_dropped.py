@@ -18,6 +18,7 @@ from glmlint.teaching import printed_text
 rule = Rule(
     name="reasoning-dropped",
     family="mask",
+    title_zh="模板不会输出的思考内容",
     severity="warning",
     when=Fact.KEYS | Fact.THINK,
     text=Text(

@@ -16,6 +16,7 @@ from glmlint.turns import speakers
 rule = Rule(
     name="repeated-system",
     family="structure",
+    title_zh="出现了第二条 system 消息",
     severity="warning",
     when=Fact.ROLES,
     text=Text(

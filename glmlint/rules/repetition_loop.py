@@ -22,6 +22,7 @@ from glmlint.textfacts import LONGEST_UNIT, SHORTEST_LOOP, TAIL
 rule = Rule(
     name="repetition-loop",
     family="content",
+    title_zh="回答以循环结尾：同样的词句反复出现，直到最后一个字",
     severity="warning",
     when=Fact.LOOP,
     text=Text(

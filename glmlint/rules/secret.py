@@ -27,6 +27,7 @@ from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="secret",
     family="content",
+    title_zh="对话文本、工具调用或工具列表里有密钥或令牌",
     severity="error",
     when=Fact.SECRET,
     fix="unsafe",
@@ -178,7 +179,12 @@ def _kind(name: str) -> str:
 
 def _edits(place: Place) -> tuple[Edit, ...]:
     """The edit that replaces everything in a text that looks like a secret."""
-    text = place.text
-    for pattern, _ in _PATTERNS:
-        text = pattern.sub("[REDACTED]", text)
+    text = without_secrets(place.text, "[REDACTED]")
     return (Edit("replace", place.pointer, text),) if place.may_become(text) else ()
+
+
+def without_secrets(text: str, mask: str) -> str:
+    """The text with a mask in the place of each secret, also where no library can confirm it."""
+    for pattern, _ in _PATTERNS:
+        text = pattern.sub(mask, text)
+    return text

@@ -28,6 +28,7 @@ TURN_TOKENS = frozenset(
 rule = Rule(
     name="special-token-in-content",
     family="mask",
+    title_zh="消息正文里写有控制标记",
     severity="error",
     when=Fact.CONTROL,
     fix="unsafe",

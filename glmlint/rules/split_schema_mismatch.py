@@ -41,6 +41,7 @@ _CALL: Final = {
 rule = Rule(
     name="split-schema-mismatch",
     family="loader",
+    title_zh="验证文件里有训练文件没有的键或类型",
     severity="error",
     applies=lambda recipe, plan: recipe.through_datasets and bool(plan.eval_files),
     text=Text(

@@ -16,6 +16,7 @@ from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="stop-token-truncated",
     family="budget",
+    title_zh="预算在回答中间截断：模型学不到它的结尾",
     severity="warning",
     when=Fact.CUT,
     text=Text(

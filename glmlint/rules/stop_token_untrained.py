@@ -19,6 +19,7 @@ from glmlint.turns import shown
 rule = Rule(
     name="stop-token-untrained",
     family="mask",
+    title_zh="回答参与训练，但模型学不到在它之后停止",
     severity="error",
     when=Fact.ROLES | Fact.ODD | Fact.CONTROL | Fact.EMPTY,
     text=Text(

@@ -30,6 +30,7 @@ USUAL_STOP: Final = 2.0
 rule = Rule(
     name="surprising-stop",
     family="score",
+    title_zh="回答在模型认为不该结束的地方结束",
     severity="warning",
     text=Text(
         "the end of messages[{message}] costs {nll:.1f} nats; "

@@ -25,6 +25,7 @@ TOKEN_SURE: Final = 0.9
 rule = Rule(
     name="surprising-token",
     family="score",
+    title_zh="模型确信应是另一个 token 的位置",
     severity="info",
     text=Text(
         "{label!r} in messages[{message}] costs {nll:.1f} nats "

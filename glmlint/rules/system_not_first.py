@@ -17,6 +17,7 @@ from glmlint.turns import speakers
 rule = Rule(
     name="system-not-first",
     family="structure",
+    title_zh="system 消息不是第一条",
     severity="warning",
     when=Fact.ROLES,
     text=Text(

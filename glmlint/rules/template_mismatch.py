@@ -18,6 +18,7 @@ from typing import Final
 
 from glmlint.rules.base import Placed, Rule, Text
 from glmlint.scores import FileScores, format_median
+from glmlint.suppress import file_identity
 
 FORMAT_NATS: Final = 2.0
 """Median over rows of the mean loss of format tokens."""
@@ -25,6 +26,7 @@ FORMAT_NATS: Final = 2.0
 rule = Rule(
     name="template-mismatch",
     family="score",
+    title_zh="样本的排版方式对模型来说很陌生",
     severity="error",
     text=Text(
         "format tokens (role line, stop) cost {median:.1f} nats in the median row: "
@@ -43,4 +45,4 @@ def check_scores(file: FileScores) -> Iterator[Placed]:
     median = format_median(file.rows)
     if median is not None and median > FORMAT_NATS:
         problem = rule.problem(None, median=median)
-        yield Placed(file.path, None, problem, file.path.encode(), clean=False)
+        yield Placed(file.path, None, problem, file_identity(file.path), clean=False)

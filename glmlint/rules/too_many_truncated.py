@@ -17,6 +17,7 @@ from glmlint.rules.base import Example, Problem, Rule, Text
 rule = Rule(
     name="too-many-truncated",
     family="budget",
+    title_zh="文件里被截断的行超过了 `--max-truncated-samples` 允许的比例",
     severity="error",
     applies=lambda _, plan: plan.max_truncated_samples is not None,
     text=Text(

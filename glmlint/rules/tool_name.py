@@ -35,6 +35,7 @@ def _row(name: str, question: str, answer: str) -> dict[str, Any]:
 rule = Rule(
     name="tool-name",
     family="tools",
+    title_zh="工具名会被服务端拒绝、破坏调用的首行，或与内置工具重名",
     severity="warning",
     when=Fact.TOOLS,
     text=Text(

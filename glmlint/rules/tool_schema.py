@@ -22,6 +22,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="tool-schema",
     family="tools",
+    title_zh="工具的 `parameters` 不是合法的 JSON Schema",
     severity="warning",
     when=Fact.TOOLS,
     text=Text(

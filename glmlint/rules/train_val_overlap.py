@@ -37,6 +37,7 @@ _长城 = _asked("长城有多长？请给出具体的数字和测量年份。",
 rule = Rule(
     name="train-val-overlap",
     family="dataset",
+    title_zh="训练数据的某一行或它的提示也出现在验证数据里",
     severity="error",
     hashes="prompts",
     applies=lambda _, plan: bool(plan.eval_files),

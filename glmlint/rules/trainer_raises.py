@@ -17,6 +17,7 @@ from glmlint.turns import shown
 rule = Rule(
     name="trainer-raises",
     family="mask",
+    title_zh="训练脚本在这一行抛出异常，整个训练随之中止",
     severity="error",
     when=Fact.RAISES,
     text=Text(

@@ -17,6 +17,7 @@ from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="truncated",
     family="budget",
+    title_zh="超出预算、在允许的限度内丢失部分训练内容的行",
     severity="warning",
     when=Fact.CUT,
     text=Text(

@@ -19,6 +19,7 @@ from glmlint.scores import FileScores
 rule = Rule(
     name="turn-outlier",
     family="score",
+    title_zh="整行正常，其中一个回答的损失却远高于同类样本",
     severity="warning",
     text=Text(
         "messages[{message}] has loss {mean:.2f} over {tokens} content tokens (z {z:.1f}); "

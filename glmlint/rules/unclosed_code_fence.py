@@ -20,6 +20,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="unclosed-code-fence",
     family="content",
+    title_zh="回答用三个反引号开启代码块，却没有关闭",
     severity="warning",
     when=Fact.FENCE,
     text=Text(

@@ -24,6 +24,7 @@ from glmlint.turns import fate, shown
 rule = Rule(
     name="unknown-role",
     family="structure",
+    title_zh="GLM-4 没有的角色",
     severity="error",
     when=Fact.ODD,
     fix="safe",

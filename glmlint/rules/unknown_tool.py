@@ -47,6 +47,7 @@ def _row(question: str, name: str, result: str, answer: str, tools: bool = True)
 rule = Rule(
     name="unknown-tool",
     family="tools",
+    title_zh="调用了这一行没有声明的工具",
     severity="error",
     when=Fact.CALLS | Fact.TOOLS,
     text=Text(

@@ -29,6 +29,7 @@ _空 = {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant"
 rule = Rule(
     name="unused-ignore",
     family="structure",
+    title_zh="行内的 ignore 键没有屏蔽任何问题",
     severity="info",
     text=Text(
         "the row ignores {name}, but nothing was found that this would silence",

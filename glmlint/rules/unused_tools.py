@@ -37,6 +37,7 @@ def _row(question: str, *rest: dict[str, str]) -> dict[str, Any]:
 rule = Rule(
     name="unused-tools",
     family="tools",
+    title_zh="每一行都声明了工具，却没有一行调用",
     severity="info",
     when=Fact.CALLS | Fact.TOOLS,
     text=Text(

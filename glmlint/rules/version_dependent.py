@@ -61,6 +61,7 @@ REMOVABLE = ("metadata", "tools")
 rule = Rule(
     name="version-dependent",
     family="mask",
+    title_zh="这一行的 token id 随 transformers 或 datasets 的版本而变",
     severity="warning",
     when=Fact.ODD | Fact.TOOLS | Fact.LOADED,
     fix="safe",

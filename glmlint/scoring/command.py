@@ -16,10 +16,20 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from glmlint.options import Failure, make_plan, plan_options, refuse_inputs, rule_options
+from glmlint.options import (
+    Failure,
+    baseline_options,
+    complete_files,
+    complete_recipes,
+    make_plan,
+    plan_options,
+    refuse_inputs,
+    rule_options,
+    save_baseline,
+)
 
 if TYPE_CHECKING:
-    from glmlint.check import EncodedRow
+    from glmlint.encode import EncodedRow
     from glmlint.plan import Plan
     from glmlint.recipes.base import Context
     from glmlint.scoring.outcome import Outcome, ScoreOptions
@@ -41,17 +51,23 @@ MISSING_EXTRA: Final = 'glmlint score needs torch and transformers: pip install 
 PLAN_FLAGS: Final = frozenset(
     ("recipe", "max_length", "max_input_length", "max_output_length", "tokenizer", "template",
      "allow_download", "pin", "config", "lang", "fail_on", "select", "extend_select", "ignore",
-     "severity")
+     "severity", "baseline", "write_baseline")
 )  # fmt: skip
 """The flags that make the Plan; the others say how to score and print."""
 
 
 @click.command("score")
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
-@click.option("--model", required=True, metavar="DIR", help="A checkpoint on disk (safetensors).")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", shell_complete=complete_files)
+@click.option(
+    "--model", required=True, metavar="DIR", shell_complete=complete_files,
+    help="A checkpoint on disk (safetensors).",
+)  # fmt: skip
 @plan_options
 @rule_options
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option(
+    "--device", default="auto", metavar="NAME", show_default=True,
+    help="auto, cpu, cuda, cuda:N or mps.",
+)  # fmt: skip
 @click.option(
     "--dtype",
     type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
@@ -59,33 +75,62 @@ PLAN_FLAGS: Final = frozenset(
     show_default=True,
     help="auto: the checkpoint's own on a GPU, float32 on a CPU.",
 )
-@click.option("--token-budget", default="auto", show_default=True, help="Padded tokens a batch.")
-@click.option("--attn", "attention", help="Attention code of transformers, such as sdpa.")
+@click.option(
+    "--token-budget", default="auto", metavar="N", show_default=True,
+    help="Padded tokens a batch; auto: 32,768 on a GPU, 2,048 on a CPU.",
+)  # fmt: skip
+@click.option(
+    "--attn", "attention", metavar="NAME", help="Attention code of transformers, such as sdpa."
+)
 @click.option("--compile", "compiled", is_flag=True, help="torch.compile the backbone.")
 @click.option("--ifd", is_flag=True, help="Also score answers without their prompts.")
-@click.option("--reference", type=click.Path(path_type=Path), help="Another model's --store.")
-@click.option("--probe", multiple=True, metavar="RECIPE", help="Compare 50 rows under it too.")
-@click.option("--devices", type=click.IntRange(1), default=1, help="Processes, one a GPU.")
-@click.option("--limit", type=click.IntRange(1), help="Only the first N rows.")
-@click.option("--sample", type=click.IntRange(1), help="Only N rows, drawn evenly.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--store", type=click.Path(path_type=Path), help="Where scores are kept.")
+@click.option(
+    "--reference", type=click.Path(path_type=Path), metavar="FILE", help="Another model's --store."
+)
+@click.option(
+    "--probe", multiple=True, metavar="RECIPE", shell_complete=complete_recipes,
+    help="Compare 50 rows under it too.",
+)  # fmt: skip
+@click.option(
+    "--devices", type=click.IntRange(1), default=1, metavar="N", show_default=True,
+    help="Processes, one a GPU.",
+)  # fmt: skip
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N rows.")
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Only N rows, drawn evenly.")
+@click.option(
+    "--seed", type=int, default=0, metavar="N", show_default=True, help="Of the draw of --sample."
+)
+@click.option(
+    "--store", type=click.Path(path_type=Path), metavar="FILE",
+    help="Where scores are kept.  [default: in the user's cache folder]",
+)  # fmt: skip
 @click.option("--no-resume", is_flag=True, help="Score everything again.")
-@click.option("--per-sample", type=click.Path(path_type=Path), help="JSON lines, one a row.")
+@click.option(
+    "--per-sample", type=click.Path(path_type=Path), metavar="FILE",
+    help="Write the losses of every row there, as JSON lines.",
+)  # fmt: skip
 @click.option("--per-token", is_flag=True, help="With --per-sample: the loss of every label.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "lines"]), default="text",
-    show_default=True,
+    show_default=True, help="Of the report; lines: findings for editors and grep.",
 )  # fmt: skip
-@click.option("--output", type=click.Path(path_type=Path), help="Write the report to a file.")
-@click.option("--max-mean-loss", type=float, help="Fail when the token mean is above this.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report to a file."
+)
+@click.option(
+    "--max-mean-loss", type=float, metavar="X", help="Fail when the token mean is above this."
+)
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning", "info", "never"]),
     help="The mildest severity that fails the run.  [default: error]",
 )
+@baseline_options
 @click.option("--dry-run", is_flag=True, help="Print what scoring would cost; needs no torch.")
-@click.option("--max-findings", type=click.IntRange(0), default=50, show_default=True)
+@click.option(
+    "--max-findings", type=click.IntRange(0), default=50, metavar="N", show_default=True,
+    help="How many findings are printed; counts are always whole.",
+)  # fmt: skip
 @click.pass_context
 def score(context: click.Context, /, **flags: Any) -> None:
     """Baseline loss of a model on the tokens that your trainer trains on.
@@ -100,10 +145,12 @@ def score(context: click.Context, /, **flags: Any) -> None:
         if recipe not in all_recipes():
             raise click.UsageError(f"no recipe {recipe}; known: {', '.join(all_recipes())}")
     files = flags.pop("files")
-    if flags["output"] is not None:
-        refuse_inputs([("--output", str(flags["output"]))], files)
     told = {name: flags.pop(name) for name in PLAN_FLAGS}
     plan, plan_context = make_plan({**told, "ifd": flags["ifd"] or None}, files, family="score")
+    written = [(f"--{name.replace('_', '-')}", flags[name]) for name in ("output", "per_sample")]
+    if plan.write_baseline:
+        written.append(("--baseline", plan.baseline_file))
+    refuse_inputs([(flag, str(target)) for flag, target in written if target is not None], files)
     flags["ifd"] = flags["ifd"] or any(IFD in rules for rules in _rules_of(plan))
     context.exit(score_files(files, plan_context, flags, budget))
 
@@ -141,7 +188,7 @@ def read_data(
     files: tuple[str, ...], context: Context, flags: dict[str, Any]
 ) -> tuple[Data, list[str]]:
     """The rows of the files under the context's plan, and a sentence for each path not read."""
-    from glmlint.check import encode_rows
+    from glmlint.encode import encode_rows
     from glmlint.scoring.outcome import Chinese
     from glmlint.scoring.rows import collect
     from glmlint.source import SourceError, find_inputs
@@ -251,6 +298,8 @@ def _run(
         lang=plan.lang,
         recipe=plan.recipe,
         max_findings=plan.max_findings,
+        baseline=plan.baseline,
+        write_baseline=plan.write_baseline,
     )
     try:
         with _progress(quiet=rank > 0) as watch:
@@ -272,6 +321,9 @@ def _run(
             _probe(recipe, files, context, options, flags)
             for recipe in ((plan.recipe, *flags["probe"]) if flags["probe"] else ())
         ]
+    if plan.write_baseline:
+        whole = outcome.report.exit_code not in (2, 130)
+        save_baseline(plan, outcome.old, whole=whole, scores=True)
     if flags["per_sample"] is not None:
         _write_samples(outcome, flags["per_sample"], flags["per_token"])
     _write_report(outcome, plan, flags)

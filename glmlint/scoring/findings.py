@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 from glmlint.finding import Finding, fingerprint, json_pointer
+from glmlint.redact import redacted
 from glmlint.rules.base import Placed, all_rules
 from glmlint.scores import FileScores, RowId
-from glmlint.suppress import covers
+from glmlint.suppress import Matching, covers
 
 Chosen = Callable[[str], Mapping[str, str]]
 """A file's path -> the rules that are on for it, with their severities."""
@@ -34,11 +35,13 @@ def find(
     chosen: Chosen = every_rule,
     lang: str = "en",
     ignores: Mapping[RowId, Sequence[str]] | None = None,
+    matching: Matching | None = None,
 ) -> tuple[list[Finding], int]:
     """What the rules say, file by file: first of the file itself, then by line.
 
     Args:
         ignores: row -> what its own ignore key names.
+        matching: takes away what a baseline holds.
 
     Returns:
         The findings, and how many more their rows silenced.
@@ -58,7 +61,10 @@ def find(
             ignored += len(told) - len(left)
             told = left
         told.sort(key=lambda pair: pair[0].line or 0)
-        found += [_finding(placed, name, on[name], lang) for placed, name in told]
+        here = [_finding(placed, name, on[name], lang) for placed, name in told]
+        if matching is not None:
+            here = [one for one in here if not matching.holds(one.rule, one.fingerprint)]
+        found += here
     return found, ignored
 
 
@@ -71,15 +77,17 @@ def _names(placed: Placed, ignores: Mapping[RowId, Sequence[str]]) -> Sequence[s
 def _finding(placed: Placed, rule: str, severity: str, lang: str) -> Finding:
     problem = placed.problem
     pointer = None if problem.pointer is None else json_pointer(problem.pointer)
-    return Finding(
-        rule=rule,
-        severity=severity,
-        path=placed.path,
-        line=placed.line,
-        column=None,
-        pointer=pointer,
-        message=problem.text.say(lang, **problem.values),
-        help=problem.help.say(lang, **problem.values),
-        fixable=False,
-        fingerprint=fingerprint(rule, pointer, placed.content),
+    return redacted(
+        Finding(
+            rule=rule,
+            severity=severity,
+            path=placed.path,
+            line=placed.line,
+            column=None,
+            pointer=pointer,
+            message=problem.text.say(lang, **problem.values),
+            help=problem.help.say(lang, **problem.values),
+            fixable=False,
+            fingerprint=fingerprint(rule, pointer, placed.content),
+        )
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -18,6 +19,7 @@ from glmlint.scoring import findings, stats
 from glmlint.scoring.plan import PlanSize
 from glmlint.scoring.report import OddRow, OddToken, ScoreReport, ScoreTotals
 from glmlint.scoring.rows import Data
+from glmlint.suppress import Matching
 
 ODD_ROWS: Final = 10
 """Rows that a report shows at either end of the scale."""
@@ -51,6 +53,10 @@ class ScoreOptions:
     lang: str = "en"
     recipe: str = "glm4"
     max_findings: int = 100_000
+    baseline: Mapping[str, int] | None = None
+    """Fingerprints of old findings, with counts."""
+    write_baseline: bool = False
+    """Every finding becomes an old one."""
 
 
 @dataclass(eq=False)
@@ -62,6 +68,8 @@ class Outcome:
     """Place in `Data.rows` -> what is said of it."""
     data: Data
     not_finite: set[int]
+    old: dict[str, Counter[str]]
+    """What a new baseline holds, with `write_baseline`: rule -> fingerprint -> count."""
 
 
 class Vocabulary(Protocol):
@@ -161,9 +169,10 @@ def conclude(
         file = _of(files, row, options, texts)
         file.vocab_size = vocab_size
         file.strange_ids.append((row, token))
-    # A row may not silence what has stopped the run.
+    # Neither a row nor a baseline may silence what has stopped the run.
     ignores = data.ignores if exit_code != 2 else {}
-    found, ignored = findings.find(files.values(), options.rules, options.lang, ignores)
+    matching = Matching(options.baseline, options.write_baseline) if exit_code != 2 else None
+    found, ignored = findings.find(files.values(), options.rules, options.lang, ignores, matching)
     counts: dict[str, int] = {}
     for finding in found:
         counts[finding.rule] = counts.get(finding.rule, 0) + 1
@@ -219,10 +228,10 @@ def conclude(
         warnings=told,
         findings=found[: options.max_findings],
         finding_counts=dict(sorted(counts.items())),
-        suppressed={"row": ignored},
+        suppressed={"row": ignored, "baseline": matching.number if matching else 0},
         exit_code=exit_code,
     )
-    return Outcome(report, judged, data, not_finite)
+    return Outcome(report, judged, data, not_finite, matching.found if matching else {})
 
 
 def _scale(one: Judged) -> float:

@@ -106,8 +106,8 @@ class ScoreReport(msgspec.Struct, kw_only=True):
     warnings: list[str]
     findings: list[Finding]
     finding_counts: dict[str, int]
-    suppressed: dict[str, int] = msgspec.field(default_factory=lambda: {"row": 0})
-    """Findings that are not listed and count for nothing: silenced by their row."""
+    suppressed: dict[str, int] = msgspec.field(default_factory=lambda: {"row": 0, "baseline": 0})
+    """Findings that are not listed and count for nothing: silenced by their row, or old ones."""
     exit_code: int
 
 

@@ -50,7 +50,7 @@ class MessageSpan(Protocol):
 
 
 class Encoded(Protocol):
-    """A row as `check.encode_rows` gives it."""
+    """A row as `encode.encode_rows` gives it."""
 
     @property
     def path(self) -> str: ...
