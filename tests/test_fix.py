@@ -21,7 +21,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import check_file, encode_rows
+from glmlint.check import check_file
+from glmlint.encode import encode_rows
 from glmlint.finding import Finding
 from glmlint.finish import finish
 from glmlint.fix import stream
