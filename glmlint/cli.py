@@ -20,6 +20,7 @@ from glmlint.options import (
     complete_rule,
     make_plan,
     plan_options,
+    refuse_inputs,
     rule_options,
     save_baseline,
 )
@@ -169,6 +170,10 @@ def check(
         raise Failure(say("more-outputs", lang))
     if unsafe_fixes and not (fix or diff):
         raise Failure(say("unsafe-alone", lang))
+    written = [("--output", target) for target in outputs]
+    if plan.write_baseline and plan.baseline_file is not None:
+        written.append(("--baseline", plan.baseline_file))
+    refuse_inputs(written, (*paths, *plan.eval_files), lang)
     if diff and plan.profile_rules:
         raise Failure(say("profile-diff", lang))
     if plan.add_ignores and (fix or diff or plan.write_baseline):

@@ -62,6 +62,16 @@ def to_utf8(blocks: Iterator[bytes], codec: str) -> Iterator[bytes]:
     yield decoder.decode(b"", final=True).encode()
 
 
+def decoded(raw: bytes, codec: str) -> bytes | None:
+    """A row in UTF-8; None where it cannot be decoded as a whole, or would be several lines then."""
+    try:
+        text = raw.decode(codec)
+    except UnicodeDecodeError:
+        return None
+    breaks = sum(map(text.count, "\r\n")) > raw.count(b"\r") + raw.count(b"\n")
+    return None if breaks else text.encode("utf-8", "replace")
+
+
 def encoding_guess(line: bytes) -> str:
     """Likely encoding of a line that is not UTF-8: a key of `CODECS`, `DAMAGED` or `BINARY`.
 

@@ -101,7 +101,7 @@ def _finished(report: Report, checker: Checker) -> Result:
         totals.with_findings += len(named)
         totals.clean -= len(named)
         found = keep_first([*stats.findings, *late, *across.findings], plan.max_findings)
-        if stats.path in report.left_alone:
+        if stats.path in report.left_alone or _stays_wide(stats, checker):
             found = [structs.replace(finding, fixable=False) for finding in found]
         findings += found
         files.append(FileResult(stats.path, totals, stats))
@@ -114,6 +114,12 @@ def _finished(report: Report, checker: Checker) -> Result:
         rule_counts, severity_counts, report.problems, exit_code,
         {"row": ignored, "baseline": matching.number}, matching.found,
     )  # fmt: skip
+
+
+def _stays_wide(stats: FileStats, checker: Checker) -> bool:
+    """Whether the file is UTF-16 or UTF-32 and no repair may change that: then none is made in it."""
+    off = checker.severities(stats.path).get("not-utf8", "off") == "off"
+    return off and any(defect.rule == "not-utf8" for defect in stats.defects)
 
 
 def _late(stats: FileStats, checker: Checker) -> list[tuple[Finding, bool]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -208,3 +209,26 @@ def make_plan(
         return plan, open_context(plan, allow_download=allow_download)
     except (SettingsError, TemplateFault, TokenizerError) as error:
         raise Failure(error.say(asked_language(named, paths))) from None
+
+
+def refuse_inputs(written: Sequence[tuple[str, str]], paths: Sequence[str], lang: str) -> None:
+    """See that no report and no baseline takes the place of data.
+
+    Args:
+        written: flags, and the files that they name; "-" is standard output.
+        paths: what is read.
+        lang: "en" or "zh".
+
+    Raises:
+        Failure: one of the files is read.
+    """
+    written = [(flag, target) for flag, target in written if target != "-"]
+    if not written:
+        return
+    from glmlint.reporters.words import say
+    from glmlint.source import find_inputs
+
+    inputs = {os.path.realpath(file.path) for file in find_inputs(paths)[0]}
+    for flag, target in written:
+        if os.path.realpath(target) in inputs:
+            raise Failure(say("is-input", lang, flag=flag, target=target))

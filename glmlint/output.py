@@ -7,7 +7,10 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
+
+from glmlint.temporary import new_name
 
 
 def width() -> int:
@@ -45,14 +48,14 @@ def opened(target: str) -> Iterator[IO[str]]:
         with open(target, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
             yield file
         return
-    part = f"{target}.part"
+    real = Path(os.path.realpath(target))  # a link stays one
+    part = new_name(real.parent)
     try:
-        with open(part, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
+        with part.open("w", encoding="utf-8", newline="") as file:
             yield file
-        os.replace(part, target)  # noqa: PTH105
+        part.replace(real)
     finally:
-        if os.path.exists(part):  # noqa: PTH110
-            os.unlink(part)  # noqa: PTH108
+        part.unlink(missing_ok=True)
 
 
 def silence() -> None:

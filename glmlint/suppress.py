@@ -262,8 +262,16 @@ def write_baseline(path: str, found: Mapping[str, Mapping[str, int]], scores: bo
         scores: the findings are those of `score`, not of `check`.
 
     Raises:
-        BaselineError: the file can't be written.
+        BaselineError: the file can't be written, or holds something else than a baseline.
     """
+    if _holds_other(path):
+        raise BaselineError(
+            Text(
+                "{path} is no baseline of glmlint, and is not written over",
+                "{path} 不是 glmlint 的基线文件，不会被覆盖",
+            ),
+            path=path,
+        )
     kept = {rule: known for rule, known in _written(path).items() if _scored(rule) != scores}
     content = {"version": BASELINE_VERSION, "findings": kept | dict(found)}
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
@@ -276,6 +284,18 @@ def write_baseline(path: str, found: Mapping[str, Mapping[str, int]], scores: bo
             path=path,
             why=system_fault(error),
         ) from None
+
+
+def _holds_other(path: str) -> bool:
+    """Whether a file is there that no run has written as a baseline, of whatever version."""
+    try:
+        data = Path(path).read_bytes() if Path(path).is_file() else b""
+        content = json.loads(data) if data.strip() else {"version": 0, "findings": {}}
+    except OSError:
+        return False  # told where it is written
+    except (ValueError, RecursionError):
+        return True
+    return not isinstance(content, dict) or content.keys() != {"version", "findings"}
 
 
 class Matching:

@@ -590,6 +590,61 @@ def test_keys_that_the_training_split_lacks_are_one_finding(tmp_path: Path) -> N
     assert "; 3 keys)" in found[0]["message"]
 
 
+@pytest.mark.parametrize(
+    ("data", "rule"),
+    [
+        (b"\xef\xbb\xbf\n", "byte-order-mark"),
+        (b'[{"messages": [{"role": "user"}]},\n{"messages": [}\n]', "not-jsonl"),
+        (b'{"messages": "\xe9\xff\xfe \xc0\n"}\n', "not-utf8"),
+        (json.dumps({"messages": [{"role": "human"}]}).encode("utf-16"), "unknown-role"),
+    ],
+)
+def test_what_fix_cannot_repair_is_not_called_fixable(
+    tmp_path: Path, data: bytes, rule: str
+) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(data)
+    options = ("--select", "ALL", *(["--ignore", "not-utf8"] if rule == "unknown-role" else []))
+    found = report(str(file), "--fix", "--unsafe-fixes", *options)
+    assert file.read_bytes() == data
+    assert [f["fixable"] for f in found["findings"] if f["rule"] == rule] == [False]
+    assert b"check --fix" not in glmlint("check", str(file), *options).stdout
+
+
+def test_no_report_and_no_baseline_takes_the_place_of_data(tmp_path: Path) -> None:
+    file = Path(write(tmp_path / "a.jsonl", GOOD))
+    other = Path(write(tmp_path / "notes.txt", GOOD))
+    link, data = tmp_path / "link.json", file.read_bytes()
+    link.symlink_to(file)
+    for target in (str(file), str(link)):
+        for flags in (("--output", target), ("--write-baseline", "--baseline", target)):
+            done = glmlint("check", str(tmp_path), *flags, "--format", "json")
+            assert (done.returncode, done.stdout) == (2, b"") and b"is an input" in done.stderr
+    held_out = write(tmp_path / "dev.jsonl", LONG)
+    assert glmlint("check", str(file), "--eval", held_out, "--output", held_out).returncode == 2
+    done = glmlint("check", str(file), "--write-baseline", "--baseline", str(other))
+    assert done.returncode == 2 and b"no baseline of glmlint" in done.stderr
+    assert file.read_bytes() == other.read_bytes() == data
+    for _ in range(2):  # an empty file and an old baseline may go
+        base = tmp_path / "base.json"
+        base.touch()
+        done = glmlint("check", str(file), "--write-baseline", "--baseline", str(base))
+        assert done.returncode == 0 and json.loads(base.read_bytes())["version"] == 1
+
+
+def test_a_report_leaves_a_link_and_the_files_beside_it_alone(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", GOOD)
+    beside, real, link = tmp_path / "r.json.part", tmp_path / "real.json", tmp_path / "r.json"
+    beside.write_text("mine")
+    link.symlink_to(real)
+    assert glmlint("check", file, "--format", "json", "--output", str(link)).returncode == 0
+    assert link.is_symlink() and json.loads(real.read_bytes())["exit_code"] == 0
+    assert beside.read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "a.jsonl", "r.json", "r.json.part", "real.json",
+    }  # fmt: skip
+
+
 def test_a_baseline_that_is_not_written_yet_stops_only_those_who_read_it(tmp_path: Path) -> None:
     write(tmp_path / "a.jsonl", {"messages": [{"role": "human", "content": "x"}]})
     (tmp_path / "glmlint.toml").write_text('baseline = "old.json"\n')

@@ -905,7 +905,7 @@ def test_kill_9_leaves_the_old_or_the_new_file(tmp_path: Path) -> None:
 
 CALL_ROW = b'{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "{}", "metadata": "f"}, {"role": "observation", "content": "1"}, {"role": "assistant", "content": "one"}]}\n'
 PLAIN_ROW = '{"messages": [{"role": "system", "content": "系统"}, {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n'.encode()
-OLD = {
+OLD: dict[str, Any] = {
     "datasets": "4.6.1",
     "transformers": "5.23.0",
     "pinned": frozenset(("datasets", "transformers")),

@@ -296,6 +296,14 @@ def test_a_row_silences_a_score_rule_with_its_ignore_key(tmp_path: Path) -> None
     assert f"{len(lines)} 个由样本自身忽略" in text
 
 
+def test_the_report_does_not_take_the_place_of_data(file: Path) -> None:
+    data = file.read_bytes()
+    for flags in (["--output"], ["--per-sample"], ["--write-baseline", "--baseline"]):
+        result = invoke(file, *flags, str(file))
+        assert result.exit_code == 2 and "is an input" in result.stderr
+    assert file.read_bytes() == data
+
+
 def test_a_baseline_holds_score_findings_and_leaves_those_of_check(
     file: Path, tmp_path: Path
 ) -> None:

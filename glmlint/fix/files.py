@@ -72,8 +72,8 @@ UNREWRITABLE: Final = Text(
     "not written one row a line: row {row} cannot be read", "未改写为每行一条：第 {row} 条无法读取"
 )
 LEFT: Final = Text(
-    "left as they were, since their edits undo each other: rows {rows}",
-    "修改互相抵消，以下各条保持原样：{rows}",
+    "left as they were, since their edits undo each other or are too many: rows {rows}",
+    "修改互相抵消或过多，以下各条保持原样：{rows}",
 )
 EMPTIED: Final = Text(
     "no row is dropped: all of them would be, and no repair leaves a file empty; "

@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from glmlint.check import Checker
+from glmlint.encoding import decoded
 from glmlint.finding import Defect, fingerprint, json_pointer
 from glmlint.fix.edit import apply
 from glmlint.mask import count
@@ -224,7 +225,7 @@ def _step(row: Row, repair: Repair, old: Counter[str]) -> tuple[str, int, Row | 
             continue
         rewritten = [e for problem in problems for e in problem.edits if e.op == "rewrite"]
         if rewritten:
-            number, raw = 1, _decoded(row.raw, rewritten[0].value)
+            number, raw = 1, decoded(row.raw, rewritten[0].value or "utf-8") or row.raw
         else:
             text, number = apply(row.raw.decode(), [problem.edits for problem in problems])
             raw = text.encode()
@@ -236,16 +237,6 @@ def _step(row: Row, repair: Repair, old: Counter[str]) -> tuple[str, int, Row | 
         if len(after) == 1 and _better(row, after[0]):
             return rule, number, after[0]
     return drop if repair.drops else None
-
-
-def _decoded(raw: bytes, codec: str | None) -> bytes:
-    """The row in UTF-8, or as it is where it cannot be decoded as a whole."""
-    try:
-        text = raw.decode(codec or "utf-8")
-    except UnicodeDecodeError:
-        return raw
-    breaks = sum(map(text.count, "\r\n")) > raw.count(b"\r") + raw.count(b"\n")
-    return raw if breaks else text.encode("utf-8", "replace")
 
 
 def _better(row: Row, after: Row) -> bool:

@@ -60,7 +60,7 @@ def verdict(result: Result) -> str:
     if failing:
         worst = max(failing, key=lambda finding: RANK[finding.severity])
         parts.append(say("fix-first", lang, counts=severity_counts(result), place=place(worst)))
-        if any(_safely_fixable(finding) for finding in result.findings):
+        if any(_safely_fixable(finding, result) for finding in result.findings):
             parts.append(say("fixable", lang))
     elif result.exit_code == 0:
         parts.append(_next_step(result))
@@ -101,9 +101,13 @@ def _next_step(result: Result) -> str:
     )
 
 
-def _safely_fixable(finding: Finding) -> bool:
+def _safely_fixable(finding: Finding, result: Result) -> bool:
     loaded = all_rules().get(finding.rule)
-    return finding.fixable and loaded is not None and loaded.rule.fix == "safe"
+    if not finding.fixable or loaded is None or loaded.rule.fix != "safe":
+        return False
+    # A file in UTF-16 is repaired by --unsafe-fixes only.
+    defects = (d for file in result.files if file.path == finding.path for d in file.stats.defects)
+    return not any(defect.rule == "not-utf8" for defect in defects)
 
 
 def assumed(result: Result) -> list[str]:

@@ -226,6 +226,10 @@ WORDS: Final = {
         "unknown format {form}: one of {known}", "未知的格式 {form}：可用的有 {known}"
     ),
     "more-outputs": Text("more --output than --format", "--output 比 --format 多"),
+    "is-input": Text(
+        "{flag} {target}: this file is an input; name another one",
+        "{flag} {target}：该文件是输入，请指定另一个文件",
+    ),
     "unsafe-alone": Text(
         "--unsafe-fixes goes with --fix or --diff", "--unsafe-fixes 须与 --fix 或 --diff 一起使用"
     ),

@@ -55,4 +55,5 @@ rule = Rule(
 def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
     del plan
     if any(defect.rule == "byte-order-mark" for defect in file.defects):
-        yield rule.problem(None, line=1, column=1, edits=(Edit("rewrite", ()),))
+        edits = (Edit("rewrite", ()),) if file.totals.samples else ()
+        yield rule.problem(None, line=1, column=1, edits=edits)

@@ -110,6 +110,15 @@ _OTHER_HELP: Final = {
 }
 
 
+_UNREADABLE: Final = "not-jsonl unreadable"
+"""Under this name `notes` counts the rows that no repair can put on a line."""
+
+
+def note(row: Row) -> Iterator[str]:
+    if row.value is None and row.defect is not None and row.defect.rule != "not-utf8":
+        yield _UNREADABLE
+
+
 def check(row: Row) -> Iterator[Problem]:
     if row.defect is not None and row.defect.rule == "not-jsonl":
         yield rule.problem(
@@ -129,6 +138,6 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
             text=rule.variants.get(kind, rule.text),
             help=_OTHER_HELP.get(kind),
             severity="error" if kind in _NOTHING_TO_READ else None,
-            edits=() if kind in _OTHER_HELP else (Edit("rewrite", ()),),
+            edits=() if kind in _OTHER_HELP or file.notes[_UNREADABLE] else (Edit("rewrite", ()),),
             kind=kind,
         )

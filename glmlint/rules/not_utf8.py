@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.encoding import BINARY, CODECS, DAMAGED, encoding_guess
+from glmlint.encoding import BINARY, CODECS, DAMAGED, decoded, encoding_guess
 from glmlint.plan import Plan
 from glmlint.report import FileStats
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.sample import read
 
 rule = Rule(
     name="not-utf8",
@@ -76,9 +77,16 @@ def check(row: Row) -> Iterator[Problem]:
         text=text,
         once=encoding,
         column=row.defect.column,
-        edits=(Edit("rewrite", (), codec),) if codec else (),
+        edits=(Edit("rewrite", (), codec),) if codec and _readable(row.raw, codec) else (),
         encoding=encoding,
     )
+
+
+def _readable(raw: bytes, codec: str) -> bool:
+    """Whether the row, decoded so, is JSON."""
+    text = decoded(raw, codec)
+    defect = None if text is None else read(text).defect
+    return text is not None and (defect is None or defect.rule not in ("invalid-json", "not-utf8"))
 
 
 def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:

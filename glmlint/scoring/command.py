@@ -23,6 +23,7 @@ from glmlint.options import (
     complete_recipes,
     make_plan,
     plan_options,
+    refuse_inputs,
     rule_options,
     save_baseline,
 )
@@ -159,6 +160,12 @@ def score(context: click.Context, /, **flags: Any) -> None:
         if recipe not in all_recipes():
             known = ("、" if lang == "zh" else ", ").join(all_recipes())
             raise Failure(_NO_RECIPE.say(lang, recipe=recipe, known=known))
+    written = [(f"--{name.replace('_', '-')}", flags[name]) for name in ("output", "per_sample")]
+    if plan.write_baseline:
+        written.append(("--baseline", plan.baseline_file))
+    refuse_inputs(
+        [(flag, str(target)) for flag, target in written if target is not None], files, lang
+    )
     flags["ifd"] = flags["ifd"] or any(IFD in rules for rules in _rules_of(plan))
     context.exit(score_files(files, plan_context, flags, budget))
 
