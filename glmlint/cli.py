@@ -66,6 +66,17 @@ class Commands(click.Group):
             formatter.write_dl([*own, *((name, text) for name, (_, text) in LATER.items())])
 
 
+class OfPlace(click.Command):
+    """A command that takes FILE:LINE; `-:17`, a line of standard input, is no flag."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Put such a place behind the flags."""
+        places = [word for word in args if word.startswith("-:") and word[2:].isdecimal()]
+        if places and "--" not in args:
+            args = [*(word for word in args if word not in places), "--", *places]
+        return super().parse_args(context, args)
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="glmlint %(version)s")
 @click.option("--debug", is_flag=True, help="Show tracebacks of errors in glmlint itself.")
@@ -73,9 +84,9 @@ def cli(debug: bool) -> None:
     """See exactly what your trainer will train on, before you pay for the GPU.
 
     \b
-    glmlint check train.jsonl          what trains, what is lost, which rows are broken
-    glmlint show train.jsonl:17        one sample, token by token
-    glmlint explain null-content       what a rule means
+    glmlint check train.jsonl       what trains, what is lost, what is broken
+    glmlint show train.jsonl:17     one sample, token by token
+    glmlint explain null-content    what a rule means
     """
     del debug  # read by `main`
 
@@ -281,7 +292,7 @@ def _diff(paths: tuple[str, ...], plan: Plan, context: Context, unsafe: bool, pr
     return 2 if fixes.failures else int(bool(fixes.drafts))
 
 
-@cli.command()
+@cli.command(cls=OfPlace)
 @click.argument("place", metavar="FILE[:LINE]", shell_complete=complete_files)
 @plan_options
 @rule_options
@@ -312,7 +323,7 @@ def show(place: str, ids: bool, color: str, **flags: Any) -> None:
         raise Failure(error.say(plan.lang)) from None
 
 
-@cli.command()
+@cli.command(cls=OfPlace)
 @click.argument("place", metavar="FILE[:LINE]", shell_complete=complete_files)
 @plan_options
 @click.option("--no-truncate", is_flag=True, help="The whole sequence, before the budget cuts it.")

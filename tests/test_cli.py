@@ -655,3 +655,29 @@ def test_a_baseline_that_is_not_written_yet_stops_only_those_who_read_it(tmp_pat
     assert glmlint("check", "a.jsonl", "--write-baseline", cwd=tmp_path).returncode == 0
     assert glmlint("check", "a.jsonl", cwd=tmp_path).returncode == 0
     assert b"unknown-role" in glmlint("show", "a.jsonl", cwd=tmp_path).stdout
+
+
+def test_a_line_of_standard_input_is_named_like_one_of_a_file(tmp_path: Path) -> None:
+    file = Path(write(tmp_path / "a.jsonl", GOOD, {"messages": [{"role": "user", "content": "x"}]}))
+    for command in (["show", "-:2", "--ids"], ["encode", "--no-truncate", "-:2"]):
+        told = glmlint(*command, stdin=file.read_bytes())
+        named = glmlint(*(word.replace("-:2", f"{file}:2") for word in command))
+        assert (told.returncode, told.stderr) == (0, b"")
+        assert told.stdout == named.stdout.replace(str(file).encode(), b"-")
+
+
+def test_help_fits_a_terminal() -> None:
+    for command in (
+        "",
+        "check",
+        "show",
+        "encode",
+        "rules",
+        "explain",
+        "recipes",
+        "convert",
+        "score",
+    ):
+        text = glmlint(*command.split(), "--help", COLUMNS="80").stdout.decode()
+        long = [line for line in text.splitlines() if len(line) > 80]
+        assert [line for line in long if not re.match(r"  --\S+ \[[^ ]+\]$", line)] == [], command

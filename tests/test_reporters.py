@@ -456,6 +456,9 @@ def test_the_verdict_says_what_to_do_next() -> None:
     )
     silenced = run({"a.jsonl": [GOOD, b"{"]}, rules={})
     assert "Nothing that counts, but 1 of 2 samples can't be trained on" in last(silenced)
+    typed = [{"role": "user", "content": "<|user|>"}, {"role": "assistant", "content": "x"}]
+    unsafe = run({"a.jsonl": [{"messages": typed}]}, rules={"special-token-in-content": "error"})
+    assert "`glmlint check --diff --unsafe-fixes` shows repairs" in last(unsafe)
     unkept = run({"a.jsonl": [NULL]}, fail_on="warning", max_findings=0)
     assert "Fails. 1 warning." in last(unkept) or "Fails. 2 warnings." in last(unkept)
     both = last(run({"a.jsonl": [NULL]}, problems=[("x", "no such file")], fail_on="warning"))

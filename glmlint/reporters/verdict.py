@@ -62,6 +62,8 @@ def verdict(result: Result) -> str:
         parts.append(say("fix-first", lang, counts=severity_counts(result), place=place(worst)))
         if any(_safely_fixable(finding, result) for finding in result.findings):
             parts.append(say("fixable", lang))
+        elif any(finding.fixable for finding in failing):
+            parts.append(say("fixable-unsafe", lang))
     elif result.exit_code == 0:
         parts.append(_next_step(result))
     else:  # what fails is not among the findings that were kept

@@ -141,6 +141,10 @@ WORDS: Final = {
         "`glmlint check --fix` repairs what is safe to repair.",
         "`glmlint check --fix` 可自动修复其中可以安全修复的部分。",
     ),
+    "fixable-unsafe": Text(
+        "`glmlint check --diff --unsafe-fixes` shows repairs that change what is trained.",
+        "`glmlint check --diff --unsafe-fixes` 显示会改变训练内容的修复。",
+    ),
     "untrained": Text(
         "Nothing in these samples would be learned: no token is supervised within the budget.",
         "这些样本什么都学不到：预算之内没有任何受监督的 token。",
