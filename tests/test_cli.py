@@ -663,7 +663,9 @@ def test_a_line_of_standard_input_is_named_like_one_of_a_file(tmp_path: Path) ->
         told = glmlint(*command, stdin=file.read_bytes())
         named = glmlint(*(word.replace("-:2", f"{file}:2") for word in command))
         assert (told.returncode, told.stderr) == (0, b"")
-        assert told.stdout == named.stdout.replace(str(file).encode(), b"-")
+        # A long path is wrapped: the lines may break elsewhere.
+        words = [b"".join(run.stdout.split()) for run in (told, named)]
+        assert words[0] == words[1].replace(str(file).encode(), b"-")
 
 
 def test_help_fits_a_terminal() -> None:
