@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from msgspec import UNSET
 
-from glmlint.duplicates import conversation, table
+from glmlint.evidence.duplicates import conversation, table
 from glmlint.finding import Finding, fingerprint, json_pointer
 from glmlint.loaded import part_of, remember
 from glmlint.mask import count

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from msgspec import UNSET, Struct
 
+from glmlint.evidence.textfacts import answer_facts, line_facts
 from glmlint.finding import Defect
 from glmlint.loaded import loaded_sample
 from glmlint.loader import Load
@@ -24,7 +25,6 @@ from glmlint.sample import (
     read,
 )
 from glmlint.source import Chunk, split_values
-from glmlint.textfacts import answer_facts, line_facts
 
 LOADER_ERROR: Final = "DatasetGenerationError"
 """What `datasets` raises on bytes that it can't read."""

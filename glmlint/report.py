@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from msgspec import Struct, field
 
-from glmlint import duplicates
-from glmlint.duplicates import Rows
+from glmlint.evidence import duplicates
+from glmlint.evidence.duplicates import Rows
 from glmlint.finding import Defect, Finding, Pointer
 from glmlint.loaded import Parts
 from glmlint.mask import Counts, Int, sum_at

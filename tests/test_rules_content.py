@@ -12,8 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from glmlint import contents
 from glmlint.check import check_lines
+from glmlint.evidence import contents
+from glmlint.evidence.textfacts import _SIEVE, line_facts
 from glmlint.finish import finish
 from glmlint.plan import Plan
 from glmlint.prepared import prepare
@@ -22,7 +23,6 @@ from glmlint.row import Fact, Row
 from glmlint.rules import personal_data, secret
 from glmlint.rules.base import Problem, all_rules
 from glmlint.source import Chunk
-from glmlint.textfacts import _SIEVE, line_facts
 
 CONTENT = {
     name: loaded.rule.severity

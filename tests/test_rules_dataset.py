@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint import duplicates
 from glmlint.check import check_lines
-from glmlint.duplicates import conversation
+from glmlint.evidence import duplicates
+from glmlint.evidence.duplicates import conversation
+from glmlint.evidence.near_duplicates import installed, signatures, similar_pairs
 from glmlint.finish import Result, finish
-from glmlint.near_duplicates import installed, signatures, similar_pairs
 from glmlint.plan import FileRules, Plan
 from glmlint.recipes.base import Context, open_context
 from glmlint.report import Report

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glmlint.check import check_lines
+from glmlint.evidence.teaching import foreign_messages, unstopped_answers
 from glmlint.finding import Finding
 from glmlint.finish import finish
 from glmlint.plan import Plan
@@ -21,7 +22,6 @@ from glmlint.recipes.base import Context, open_context
 from glmlint.row import Row
 from glmlint.rules.base import Edit, all_rules
 from glmlint.source import Chunk, read_bytes
-from glmlint.teaching import foreign_messages, unstopped_answers
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
 FAMILY = {

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glmlint.check import Checker, check_chunk, check_lines
+from glmlint.evidence.json_fault import diagnose
 from glmlint.finding import Finding
 from glmlint.finish import finish
-from glmlint.json_fault import diagnose
 from glmlint.plan import Plan
 from glmlint.recipes.base import Context, open_context
 from glmlint.row import Row

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.arguments import ArgumentSchema, pattern_cost
-from glmlint.calls import ToolSet, calls, declared
 from glmlint.check import check_lines
+from glmlint.evidence.arguments import ArgumentSchema, pattern_cost
+from glmlint.evidence.calls import ToolSet, calls, declared
 from glmlint.finding import Finding, Pointer
 from glmlint.finish import finish
 from glmlint.plan import Plan

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glmlint.evidence.scores import CONTENT, HEADER, STOP, FileScores, Judged, RowScore
 from glmlint.finding import SEVERITIES as LEVELS
 from glmlint.finding import Finding
 from glmlint.rules.base import all_rules, default_rules
-from glmlint.scores import CONTENT, HEADER, STOP, FileScores, Judged, RowScore
 from glmlint.scoring import findings
 from glmlint.scoring.plan import make_row
 from glmlint.scoring.stats import (

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.evidence.scores import FileScores
 from glmlint.rules.base import Placed, Rule, Text
-from glmlint.scores import FileScores
 from glmlint.suppress import file_identity
 
 LEARNED_MEAN: Final = 0.3

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from glmlint.cut import cut_message, verdict
+from glmlint.evidence.cut import cut_message, verdict
 from glmlint.recipes.base import IGNORE_INDEX
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.calls import calls, encoded_twice, foreign, taught
+from glmlint.evidence.calls import calls, encoded_twice, foreign, taught
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 

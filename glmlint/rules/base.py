@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
+from glmlint.evidence.scores import FileScores
+from glmlint.evidence.scores import Row as ScoredRow
 from glmlint.finding import Pointer
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
 from glmlint.recipes.base import Recipe, Text
 from glmlint.row import Fact, Row
-from glmlint.scores import FileScores
-from glmlint.scores import Row as ScoredRow
 
 if TYPE_CHECKING:
     from glmlint.report import FileStats, Report

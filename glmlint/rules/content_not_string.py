@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.turns import fate, kind_of
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
-from glmlint.turns import fate, kind_of
 
 rule = Rule(
     name="content-not-string",

@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.calls import Call, calls, decode, encoded_twice, foreign, holds_json, taught
+from glmlint.evidence.calls import Call, calls, decode, encoded_twice, foreign, holds_json, taught
 from glmlint.finding import place
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 

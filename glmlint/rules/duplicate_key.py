@@ -15,8 +15,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.evidence.turns import shown
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
-from glmlint.turns import shown
 
 rule = Rule(
     name="duplicate-key",

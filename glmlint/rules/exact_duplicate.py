@@ -6,14 +6,14 @@ copied into one another, and from templates filled with the same values. Roles, 
 names and tool lists are compared, through a hash; ids and other bookkeeping beside them are not.
 
 Evidence: 437 of the 1,800 rows of one published training file repeat an earlier row; hashes as
-described in `glmlint/duplicates.py`.
+described in `glmlint/evidence/duplicates.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.duplicates import LIMIT, repeats
+from glmlint.evidence.duplicates import LIMIT, repeats
 from glmlint.plan import Plan
 from glmlint.report import Report
 from glmlint.rules.base import Edit, Example, Placed, Rule, Text

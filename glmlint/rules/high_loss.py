@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.evidence.scores import FileScores
 from glmlint.rules.base import Placed, Rule, Text, scored
-from glmlint.scores import FileScores
 
 HIGH_Z: Final = 4.0
 """Standard deviations above the group's median."""

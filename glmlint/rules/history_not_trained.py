@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.teaching import trained_messages, written_role
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
-from glmlint.teaching import trained_messages, written_role
 
 rule = Rule(
     name="history-not-trained",

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.scores import SURE_TOKENS, FileScores
 from glmlint.rules.base import Placed, Rule, Text, scored
-from glmlint.scores import SURE_TOKENS, FileScores
 
 rule = Rule(
     name="ifd-above-one",

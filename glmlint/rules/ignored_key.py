@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, Final
 
-from glmlint.calls import Declared, declared
+from glmlint.evidence.calls import Declared, declared
+from glmlint.evidence.turns import shown
 from glmlint.finding import Pointer
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 from glmlint.rules.ignored_loss_field import LOSS_FIELDS
 from glmlint.sample import MESSAGE_KEYS, SILENT_KEYS
-from glmlint.turns import shown
 
 rule = Rule(
     name="ignored-key",

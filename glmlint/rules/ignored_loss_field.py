@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from glmlint.evidence.teaching import trained_messages
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
-from glmlint.teaching import trained_messages
 
 LOSS_FIELDS = (
     "loss", "loss_mask", "loss_scale", "loss_weight", "train", "trainable", "training", "weight",

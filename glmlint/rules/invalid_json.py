@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.json_fault import Fault, diagnose
+from glmlint.evidence.json_fault import Fault, diagnose
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 _WHY: Final = {

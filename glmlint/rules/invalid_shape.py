@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.turns import kind_of
 from glmlint.finding import Pointer, place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
-from glmlint.turns import kind_of
 
 rule = Rule(
     name="invalid-shape",

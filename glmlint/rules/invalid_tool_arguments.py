@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from glmlint.calls import calls, foreign, holds_json, taught
+from glmlint.evidence.calls import calls, foreign, holds_json, taught
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.turns import fate, speakers
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
-from glmlint.turns import fate, speakers
 
 rule = Rule(
     name="last-not-assistant",

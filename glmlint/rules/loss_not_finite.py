@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from glmlint.evidence.scores import FileScores
 from glmlint.rules.base import Placed, Rule, Text, scored
-from glmlint.scores import FileScores
 
 rule = Rule(
     name="loss-not-finite",

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.evidence.scores import SURE_TOKENS, FileScores
 from glmlint.rules.base import Placed, Rule, Text, scored
-from glmlint.scores import SURE_TOKENS, FileScores
 
 LOW_MEAN: Final = 0.05
 """Nats over at least SURE_TOKENS."""

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, Final
 
+from glmlint.evidence.turns import kind_of, shown
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
-from glmlint.turns import kind_of, shown
 
 rule = Rule(
     name="missing-messages",

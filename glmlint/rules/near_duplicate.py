@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from glmlint.near_duplicates import installed, similar_pairs
+from glmlint.evidence.near_duplicates import installed, similar_pairs
 from glmlint.plan import Plan
 from glmlint.report import Report
 from glmlint.rules.base import Example, Placed, Rule, Text

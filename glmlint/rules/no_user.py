@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.turns import speakers
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
-from glmlint.turns import speakers
 
 rule = Rule(
     name="no-user",

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.teaching import foreign_messages, written_role
+from glmlint.evidence.turns import shown
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
-from glmlint.teaching import foreign_messages, written_role
-from glmlint.turns import shown
 
 rule = Rule(
     name="non-assistant-supervised",

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.scores import FileScores
 from glmlint.rules.base import Placed, Rule, Text, scored
-from glmlint.scores import FileScores
 
 rule = Rule(
     name="not-scored",

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.turns import fate
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
-from glmlint.turns import fate
 
 rule = Rule(
     name="null-content",

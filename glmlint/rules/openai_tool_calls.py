@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.calls import holds_json
+from glmlint.evidence.calls import holds_json
 from glmlint.finding import place
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 

@@ -16,9 +16,9 @@ import shlex
 from collections.abc import Iterator
 from typing import Any, Final
 
+from glmlint.evidence.turns import content_of, fate, role_of
 from glmlint.formats import TURN_KEYS
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
-from glmlint.turns import content_of, fate, role_of
 
 _NAMES: Final = {
     "sharegpt": ("ShareGPT (from and value)", "ShareGPT（from 和 value）"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.cut import cut_message, loses_end_only, verdict
+from glmlint.evidence.cut import cut_message, loses_end_only, verdict
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 
 rule = Rule(

@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.evidence.textfacts import PLACEHOLDER_WORDS, bare
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
-from glmlint.textfacts import PLACEHOLDER_WORDS, bare
 
 rule = Rule(
     name="placeholder",

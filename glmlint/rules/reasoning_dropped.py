@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.teaching import printed_text
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
-from glmlint.teaching import printed_text
 
 rule = Rule(
     name="reasoning-dropped",

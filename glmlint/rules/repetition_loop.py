@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.evidence.textfacts import LONGEST_UNIT, SHORTEST_LOOP, TAIL
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
-from glmlint.textfacts import LONGEST_UNIT, SHORTEST_LOOP, TAIL
 
 rule = Rule(
     name="repetition-loop",

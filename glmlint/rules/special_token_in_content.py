@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
+from glmlint.evidence.teaching import prints_tools
 from glmlint.finding import Pointer, place
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
-from glmlint.teaching import prints_tools
 from glmlint.tokenizer import Tokenizer
 
 TURN_TOKENS = frozenset(

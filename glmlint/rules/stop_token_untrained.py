@@ -12,9 +12,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 
+from glmlint.evidence.teaching import unstopped_answers, written_role
+from glmlint.evidence.turns import shown
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
-from glmlint.teaching import unstopped_answers, written_role
-from glmlint.turns import shown
 
 rule = Rule(
     name="stop-token-untrained",

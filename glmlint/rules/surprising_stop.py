@@ -18,8 +18,8 @@ from typing import Final
 
 import numpy as np
 
+from glmlint.evidence.scores import STOP, FileScores, Judged
 from glmlint.rules.base import Placed, Rule, Text, scored
-from glmlint.scores import STOP, FileScores, Judged
 
 STOP_NATS: Final = 8.0
 """Loss of a stop token above which it is a surprise."""

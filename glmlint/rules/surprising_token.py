@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.evidence.scores import FileScores, Judged, is_content
 from glmlint.rules.base import Placed, Problem, Rule, Text, scored
-from glmlint.scores import FileScores, Judged, is_content
 
 TOKEN_NATS: Final = 12.0
 """Loss of the token that stands there."""

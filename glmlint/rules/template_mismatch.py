@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.evidence.scores import FileScores, format_median
 from glmlint.rules.base import Placed, Rule, Text
-from glmlint.scores import FileScores, format_median
 from glmlint.suppress import file_identity
 
 FORMAT_NATS: Final = 2.0

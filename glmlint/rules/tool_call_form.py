@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.calls import Call, calls, foreign, holds_json
+from glmlint.evidence.calls import Call, calls, foreign, holds_json
 from glmlint.finding import place
 from glmlint.plan import Plan
 from glmlint.report import FileStats

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.calls import Declared, Tool, declared, exception_at, foreign, holds_json
+from glmlint.evidence.calls import Declared, Tool, declared, exception_at, foreign, holds_json
 from glmlint.finding import place
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.calls import declared, decode, exception_at, foreign
+from glmlint.evidence.calls import declared, decode, exception_at, foreign
 from glmlint.finding import place
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 

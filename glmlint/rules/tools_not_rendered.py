@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.calls import declared, exception_at, foreign
+from glmlint.evidence.calls import declared, exception_at, foreign
 from glmlint.finding import place
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 from glmlint.template import BUILT_IN

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.duplicates import shared
+from glmlint.evidence.duplicates import shared
 from glmlint.plan import Plan
 from glmlint.report import Report
 from glmlint.rules.base import Edit, Example, Placed, Rule, Text

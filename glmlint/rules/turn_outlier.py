@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.scores import FileScores
 from glmlint.rules.base import Placed, Rule, Text, scored
 from glmlint.rules.high_loss import HIGH_Z
-from glmlint.scores import FileScores
 
 rule = Rule(
     name="turn-outlier",

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, Final
 
+from glmlint.evidence.turns import fate, shown
 from glmlint.formats import ROLE_ALIASES
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 from glmlint.sample import ROLES
-from glmlint.turns import fate, shown
 
 rule = Rule(
     name="unknown-role",

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, Final
 
-from glmlint.calls import Call, calls, declared, foreign, taught, tools_by_name, turns
+from glmlint.evidence.calls import Call, calls, declared, foreign, taught, tools_by_name, turns
 from glmlint.finding import Pointer, place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.calls import calls, declared, foreign
+from glmlint.evidence.calls import calls, declared, foreign
 from glmlint.plan import Plan
 from glmlint.report import FileStats
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text

@@ -20,6 +20,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from glmlint.evidence.teaching import prints_tools
 from glmlint.loaded import NEWEST_PADDING, OLDEST_JSON
 from glmlint.loader import Padding, Shapes
 from glmlint.plan import Plan, version
@@ -30,7 +31,6 @@ from glmlint.rules.arrow_null_padding import printed
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 from glmlint.rules.metadata_null_padding import DROPS, padded_metadata, prints_null
 from glmlint.sample import read_strictly
-from glmlint.teaching import prints_tools
 from glmlint.template import ChatTemplate, dumps_tool, dumps_tool_html
 
 NULLS = ("5.23.0", "5.24.0")

@@ -360,8 +360,8 @@ def _probe(
     flags: dict[str, Any],
 ) -> dict[str, Any]:
     """The loss of the first rows under one recipe: the right one costs the model least."""
+    from glmlint.evidence.scores import format_median
     from glmlint.recipes.base import open_context
-    from glmlint.scores import format_median
     from glmlint.scoring.run import run
 
     other = open_context(replace(context.plan, recipe=recipe))

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from glmlint.scores import RowScore
+from glmlint.evidence.scores import RowScore
 from glmlint.scoring.errors import OutOfMemory
 from glmlint.scoring.model import Model
 from glmlint.scoring.plan import Batch, targets

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
+from glmlint.evidence.scores import FileScores, RowId
 from glmlint.finding import Finding, fingerprint, json_pointer
 from glmlint.redact import redacted
 from glmlint.rules.base import Placed, all_rules
-from glmlint.scores import FileScores, RowId
 from glmlint.suppress import Matching, covers
 
 Chosen = Callable[[str], Mapping[str, str]]

@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 import glmlint
+from glmlint.evidence.scores import FileScores, Ints, Judged, Row, RowScore, is_content
 from glmlint.finding import RANK
-from glmlint.scores import FileScores, Ints, Judged, Row, RowScore, is_content
 from glmlint.scoring import findings, stats
 from glmlint.scoring.plan import PlanSize
 from glmlint.scoring.report import OddRow, OddToken, ScoreReport, ScoreTotals

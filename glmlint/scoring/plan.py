@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from glmlint.scores import Codes, Ints, Row, RowScore
+from glmlint.evidence.scores import Codes, Ints, Row, RowScore
 from glmlint.scoring.errors import OutOfMemory
 
 IGNORE_INDEX: Final = -100

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from glmlint.scores import (
+from glmlint.evidence.scores import (
     ARGUMENTS,
     CONTENT,
     HEADER,

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from glmlint.evidence.scores import Row, RowScore
 from glmlint.rules import model_vocabulary_mismatch
-from glmlint.scores import Row, RowScore
 from glmlint.scoring.errors import ScoreError
 from glmlint.scoring.folder import ModelFolder, read_folder
 from glmlint.scoring.outcome import Outcome, ScoreOptions, Vocabulary, conclude

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from glmlint.scores import KINDS, Floats, Judged, Part, Row, RowScore, is_content
+from glmlint.evidence.scores import KINDS, Floats, Judged, Part, Row, RowScore, is_content
 
 Doubles = npt.NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from glmlint.scores import RowScore
+from glmlint.evidence.scores import RowScore
 from glmlint.scoring.errors import ScoreError
 from glmlint.text import Text
 

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET, Struct
 
-from glmlint.arguments import ArgumentSchema
+from glmlint.evidence.arguments import ArgumentSchema
 from glmlint.finding import Pointer
 from glmlint.row import Fact, Row
 from glmlint.template import BUILT_IN

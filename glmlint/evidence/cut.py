@@ -37,7 +37,7 @@ def cuts_an_answer(row: Row) -> int | None:
     None where the cut falls elsewhere, or takes the whole span or none of it. The label at t is
     set by the token at t - shift: those at the last kept and at the first lost place are compared.
     """
-    from glmlint.teaching import written_role
+    from glmlint.evidence.teaching import written_role
 
     if not (row.kept_supervised and row.lost_supervised):
         return None

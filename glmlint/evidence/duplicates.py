@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct, field
 
-from glmlint.near_duplicates import SIGNATURE, signatures
+from glmlint.evidence.near_duplicates import SIGNATURE, signatures
 from glmlint.sample import encode_sample
 
 LIMIT: Final = 200 << 20

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from glmlint.evidence.json_fault import printable
 from glmlint.formats import ROLE_ALIASES
-from glmlint.json_fault import printable
 from glmlint.row import Row
 from glmlint.sample import ROLES
 
