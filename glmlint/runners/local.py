@@ -31,10 +31,16 @@ def check_files(
     trained = [file.path for file in inputs if file.path not in plan.eval_files]
     report = Report()
     report.problems = [(problem.path, problem.say(plan.lang)) for problem in missing]
-    named = {os.path.realpath(file.path) for file in find_inputs(paths)[0]}
-    for file in inputs:
-        if not rewritable(file.path) or os.path.realpath(file.path) not in named:
-            report.left_alone.add(file.path)
+    # Files of `--eval` alone are read and not repaired; all others are among the paths.
+    named = (
+        {os.path.realpath(file.path) for file in find_inputs(paths)[0]} if plan.eval_files else ()
+    )
+    report.left_alone = {
+        file.path
+        for file in inputs
+        if not rewritable(file.path)
+        or (file.path in plan.eval_files and os.path.realpath(file.path) not in named)
+    }
     with Progress([file.path for file in inputs], progress) as bar:
         for file in inputs:
             later = file.path in plan.eval_files and len(trained) == 1
