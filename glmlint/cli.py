@@ -167,7 +167,7 @@ def check(
     from glmlint.reporters.base import ReporterOptions, get, names
     from glmlint.reporters.words import say
     from glmlint.runners.local import check_files
-    from glmlint.text import system_fault
+    from glmlint.text import listed, system_fault
 
     paths = paths or (".",)
     formats = formats or ("text",)
@@ -175,8 +175,7 @@ def check(
     lang = plan.lang
     for form in formats:
         if form not in names():
-            known = ("、" if lang == "zh" else ", ").join(names())
-            raise Failure(say("unknown-format", lang, form=form, known=known))
+            raise Failure(say("unknown-format", lang, form=form, known=listed(names())))
     if len(outputs) > len(formats):
         raise Failure(say("more-outputs", lang))
     if unsafe_fixes and not (fix or diff):

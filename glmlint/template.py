@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from glmlint.plan import version
-from glmlint.text import Text, Told
+from glmlint.text import Text, Told, listed
 
 if TYPE_CHECKING:
     from jinja2 import Template as JinjaTemplate
@@ -238,14 +238,13 @@ def load_template(spec: str | None, own: str | None, transformers: str) -> ChatT
         return ChatTemplate(spec or DEFAULT_REVISION, None, transformers)
     path = Path(spec)
     if not path.is_file():
-        names = ", ".join(REVISIONS)
         raise TemplateFault(
             Text(
                 "no template {spec}: neither a file nor one of {names}",
                 "找不到模板 {spec}：既不是文件，也不是 {names} 之一",
             ),
             spec=spec,
-            names=Text(names, "、".join(REVISIONS)),
+            names=listed(REVISIONS),
         )
     try:
         return _from_text(spec, path.read_text(encoding="utf-8"), transformers)

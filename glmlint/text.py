@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 
@@ -40,6 +41,12 @@ class Text(NamedTuple):
     def plain(self, lang: str) -> str:
         """The sentence of that language as it stands: nothing is filled in."""
         return self.zh if lang == "zh" else self.en
+
+
+def listed(names: Iterable[str]) -> Text:
+    """Names in a row, as each language separates them."""
+    names = list(names)
+    return Text(", ".join(names), "、".join(names))
 
 
 def _told(value: object, lang: str) -> object:

@@ -27,7 +27,7 @@ from glmlint.options import (
     rule_options,
     save_baseline,
 )
-from glmlint.text import Text, system_fault
+from glmlint.text import Text, listed, system_fault
 
 if TYPE_CHECKING:
     from glmlint.encode import EncodedRow
@@ -158,8 +158,7 @@ def score(context: click.Context, /, **flags: Any) -> None:
     budget = _token_budget(flags["token_budget"], lang)
     for recipe in flags["probe"]:
         if recipe not in all_recipes():
-            known = ("、" if lang == "zh" else ", ").join(all_recipes())
-            raise Failure(_NO_RECIPE.say(lang, recipe=recipe, known=known))
+            raise Failure(_NO_RECIPE.say(lang, recipe=recipe, known=listed(all_recipes())))
     written = [(f"--{name.replace('_', '-')}", flags[name]) for name in ("output", "per_sample")]
     if plan.write_baseline:
         written.append(("--baseline", plan.baseline_file))
