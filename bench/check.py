@@ -32,11 +32,11 @@ import msgspec
 import numpy as np
 from make_rows import make
 
-from glmlint.check import check_lines
-from glmlint.recipes.base import ROLE_IDS, open_context
-from glmlint.sample import Sample
-from glmlint.settings import resolve
-from glmlint.source import InputFile, read_chunks
+from glmlint.app.settings import resolve
+from glmlint.engine.check import check_lines
+from glmlint.read.sample import Sample
+from glmlint.read.source import InputFile, read_chunks
+from glmlint.trainer.base import ROLE_IDS, open_context
 
 SHARED_TOKENIZER = Path(__file__).resolve().parents[2] / "shared" / "glm4" / "tokenizer.json"
 

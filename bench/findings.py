@@ -17,13 +17,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from glmlint.app.settings import resolve
 from glmlint.convert.run import Outcome, as_lines, convert_rows, write_atomically, writers
+from glmlint.engine.finish import finish
 from glmlint.finding import SEVERITIES, Finding
-from glmlint.finish import finish
-from glmlint.recipes.base import Context, open_context
+from glmlint.read.source import InputFile, read_chunks
 from glmlint.runners.local import check_files
-from glmlint.settings import resolve
-from glmlint.source import InputFile, read_chunks
+from glmlint.trainer.base import Context, open_context
 
 LONG = 128_000
 """A budget that cuts next to nothing."""

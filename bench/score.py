@@ -81,7 +81,7 @@ def turns(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def read_rows(names: tuple[str, ...]) -> Iterator[Encoded]:
     """Ids and labels of all rows in GLM-4's layout, answers and their ends supervised."""
-    from glmlint.tokenizer import load_tokenizer
+    from glmlint.trainer.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer("glm4")
     for name in names:

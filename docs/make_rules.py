@@ -8,18 +8,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from glmlint.check import check_lines
+from glmlint.engine.check import check_lines
+from glmlint.engine.finish import finish
 from glmlint.finding import Finding
-from glmlint.finish import finish
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
-from glmlint.recipes.base import Context, Text, open_context
+from glmlint.read.source import read_bytes
 from glmlint.reporters.catalogue import example_files, first_line
 from glmlint.reporters.verdict import message
 from glmlint.reporters.visible import visible
 from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules
-from glmlint.source import read_bytes
 from glmlint.text import NOUN
+from glmlint.trainer.base import Context, Text, open_context
 
 FOLDER = Path(__file__).resolve().parent / "rules"
 SEVERITY_WORDS = {"error": "E", "warning": "W", "info": "I"}

@@ -13,14 +13,14 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from glmlint.check import check_lines
-from glmlint.finish import finish
-from glmlint.recipes.base import open_context
+from glmlint.app.settings import resolve
+from glmlint.engine.check import check_lines
+from glmlint.engine.finish import finish
+from glmlint.engine.show import show
+from glmlint.read.source import InputFile, read_chunks
 from glmlint.reporters import text
 from glmlint.reporters.base import ReporterOptions
-from glmlint.settings import resolve
-from glmlint.show import show
-from glmlint.source import InputFile, read_chunks
+from glmlint.trainer.base import open_context
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = "examples/train.jsonl"

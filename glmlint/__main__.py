@@ -1,5 +1,5 @@
 """`python -m glmlint`."""
 
-from glmlint.cli import main
+from glmlint.app.cli import main
 
 main()

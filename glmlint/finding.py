@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -77,3 +79,13 @@ def fingerprint(rule: str, pointer: str | None, content: bytes) -> str:
     digest.update(b"\0" + (pointer or "").encode("utf-8", "surrogatepass") + b"\0")
     digest.update(content.strip())
     return digest.hexdigest()
+
+
+def file_identity(path: str) -> bytes:
+    """What stands for a file in fingerprints: its path from the current folder, if it is below."""
+    if path == "-":
+        return b"-"
+    relative = os.path.relpath(path)
+    if relative.startswith(os.pardir):
+        relative = str(Path(path).absolute())
+    return relative.replace(os.sep, "/").encode("utf-8", "surrogateescape")

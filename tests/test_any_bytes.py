@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from glmlint.cli import cli
+from glmlint.app.cli import cli
 
 TEXT = st.one_of(
     st.text(max_size=12),

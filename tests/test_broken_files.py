@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from conftest import SHARED
 
-from glmlint.check import check_lines
-from glmlint.finish import finish
+from glmlint.engine.check import check_lines
+from glmlint.engine.finish import finish
 from glmlint.plan import Plan
-from glmlint.recipes.base import open_context
+from glmlint.read.source import InputFile, read_chunks
 from glmlint.rules.base import all_rules
-from glmlint.source import InputFile, read_chunks
+from glmlint.trainer.base import open_context
 
 BROKEN = SHARED / "data" / "broken"
 

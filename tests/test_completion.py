@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.shell_completion import CompletionItem, ShellComplete
 
-from glmlint.cli import cli
+from glmlint.app.cli import cli
 
 
 def offered(*words: str) -> list[CompletionItem]:

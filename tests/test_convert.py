@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from glmlint.convert.base import Refused, formats
 from glmlint.convert.command import convert
 from glmlint.convert.run import Outcome, convert_line, convert_rows, convert_value, writers
-from glmlint.sample import decode_sample
-from glmlint.source import InputFile, read_chunks
+from glmlint.read.sample import decode_sample
+from glmlint.read.source import InputFile, read_chunks
 
 GLM = writers()["glm4"]
 FUNCTION = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import glmlint
-from glmlint.schema import schema_folder
+from glmlint.read.schema import schema_folder
 
 RULE = '''"""A user who shouts.
 
@@ -42,7 +42,7 @@ def check(row):
 
 RECIPE = '''"""A trainer that trains on everything, made up for a test."""
 
-from glmlint.recipes.base import GMASK, SOP, Recipe, Rendered, Text
+from glmlint.trainer.base import GMASK, SOP, Recipe, Rendered, Text
 
 
 class Everything(Recipe):

@@ -21,21 +21,21 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import check_file
-from glmlint.encode import encode_rows
+from glmlint.engine.check import check_file
+from glmlint.engine.encode import encode_rows
+from glmlint.engine.finish import finish
+from glmlint.evidence.report import Report
 from glmlint.finding import Finding
-from glmlint.finish import finish
 from glmlint.fix import stream
 from glmlint.fix.diff import unified
 from glmlint.fix.edit import apply, one_line
 from glmlint.fix.files import Fixes, commit, drafted
 from glmlint.fix.run import diff_files, sentence
 from glmlint.plan import Plan
-from glmlint.recipes.base import Context, open_context
-from glmlint.report import Report
+from glmlint.read.schema import validator
+from glmlint.read.source import InputFile, read_chunks
 from glmlint.rules.base import Edit, Example, all_rules, default_rules
-from glmlint.schema import validator
-from glmlint.source import InputFile, read_chunks
+from glmlint.trainer.base import Context, open_context
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
 ALL = {n: r.rule.severity for n, r in all_rules().items() if r.rule.family != "score"}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glmlint.formats import recognise
-from glmlint.source import InputFile, read_chunks
+from glmlint.read.formats import recognise
+from glmlint.read.source import InputFile, read_chunks
 
 USER = {"role": "user", "content": "你好"}
 ANSWER = {"role": "assistant", "content": "您好"}

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from glmlint.mask import sequence
 from glmlint.plan import Plan
-from glmlint.prepared import prepare
-from glmlint.recipes.base import Context, TrainerError, open_context
+from glmlint.trainer.base import Context, TrainerError, open_context
+from glmlint.trainer.mask import sequence
+from glmlint.trainer.prepared import prepare
 
 HERE = Path(__file__).parent / "golden"
 FILES = (

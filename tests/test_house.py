@@ -19,12 +19,12 @@ import pytest
 import yaml
 
 import glmlint
-from glmlint.cli import cli
-from glmlint.recipes.base import all_recipes
+from glmlint.app.cli import cli
+from glmlint.app.settings import resolve
+from glmlint.engine.baseline import write_baseline
+from glmlint.read.schema import load_schema
 from glmlint.rules.base import FAMILIES, all_rules
-from glmlint.schema import load_schema
-from glmlint.settings import resolve
-from glmlint.suppress import write_baseline
+from glmlint.trainer.base import all_recipes
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

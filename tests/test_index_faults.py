@@ -14,15 +14,15 @@ from typing import Any, Final
 import pytest
 from conftest import SHARED
 
-from glmlint.check import check_lines
 from glmlint.convert.run import Outcome, convert_rows, writers
+from glmlint.engine.check import check_lines
+from glmlint.engine.finish import Result, finish
 from glmlint.finding import Finding
-from glmlint.finish import Result, finish
 from glmlint.plan import Plan
-from glmlint.recipes.base import Context, open_context
+from glmlint.read.source import InputFile, read_bytes, read_chunks
 from glmlint.rules.base import all_rules
 from glmlint.runners.local import check_files
-from glmlint.source import InputFile, read_bytes, read_chunks
+from glmlint.trainer.base import Context, open_context
 
 DATA = SHARED / "data"
 INDEX = DATA / "INDEX.tsv"

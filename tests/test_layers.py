@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,50 +14,66 @@ import glmlint
 
 PACKAGE = Path(glmlint.__file__).parent
 
-LAYERS = (
-    {"finding", "plan", "sample", "output", "temporary", "text"},
-    {"encoding", "layout", "scan", "source", "schema", "formats", "loader",
-     "template", "tokenizer", "span"},
-    {"recipes", "mask"},
-    {"row", "loaded", "evidence"},
-    {"rules", "suppress", "report", "times"},
-    {"prepared"},
-    {"check", "encode"},
-    {"finish", "redact", "progress", "fix", "convert", "scoring", "reporters", "runners", "show"},
-    {"settings"},
-    {"options"},
-    {"cli", "__main__"},
-)  # fmt: skip
-"""From low to high. A folder counts as one module; within a layer modules may use each other."""
+ROOMS = (
+    ("text", "plan", "finding"),
+    ("temporary", "output", "progress"),
+    ("loader",),
+    ("read",),
+    ("trainer",),
+    ("recipes",),
+    ("evidence",),
+    ("rules",),
+    ("engine",),
+    ("fix", "runners"),
+    ("convert", "scoring"),
+    ("reporters",),
+    ("app",),
+    ("__main__",),
+)
+"""From low to high. A folder is a room; `docs/architecture.md` says what each is for."""
 
-COMMAND_FILES = {"convert/command.py", "scoring/command.py"}
-"""Commands that live beside their work: they are read as part of the highest layer."""
-
-
-def layer_of(module: str) -> int:
-    return next(number for number, names in enumerate(LAYERS) if module in names)
+COMMAND_FILES = {"glmlint.convert.command", "glmlint.scoring.command"}
+"""Commands that live beside their work: they are read as part of `app`."""
 
 
-def imports_of(file: Path) -> set[str]:
-    """Top-level modules of glmlint that a file imports, also inside functions."""
+def module_name(file: Path) -> str:
+    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(file): file for file in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports_of(module: str) -> set[str]:
+    """Modules of glmlint that a module imports, also inside functions and for types alone."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_bytes())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("glmlint."):
-            found.add(str(node.module).split(".")[1])
+    for node in ast.walk(ast.parse(MODULES[module].read_bytes())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("glmlint"):
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES.keys()
+            found |= inner or {str(node.module)}
         elif isinstance(node, ast.Import):
-            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("glmlint.")}
-    return found
+            found |= {alias.name for alias in node.names} & MODULES.keys()
+    return found - {module, "glmlint"}
 
 
-FILES = sorted(file for file in PACKAGE.rglob("*.py") if file.name != "__init__.py")
+def room_of(module: str) -> int:
+    name = "app" if module in COMMAND_FILES else module.split(".")[1]
+    return next(number for number, names in enumerate(ROOMS) if name in names)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_imports_point_down(file: Path) -> None:
-    name = str(file.relative_to(PACKAGE))
-    own = "cli" if name in COMMAND_FILES else file.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    for used in imports_of(file) - {own}:
-        assert layer_of(used) <= layer_of(own), f"{name} imports {used}"
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "glmlint"])
+def test_imports_point_down(module: str) -> None:
+    for used in imports_of(module):
+        assert room_of(used) <= room_of(module), f"{module} imports {used}"
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Looks at modules, so inside the rooms as well."""
+    sorter = TopologicalSorter({module: imports_of(module) for module in MODULES})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        pytest.fail(f"an import circle: {error.args[1]}")
 
 
 def loaded_by(*arguments: str) -> set[str]:
@@ -65,7 +82,7 @@ def loaded_by(*arguments: str) -> set[str]:
         "import sys, atexit\n"
         "atexit.register(lambda: print('\\n@' + ' '.join(sorted(m.split('.')[0] for m in sys.modules))))\n"
         f"sys.argv = ['glmlint', *{list(arguments)!r}]\n"
-        "from glmlint.cli import main\nmain()"
+        "from glmlint.app.cli import main\nmain()"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     return set(out.stdout.rpartition("@")[2].split())

@@ -19,19 +19,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loader_cases import Case, Server, make, value
 
-from glmlint.check import check_file, check_lines
-from glmlint.encode import encode_rows
+from glmlint.engine.check import check_file, check_lines
+from glmlint.engine.encode import encode_rows
+from glmlint.engine.finish import finish
+from glmlint.evidence.report import Report
 from glmlint.finding import Finding
-from glmlint.finish import finish
-from glmlint.loaded import remember
 from glmlint.loader import CHUNK
-from glmlint.mask import sequence
 from glmlint.plan import Plan
-from glmlint.prepared import Prepared, prepared_rows
-from glmlint.recipes.base import Context, Rendered, TrainerError, all_recipes, open_context
-from glmlint.report import Report
+from glmlint.read.source import Chunk, InputFile, read_bytes, read_chunks
 from glmlint.rules import arrow_null_padding
-from glmlint.source import Chunk, InputFile, read_bytes, read_chunks
+from glmlint.trainer.base import Context, Rendered, TrainerError, all_recipes, open_context
+from glmlint.trainer.loaded import remember
+from glmlint.trainer.mask import sequence
+from glmlint.trainer.prepared import Prepared, prepared_rows
 
 RECORDED = "4.4.1"
 CASES = [

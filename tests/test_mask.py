@@ -14,12 +14,9 @@ from conftest import SHARED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import check_lines
-from glmlint.encode import encode_rows
-from glmlint.mask import sequence
-from glmlint.plan import Plan
-from glmlint.recipes.base import Context, open_context
-from glmlint.report import (
+from glmlint.engine.check import check_lines
+from glmlint.engine.encode import encode_rows
+from glmlint.evidence.report import (
     Places,
     Report,
     kept_supervised,
@@ -27,8 +24,11 @@ from glmlint.report import (
     smallest_budget,
     totals_of,
 )
+from glmlint.plan import Plan
+from glmlint.read.source import Chunk
 from glmlint.rules.base import all_rules
-from glmlint.source import Chunk
+from glmlint.trainer.base import Context, open_context
+from glmlint.trainer.mask import sequence
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
 EVERY_RULE = {

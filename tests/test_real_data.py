@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from glmlint.check import check_file
-from glmlint.encode import encode_rows
-from glmlint.finish import finish
+from glmlint.app.settings import resolve
+from glmlint.engine.check import check_file
+from glmlint.engine.encode import encode_rows
+from glmlint.engine.finish import finish
+from glmlint.evidence.report import Report
 from glmlint.plan import Plan
-from glmlint.recipes.base import Context, open_context
-from glmlint.report import Report
+from glmlint.read.schema import validator
+from glmlint.read.source import InputFile
 from glmlint.reporters.base import ReporterOptions, get
-from glmlint.schema import validator
-from glmlint.settings import resolve
-from glmlint.source import InputFile
+from glmlint.trainer.base import Context, open_context
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
 OPTIONS = ReporterOptions(

@@ -17,20 +17,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from glmlint.check import check_lines
-from glmlint.finish import Result, finish
+from glmlint.engine.check import check_lines
+from glmlint.engine.finish import Result, finish
+from glmlint.engine.show import Sample, ShowError, Token, look
 from glmlint.plan import Plan
-from glmlint.recipes.base import Context, open_context
+from glmlint.read.schema import load_schema, validator
+from glmlint.read.source import Chunk
 from glmlint.reporters import base, catalogue, figures, github, words
+from glmlint.reporters.sample_text import write_sample
 from glmlint.reporters.tables import breaks, shortened, wrap
 from glmlint.reporters.text_tables import edges_with
 from glmlint.reporters.visible import visible
 from glmlint.reporters.words import counted, percent
 from glmlint.rules.base import all_rules, default_rules
-from glmlint.schema import load_schema, validator
-from glmlint.show import Sample, ShowError, Token, look, show
-from glmlint.source import Chunk
 from glmlint.text import Text
+from glmlint.trainer.base import Context, open_context
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "train.jsonl"
 GOLDEN = Path(__file__).parent / "golden"
@@ -122,7 +123,7 @@ def test_an_unknown_format_is_a_key_error() -> None:
 
 def test_rich_is_loaded_for_a_terminal_only() -> None:
     code = (
-        "import sys; from glmlint.reporters import base, catalogue; import glmlint.show\n"
+        "import sys; from glmlint.reporters import base, catalogue; import glmlint.engine.show\n"
         "[base.get(n) for n in ('text', 'json', 'jsonl', 'github')]\n"
         "assert 'rich' not in sys.modules, sorted(m for m in sys.modules if 'rich' in m)"
     )
@@ -520,7 +521,9 @@ def shown(line: int | None, plan: Plan | None = None, path: Path = EXAMPLE, **op
     plan = plan or Plan(rules=default_rules())
     out = io.StringIO()
     ids = options.pop("ids", False)
-    show(str(path), line, plan, context_of(plan), out, base.ReporterOptions(**options), ids)
+    context = context_of(plan)
+    for sample in look(str(path), line, plan, context):
+        write_sample(sample, context, out, base.ReporterOptions(**options), ids)
     return out.getvalue()
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from glmlint.check import check_lines
-from glmlint.finish import finish
+from glmlint.engine.check import check_lines
+from glmlint.engine.finish import finish
 from glmlint.plan import Plan
-from glmlint.recipes.base import Context, open_context
+from glmlint.read.source import read_bytes
 from glmlint.rules.base import FAMILIES, Example, all_rules
-from glmlint.source import read_bytes
+from glmlint.trainer.base import Context, open_context
 
 RULES = [loaded for loaded in all_rules().values() if loaded.rule.family != "score"]
 

@@ -13,15 +13,15 @@ from conftest import SHARED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import check_lines
+from glmlint.engine.check import check_lines
+from glmlint.engine.finish import finish
 from glmlint.finding import Finding
-from glmlint.finish import finish
-from glmlint.mask import sequence
 from glmlint.plan import Plan
-from glmlint.prepared import prepare
-from glmlint.recipes.base import Context, open_context
+from glmlint.read.source import Chunk
 from glmlint.rules.base import all_rules
-from glmlint.source import Chunk
+from glmlint.trainer.base import Context, open_context
+from glmlint.trainer.mask import sequence
+from glmlint.trainer.prepared import prepare
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
 VERDICTS = ("answer-fully-truncated", "over-truncated", "truncated")

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import check_lines
+from glmlint.engine.check import check_lines
+from glmlint.engine.finish import finish
 from glmlint.evidence import contents
-from glmlint.evidence.textfacts import _SIEVE, line_facts
-from glmlint.finish import finish
+from glmlint.evidence.row import Fact, Row
 from glmlint.plan import Plan
-from glmlint.prepared import prepare
-from glmlint.recipes.base import Context, open_context
-from glmlint.row import Fact, Row
+from glmlint.read.source import Chunk
+from glmlint.read.textfacts import _SIEVE, line_facts
 from glmlint.rules import personal_data, secret
 from glmlint.rules.base import Problem, all_rules
-from glmlint.source import Chunk
+from glmlint.trainer.base import Context, open_context
+from glmlint.trainer.prepared import prepare
 
 CONTENT = {
     name: loaded.rule.severity

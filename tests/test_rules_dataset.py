@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import check_lines
+from glmlint.engine.check import check_lines
+from glmlint.engine.finish import Result, finish
 from glmlint.evidence import duplicates
 from glmlint.evidence.duplicates import conversation
 from glmlint.evidence.near_duplicates import installed, signatures, similar_pairs
-from glmlint.finish import Result, finish
+from glmlint.evidence.report import Report
 from glmlint.plan import FileRules, Plan
-from glmlint.recipes.base import Context, open_context
-from glmlint.report import Report
+from glmlint.read.sample import decode_sample, encode_sample
+from glmlint.read.source import Chunk
 from glmlint.rules.base import all_rules
-from glmlint.sample import decode_sample, encode_sample
-from glmlint.source import Chunk
+from glmlint.trainer.base import Context, open_context
 
 DATASET = {
     name: loaded.rule.severity

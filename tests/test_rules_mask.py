@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import check_lines
+from glmlint.engine.check import check_lines
+from glmlint.engine.finish import finish
+from glmlint.evidence.row import Row
 from glmlint.evidence.teaching import foreign_messages, unstopped_answers
 from glmlint.finding import Finding
-from glmlint.finish import finish
 from glmlint.plan import Plan
-from glmlint.prepared import prepare, prepared_rows
-from glmlint.recipes.base import Context, open_context
-from glmlint.row import Row
+from glmlint.read.source import Chunk, read_bytes
 from glmlint.rules.base import Edit, all_rules
-from glmlint.source import Chunk, read_bytes
+from glmlint.trainer.base import Context, open_context
+from glmlint.trainer.prepared import prepare, prepared_rows
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
 FAMILY = {

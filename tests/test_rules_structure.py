@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import Checker, check_chunk, check_lines
+from glmlint.engine.check import Checker, check_chunk, check_lines
+from glmlint.engine.finish import finish
 from glmlint.evidence.json_fault import diagnose
+from glmlint.evidence.row import Row
 from glmlint.finding import Finding
-from glmlint.finish import finish
 from glmlint.plan import Plan
-from glmlint.recipes.base import Context, open_context
-from glmlint.row import Row
+from glmlint.read.schema import violations
+from glmlint.read.source import Chunk
 from glmlint.rules.base import Edit, Example, all_rules
-from glmlint.schema import violations
-from glmlint.source import Chunk
+from glmlint.trainer.base import Context, open_context
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
 STRUCTURE = {

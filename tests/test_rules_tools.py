@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import check_lines
+from glmlint.engine.check import check_lines
+from glmlint.engine.finish import finish
 from glmlint.evidence.arguments import ArgumentSchema, pattern_cost
 from glmlint.evidence.calls import ToolSet, calls, declared
+from glmlint.evidence.row import Row
 from glmlint.finding import Finding, Pointer
-from glmlint.finish import finish
 from glmlint.plan import Plan
-from glmlint.prepared import prepare
-from glmlint.recipes.base import Context, open_context
-from glmlint.row import Row
+from glmlint.read.source import Chunk
 from glmlint.rules.base import Edit, Example, Problem, all_rules
-from glmlint.source import Chunk
+from glmlint.trainer.base import Context, open_context
+from glmlint.trainer.prepared import prepare
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
 TOOLS = {

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.sample import (
+from glmlint.read.sample import (
     MAX_DEPTH,
     SHAPE_ERRORS,
     decode_sample,
@@ -19,7 +19,7 @@ from glmlint.sample import (
     read_carefully,
     read_strictly,
 )
-from glmlint.schema import load_schema, validator, violations
+from glmlint.read.schema import load_schema, validator, violations
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 ODD = st.one_of(st.none(), st.booleans(), st.integers(), TEXT, st.just([]), st.just({}))

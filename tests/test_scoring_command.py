@@ -13,14 +13,14 @@ import pytest
 from click.testing import CliRunner, Result
 from scoring_models import checkpoint
 
-from glmlint.check import check_lines
-from glmlint.cli import cli
-from glmlint.encode import encode_rows
+from glmlint.app.cli import cli
+from glmlint.engine.check import check_lines
+from glmlint.engine.encode import encode_rows
 from glmlint.plan import Plan
-from glmlint.recipes.base import all_recipes, open_context
+from glmlint.read.source import InputFile, read_chunks
 from glmlint.scoring.command import score
 from glmlint.scoring.rows import collect
-from glmlint.source import InputFile, read_chunks
+from glmlint.trainer.base import all_recipes, open_context
 
 ROWS: list[list[tuple[str, str]]] = [
     [("user", "法国的首都是哪里？"), ("assistant", "法国的首都是巴黎。")],

@@ -15,7 +15,7 @@ from transformers import GlmConfig, GlmForCausalLM
 from glmlint.scoring.outcome import Outcome, ScoreOptions
 from glmlint.scoring.rows import collect
 from glmlint.scoring.run import run
-from glmlint.tokenizer import load_tokenizer
+from glmlint.trainer.tokenizer import load_tokenizer
 
 PREFIX, SOP, USER, ASSISTANT, NEWLINE, END = range(6)
 TOPICS = range(6, 14)

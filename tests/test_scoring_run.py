@@ -27,7 +27,7 @@ from glmlint.scoring.plan import IGNORE_INDEX, Batch, RowScore
 from glmlint.scoring.report import report_json
 from glmlint.scoring.rows import Data, annotate, collect
 from glmlint.scoring.run import Watch, plan_size, run
-from glmlint.tokenizer import Tokenizer, load_tokenizer
+from glmlint.trainer.tokenizer import Tokenizer, load_tokenizer
 
 SYSTEM, USER, ASSISTANT, OBSERVATION, END = 151335, 151336, 151337, 151338, 151329
 
@@ -174,7 +174,7 @@ CHILD = """
 import os, pickle, signal, sys
 sys.path[:0] = {path!r}
 from glmlint.scoring.store import Store
-from glmlint.tokenizer import load_tokenizer
+from glmlint.trainer.tokenizer import load_tokenizer
 from glmlint.scoring.run import run
 data, options, kill_at = pickle.load(open({job!r}, "rb"))
 commits, put = 0, Store.put

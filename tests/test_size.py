@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from glmlint.check import Checker, check_chunk
+from glmlint.app.settings import resolve
+from glmlint.engine.check import Checker, check_chunk
 from glmlint.loader import Shapes
-from glmlint.recipes.base import open_context
-from glmlint.settings import resolve
-from glmlint.source import Chunk
+from glmlint.read.source import Chunk
+from glmlint.trainer.base import open_context
 
 ASK = {"role": "user", "content": "q"}
 ANSWER = {"role": "assistant", "content": "a"}

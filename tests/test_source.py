@@ -21,12 +21,12 @@ from conftest import SHARED
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from glmlint import source
-from glmlint.encoding import BINARY, BOM, CODECS, DAMAGED
 from glmlint.finding import Defect
 from glmlint.loader import chunk_starts
-from glmlint.scan import scan_values
-from glmlint.source import (
+from glmlint.read import source
+from glmlint.read.charset import BINARY, BOM, CODECS, DAMAGED
+from glmlint.read.scan import scan_values
+from glmlint.read.source import (
     Chunk,
     InputFile,
     PathProblem,

@@ -17,20 +17,21 @@ from click.testing import Result as CommandResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.check import check_lines, matches
-from glmlint.cli import cli
+from glmlint.app.cli import cli
+from glmlint.engine.baseline import BaselineError, read_baseline, write_baseline
+from glmlint.engine.check import check_lines, matches
+from glmlint.engine.finish import Result, finish
+from glmlint.engine.ignores import plain_content
+from glmlint.evidence.report import Report
 from glmlint.finding import Finding
-from glmlint.finish import Result, finish
 from glmlint.fix.ignores import Added, add_ignores
 from glmlint.fix.run import fix_files
 from glmlint.plan import Plan
-from glmlint.recipes.base import Context, open_context
-from glmlint.report import Report
+from glmlint.read.schema import validator
+from glmlint.read.source import Chunk, InputFile, read_chunks
 from glmlint.reporters.json import report_object
 from glmlint.rules.base import FAMILIES, all_rules
-from glmlint.schema import validator
-from glmlint.source import Chunk, InputFile, read_chunks
-from glmlint.suppress import BaselineError, plain_content, read_baseline, write_baseline
+from glmlint.trainer.base import Context, open_context
 
 ALL = {name: entry.rule.severity for name, entry in all_rules().items()}
 

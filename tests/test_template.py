@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glmlint.template import BUILT_IN, ChatTemplate, TemplateFault, load_template
+from glmlint.trainer.template import BUILT_IN, ChatTemplate, TemplateFault, load_template
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 SCALAR = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), TEXT)

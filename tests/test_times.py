@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from test_cli import GOOD, LONG, glmlint, write
 
-from glmlint.check import Checker, check_lines
-from glmlint.finish import Result, finish
+from glmlint.engine.check import Checker, check_lines
+from glmlint.engine.finish import Result, finish
+from glmlint.engine.times import PARTS, Times
+from glmlint.evidence.report import Report
 from glmlint.plan import Plan
-from glmlint.recipes.base import Context, open_context
-from glmlint.report import Report
+from glmlint.read.source import Chunk
 from glmlint.rules.base import Example, all_rules, default_rules
-from glmlint.source import Chunk
-from glmlint.times import PARTS, Times
+from glmlint.trainer.base import Context, open_context
 
 RULES = default_rules()
 

@@ -13,9 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glmlint.plan import Plan
-from glmlint.prepared import prepare
-from glmlint.recipes.base import open_context
-from glmlint.tokenizer import GLM4_CONTROL, Glm4Backend, Tokenizer, TokenizerError, load_tokenizer
+from glmlint.trainer.base import open_context
+from glmlint.trainer.prepared import prepare
+from glmlint.trainer.tokenizer import (
+    GLM4_CONTROL,
+    Glm4Backend,
+    Tokenizer,
+    TokenizerError,
+    load_tokenizer,
+)
 
 GLM4 = load_tokenizer("glm4")
 GLM4_BATCH = Glm4Backend().batch

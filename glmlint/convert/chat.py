@@ -11,7 +11,7 @@ import msgspec
 from glmlint.convert import kinds
 from glmlint.convert.base import GlmRow, Notes, Refused
 from glmlint.finding import Pointer
-from glmlint.formats import ROLE_ALIASES
+from glmlint.read.formats import ROLE_ALIASES
 
 Message = dict[str, Any]
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from glmlint.app.options import Failure, complete_files
 from glmlint.convert.base import Kind, formats
 from glmlint.convert.run import (
     Count,
@@ -21,9 +22,8 @@ from glmlint.convert.run import (
     writers,
 )
 from glmlint.finding import Pointer, json_pointer, place
-from glmlint.options import Failure, complete_files
 from glmlint.output import language, silence
-from glmlint.source import SourceError, find_inputs, read_chunks
+from glmlint.read.source import SourceError, find_inputs, read_chunks
 from glmlint.text import system_fault
 
 SHOWN_REFUSALS: Final = 20

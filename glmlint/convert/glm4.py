@@ -6,7 +6,7 @@ from typing import Any
 
 from glmlint.convert.base import Format, GlmRow, Notes
 from glmlint.convert.chat import REASONING_KEYS, note_columns, read_chat
-from glmlint.sample import ROLES
+from glmlint.read.sample import ROLES
 
 
 def read(row: Any, notes: Notes) -> GlmRow:

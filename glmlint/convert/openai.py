@@ -8,7 +8,7 @@ from glmlint.convert import kinds
 from glmlint.convert.base import Format, GlmRow, Notes, Refused
 from glmlint.convert.chat import LOSS_KEYS, note_marks, read_chat, read_turns
 from glmlint.convert.sharegpt import is_object, note_leftovers, only_for_tools
-from glmlint.formats import TURN_KEYS
+from glmlint.read.formats import TURN_KEYS
 
 
 def read(row: Any, notes: Notes) -> GlmRow:

@@ -8,7 +8,7 @@ from glmlint.convert import kinds
 from glmlint.convert.base import Format, GlmRow, Notes, Refused
 from glmlint.convert.chat import assemble, read_columns
 from glmlint.convert.prompt_response import side
-from glmlint.formats import TURN_KEYS
+from glmlint.read.formats import TURN_KEYS
 
 _ANSWERS: Final = tuple(
     (f"chosen{tail}", f"rejected{tail}") for tail in ("", "_messages", "_response")

@@ -7,7 +7,7 @@ from typing import Any
 from glmlint.convert import kinds
 from glmlint.convert.base import Format, GlmRow, Notes, Refused
 from glmlint.convert.chat import Message, assemble, pairs, read_columns, read_turns
-from glmlint.formats import ANSWER_KEYS
+from glmlint.read.formats import ANSWER_KEYS
 
 
 def read(row: Any, notes: Notes) -> GlmRow:

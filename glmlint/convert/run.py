@@ -17,10 +17,10 @@ from glmlint.convert import kinds
 from glmlint.convert.base import Format, Kind, Loss, Notes, Refused, formats, reader_of
 from glmlint.convert.chat import dump
 from glmlint.finding import Defect, Pointer
-from glmlint.formats import recognise
-from glmlint.sample import SHAPE_ERRORS, decode_sample, read
-from glmlint.scan import BLANK
-from glmlint.source import Chunk
+from glmlint.read.formats import recognise
+from glmlint.read.sample import SHAPE_ERRORS, decode_sample, read
+from glmlint.read.scan import BLANK
+from glmlint.read.source import Chunk
 from glmlint.temporary import new_name
 
 KEPT_REFUSALS: Final = 1000

@@ -21,9 +21,9 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from glmlint.evidence.arguments import ArgumentSchema
+from glmlint.evidence.row import Fact, Row
 from glmlint.finding import Pointer
-from glmlint.row import Fact, Row
-from glmlint.template import BUILT_IN
+from glmlint.trainer.template import BUILT_IN
 
 RESULT_ROLES: Final = ("observation", "tool", "function")
 """Roles of a tool's result: GLM's, and those of OpenAI's form."""

@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
+from glmlint.evidence.row import Fact, Row
 from glmlint.finding import Pointer
-from glmlint.row import Fact, Row
-from glmlint.sample import Sample, read
+from glmlint.read.sample import Sample, read
 
 Hits = tuple[Any, ...]
 Look = Callable[[str], Hits]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glmlint.row import Row
+from glmlint.evidence.row import Row
 
 
 def verdict(row: Row) -> str | None:

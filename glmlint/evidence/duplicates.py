@@ -21,7 +21,7 @@ import numpy.typing as npt
 from msgspec import Struct, field
 
 from glmlint.evidence.near_duplicates import SIGNATURE, signatures
-from glmlint.sample import encode_sample
+from glmlint.read.sample import encode_sample
 
 LIMIT: Final = 200 << 20
 """Bytes of a run's tables: 17 million rows, 10 million with prompts, 780,000 with signatures."""

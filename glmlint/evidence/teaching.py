@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from glmlint.recipes.base import IGNORE_INDEX, ROLE_IDS
-from glmlint.row import Row
+from glmlint.evidence.row import Row
+from glmlint.trainer.base import IGNORE_INDEX, ROLE_IDS
 
 
 def written_role(row: Row, index: int) -> Any:

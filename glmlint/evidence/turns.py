@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from glmlint.evidence.json_fault import printable
-from glmlint.formats import ROLE_ALIASES
-from glmlint.row import Row
-from glmlint.sample import ROLES
+from glmlint.evidence.row import Row
+from glmlint.read.formats import ROLE_ALIASES
+from glmlint.read.sample import ROLES
 
 Fate = Literal["raises", "trained", "printed", "nothing", "left out", "unknown"]
 

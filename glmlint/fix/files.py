@@ -17,7 +17,9 @@ from typing import IO, Final
 
 from msgspec import Struct, field, structs
 
-from glmlint.check import Checker, check_lines
+from glmlint.engine.baseline import Matching
+from glmlint.engine.check import Checker, check_lines
+from glmlint.evidence.report import Report
 from glmlint.fix.rows import Repair, repair_of
 from glmlint.fix.stream import (
     Form,
@@ -31,14 +33,12 @@ from glmlint.fix.stream import (
     utf8_copy,
     wanted_rewrites,
 )
-from glmlint.loaded import learn
 from glmlint.plan import Plan
-from glmlint.recipes.base import Context, Text
-from glmlint.report import Report
+from glmlint.read.source import Chunk, InputFile, SourceError, is_packed, read_chunks
 from glmlint.rules.base import all_rules
-from glmlint.source import Chunk, InputFile, SourceError, is_packed, read_chunks
-from glmlint.suppress import Matching
 from glmlint.temporary import new_name
+from glmlint.trainer.base import Context, Text
+from glmlint.trainer.loaded import learn
 
 MAX_PASSES: Final = 5
 """How often a file is read again after its form has changed."""

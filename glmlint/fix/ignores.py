@@ -9,7 +9,8 @@ from typing import IO, Any, Final
 
 from msgspec import Struct
 
-from glmlint.encoding import BOM
+from glmlint.engine.ignores import plain_content
+from glmlint.evidence.report import FileStats
 from glmlint.finding import row_identity
 from glmlint.fix.edit import apply
 from glmlint.fix.files import (
@@ -24,11 +25,10 @@ from glmlint.fix.files import (
 )
 from glmlint.fix.stream import Form, Output, Piece, form_of, pieces
 from glmlint.plan import Plan, version
-from glmlint.recipes.base import Text
-from glmlint.report import FileStats
-from glmlint.rules.base import Edit
-from glmlint.sample import read_carefully
-from glmlint.suppress import KEY, plain_content
+from glmlint.read.charset import BOM
+from glmlint.read.sample import read_carefully
+from glmlint.rules.base import IGNORE_KEY, Edit
+from glmlint.trainer.base import Text
 
 BLOCK: Final = 10 << 20
 """Bytes in which `datasets` looks for the columns of a file; a later new column ends the load."""
@@ -149,14 +149,14 @@ def _answered(row: bytes, wanted: dict[bytes, set[str]] | None, added: Added) ->
     value = read_carefully(row).value
     if not rules or not isinstance(value, dict):
         return None
-    entry: Any = value.get(KEY)
+    entry: Any = value.get(IGNORE_KEY)
     names = entry.get("ignore") if isinstance(entry, dict) else None
     if isinstance(names, list) and all(isinstance(name, str) for name in names):
         new = sorted(rules - set(names))
-        edit = Edit("replace", (KEY, "ignore"), [*names, *new])
+        edit = Edit("replace", (IGNORE_KEY, "ignore"), [*names, *new])
     else:
         new = sorted(rules)
-        edit = Edit("add", (KEY,), {"ignore": new})
+        edit = Edit("add", (IGNORE_KEY,), {"ignore": new})
     if not new:
         return None
     text, applied = apply(row.decode(), [[edit]])

@@ -9,24 +9,19 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from glmlint.check import Checker
-from glmlint.encoding import decoded
-from glmlint.finding import Defect, fingerprint, json_pointer
+from glmlint.engine.baseline import once_fingerprint
+from glmlint.engine.check import Checker
+from glmlint.engine.ignores import plain_content, read_ignores
+from glmlint.evidence.row import Fact, Row
+from glmlint.finding import Defect, file_identity, fingerprint, json_pointer
 from glmlint.fix.edit import apply
-from glmlint.mask import count
 from glmlint.plan import Plan
-from glmlint.prepared import Prepared, prepared_rows
-from glmlint.recipes.base import Context
-from glmlint.row import Fact, Row
-from glmlint.rules.base import Problem, all_rules
-from glmlint.source import Chunk
-from glmlint.suppress import (
-    KEY,
-    file_identity,
-    once_fingerprint,
-    plain_content,
-    read_ignores,
-)
+from glmlint.read.charset import decoded
+from glmlint.read.source import Chunk
+from glmlint.rules.base import IGNORE_KEY, Problem, all_rules
+from glmlint.trainer.base import Context
+from glmlint.trainer.mask import count
+from glmlint.trainer.prepared import Prepared, prepared_rows
 
 MAX_ROUNDS: Final = 50
 """How often one row is read again after an edit."""
@@ -165,7 +160,7 @@ def problems_of(row: Row, repair: Repair, old: Counter[str]) -> Iterator[tuple[s
     checker = repair.checker
     rules = checker.rules_for(row.path, row.facts)
     ignores = None
-    if rules and isinstance(row.value, dict) and KEY in row.value:
+    if rules and isinstance(row.value, dict) and IGNORE_KEY in row.value:
         row.content = plain_content(row.raw)
         ignores = read_ignores(row.value, row.raw, (loaded.rule.name for loaded, _ in rules))
     for loaded, severity in rules:

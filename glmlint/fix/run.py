@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO, Final
 
+from glmlint.engine.redact import MASK, redacted_line
 from glmlint.fix.diff import unified
 from glmlint.fix.files import Fixes, commit, drafted
 from glmlint.plan import Plan
 from glmlint.progress import Progress
-from glmlint.recipes.base import Context, Text
-from glmlint.redact import MASK, redacted_line
-from glmlint.source import find_inputs
+from glmlint.read.source import find_inputs
+from glmlint.trainer.base import Context, Text
 
 FIXED: Final = (Text("Fixed", "已修复"), Text("Would fix", "可修复"))
 """Done, and only looked at."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from msgspec import UNSET
 
-from glmlint.recipes.base import (
+from glmlint.read.sample import Sample
+from glmlint.trainer.base import (
     GMASK,
     ROLE_IDS,
     SOP,
@@ -21,7 +22,6 @@ from glmlint.recipes.base import (
     TrainerError,
     text_of,
 )
-from glmlint.sample import Sample
 
 USER = ROLE_IDS["user"]
 SYSTEM = ROLE_IDS["system"]

@@ -11,7 +11,9 @@ from typing import Any
 
 from msgspec import UNSET
 
-from glmlint.recipes.base import (
+from glmlint.read.sample import ROLES, Sample
+from glmlint.recipes.glm4 import clean_tools, process_message
+from glmlint.trainer.base import (
     ENDOFTEXT,
     GMASK,
     ROLE_IDS,
@@ -23,9 +25,7 @@ from glmlint.recipes.base import (
     Text,
     TrainerError,
 )
-from glmlint.recipes.glm4 import clean_tools, process_message
-from glmlint.sample import ROLES, Sample
-from glmlint.template import BUILT_IN, CALL_NOTE, INTRO, TOOLS_HEADING, dumps_tool
+from glmlint.trainer.template import BUILT_IN, CALL_NOTE, INTRO, TOOLS_HEADING, dumps_tool
 
 NEWLINE = 198
 """Id of "\\n", which header and tools start or end with."""

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET
 
-from glmlint.recipes.base import (
+from glmlint.read.sample import Sample
+from glmlint.trainer.base import (
     GMASK,
     ROLE_IDS,
     SOP,
@@ -22,8 +23,7 @@ from glmlint.recipes.base import (
     Text,
     TrainerError,
 )
-from glmlint.sample import Sample
-from glmlint.template import PREFIX
+from glmlint.trainer.template import PREFIX
 
 ASSISTANT = ROLE_IDS["assistant"]
 SYSTEM = ROLE_IDS["system"]

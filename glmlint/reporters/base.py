@@ -9,7 +9,7 @@ from functools import cache
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from glmlint.finish import Result
+    from glmlint.engine.finish import Result
 
 NO_FORMATS: Final = frozenset(
     ("base", "catalogue", "figures", "sample_text", "rule_times", "score_text", "tables", "text_tables",

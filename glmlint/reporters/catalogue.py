@@ -8,11 +8,11 @@ import re
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from glmlint.plan import Plan
-from glmlint.recipes.base import all_recipes
 from glmlint.reporters.visible import visible
 from glmlint.reporters.words import FAMILY, SEVERITY, counted, say
 from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules
 from glmlint.text import NOUN, Text, Told
+from glmlint.trainer.base import all_recipes
 
 if TYPE_CHECKING:
     from rich.console import Console

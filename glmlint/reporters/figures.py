@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
-from glmlint.finish import Result
+from glmlint.engine.finish import Result
+from glmlint.evidence.report import Places, kept_supervised, nearest_rank, smallest_budget
 from glmlint.plan import Plan
-from glmlint.recipes.base import Context
-from glmlint.report import Places, kept_supervised, nearest_rank, smallest_budget
+from glmlint.trainer.base import Context
 
 SHARES: Final = (0.95, 0.99, 1.0)
 """Shares of the supervised tokens for which a budget is suggested."""

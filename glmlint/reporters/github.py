@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import IO, Final
 
+from glmlint.engine.finish import Result
 from glmlint.finding import RANK, Finding
-from glmlint.finish import Result
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.verdict import summary, verdict
 from glmlint.reporters.visible import printable_path, visible

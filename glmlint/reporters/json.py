@@ -9,9 +9,9 @@ from typing import IO, Any, Final
 import msgspec
 
 from glmlint import __version__
+from glmlint.engine.finish import Result
+from glmlint.evidence.report import COUNTS, Totals
 from glmlint.finding import Finding
-from glmlint.finish import Result
-from glmlint.report import COUNTS, Totals
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import (
     budgets,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO
 
-from glmlint.finish import Result
+from glmlint.engine.finish import Result
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.json import dumps, finding_object, report_object
 

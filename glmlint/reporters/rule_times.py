@@ -6,11 +6,11 @@ from typing import IO, Final
 
 from rich.text import Text
 
-from glmlint.check import Checker
-from glmlint.finish import Result
+from glmlint.engine.check import Checker
+from glmlint.engine.finish import Result
+from glmlint.engine.times import PARTS
 from glmlint.reporters.tables import console_for, heading, plain_table, print_wrapped
 from glmlint.reporters.words import counted, percent, say
-from glmlint.times import PARTS
 
 _COLUMNS: Final = ("rows", "all", "row", "share", "findings")
 

@@ -10,13 +10,13 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from glmlint.recipes.base import Context
+from glmlint.engine.show import Sample, Token
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import template_name
 from glmlint.reporters.tables import STYLES, breaks, console_for, plain_table, print_wrapped
 from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import SEVERITY, say
-from glmlint.show import Sample, Token
+from glmlint.trainer.base import Context
 
 TRAINED: Final = "supervised"
 MASKED: Final = "masked"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO
 
-from glmlint.finish import Result
+from glmlint.engine.finish import Result
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import budgets, lengths_of, quantiles
 from glmlint.reporters.verdict import assumed, mark, message, place, summary, verdict

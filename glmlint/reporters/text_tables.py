@@ -9,9 +9,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from glmlint.engine.finish import Result
+from glmlint.evidence.report import Places, Totals
 from glmlint.finding import SEVERITIES, Finding
-from glmlint.finish import Result
-from glmlint.report import Places, Totals
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import Budget, budgets, grid, histogram, lengths_of, quantiles
 from glmlint.reporters.tables import (

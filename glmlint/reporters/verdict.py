@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from glmlint.engine.finish import Result
 from glmlint.finding import RANK, SEVERITIES, Finding
-from glmlint.finish import Result
 from glmlint.plan import Plan
 from glmlint.reporters.figures import budgets, origin, pin_origin, template_name, template_origin
 from glmlint.reporters.visible import printable_path, visible

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from glmlint.evidence.scores import FileScores
+from glmlint.finding import file_identity
 from glmlint.rules.base import Placed, Rule, Text
-from glmlint.suppress import file_identity
 
 LEARNED_MEAN: Final = 0.3
 """Nats a token of the file."""

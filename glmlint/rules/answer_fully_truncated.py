@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from glmlint.evidence.cut import cut_message, verdict
-from glmlint.recipes.base import IGNORE_INDEX
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.trainer.base import IGNORE_INDEX
 
 rule = Rule(
     name="answer-fully-truncated",

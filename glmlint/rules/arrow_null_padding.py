@@ -17,12 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.loaded import OLDEST_JSON
+from glmlint.evidence.report import FileStats
 from glmlint.loader import Padding, Shapes
 from glmlint.plan import Plan, version
-from glmlint.recipes.base import Recipe, get_recipe
-from glmlint.report import FileStats
 from glmlint.rules.base import Example, Problem, Rule, Text
+from glmlint.trainer.base import Recipe, get_recipe
+from glmlint.trainer.loaded import OLDEST_JSON
 
 FUNCTION: Final = ("messages", 0, "tools", 0, "function")
 """What a template prints of a tool."""

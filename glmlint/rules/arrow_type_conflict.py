@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from glmlint.loaded import NEWEST_PADDING, OLDEST_JSON
+from glmlint.evidence.report import FileStats
 from glmlint.loader import MAX_PATHS, Conflict
 from glmlint.plan import Plan, version
-from glmlint.report import FileStats
 from glmlint.rules.base import Example, Problem, Rule, Text
+from glmlint.trainer.loaded import NEWEST_PADDING, OLDEST_JSON
 
 LATE: Final = ("late-key", "missing-key")
 """Reasons of conflicts that `late-schema-key` reports."""

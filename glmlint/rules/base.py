@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import json
 import pkgutil
@@ -12,20 +13,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
+from glmlint.evidence.row import Fact, Row
 from glmlint.evidence.scores import FileScores
 from glmlint.evidence.scores import Row as ScoredRow
 from glmlint.finding import Pointer
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
-from glmlint.recipes.base import Recipe, Text
-from glmlint.row import Fact, Row
+from glmlint.trainer.base import Recipe, Text
 
 if TYPE_CHECKING:
-    from glmlint.report import FileStats, Report
+    from glmlint.evidence.report import FileStats, Report
 
 __all__ = ["Example", "Fact", "Pointer", "Problem", "Row", "Rule", "Text"]
 
 FAMILIES: Final = ("structure", "tools", "mask", "budget", "loader", "content", "dataset", "score")
+
+
+IGNORE_KEY: Final = "glmlint"
+"""The key of a row under which it answers back."""
 
 
 class Edit(Struct, frozen=True):
@@ -216,3 +221,14 @@ def default_rules(max_severity: str = "warning") -> dict[str, str]:
         for name, loaded in all_rules().items()
         if loaded.rule.severity in on and not loaded.rule.opt_in and loaded.rule.family != "score"
     }
+
+
+def known_name(name: str) -> str | None:
+    """The name, when a rule or family has it."""
+    return name if name in all_rules() or name in FAMILIES or name == "ALL" else None
+
+
+def nearest_name(name: str) -> str | None:
+    """The rule or family whose name is most like an unknown one."""
+    near = difflib.get_close_matches(name, [*all_rules(), *FAMILIES, "ALL"], 1, 0.5)
+    return near[0] if near else None

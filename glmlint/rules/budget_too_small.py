@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.report import FileStats, smallest_budget
 from glmlint.plan import Plan
-from glmlint.report import FileStats, smallest_budget
 from glmlint.rules.base import Example, Problem, Rule, Text
 
 TOLERATED_SHARE = 0.01

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.report import FileStats
 from glmlint.plan import Plan
-from glmlint.report import FileStats
 from glmlint.rules.base import Edit, Example, Problem, Rule, Text
 
 _ROW = (

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmlint.evidence.duplicates import repeats
+from glmlint.evidence.report import Report
 from glmlint.plan import Plan
-from glmlint.report import Report
 from glmlint.rules.base import Example, Placed, Rule, Text
 
 

@@ -24,11 +24,11 @@ from typing import Final
 
 import numpy as np
 
+from glmlint.evidence.report import FileStats
 from glmlint.evidence.teaching import written_role
 from glmlint.plan import DEFAULT_MAX_INPUT, Plan
-from glmlint.recipes.base import ROLE_IDS
-from glmlint.report import FileStats
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.trainer.base import ROLE_IDS
 
 _SHORT = {
     "messages": [

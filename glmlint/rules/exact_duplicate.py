@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmlint.evidence.duplicates import LIMIT, repeats
+from glmlint.evidence.report import Report
 from glmlint.plan import Plan
-from glmlint.report import Report
 from glmlint.rules.base import Edit, Example, Placed, Rule, Text
 
 _HELLO = {

@@ -19,9 +19,9 @@ from typing import Any, Final
 from glmlint.evidence.calls import Declared, declared
 from glmlint.evidence.turns import shown
 from glmlint.finding import Pointer
+from glmlint.read.sample import MESSAGE_KEYS, SILENT_KEYS
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 from glmlint.rules.ignored_loss_field import LOSS_FIELDS
-from glmlint.sample import MESSAGE_KEYS, SILENT_KEYS
 
 rule = Rule(
     name="ignored-key",

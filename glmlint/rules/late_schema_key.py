@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.loaded import NEWEST_PADDING, OLDEST_JSON
+from glmlint.evidence.report import FileStats
 from glmlint.plan import Plan
-from glmlint.report import FileStats
 from glmlint.rules.arrow_type_conflict import LATE, MOST, failing_below
 from glmlint.rules.base import Example, Problem, Rule, Text
+from glmlint.trainer.loaded import NEWEST_PADDING, OLDEST_JSON
 
 _PLAIN: Final = {
     "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]

@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.evidence.report import FileStats
 from glmlint.loader import Padding, Shapes
 from glmlint.plan import Plan, version
-from glmlint.recipes.base import get_recipe
-from glmlint.report import FileStats
 from glmlint.rules.base import Edit, Example, Fact, Pointer, Problem, Row, Rule, Text
+from glmlint.trainer.base import get_recipe
 
 METADATA: Final = ("messages", 0, "metadata")
 

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from glmlint.evidence.near_duplicates import installed, similar_pairs
+from glmlint.evidence.report import Report
 from glmlint.plan import Plan
-from glmlint.report import Report
 from glmlint.rules.base import Example, Placed, Rule, Text
 
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.evidence.report import FileStats
 from glmlint.plan import Plan
-from glmlint.report import FileStats
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 
 _ROW = '{"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]}'

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.encoding import BINARY, CODECS, DAMAGED, decoded, encoding_guess
+from glmlint.evidence.report import FileStats
 from glmlint.plan import Plan
-from glmlint.report import FileStats
+from glmlint.read.charset import BINARY, CODECS, DAMAGED, decoded, encoding_guess
+from glmlint.read.sample import read
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
-from glmlint.sample import read
 
 rule = Rule(
     name="not-utf8",

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from glmlint.evidence.turns import content_of, fate, role_of
-from glmlint.formats import TURN_KEYS
+from glmlint.read.formats import TURN_KEYS
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 _NAMES: Final = {

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.evidence.textfacts import PLACEHOLDER_WORDS, bare
+from glmlint.read.textfacts import PLACEHOLDER_WORDS, bare
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 rule = Rule(

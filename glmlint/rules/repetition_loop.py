@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.evidence.textfacts import LONGEST_UNIT, SHORTEST_LOOP, TAIL
+from glmlint.read.textfacts import LONGEST_UNIT, SHORTEST_LOOP, TAIL
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 rule = Rule(

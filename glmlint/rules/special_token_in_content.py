@@ -18,7 +18,7 @@ from typing import Any
 from glmlint.evidence.teaching import prints_tools
 from glmlint.finding import Pointer, place
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
-from glmlint.tokenizer import Tokenizer
+from glmlint.trainer.tokenizer import Tokenizer
 
 TURN_TOKENS = frozenset(
     ("<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>")

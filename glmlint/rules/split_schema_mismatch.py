@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.evidence.report import Report
+from glmlint.finding import file_identity
 from glmlint.loader import Conflict, Shapes
 from glmlint.plan import Plan
-from glmlint.recipes.base import get_recipe
-from glmlint.report import Report
 from glmlint.rules.base import Example, Placed, Rule, Text
-from glmlint.suppress import file_identity
+from glmlint.trainer.base import get_recipe
 
 MOST: Final = 20
 """Paths of one file that are reported."""

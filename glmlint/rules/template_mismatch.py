@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from glmlint.evidence.scores import FileScores, format_median
+from glmlint.finding import file_identity
 from glmlint.rules.base import Placed, Rule, Text
-from glmlint.suppress import file_identity
 
 FORMAT_NATS: Final = 2.0
 """Median over rows of the mean loss of format tokens."""

@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from glmlint.evidence.calls import Call, calls, foreign, holds_json
+from glmlint.evidence.report import FileStats
 from glmlint.finding import place
 from glmlint.plan import Plan
-from glmlint.report import FileStats
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
 NOTE: Final = "tool-call-form:"

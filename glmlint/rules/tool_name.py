@@ -17,7 +17,7 @@ from typing import Any
 from glmlint.evidence.calls import declared, foreign
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
-from glmlint.template import BUILT_IN
+from glmlint.trainer.template import BUILT_IN
 
 
 def _row(name: str, question: str, answer: str) -> dict[str, Any]:

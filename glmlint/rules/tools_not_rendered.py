@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from glmlint.evidence.calls import declared, exception_at, foreign
 from glmlint.finding import place
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
-from glmlint.template import BUILT_IN
+from glmlint.trainer.template import BUILT_IN
 
 rule = Rule(
     name="tools-not-rendered",

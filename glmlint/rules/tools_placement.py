@@ -17,7 +17,7 @@ from typing import Any
 from glmlint.evidence.calls import Declared, declared, foreign, turns
 from glmlint.evidence.teaching import prints_tools
 from glmlint.finding import place
-from glmlint.formats import ROLE_ALIASES
+from glmlint.read.formats import ROLE_ALIASES
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 from glmlint.rules.tool_shape import repaired
 

@@ -17,9 +17,9 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from glmlint.evidence.turns import fate, shown
-from glmlint.formats import ROLE_ALIASES
+from glmlint.read.formats import ROLE_ALIASES
+from glmlint.read.sample import ROLES
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
-from glmlint.sample import ROLES
 
 rule = Rule(
     name="unknown-role",

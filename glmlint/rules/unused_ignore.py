@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.report import Ignores, Report
 from glmlint.plan import Plan
-from glmlint.report import Report
-from glmlint.rules.base import Example, Placed, Rule, Text
-from glmlint.suppress import KEY, Ignores, known, nearest
+from glmlint.rules.base import IGNORE_KEY, Example, Placed, Rule, Text, known_name, nearest_name
 
 _GOOD = {
     "messages": [
@@ -54,8 +53,8 @@ rule = Rule(
         "删除该项，或改成 `glmlint rules` 列出的名称。",
     ),
     bad=(
-        Example(rows=({**_GOOD, KEY: {"ignore": ["unused-ignroe"]}},)),
-        Example(rows=({**_GOOD, KEY: "empty-content"},)),
+        Example(rows=({**_GOOD, IGNORE_KEY: {"ignore": ["unused-ignroe"]}},)),
+        Example(rows=({**_GOOD, IGNORE_KEY: "empty-content"},)),
         Example(
             rows=(
                 {
@@ -63,15 +62,15 @@ rule = Rule(
                         {"role": "user", "content": "你好"},
                         {"role": "assistant", "content": "你好！"},
                     ],
-                    KEY: {"ignore": ["empty-contnet"]},
+                    IGNORE_KEY: {"ignore": ["empty-contnet"]},
                 },
             )
         ),
     ),
     good=(
         _GOOD,
-        {**_空, KEY: {"ignore": []}},
-        {**_GOOD, KEY: {"ignore": ["over-truncated"]}},
+        {**_空, IGNORE_KEY: {"ignore": []}},
+        {**_GOOD, IGNORE_KEY: {"ignore": ["over-truncated"]}},
     ),
 )
 
@@ -86,15 +85,15 @@ def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
 
 def _told(path: str, line: int, ignores: Ignores) -> Iterator[Placed]:
     if ignores.fault:
-        problem = rule.problem((KEY,), text="shape")
+        problem = rule.problem((IGNORE_KEY,), text="shape")
         yield Placed(path, line, problem, ignores.content, ignores.clean)
     for index, name in enumerate(ignores.names):
         if name not in ignores.judged or name in ignores.used:
             continue
         text = None
         near = None
-        if known(name) is None:
-            near = nearest(name)
+        if known_name(name) is None:
+            near = nearest_name(name)
             text = "nearest" if near else "unknown"
-        problem = rule.problem((KEY, "ignore", index), text=text, name=name, near=near)
+        problem = rule.problem((IGNORE_KEY, "ignore", index), text=text, name=name, near=near)
         yield Placed(path, line, problem, ignores.content, ignores.clean)

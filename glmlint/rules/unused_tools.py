@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from glmlint.evidence.calls import calls, declared, foreign
+from glmlint.evidence.report import FileStats
 from glmlint.plan import Plan
-from glmlint.report import FileStats
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 
 DECLARES: Final = "unused-tools:declares"

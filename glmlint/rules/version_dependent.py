@@ -20,18 +20,18 @@ from typing import Any
 
 from msgspec import UNSET
 
+from glmlint.evidence.report import FileStats
 from glmlint.evidence.teaching import prints_tools
-from glmlint.loaded import NEWEST_PADDING, OLDEST_JSON
 from glmlint.loader import Padding, Shapes
 from glmlint.plan import Plan, version
-from glmlint.recipes.base import Context, Encoded, TrainerError, get_recipe
-from glmlint.report import FileStats
+from glmlint.read.sample import read_strictly
 from glmlint.rules import arrow_null_padding
 from glmlint.rules.arrow_null_padding import printed
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 from glmlint.rules.metadata_null_padding import DROPS, padded_metadata, prints_null
-from glmlint.sample import read_strictly
-from glmlint.template import ChatTemplate, dumps_tool, dumps_tool_html
+from glmlint.trainer.base import Context, Encoded, TrainerError, get_recipe
+from glmlint.trainer.loaded import NEWEST_PADDING, OLDEST_JSON
+from glmlint.trainer.template import ChatTemplate, dumps_tool, dumps_tool_html
 
 NULLS = ("5.23.0", "5.24.0")
 TOOLS = ("4.41.2", "4.42.0")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from glmlint.check import check_file
+from glmlint.engine.check import check_file
+from glmlint.evidence.report import Report
 from glmlint.plan import Plan
 from glmlint.progress import Progress
-from glmlint.recipes.base import Context
-from glmlint.report import Report
-from glmlint.source import SourceError, find_inputs, rewritable
+from glmlint.read.source import SourceError, find_inputs, rewritable
+from glmlint.trainer.base import Context
 
 
 def check_files(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
-from glmlint.options import (
+from glmlint.app.options import (
     Failure,
     baseline_options,
     complete_files,
@@ -30,12 +30,12 @@ from glmlint.options import (
 from glmlint.text import Text, listed, system_fault
 
 if TYPE_CHECKING:
-    from glmlint.encode import EncodedRow
+    from glmlint.engine.encode import EncodedRow
     from glmlint.plan import Plan
-    from glmlint.recipes.base import Context
     from glmlint.scoring.outcome import Outcome, ScoreOptions
     from glmlint.scoring.rows import Data
     from glmlint.scoring.run import Watch
+    from glmlint.trainer.base import Context
 
 PROBE_ROWS: Final = 50
 """Rows that `--probe` scores under every recipe."""
@@ -149,7 +149,7 @@ def score(context: click.Context, /, **flags: Any) -> None:
     Scores are kept: a run that was stopped goes on where it was, and rows that were scored
     before cost nothing.
     """
-    from glmlint.recipes.base import all_recipes
+    from glmlint.trainer.base import all_recipes
 
     files = flags.pop("files")
     told = {name: flags.pop(name) for name in PLAN_FLAGS}
@@ -203,10 +203,10 @@ def read_data(
     files: tuple[str, ...], context: Context, flags: dict[str, Any]
 ) -> tuple[Data, list[str]]:
     """The rows of the files under the context's plan, and a sentence for each path not read."""
-    from glmlint.encode import encode_rows
+    from glmlint.engine.encode import encode_rows
+    from glmlint.read.source import SourceError, find_inputs
     from glmlint.scoring.outcome import Chinese
     from glmlint.scoring.rows import collect
-    from glmlint.source import SourceError, find_inputs
 
     inputs, problems = find_inputs(files)
     unread = [f"{problem.path}: {problem.say(context.plan.lang)}" for problem in problems]
@@ -285,7 +285,7 @@ def _run(
     budget: int | None,
     partly: bool,
 ) -> int:
-    from glmlint.check import Checker
+    from glmlint.engine.check import Checker
     from glmlint.scoring.outcome import ScoreOptions
     from glmlint.scoring.run import run
 
@@ -347,7 +347,7 @@ def _run(
 
 def _start_sister(rank: int, world: int) -> subprocess.Popen[bytes]:
     told = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
-    main = "import sys; from glmlint.cli import main; sys.exit(main())"
+    main = "import sys; from glmlint.app.cli import main; sys.exit(main())"
     return subprocess.Popen([sys.executable, "-c", main, *sys.argv[1:]], env=os.environ | told)
 
 
@@ -360,8 +360,8 @@ def _probe(
 ) -> dict[str, Any]:
     """The loss of the first rows under one recipe: the right one costs the model least."""
     from glmlint.evidence.scores import format_median
-    from glmlint.recipes.base import open_context
     from glmlint.scoring.run import run
+    from glmlint.trainer.base import open_context
 
     other = open_context(replace(context.plan, recipe=recipe))
     few = flags | {"limit": PROBE_ROWS, "sample": None, "ifd": False}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
+from glmlint.engine.baseline import Matching
+from glmlint.engine.ignores import covers
+from glmlint.engine.redact import redacted
 from glmlint.evidence.scores import FileScores, RowId
 from glmlint.finding import Finding, fingerprint, json_pointer
-from glmlint.redact import redacted
 from glmlint.rules.base import Placed, all_rules
-from glmlint.suppress import Matching, covers
 
 Chosen = Callable[[str], Mapping[str, str]]
 """A file's path -> the rules that are on for it, with their severities."""

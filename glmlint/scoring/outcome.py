@@ -13,13 +13,13 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 import glmlint
+from glmlint.engine.baseline import Matching
 from glmlint.evidence.scores import FileScores, Ints, Judged, Row, RowScore, is_content
 from glmlint.finding import RANK
 from glmlint.scoring import findings, stats
 from glmlint.scoring.plan import PlanSize
 from glmlint.scoring.report import OddRow, OddToken, ScoreReport, ScoreTotals
 from glmlint.scoring.rows import Data
-from glmlint.suppress import Matching
 
 ODD_ROWS: Final = 10
 """Rows that a report shows at either end of the scale."""

@@ -3,69 +3,18 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from msgspec import UNSET
 
 from glmlint.finding import Defect, Pointer, row_identity
-from glmlint.mask import TokenRow, sequence
 from glmlint.plan import Plan
-from glmlint.recipes.base import Context, Rendered, TrainerError
-from glmlint.sample import Sample, read
-from glmlint.schema import Violation, violations
-from glmlint.span import Positions
-
-
-class Fact:
-    """Cheap facts of a row, one bit each: a rule runs only where one of its facts holds.
-
-    A fact may hold where the rule then finds nothing; it never misses a row that has it.
-    """
-
-    ANY: Final = 0
-    """A rule with this runs on every row that has a value."""
-    DEFECT: Final = 1 << 0
-    """The bytes are no row, or the loader refuses them."""
-    ODD: Final = 1 << 1
-    """The row breaks the sample schema."""
-    KEYS: Final = 1 << 2
-    """A key that is in no schema, in the row or in a message."""
-    ROLES: Final = 1 << 3
-    """Anything but: system?, then user and assistant in turn, calls answered by observations."""
-    TOOLS: Final = 1 << 4
-    """A `tools` key, in a message or in the row."""
-    CALLS: Final = 1 << 5
-    """An assistant message with metadata or with what looks like a call, or an observation."""
-    CONTROL: Final = 1 << 6
-    """Text that may hold a typed control token."""
-    EMPTY: Final = 1 << 7
-    """A message whose content is empty or white space."""
-    THINK: Final = 1 << 8
-    """The letters of a think tag."""
-    RAISES: Final = 1 << 9
-    """The trainer raises, or drops the row."""
-    UNTRAINED: Final = 1 << 10
-    """No supervised token, before truncation."""
-    CUT: Final = 1 << 11
-    """Longer than the budget."""
-    HISTORY: Final = 1 << 12
-    """Two or more assistant messages."""
-    NON_FINITE: Final = 1 << 13
-    """NaN or an infinity."""
-    HIDDEN: Final = 1 << 14
-    """What may be an invisible or a damaged character."""
-    SECRET: Final = 1 << 15
-    """What may be the beginning of a key or token."""
-    PLACEHOLDER: Final = 1 << 16
-    """What may be a text that waits to be filled in."""
-    FENCE: Final = 1 << 17
-    """Three backticks."""
-    LOOP: Final = 1 << 18
-    """An answer whose last letters stand shortly before its end, too."""
-    LOADED: Final = 1 << 20
-    """The loader hands the row over otherwise than it is written."""
-    NUMBER: Final = 1 << 19
-    """What may be the number of a person, a card or an account."""
+from glmlint.read.facts import Fact as Fact
+from glmlint.read.sample import Sample, read
+from glmlint.read.schema import Violation, violations
+from glmlint.read.span import Positions
+from glmlint.trainer.base import Context, Rendered, TrainerError
+from glmlint.trainer.mask import TokenRow, sequence
 
 
 class Row:
@@ -185,7 +134,7 @@ class Row:
     @cached_property
     def format(self) -> str | None:
         """The format that the row is in, as `formats.recognise` names it."""
-        from glmlint.formats import recognise
+        from glmlint.read.formats import recognise
 
         return recognise(self.value)
 

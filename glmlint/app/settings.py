@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from glmlint.engine.baseline import BaselineError, read_baseline
 from glmlint.output import language
 from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, FileRules, Plan, version
-from glmlint.recipes.base import all_recipes
+from glmlint.read.schema import validator
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
-from glmlint.schema import validator
-from glmlint.suppress import BaselineError, read_baseline
 from glmlint.text import Text, Told, system_fault
+from glmlint.trainer.base import all_recipes
 
 LEVELS: Final = ("error", "warning", "info", "off")
 PINS: Final = ("transformers", "datasets")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from glmlint.recipes.base import IGNORE_INDEX, Context, Rendered, text_of
+from glmlint.trainer.base import IGNORE_INDEX, Context, Rendered, text_of
 
 Int = npt.NDArray[np.int64]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glmlint import __version__
-from glmlint.options import (
+from glmlint.app.options import (
     SHARE,
     Failure,
     add_options,
@@ -26,9 +26,9 @@ from glmlint.options import (
 )
 
 if TYPE_CHECKING:
-    from glmlint.finish import Result
+    from glmlint.engine.finish import Result
     from glmlint.plan import Plan
-    from glmlint.recipes.base import Context
+    from glmlint.trainer.base import Context
 
 LATER = {
     "convert": (
@@ -199,7 +199,7 @@ def check(
     if fixes is not None:
         report.problems += fixes.failures
 
-    from glmlint.finish import finish
+    from glmlint.engine.finish import finish
 
     result = finish(report, plan, context)
     if fixes is not None:
@@ -300,10 +300,10 @@ def _diff(paths: tuple[str, ...], plan: Plan, context: Context, unsafe: bool, pr
               help="[default: auto]")  # fmt: skip
 def show(place: str, ids: bool, color: str, **flags: Any) -> None:
     """One sample as the trainer sees it: supervised, masked and lost tokens, and the budget."""
+    from glmlint.engine.show import ShowError, look
     from glmlint.output import colored, width
     from glmlint.reporters.base import ReporterOptions
-    from glmlint.show import ShowError
-    from glmlint.show import show as print_sample
+    from glmlint.reporters.sample_text import write_sample
 
     path, line = split_place(place)
     plan, context = make_plan(flags, (path,))
@@ -317,9 +317,11 @@ def show(place: str, ids: bool, color: str, **flags: Any) -> None:
         max_findings=plan.max_findings,
     )
     try:
-        print_sample(path, line, plan, context, sys.stdout, options, ids)
+        samples = look(path, line, plan, context)
     except ShowError as error:
         raise Failure(error.say(plan.lang)) from None
+    for sample in samples:
+        write_sample(sample, context, sys.stdout, options, ids)
 
 
 @cli.command(cls=OfPlace)
@@ -333,8 +335,8 @@ def encode(place: str, no_truncate: bool, **flags: Any) -> None:
     """
     import msgspec
 
-    from glmlint.encode import encode_rows
-    from glmlint.source import SourceError, find_inputs
+    from glmlint.engine.encode import encode_rows
+    from glmlint.read.source import SourceError, find_inputs
 
     path, line = split_place(place)
     plan, context = make_plan(flags, (path,))
@@ -376,9 +378,9 @@ def encode(place: str, no_truncate: bool, **flags: Any) -> None:
               help="[default: text]")  # fmt: skip
 def rules(form: str, **flags: Any) -> None:
     """The catalogue of rules: severity, family, fix, and which are on."""
+    from glmlint.app.settings import SettingsError, asked_language, resolve
     from glmlint.output import colored, width
     from glmlint.reporters.catalogue import write_rules
-    from glmlint.settings import SettingsError, asked_language, resolve
 
     flags.pop("allow_download", None)
     named = {name.replace("_", "-"): value for name, value in flags.items()}

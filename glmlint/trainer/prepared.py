@@ -9,13 +9,10 @@ from typing import Any, Final
 
 from msgspec import UNSET, Struct
 
-from glmlint.evidence.textfacts import answer_facts, line_facts
 from glmlint.finding import Defect
-from glmlint.loaded import loaded_sample
 from glmlint.loader import Load
-from glmlint.recipes.base import Context, Dropped, Rendered, TrainerError
-from glmlint.row import Fact
-from glmlint.sample import (
+from glmlint.read.facts import Fact
+from glmlint.read.sample import (
     MESSAGE_KEYS,
     SHAPE_ERRORS,
     SILENT_KEYS,
@@ -24,7 +21,10 @@ from glmlint.sample import (
     encode_sample,
     read,
 )
-from glmlint.source import Chunk, split_values
+from glmlint.read.source import Chunk, split_values
+from glmlint.read.textfacts import answer_facts, line_facts
+from glmlint.trainer.base import Context, Dropped, Rendered, TrainerError
+from glmlint.trainer.loaded import loaded_sample
 
 LOADER_ERROR: Final = "DatasetGenerationError"
 """What `datasets` raises on bytes that it can't read."""

@@ -6,15 +6,16 @@ from collections import Counter
 
 from msgspec import Struct, field, structs
 
-from glmlint.check import Checker
-from glmlint.finding import RANK, Finding, fingerprint, json_pointer
+from glmlint.engine.baseline import Matching, once_fingerprint, placed_fingerprint
+from glmlint.engine.check import Checker
+from glmlint.engine.ignores import UNUSED
+from glmlint.engine.redact import redacted
+from glmlint.engine.times import REST, timing
+from glmlint.evidence.report import FileStats, Report, Times, Totals, keep_first
+from glmlint.finding import RANK, Finding, file_identity, fingerprint, json_pointer
 from glmlint.plan import Plan
-from glmlint.recipes.base import Context
-from glmlint.redact import redacted
-from glmlint.report import FileStats, Report, Totals, keep_first
 from glmlint.rules.base import Placed, Problem
-from glmlint.suppress import UNUSED, Matching, file_identity, once_fingerprint, placed_fingerprint
-from glmlint.times import REST, Times, timing
+from glmlint.trainer.base import Context
 
 
 class FileResult(Struct):

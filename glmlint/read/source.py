@@ -18,11 +18,11 @@ from typing import IO, Final, cast
 
 import msgspec
 
-from glmlint.encoding import BOM, encoding_guess, to_utf8, wide_encoding
 from glmlint.finding import Defect
-from glmlint.layout import detect, stand_in
 from glmlint.loader import CHUNK
-from glmlint.scan import BLANK, Row, scan_values, split_values, too_long
+from glmlint.read.charset import BOM, encoding_guess, to_utf8, wide_encoding
+from glmlint.read.file_layout import detect, stand_in
+from glmlint.read.scan import BLANK, Row, scan_values, split_values, too_long
 from glmlint.text import Text, Told, system_fault
 
 __all__ = [

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from glmlint.plan import Plan
-    from glmlint.recipes.base import Context
+    from glmlint.trainer.base import Context
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -28,7 +28,7 @@ def complete_recipes(
     """Recipe names for the shell's completion."""
     from click.shell_completion import CompletionItem
 
-    from glmlint.recipes.base import all_recipes
+    from glmlint.trainer.base import all_recipes
 
     return [
         CompletionItem(name, help=recipe.title.en)
@@ -161,8 +161,8 @@ def save_baseline(
     Raises:
         Failure: the file can't be written.
     """
+    from glmlint.engine.baseline import BaselineError, write_baseline
     from glmlint.reporters.words import say
-    from glmlint.suppress import BaselineError, write_baseline
 
     path = plan.baseline_file
     assert path is not None  # `resolve` has seen to it
@@ -192,11 +192,11 @@ def make_plan(
     """
     from dataclasses import replace
 
-    from glmlint.recipes.base import open_context
-    from glmlint.settings import SettingsError, asked_language, resolve
-    from glmlint.source import find_inputs
-    from glmlint.template import TemplateFault
-    from glmlint.tokenizer import TokenizerError
+    from glmlint.app.settings import SettingsError, asked_language, resolve
+    from glmlint.read.source import find_inputs
+    from glmlint.trainer.base import open_context
+    from glmlint.trainer.template import TemplateFault
+    from glmlint.trainer.tokenizer import TokenizerError
 
     allow_download = bool(flags.pop("allow_download", False))
     named = {name.replace("_", "-"): value for name, value in flags.items()}
@@ -225,8 +225,8 @@ def refuse_inputs(written: Sequence[tuple[str, str]], paths: Sequence[str], lang
     written = [(flag, target) for flag, target in written if target != "-"]
     if not written:
         return
+    from glmlint.read.source import find_inputs
     from glmlint.reporters.words import say
-    from glmlint.source import find_inputs
 
     inputs = {os.path.realpath(file.path) for file in find_inputs(paths)[0]}
     for flag, target in written:

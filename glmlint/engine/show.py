@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from msgspec import UNSET, Struct
 
-from glmlint.check import Checker, check_chunk
+from glmlint.engine.check import Checker, check_chunk
+from glmlint.engine.finish import finish
+from glmlint.evidence.report import Report
 from glmlint.finding import Finding
-from glmlint.finish import finish
-from glmlint.loaded import learn
-from glmlint.mask import sequence
 from glmlint.plan import Plan
-from glmlint.prepared import LOADER_ERROR, Prepared, prepared_rows
-from glmlint.recipes.base import IGNORE_INDEX, Context, TrainerError
-from glmlint.report import Report
-from glmlint.reporters.base import ReporterOptions
+from glmlint.read.source import Chunk, InputFile, SourceError, read_chunks, rereadable
 from glmlint.rules.base import all_rules
-from glmlint.source import Chunk, InputFile, SourceError, read_chunks, rereadable
 from glmlint.text import Text, Told
+from glmlint.trainer.base import IGNORE_INDEX, Context, TrainerError
+from glmlint.trainer.loaded import learn
+from glmlint.trainer.mask import sequence
+from glmlint.trainer.prepared import LOADER_ERROR, Prepared, prepared_rows
 
 PREFIX: Final = -1
 """The owner of tokens that stand in no message."""
@@ -85,31 +84,6 @@ def look(path: str, line: int | None, plan: Plan, context: Context) -> list[Samp
     checker = Checker(plan, context)
     findings = _findings(chunk, plan, context, checker)
     return [_sample(path, row, findings, context) for row in prepared_rows(chunk, context)]
-
-
-def show(
-    path: str,
-    line: int | None,
-    plan: Plan,
-    context: Context,
-    out: IO[str],
-    options: ReporterOptions,
-    ids: bool = False,
-) -> None:
-    """Print one sample as the trainer sees it.
-
-    Args:
-        ids: one token a line with its id and label, in place of running text.
-
-    Raises:
-        ShowError: as `look`.
-    """
-    samples = look(path, line, plan, context)
-
-    from glmlint.reporters.sample_text import write_sample
-
-    for sample in samples:
-        write_sample(sample, context, out, options, ids)
 
 
 def _find(path: str, line: int | None, context: Context) -> Chunk:

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET, Struct
 
-from glmlint.loaded import learn
-from glmlint.mask import sequence
+from glmlint.engine.ignores import ignored_names
 from glmlint.plan import Plan
-from glmlint.prepared import LOADER_ERROR, Prepared, prepared_rows
-from glmlint.recipes.base import Context, open_context
-from glmlint.source import InputFile, read_chunks, rereadable
-from glmlint.suppress import ignored_names
+from glmlint.read.source import InputFile, read_chunks, rereadable
+from glmlint.trainer.base import Context, open_context
+from glmlint.trainer.loaded import learn
+from glmlint.trainer.mask import sequence
+from glmlint.trainer.prepared import LOADER_ERROR, Prepared, prepared_rows
 
 
 class EncodedRow(Struct):

@@ -25,8 +25,8 @@ class Violation(Struct, frozen=True):
 
 def schema_folder() -> Path:
     """The folder of the schemas: inside the installed package, or beside it in a checkout."""
-    inside = Path(__file__).parent / "schemas"
-    return inside if inside.is_dir() else Path(__file__).parents[1] / "schemas"
+    inside = Path(__file__).parents[1] / "schemas"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "schemas"
 
 
 @cache

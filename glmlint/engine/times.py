@@ -14,10 +14,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import perf_counter_ns
 from typing import Any, Final, TypeVar
 
-from msgspec import Struct, field
-
-from glmlint.recipes.base import Context
+from glmlint.evidence.report import Times
 from glmlint.rules.base import Loaded
+from glmlint.trainer.base import Context
 
 T = TypeVar("T")
 
@@ -30,28 +29,6 @@ REST: Final = "rest"
 
 PARTS: Final = (READ, LAY_OUT, TOKENIZE, SHAPES, HASH, REST)
 """What is no rule, in the order of the table."""
-
-
-class Times(Struct):
-    """Nanoseconds, each counted once. Merges by sum."""
-
-    rules: Counter[str] = field(default_factory=Counter)
-    """Nanoseconds by rule."""
-    rows: Counter[str] = field(default_factory=Counter)
-    """Rows that a rule was called for."""
-    parts: Counter[str] = field(default_factory=Counter)
-    """Nanoseconds of what is no rule, by the names in `PARTS`."""
-
-    def add(self, other: Times) -> None:
-        """Add what was measured elsewhere."""
-        self.rules.update(other.rules)
-        self.rows.update(other.rows)
-        self.parts.update(other.parts)
-
-    @property
-    def total(self) -> int:
-        """Nanoseconds in all."""
-        return self.rules.total() + self.parts.total()
 
 
 class Watch:

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from glmlint.row import Fact
+from glmlint.read.facts import Fact
 
 
 def _pairs(*texts: bytes) -> list[int]:

@@ -1,161 +1,23 @@
-"""Findings that someone has answered: the row's own ignore key, and the baseline of a project.
+"""The baseline: a JSON file of the fingerprints of old findings, with counts.
 
-A row says `"glmlint": {"ignore": ["rule", …]}`; families and ALL stand for their rules. A baseline
-is a JSON file of fingerprints with counts. A fingerprint holds no line number and nothing of other
-rows, so that rows may be reordered, and others edited, without an old finding coming back.
+A fingerprint holds no line number and nothing of other rows, so that rows may be reordered, and
+others edited, without an old finding coming back.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
-import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import Struct, field
-
-from glmlint.finding import Finding, fingerprint, json_pointer, row_identity
+from glmlint.finding import file_identity, fingerprint, json_pointer
 from glmlint.output import opened
-from glmlint.rules.base import FAMILIES, Placed, all_rules
-from glmlint.span import byte_range
+from glmlint.rules.base import Placed, all_rules
 from glmlint.text import Text, Told, system_fault
 
-KEY: Final = "glmlint"
-"""The key of a row under which it answers back."""
-
-UNUSED: Final = "unused-ignore"
-"""The rule about ignores; only its own name silences it, or ALL would hide that ALL is unused."""
-
 BASELINE_VERSION: Final = 1
-
-
-class Ignores(Struct):
-    """What one row wants to be left alone with, and what came of it."""
-
-    names: list[str]
-    """Rules, families or ALL, as the row has them."""
-    judged: list[str]
-    """Those of them for which a rule was on that might have found something."""
-    content: bytes
-    """Stands for the row in fingerprints."""
-    fault: bool = False
-    """The key holds something else than `{"ignore": ["rule", …]}`."""
-    used: set[str] = field(default_factory=set)
-    clean: bool = True
-    """Whether nothing was found in the row."""
-
-    def match(self, rule: str) -> bool:
-        """Whether the row ignores that rule; remembers that the name was of use."""
-        found = [name for name in self.names if rule in _covered(name)]
-        self.used.update(found)
-        return bool(found)
-
-
-def ignored_names(value: Any) -> tuple[str, ...]:
-    """The rules, families or ALL that a decoded row wants to be left alone with; () without any."""
-    if not isinstance(value, dict) or KEY not in value:
-        return ()
-    return tuple(read_ignores(value, b"", ()).names)
-
-
-def covers(names: Iterable[str], rule: str) -> bool:
-    """Whether one of the names stands for the rule."""
-    return any(rule in _covered(name) for name in names)
-
-
-class Held(Struct):
-    """A finding whose fingerprint is in the baseline: whether it is an old one is known at the end."""
-
-    fingerprint: str
-    rule: str
-    severity: str
-    line: int
-    clean: bool
-    """Whether nothing else was found in the row."""
-    finding: Finding | None
-    """None past `max_findings`: it would not be printed."""
-
-
-def _covered(name: str) -> frozenset[str]:
-    """The rules that a name in a row's list stands for."""
-    return _group(name) if name == "ALL" or name in FAMILIES else frozenset((name,))
-
-
-@cache
-def _group(name: str) -> frozenset[str]:
-    rules = all_rules().items()
-    return frozenset(r for r, loaded in rules if name in ("ALL", loaded.rule.family)) - {UNUSED}
-
-
-def read_ignores(value: Mapping[str, Any], content: bytes, active: Iterable[str]) -> Ignores:
-    """The ignores of a row that has the key.
-
-    Args:
-        value: the row.
-        content: its bytes without the key.
-        active: names of the rules that are on for its file.
-    """
-    identity = row_identity(content)
-    entry = value[KEY]
-    names = entry.get("ignore") if isinstance(entry, dict) else None
-    if entry is None:  # what Arrow makes of a row without the key, among rows that have it
-        return Ignores([], [], identity)
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        return Ignores([], [], identity, fault=True)
-    names = list(dict.fromkeys(names))
-    on = set(active)
-    judged = [
-        name for name in names if name != UNUSED and (known(name) is None or _covered(name) & on)
-    ]
-    return Ignores(names, judged, identity, fault=len(entry) != 1)
-
-
-def known(name: str) -> str | None:
-    """The name, when a rule or family has it."""
-    return name if name in all_rules() or name in FAMILIES or name == "ALL" else None
-
-
-def nearest(name: str) -> str | None:
-    """The rule or family whose name is most like an unknown one."""
-    near = difflib.get_close_matches(name, [*all_rules(), *FAMILIES, "ALL"], 1, 0.5)
-    return near[0] if near else None
-
-
-def plain_content(raw: bytes) -> bytes:
-    """A row's bytes without its ignore key: answering a finding must not rename the others."""
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        return raw
-    found = byte_range(text, (KEY,))
-    if found is None:
-        return raw
-    start, stop = found
-    quoted = f'"{KEY}"'
-    before = text[:start].rstrip().removesuffix(":").rstrip()
-    if not before.endswith(quoted):
-        return raw  # written with escapes
-    before = before[: -len(quoted)].rstrip()
-    after = text[stop:]
-    if before.endswith(","):
-        before = before[:-1]
-    elif after.lstrip().startswith(","):
-        after = after.lstrip()[1:].lstrip()
-    return (before + after).encode()
-
-
-def file_identity(path: str) -> bytes:
-    """What stands for a file in fingerprints: its path from the current folder, if it is below."""
-    if path == "-":
-        return b"-"
-    relative = os.path.relpath(path)
-    if relative.startswith(os.pardir):
-        relative = str(Path(path).absolute())
-    return relative.replace(os.sep, "/").encode("utf-8", "surrogateescape")
 
 
 def once_fingerprint(rule: str, key: str, path: str) -> str:
@@ -177,9 +39,6 @@ def placed_fingerprint(rule: str, placed: Placed) -> str:
         None if pointer is None else json_pointer(pointer),
         placed.content if placed.group is None else placed.group,
     )
-
-
-# --- baseline ------------------------------------------------------------------------------------
 
 
 class BaselineError(Told):

@@ -11,9 +11,9 @@ from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from glmlint.finding import Defect
 from glmlint.loader import Load, Shapes
-from glmlint.recipes.base import Context
-from glmlint.sample import Careful, Message, Sample, read
-from glmlint.source import Chunk, InputFile, read_chunks, split_values
+from glmlint.read.sample import Careful, Message, Sample, read
+from glmlint.read.source import Chunk, InputFile, read_chunks, split_values
+from glmlint.trainer.base import Context
 
 NEWEST_PADDING: Final = "4.6.1"
 OLDEST_JSON: Final = "4.7.0"

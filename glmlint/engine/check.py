@@ -12,26 +12,20 @@ from typing import Final
 import numpy as np
 from msgspec import UNSET
 
+from glmlint.engine.baseline import once_fingerprint
+from glmlint.engine.ignores import plain_content, read_ignores
+from glmlint.engine.times import HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 from glmlint.evidence.duplicates import conversation, table
+from glmlint.evidence.report import FileStats, Held, Ignores, Once, Report, keep_first
+from glmlint.evidence.row import Fact, Row
 from glmlint.finding import Finding, fingerprint, json_pointer
-from glmlint.loaded import part_of, remember
-from glmlint.mask import count
 from glmlint.plan import Plan
-from glmlint.prepared import Prepared, prepared_rows
-from glmlint.recipes.base import Context, open_context
-from glmlint.report import FileStats, Once, Report, keep_first
-from glmlint.row import Fact, Row
-from glmlint.rules.base import Loaded, Problem, all_rules
-from glmlint.source import Chunk, InputFile, read_chunks, rereadable
-from glmlint.suppress import (
-    KEY,
-    Held,
-    Ignores,
-    once_fingerprint,
-    plain_content,
-    read_ignores,
-)
-from glmlint.times import HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
+from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
+from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules
+from glmlint.trainer.base import Context, open_context
+from glmlint.trainer.loaded import part_of, remember
+from glmlint.trainer.mask import count
+from glmlint.trainer.prepared import Prepared, prepared_rows
 
 Progress = Callable[[int, int], None]
 """Called after each chunk with the rows and bytes done."""
@@ -271,7 +265,7 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
         totals.unreadable += unreadable
         found = False
         # Rows without unread keys have no value yet, so that they pay nothing for this.
-        answers = isinstance(prepared.value, dict) and KEY in prepared.value
+        answers = isinstance(prepared.value, dict) and IGNORE_KEY in prepared.value
         if answers or checker.rules_for(chunk.path, prepared.facts):
             row = Row(
                 chunk.path,

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from glmlint.scan import BLANK, after_blank, value_end
+from glmlint.read.scan import BLANK, after_blank, value_end
 
 Mode = Literal["lines", "values", "array"]
 """One row a line; values one after the other, over lines; the elements of one array."""

@@ -15,10 +15,10 @@ import numpy as np
 from glmlint.finding import Pointer
 from glmlint.loader import Load
 from glmlint.plan import Plan
-from glmlint.sample import Sample, decode_tools
-from glmlint.template import ChatTemplate, load_template
+from glmlint.read.sample import Sample, decode_tools
 from glmlint.text import Text as Text  # recipes and rules take it from here
-from glmlint.tokenizer import Ids, Tokenizer, load_tokenizer
+from glmlint.trainer.template import ChatTemplate, load_template
+from glmlint.trainer.tokenizer import Ids, Tokenizer, load_tokenizer
 
 IGNORE_INDEX: Final = -100
 """The label of a token that is in no loss (torch's cross_entropy)."""
@@ -176,7 +176,7 @@ class Context:
         return known
 
     def _read_tools(self, raw: bytes) -> ToolList | None:
-        from glmlint.sample import SHAPE_ERRORS, read_strictly
+        from glmlint.read.sample import SHAPE_ERRORS, read_strictly
 
         try:
             decode_tools(raw)

@@ -14,11 +14,9 @@ from msgspec import Struct, field
 from glmlint.evidence import duplicates
 from glmlint.evidence.duplicates import Rows
 from glmlint.finding import Defect, Finding, Pointer
-from glmlint.loaded import Parts
-from glmlint.mask import Counts, Int, sum_at
-from glmlint.recipes.base import Text
-from glmlint.suppress import Held, Ignores
-from glmlint.times import Times
+from glmlint.trainer.base import Text
+from glmlint.trainer.loaded import Parts
+from glmlint.trainer.mask import Counts, Int, sum_at
 
 COUNTS = (
     "samples",
@@ -102,6 +100,63 @@ class Places(Struct):
         self.at, self.number = sum_at(
             np.concatenate((self.at, at)), np.concatenate((self.number, number))
         )
+
+
+class Ignores(Struct):
+    """What one row wants to be left alone with, and what came of it."""
+
+    names: dict[str, frozenset[str]]
+    """Rules, families or ALL, as the row has them, and the rules that each stands for."""
+    judged: list[str]
+    """Those of them for which a rule was on that might have found something."""
+    content: bytes
+    """Stands for the row in fingerprints."""
+    fault: bool = False
+    """The key holds something else than `{"ignore": ["rule", …]}`."""
+    used: set[str] = field(default_factory=set)
+    clean: bool = True
+    """Whether nothing was found in the row."""
+
+    def match(self, rule: str) -> bool:
+        """Whether the row ignores that rule; remembers that the name was of use."""
+        found = [name for name, rules in self.names.items() if rule in rules]
+        self.used.update(found)
+        return bool(found)
+
+
+class Held(Struct):
+    """A finding whose fingerprint is in the baseline: whether it is an old one is known at the end."""
+
+    fingerprint: str
+    rule: str
+    severity: str
+    line: int
+    clean: bool
+    """Whether nothing else was found in the row."""
+    finding: Finding | None
+    """None past `max_findings`: it would not be printed."""
+
+
+class Times(Struct):
+    """Nanoseconds, each counted once. Merges by sum."""
+
+    rules: Counter[str] = field(default_factory=Counter)
+    """Nanoseconds by rule."""
+    rows: Counter[str] = field(default_factory=Counter)
+    """Rows that a rule was called for."""
+    parts: Counter[str] = field(default_factory=Counter)
+    """Nanoseconds of what is no rule, by the names in `PARTS`."""
+
+    def add(self, other: Times) -> None:
+        """Add what was measured elsewhere."""
+        self.rules.update(other.rules)
+        self.rows.update(other.rows)
+        self.parts.update(other.parts)
+
+    @property
+    def total(self) -> int:
+        """Nanoseconds in all."""
+        return self.rules.total() + self.parts.total()
 
 
 class FileStats(Struct):

@@ -1,0 +1,1 @@
+"""Bytes to rows: files, lines, JSON values, their places."""

@@ -1,0 +1,1 @@
+"""Rows to ids and labels, as a trainer makes them."""
