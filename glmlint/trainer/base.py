@@ -21,6 +21,8 @@ from glmlint.text import Text as Text  # recipes and rules take it from here
 from glmlint.trainer.cut import keep_start
 from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.layout import Encoded, Layout, Piece, Tokens
+from glmlint.trainer.packing import Part
+from glmlint.trainer.shared_text import Parts, shared_pieces
 from glmlint.trainer.template import ChatTemplate, load_template
 from glmlint.trainer.tokenizer import Tokenizer, load_tokenizer
 from glmlint.trainer.vocabulary import GLM, require, require_numbers
@@ -51,6 +53,7 @@ class Context:
     _tools: dict[bytes, ToolList | None] = field(default_factory=dict, repr=False)
     _texts: dict[str, Encoded] = field(default_factory=dict, repr=False)
     _loaded: dict[tuple[int, bytes], bytes] = field(default_factory=dict, repr=False)
+    _shared: dict[Parts, list[tuple[Piece, int]]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def trainer(self) -> Trainer:
@@ -82,6 +85,22 @@ class Context:
             if len(self._texts) >= _MEMO_LIMIT:
                 self._texts.clear()
             known = self._texts[text] = Encoded(self.tokenizer.encode([text])[0])
+        return known
+
+    def shared(self, parts: Parts) -> list[tuple[Piece, int]]:
+        """The pieces of one text that several have written, each with its owner.
+
+        The text is encoded as a whole: a token that reaches over a border belongs to the owner of
+        its first byte. Remembered, as such texts (a system text with its tools) come again.
+
+        Args:
+            parts: (text, owner) in order.
+        """
+        known = self._shared.get(parts)
+        if known is None:
+            if len(self._shared) >= _MEMO_LIMIT:
+                self._shared.clear()
+            known = self._shared[parts] = shared_pieces(parts, self.tokenizer)
         return known
 
     def tools(self, raw: bytes) -> ToolList | None:
@@ -245,6 +264,28 @@ class Trainer:
         """
         del context
         return keep_start(tokens, budget)
+
+    def packs(self, options: Any) -> bool:
+        """Whether several rows share a sequence with these options."""
+        del options
+        return False
+
+    def pack(
+        self, lengths: Sequence[int | None], budget: int, context: Context
+    ) -> list[list[Part]]:
+        """Which rows go into each sequence. Only for trainers that pack.
+
+        Args:
+            lengths: of all rows of the training data in order, as the cut leaves them, in tokens;
+                None for a row that is left out.
+            budget: as in `cut`.
+        """
+        raise NotImplementedError
+
+    def filled(self, tokens: Tokens, budget: int, context: Context) -> Tokens:
+        """A packed sequence with the padding that the trainer itself puts behind it."""
+        del budget, context
+        return tokens
 
 
 def messages_of(row: dict[str, Any]) -> list[Any]:
