@@ -7,12 +7,14 @@ A row is pairs of question and answer. Each half is encoded for itself, and the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 from glmlint.recipes._llamafactory_rows import CONVERTERS, At, Given, Said
@@ -83,7 +85,7 @@ CHAT_FORMS: Final = {
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Keys of the package's YAML, and of an entry of its `dataset_info.json`, with its defaults."""
 
-    template: Literal["glm4", "glmz1", "glm4_moe", "glm4_7"] = "glm4"
+    template: str = "glm4"
     formatting: Literal["sharegpt", "openai", "alpaca"] | None = None
     """None: by the form that each row has."""
     columns: dict[str, str | None] | None = None
@@ -94,7 +96,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     train_on_prompt: bool = False
     enable_thinking: bool | None = True
     preserve_thinking: bool = False
-    tool_format: Literal["glm4", "glm4_moe", "default"] | None = None
+    tool_format: str | None = None
     """None: the template's own."""
     default_system: str | None = None
     packing: bool | None = None
@@ -112,30 +114,51 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         """How tool lists and calls are written."""
         return TOOL_FORMATS[self.tool_format or self.form.tool_format]
 
+    @property
+    def forgets(self) -> bool:
+        """Whether earlier answers lose their thoughts."""
+        return self.form.reasons and self.mask_history and not self.preserve_thinking
+
 
 class Writer:
     """The pieces of one row, half a pair after the other."""
 
-    def __init__(self, context: Context, options: Settings) -> None:
+    def __init__(self, context: Context, *, plain: bool = False) -> None:
+        """
+        Args:
+            plain: no text of the row can hold a control token.
+        """
         self.context = context
-        self.options = options
+        self.options: Settings = context.options
+        self.plain = plain
         self.layout = Layout([], [], [], [], [])
         self.unit = 0
         self.at = At()
 
-    def add(self, text: str, label: int, owner: int) -> None:
+    def put(self, piece: Piece, label: int, owner: int) -> None:
+        """One piece, which is not empty."""
+        layout = self.layout
+        layout.pieces.append(piece)
+        layout.first.append(label)
+        layout.rest.append(label)
+        layout.owners.append(owner)
+        layout.units.append(self.unit)  # type: ignore[union-attr]
+
+    def put_text(self, text: str, label: int, owner: int) -> None:
         """One call of the tokenizer."""
         if text:
-            self.layout.add(self.context.split(text), label, owner, self.unit)
+            for piece in self.context.split(text):
+                self.put(piece, label, owner)
 
-    def add_owned(self, pieces: Sequence[tuple[Piece, int]]) -> None:
-        """Pieces without a label, each with its owner."""
-        for piece, owner in pieces:
-            self.layout.add((piece,), NONE, owner, self.unit)
+    def put_fixed(self, text: str, label: int, owner: int) -> None:
+        """The same for a text that is one of few."""
+        context = self.context
+        for piece in context.remembered(text, lambda: encoded(context.split(text), context)):
+            self.put(piece, label, owner)
 
-    def prefix(self, given: Given) -> None:
+    def start(self, given: Given) -> None:
         """What stands in front of the first question: the start, the system text and the tools."""
-        self.add("[gMASK]<sop>", NONE, PREFIX)
+        self.put_fixed("[gMASK]<sop>", NONE, PREFIX)
         system, owner, more = given.system, given.system_owner, given.system_more
         if not system:
             system, owner, more = self.options.default_system or "", SYSTEM, ""
@@ -144,40 +167,84 @@ class Writer:
         tools = ""
         if given.tools:
             self.at.place = given.tools_at
-            tools = tools_text(given.tools, self.options.tools)
+            tools = self.tools(given.tools)
         self.at.place = given.system_at
         system + tools  # raises where the system text is none
         head = f"<|system|>\n{system}"
-        self.add_owned(
-            self.context.shared(
-                ((head, owner if system else TOOLS), (more, SYSTEM), (tools, TOOLS))
-            )
+        if self.plain and not more and not tools:
+            self.put(self.context.id("<|system|>"), NONE, owner)
+            self.put(head[len("<|system|>") :], NONE, owner)
+            return
+        parts = ((head, owner if system else TOOLS), (more, SYSTEM), (tools, TOOLS))
+        size = sum(len(text) for text, _ in parts)
+        for piece, whose in self.context.remembered(parts, lambda: self.shared(parts), size):
+            self.put(piece, NONE, whose)
+
+    def tools(self, content: Any) -> str:
+        """What the tools of a row become."""
+        form = self.options.tools
+        if not isinstance(content, str):
+            return tools_text(content, form)  # raises
+        known: str = self.context.remembered(
+            (content,), lambda: tools_text(content, form), len(content)
         )
+        return known
 
-    def question(self, turn: Said, content: Any, pair: int, answerer: int) -> None:
-        """A question or a result, and the token that hands over to the answer."""
-        self.at.place = turn.at
-        text = checked(content)
-        if turn.role == "user":
-            text = text.replace("{{idx}}", str(pair), 1)
-        parts: Parts = turn.parts or ((text, turn.owner),)
-        mark = "<|user|>\n" if turn.role == "user" else "<|observation|>\n"
-        parts = ((mark, turn.owner), *parts, ("<|assistant|>", answerer))
-        self.add_owned(shared_pieces(parts, self.context.tokenizer))
+    def shared(self, parts: Parts) -> list[tuple[Piece, int]]:
+        """The pieces of a text that several have written, encoded, each with its owner."""
+        found = shared_pieces(parts, self.context.tokenizer)
+        pieces = encoded([piece for piece, _ in found], self.context)
+        return list(zip(pieces, (owner for _, owner in found), strict=True))
 
-    def answer(self, turn: Said, content: Any) -> str:
-        """The text that an answer becomes."""
+    def text(self, turn: Said, content: Any, number: int) -> str:
+        """A turn as the package writes it, without the control tokens around a question.
+
+        Args:
+            number: of the turn in the row.
+        """
         self.at.place = turn.at
         if turn.role == "function":
             return calls_text(content, self.options.tools, self.options.form.pattern)
-        return "\n" + checked(content)
+        if turn.role not in ("user", "assistant", "observation"):
+            raise NotImplementedError(f"Unexpected role: {turn.role}")
+        if not isinstance(content, str):
+            raise RuntimeError(f"Expected a string, got {content}")
+        said: str = content
+        if turn.role == "user":
+            said = said.replace("{{idx}}", str(number // 2), 1)
+        return "\n" + said
+
+    def put_turn(self, turn: Said, text: str, label: int, answerer: int) -> None:
+        """A turn with its text; behind a question the token that hands over to the answer.
+
+        Args:
+            answerer: owner of that token.
+        """
+        if turn.role not in MARKS:
+            if self.plain and text and turn.role != "function":
+                self.put(text, label, turn.owner)
+            else:
+                self.put_text(text, label, turn.owner)
+        elif self.plain and not turn.parts:
+            self.put(self.context.id(MARKS[turn.role]), label, turn.owner)
+            self.put(text, label, turn.owner)
+            self.put(self.context.id("<|assistant|>"), label, answerer)
+        else:
+            parts: Parts = turn.parts or ((text[1:], turn.owner),)
+            whole = (
+                (MARKS[turn.role] + "\n", turn.owner), *parts, ("<|assistant|>", answerer),
+            )  # fmt: skip
+            for piece, owner in shared_pieces(whole, self.context.tokenizer):
+                self.put(piece, label, owner)
 
 
-def checked(content: Any) -> str:
-    """`StringFormatter.apply`: content that is no string ends the run."""
-    if not isinstance(content, str):
-        raise RuntimeError(f"Expected a string, got {content}")
-    return content
+MARKS: Final = {"user": "<|user|>", "observation": "<|observation|>"}
+"""Role of a question -> the token in front of it."""
+
+
+def encoded(pieces: Sequence[Piece], context: Context) -> list[Piece]:
+    """The pieces with their texts as ids."""
+    return [context.encoded(piece) if isinstance(piece, str) else piece for piece in pieces]
 
 
 def lay_out(given: Given, writer: Writer) -> Layout:
@@ -185,39 +252,40 @@ def lay_out(given: Given, writer: Writer) -> Layout:
 
     Raises what the package raises.
     """
-    context, options, layout = writer.context, writer.options, writer.layout
+    options, layout = writer.options, writer.layout
     form, turns = options.form, given.turns
     look_at_media(given, writer.at)
     contents = [turn.content for turn in turns]
     last = len(turns) - 2  # where the last pair begins
-    forgets = form.reasons and options.mask_history and not options.preserve_thinking
-    if form.reasons and (forgets or options.enable_thinking is False):
+    if options.forgets or (form.reasons and options.enable_thinking is False):
         for index in range(1, len(turns), 2):
             writer.at.place = turns[index].at
             if options.enable_thinking is False or index < last:
                 contents[index] = form.without_thought(contents[index])
-    end = context.id("<|endoftext|>")
+        writer.plain = False  # what stood around a thought may be a control token now
+    end = writer.context.id("<|endoftext|>")
     for index in range(0, len(turns), 2):
         asked, answered = turns[index], turns[index + 1]
         first = len(layout.pieces)
         if not index:
-            writer.prefix(given)
-        writer.question(asked, contents[index], index // 2, answered.owner)
-        text = writer.answer(answered, contents[index + 1])
+            writer.start(given)
+        text = writer.text(asked, contents[index], index)
+        writer.put_turn(asked, text, NONE, answered.owner)
+        text = writer.text(answered, contents[index + 1], index + 1)
         thought = ""
-        if form.reasons and (not forgets or index == last):
+        if form.reasons and (not options.forgets or index == last):
             thought = "" if form.thinks(contents[index + 1]) else form.empty_thought
-        if not options.enable_thinking:
-            writer.add(thought, NONE, answered.owner)
+        if thought and not options.enable_thinking:
+            writer.put_fixed(thought, NONE, answered.owner)
         if (index != last) if options.mask_history else index:
             layout.first[first] = end
         writer.unit += 1
         label = SAME if index == last or not options.mask_history else NONE
-        if options.enable_thinking:
-            writer.add(thought, label, answered.owner)
-        writer.add(text, label, answered.owner)
+        if thought and options.enable_thinking:
+            writer.put_fixed(thought, label, answered.owner)
+        writer.put_turn(answered, text, label, answered.owner)
         writer.unit += 1
-    layout.add((end,), SAME, END, writer.unit)
+    writer.put(end, SAME, END)
     return layout
 
 
@@ -255,6 +323,9 @@ class LlamaFactory(Trainer):
         *("<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"),
     )
     cuts_prefix = False
+    cuts_units = True
+    budget_option = "cutoff_len"
+    pins = MappingProxyType({"datasets": "4.0.0", "transformers": "5.6.0"})
 
     def default_budget(self, options: Settings) -> int:
         return options.cutoff_len
@@ -273,7 +344,7 @@ class LlamaFactory(Trainer):
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         name, names = self.form_of(row, context.options)
-        writer = Writer(context, context.options)
+        writer = Writer(context)
         try:
             given = CONVERTERS[name](row, names, writer.at)
             return lay_out(given, writer)
@@ -284,14 +355,40 @@ class LlamaFactory(Trainer):
             raise TrainerError(type(error).__name__, str(error), at or None) from None
 
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
+        packs = self.packs(context.options)
+        most = budget - packs
+        if len(tokens.input_ids) > most:
+            assert tokens.units is not None
+            lengths = np.bincount(tokens.units)
+            starts = np.cumsum(lengths) - lengths
+            sizes = np.zeros_like(lengths)
+            for unit, kept in self.keep_units(lengths[None], np.array([budget]), context):
+                sizes[unit] = kept[0, 0]
+            places = [
+                np.arange(start, start + size) for start, size in zip(starts, sizes, strict=True)
+            ]
+            tokens = tokens.part(np.concatenate(places))
+        size = len(tokens.input_ids)
+        if packs and size > most:
+            raise Dropped("too-long", f"Dropped lengthy example with length {size} > {most}")
+        return [tokens]
+
+    def keep_units(
+        self, lengths: npt.NDArray[np.int64], budgets: npt.NDArray[np.int64], context: Context
+    ) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+        """Units 2n and 2n + 1 are the halves of pair n; the last unit is the end token."""
         options: Settings = context.options
-        packs = self.packs(options)
-        found = cut_by_pair(tokens, budget - packs, last_first=options.mask_history)
-        size = len(found.input_ids)
-        if packs and size > budget - 1:
-            words = f"Dropped lengthy example with length {size} > {budget - 1}"
-            raise Dropped("too-long", words)
-        return [found]
+        budgets = budgets - self.packs(options)
+        end = lengths.shape[1] - 1
+        used = np.ones((len(lengths), len(budgets)), np.int64)
+        yield end, used.copy()
+        for half in reversed(range(0, end, 2)) if options.mask_history else range(0, end, 2):
+            room = np.maximum(budgets - used, 0)
+            source, target = lengths[:, [half]], lengths[:, [half + 1]]
+            kept_source, kept_target = shares(source, target, room)
+            yield half, kept_source
+            yield half + 1, kept_target
+            used += kept_source + kept_target
 
     def packs(self, options: Settings) -> bool:
         return bool(options.packing or options.neat_packing)
@@ -318,42 +415,14 @@ class LlamaFactory(Trainer):
         )
 
 
-def cut_by_pair(tokens: Tokens, budget: int, *, last_first: bool) -> Tokens:
-    """Give each pair of question and answer its share of the budget; the end token always stays.
-
-    Args:
-        tokens: units 2n and 2n + 1 are the halves of pair n; the last unit is the end token.
-        budget: in tokens.
-        last_first: the last pair is the first to get its share.
-    """
-    if len(tokens.input_ids) <= budget:
-        return tokens
-    assert tokens.units is not None
-    lengths = np.bincount(tokens.units).tolist()
-    starts = np.cumsum([0, *lengths]).tolist()
-    pairs = range(0, len(lengths) - 1, 2)
-    kept: list[tuple[int, int]] = []
-    used = 1
-    for half in reversed(pairs) if last_first else pairs:
-        if used >= budget:
-            break
-        source, target = shares(lengths[half], lengths[half + 1], budget - used)
-        kept += [(starts[half], source), (starts[half + 1], target)]
-        used += source + target
-    places = [np.arange(start, start + size) for start, size in sorted(kept)]
-    return tokens.part(np.concatenate([*places, [len(tokens.input_ids) - 1]]))
-
-
-def shares(source: int, target: int, room: int) -> tuple[int, int]:
+def shares(
+    source: npt.NDArray[np.int64], target: npt.NDArray[np.int64], room: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """How many tokens of a question and of its answer are kept (`infer_seqlen`)."""
-    if target * 2 < room:
-        most = room
-    elif source * 2 < room:
-        most = room - source
-    else:
-        most = int(room * (target / (source + target)))
-    target = min(most, target)
-    return min(max(room - target, 0), source), target
+    both = (room * (target / np.maximum(source + target, 1))).astype(np.int64)
+    most = np.where(target * 2 < room, room, np.where(source * 2 < room, room - source, both))
+    kept = np.minimum(most, target)
+    return np.minimum(np.maximum(room - kept, 0), source), kept
 
 
 trainer = LlamaFactory()

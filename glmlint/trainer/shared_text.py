@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from glmlint.trainer.layout import Encoded, Piece
 from glmlint.trainer.tokenizer import Tokenizer
@@ -18,7 +18,7 @@ def shared_pieces(parts: Parts, tokenizer: Tokenizer) -> list[tuple[Piece, int]]
     A piece that lies in one part stays text. One that reaches over a border is encoded as a whole,
     and each of its tokens belongs to the part in which it begins.
     """
-    parts = tuple(part for part in parts if part[0])
+    parts = _by_owner(parts)
     ends = list(accumulate(len(text) for text, _ in parts))
     found: list[tuple[Piece, int]] = []
     at = 0
@@ -42,14 +42,26 @@ def shared_pieces(parts: Parts, tokenizer: Tokenizer) -> list[tuple[Piece, int]]
     ]
 
 
+def _by_owner(parts: Parts) -> Parts:
+    """The same text with one part for each owner in a row, and no empty one."""
+    found: list[tuple[str, int]] = []
+    for text, owner in parts:
+        if found and found[-1][1] == owner:
+            found[-1] = (found[-1][0] + text, owner)
+        elif text:
+            found.append((text, owner))
+    return tuple(found)
+
+
 def _runs(text: str, borders: list[int], tokenizer: Tokenizer) -> list[Encoded]:
     """The tokens of a text, cut at borders (in characters): one run more than there are borders."""
     ids, _ = tokenizer.encode([text])
-    starts = [0, *accumulate(len(tokenizer.token_bytes(int(token))) for token in ids)]
-    cuts = [0, *(_first(starts, len(text[:border].encode())) for border in borders), len(ids)]
-    return [Encoded(ids[cuts[n] : cuts[n + 1]]) for n in range(len(cuts) - 1)]
-
-
-def _first(starts: list[int], place: int) -> int:
-    """The first token that begins at a place (in bytes) or behind it."""
-    return min(bisect_right(starts, place - 1), len(starts) - 1)
+    cuts = [0]
+    token = size = 0
+    for border in borders:
+        place = len(text[:border].encode())
+        while size < place and token < len(ids):
+            size += len(tokenizer.token_bytes(int(ids[token])))
+            token += 1
+        cuts.append(token)
+    return [Encoded(ids[start:stop]) for start, stop in pairwise([*cuts, len(ids)])]
