@@ -71,7 +71,8 @@ def _column(row: Mapping[str, Any], name: str | None, names: Names) -> Any:
     return row.get(name) if name in names.optional else row[name]
 
 
-def _roles(names: Names) -> dict[Any, str]:
+def roles_of(names: Names) -> dict[Any, str]:
+    """Tag -> role, as the converters map them."""
     return {
         names.user_tag: "user",
         names.assistant_tag: "assistant",
@@ -81,60 +82,74 @@ def _roles(names: Names) -> dict[Any, str]:
     }
 
 
-def _begin(
-    row: Mapping[str, Any],
-    names: Names,
-    at: At,
-    column: Callable[[Mapping[str, Any], str | None, Names], Any],
-) -> tuple[list[Any], int, int, Any, int]:
-    """The list of messages and the system text.
+@dataclass
+class Start:
+    """How a list of messages begins."""
 
-    Returns:
-        The messages, the place of the first one that is no system text, by how many turns the
-        `Conversation` is longer there, the system text and its owner.
-    """
+    messages: Any
+    first: int
+    """The place of the first message that is no system text: 1 or 0."""
+    more: int
+    """By how many turns the row's `Conversation` is longer in front: 1 for a system column."""
+    system: Any
+    owner: int
+    at: Pointer
+    """Where the system text stands."""
+
+    @property
+    def rest(self) -> Any:
+        """The messages behind the system text."""
+        return self.messages[1:] if self.first else self.messages
+
+
+Column = Callable[[Mapping[str, Any], str | None, Names], Any]
+
+
+def _begin(row: Mapping[str, Any], names: Names, at: At, column: Column) -> Start:
     messages = row[names.messages]  # type: ignore[index]
-    at.place = (names.messages or "",)
+    key = names.messages or ""
+    at.place = (key,)
     if names.system_tag and len(messages) != 0:
-        at.place = (names.messages or "", 0)
+        at.place = (key, 0)
         if messages[0][names.role_tag] == names.system_tag:
-            return messages, 1, 0, messages[0][names.content_tag], 0
+            return Start(messages, 1, 0, messages[0][names.content_tag], 0, (key, 0))
     at.place = (names.system or "",)
     system = column(row, names.system, names)
     written = isinstance(system, str) and bool(system)
-    return messages, 0, int(written), system, 0 if written else SYSTEM
+    return Start(messages, 0, int(written), system, 0 if written else SYSTEM, at.place)
 
 
 def from_sharegpt(row: Mapping[str, Any], names: Names, at: At) -> Given:
     """`SharegptDatasetConverter`. Raises Dropped where it skips the row."""
-    messages, first, more, system, owner = _begin(row, names, at, _column)
-    roles = _roles(names)
+    start = _begin(row, names, at, _column)
+    roles = roles_of(names)
     accepted = (
         (names.user_tag, names.observation_tag),
         (names.assistant_tag, names.function_tag),
     )
     turns: list[Said] = []
     fault = None
-    for place, message in enumerate(messages[1:] if first else messages):
-        at.place = (names.messages or "", place + first)
+    for place, message in enumerate(start.rest):
+        at.place = (names.messages or "", place + start.first)
         if message[names.role_tag] not in accepted[place % 2]:
             fault = Dropped("invalid-role-tag", "Invalid role tag", at.place)
             break
         role, content = roles[message[names.role_tag]], message[names.content_tag]
-        turns.append(Said(role, content, place + first + more, at.place))
-    fault = fault or _odd(turns, names)
+        turns.append(Said(role, content, place + start.first + start.more, at.place))
+    fault = fault or odd(turns, names)
     at.place = (names.tools or "",)
-    given = Given(turns, system, owner, tools=_column(row, names.tools, names))
+    tools = _column(row, names.tools, names)
+    given = Given(turns, start.system, start.owner, start.at, tools=tools)
     return _finished(given, row, names, at, fault)
 
 
 def from_openai(row: Mapping[str, Any], names: Names, at: At) -> Given:
     """`OpenAIDatasetConverter`. Raises Dropped where it skips the row."""
-    messages, first, more, system, owner = _begin(row, names, at, _given)
-    roles = _roles(names)
+    start = _begin(row, names, at, _given)
+    roles = roles_of(names)
     turns: list[Said] = []
     results: list[Said] = []
-    for place, message in enumerate(messages[1:] if first else messages, first):
+    for place, message in enumerate(start.rest, start.first):
         at.place = (names.messages or "", place)
         role, content = message[names.role_tag], message[names.content_tag]
         if role in (names.assistant_tag, names.function_tag) and (
@@ -143,24 +158,34 @@ def from_openai(row: Mapping[str, Any], names: Names, at: At) -> Given:
             content = json.dumps([call["function"] for call in calls], ensure_ascii=False)
             role = names.function_tag
         if role == names.observation_tag:
-            results.append(Said("observation", content, place + more, at.place))
+            results.append(Said("observation", content, place + start.more, at.place))
             continue
         if results:
-            turns.append(_merged(results))
+            turns.append(merged(results))
             results = []
-        turns.append(Said(roles[role], content, place + more, at.place))
-    fault = None
-    for place, turn in enumerate(turns):
-        if turn.role not in (ANSWERS if place % 2 else ASKS):
-            fault = Dropped("invalid-role-tag", "Invalid role tag", turn.at)
-            break
-    fault = fault or _odd(turns, names)
+        turns.append(Said(roles[role], content, place + start.more, at.place))
+    fault = out_of_turn(turns) or odd(turns, names)
     tools = _given(row, names.tools, names)
     at.place = (names.tools or "",)
     if isinstance(tools, dict | list):
         tools = json.dumps(tools, ensure_ascii=False)
-    at.place = (names.messages or "", 0) if first else (names.system or "",)
-    given = Given(turns, system, owner, tools=tools)
+    at.place = start.at
+    given = Given(turns, start.system, start.owner, start.at, tools=tools)
+    finished_openai(given)
+    return _finished(given, row, names, at, fault)
+
+
+def out_of_turn(turns: list[Said]) -> Dropped | None:
+    """Why questions and answers do not take turns."""
+    for place, turn in enumerate(turns):
+        if turn.role not in (ANSWERS if place % 2 else ASKS):
+            return Dropped("invalid-role-tag", "Invalid role tag", turn.at)
+    return None
+
+
+def finished_openai(given: Given) -> None:
+    """What the converter of OpenAI rows does to every system text. Raises where it is none."""
+    system, tools = given.system, given.tools
     if not system:
         given.system = system if tools else NO_THINKING
     elif tools:
@@ -168,8 +193,7 @@ def from_openai(row: Mapping[str, Any], names: Names, at: At) -> Given:
     elif not (THINKING in system or NO_THINKING in system):
         given.system_more = "\n" + NO_THINKING
     if given.system_more and not isinstance(system, str):
-        given.system_more, given.system = "", _added(system, given.system_more)
-    return _finished(given, row, names, at, fault)
+        given.system, given.system_more = _added(system, given.system_more), ""
 
 
 def _given(row: Mapping[str, Any], name: str | None, names: Names) -> Any:
@@ -185,7 +209,7 @@ def _added(value: Any, text: str) -> Any:
     return value
 
 
-def _merged(results: list[Said]) -> Said:
+def merged(results: list[Said]) -> Said:
     """Results that follow one another, as one turn."""
     content = NEXT_RESULT.join(result.content for result in results)
     first = results[0]
@@ -230,11 +254,12 @@ def from_alpaca(row: Mapping[str, Any], names: Names, at: At) -> Given:
     system = _column(row, names.system, names)
     whose = 0 if isinstance(system, str) and system else SYSTEM
     at.place = (names.tools or "",)
-    given = Given(turns, system, whose, tools=_column(row, names.tools, names))
+    tools = _column(row, names.tools, names)
+    given = Given(turns, system, whose, (names.system or "",), tools=tools)
     return _finished(given, row, names, at, fault)
 
 
-def _odd(turns: list[Said], names: Names) -> Dropped | None:
+def odd(turns: list[Said], names: Names) -> Dropped | None:
     """Why a list of turns is no list of pairs."""
     at = (names.messages or "",)
     if len(turns) % 2:

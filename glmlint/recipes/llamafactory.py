@@ -7,7 +7,7 @@ A row is pairs of question and answer. Each half is encoded for itself, and the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -17,9 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
+from glmlint.read.sample import encode_sample
 from glmlint.recipes._llamafactory_rows import CONVERTERS, At, Given, Said
 from glmlint.recipes._llamafactory_tools import TOOL_FORMATS, ToolFormat, calls_text, tools_text
-from glmlint.trainer.base import Context, Text, Trainer
+from glmlint.recipes._llamafactory_typed import Unusual, Way, way
+from glmlint.trainer.base import Context, Text, Trainer, Typed
 from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.forms import alpaca, openai, sharegpt
@@ -342,17 +344,53 @@ class LlamaFactory(Trainer):
         name, names = self.form_of(row, context.options)
         return FORMS[name].read(row, names)
 
-    def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
-        name, names = self.form_of(row, context.options)
-        writer = Writer(context)
+    def typed(self, context: Context) -> Typed | None:
+        ways = self.ways(context.options)
+        if not ways:
+            return None
+
+        def decode(raw: bytes) -> tuple[Way, Any]:
+            chosen = ways[0] if ways[0].key in raw else ways[-1]
+            return chosen, chosen.decode(raw)
+
+        def lay_out_typed(found: tuple[Way, Any], plain: bool) -> Layout | None:
+            way, row = found
+            try:
+                given = way.convert(row, way.names, way.roles)
+            except Unusual:
+                return None
+            return self.laid_out(lambda _: given, Writer(context, plain=plain))
+
+        return Typed(
+            decode,
+            lambda found: encode_sample(found[1]),
+            lay_out_typed,
+            lambda found: found[0].facts(found[1]),
+        )
+
+    def ways(self, options: Settings) -> list[Way]:
+        """The fast ways for the rows of a file; where each row has its own form, ShareGPT first."""
+        if options.columns is not None or options.tags is not None or options.formatting:
+            name, names = self.form_of({}, options)
+            found = [way(name, names)]
+        else:
+            first = FORMS["sharegpt"].names
+            found = [way("sharegpt", first), way("openai", FORMS["openai"].names, first.messages)]
+        return [one for one in found if one is not None]
+
+    def laid_out(self, convert: Callable[[At], Given], writer: Writer) -> Layout:
+        """The layout of what is converted. Raises TrainerError and Dropped."""
         try:
-            given = CONVERTERS[name](row, names, writer.at)
-            return lay_out(given, writer)
+            return lay_out(convert(writer.at), writer)
         except Dropped:
             raise
         except Exception as error:  # whatever the package raises on this row
             at = writer.at.place
             raise TrainerError(type(error).__name__, str(error), at or None) from None
+
+    def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
+        name, names = self.form_of(row, context.options)
+        return self.laid_out(lambda at: CONVERTERS[name](row, names, at), Writer(context))
 
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         packs = self.packs(context.options)

@@ -192,9 +192,11 @@ class Typed:
 
     decode: Callable[[bytes], Any]
     """Bytes -> a typed row. Raises `SHAPE_ERRORS` for one of odd shape."""
-    lay_out: Callable[[Any, bool], Layout]
-    """Typed row -> layout; the flag says that no text of it can hold a control token. Raises as
-    `Trainer.lay_out`."""
+    encode: Callable[[Any], bytes]
+    """Typed row -> bytes in a fixed form, without the keys that the type does not know."""
+    lay_out: Callable[[Any, bool], Layout | None]
+    """Typed row -> layout; None to use `Trainer.lay_out`, and raises what that raises. The flag says
+    that no text of the row can hold a control token."""
     facts: Callable[[Any], int]
     """Typed row -> facts of its turns."""
 
