@@ -42,6 +42,8 @@ class Row:
     value_: Any = UNSET
     sample: Sample | None = None
     """The typed row; None for one that breaks the schema."""
+    typed: Any = None
+    """The typed row of another form than GLM's; None where there is none."""
     defect: Defect | None = None
     """Why the bytes are no row; None when they are."""
     layout: Layout | None = None
