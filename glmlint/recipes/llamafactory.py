@@ -369,6 +369,12 @@ class LlamaFactory(Trainer):
         name: str = options.formatting or next(found, "alpaca")
         return name, FORMS[name].names
 
+    def reads_row(self, form: str, row: Any, context: Context) -> bool:
+        options: Settings = context.options
+        if options.columns is not None or options.tags is not None:
+            return True  # somebody has named the row's columns
+        return super().reads_row(form, row, context)
+
     def conversation(self, row: Mapping[str, Any], context: Context) -> Conversation:
         name, names = self.form_of(row, context.options)
         return FORMS[name].read(row, names)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -29,6 +32,18 @@ class Form(Struct, frozen=True):
     """Whether a row has this form, as far as its keys tell."""
     read: Callable[[Mapping[str, Any], Names], Conversation]
     """Row -> what it says. Never raises: what can't be read is left out."""
+
+
+@cache
+def all_forms() -> dict[str, Form]:
+    """Every form by name, found in this folder."""
+    package = importlib.import_module("glmlint.trainer.forms")
+    found = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        form = getattr(importlib.import_module(f"{package.__name__}.{info.name}"), "FORM", None)
+        if isinstance(form, Form):
+            found[form.name] = form
+    return found
 
 
 def text_or_none(value: Any) -> str | None:
