@@ -68,6 +68,9 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
     options = trainer_options(recipe, settings.get("set", {}))
     recipe, options = _variant(recipe, options)
     trainer = all_trainers()[recipe]
+    refused = trainer.refusal(msgspec.convert(options, trainer.Options))
+    if refused is not None:
+        raise SettingsError(refused.text, **refused.values)
     max_length, max_input, max_output = _budget(settings, origins, trainer, options)
     pinned = _pins(settings.get("pin", {}))
     pins = {**trainer.pins, **pinned}

@@ -19,6 +19,7 @@ from glmlint.loader import Load
 from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, Plan
 from glmlint.read.sample import Sample, decode_tools
 from glmlint.text import Text as Text  # recipes and rules take it from here
+from glmlint.text import Told
 from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.cut import keep_start
 from glmlint.trainer.errors import TrainerError
@@ -295,8 +296,8 @@ class Trainer:
         del row, context
         return None
 
-    def refusal(self, options: Any) -> Text | None:
-        """Why the trainer does not start with these options, or glmlint can't follow it."""
+    def refusal(self, options: Any) -> Told | None:
+        """Why the trainer does not start with these options, or glmlint can't follow it there."""
         del options
         return None
 
