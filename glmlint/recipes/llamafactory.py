@@ -16,6 +16,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from glmlint.read.sample import encode_sample
+from glmlint.recipes._llamafactory_config import from_config
 from glmlint.recipes._llamafactory_rows import CONVERTERS, At, Given, Said
 from glmlint.recipes._llamafactory_tools import (
     OTHER_TOOL_FORMATS,
@@ -27,6 +28,7 @@ from glmlint.recipes._llamafactory_tools import (
 from glmlint.recipes._llamafactory_typed import Unusual, Way, way
 from glmlint.text import Told, listed
 from glmlint.trainer.base import Context, Text, Trainer, Typed
+from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.forms import alpaca, openai, sharegpt
@@ -98,6 +100,20 @@ CHAT_FORMS: Final = {
 
 TEXT_OF_VISION: Final = {"glm4v": "glmz1", "glm4_5v": "glm4_moe", "glm_ocr": "glm4"}
 """Templates for images -> the one that writes text the same way."""
+
+
+VOCABULARIES: Final = {"glm4": "glm4", "glmz1": "glm4", "glm4_moe": "glm4.5", "glm4_7": None}
+"""Template -> the vocabulary of the models that it was made for; None: in no package."""
+
+MODEL_TEMPLATES: Final = {
+    "glm-4-9b": "glm4",
+    "glm-4-0414": "glm4",
+    "glm-z1": "glmz1",
+    "glm-4.5": "glm4_moe",
+    "glm-4.6": "glm4_moe",
+    "glm-4.7": "glm4_7",
+}
+"""Model -> the template that the package names for it (extras/constants.py)."""
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -337,6 +353,7 @@ class LlamaFactory(Trainer):
         "LLaMA-Factory with a template of GLM (sft)", "LLaMA-Factory 的 GLM 模板（sft 阶段）"
     )
     called = Text("LLaMA-Factory", "LLaMA-Factory")
+    budget_means = Text("cutoff_len", "cutoff_len")
     source = "llamafactory 0.9.5 (PyPI), data/"
     date = "2026-05-30"
     supervises = Text(
@@ -415,6 +432,18 @@ class LlamaFactory(Trainer):
                 least=str(least),
             )
         return None
+
+    def default_tokenizer(self, options: Settings) -> str | None:
+        return VOCABULARIES[options.template]
+
+    def model_options(self, model: str) -> dict[str, Any]:
+        return {"template": MODEL_TEMPLATES[model]} if model in MODEL_TEMPLATES else {}
+
+    def from_config(
+        self, values: Mapping[str, Any], file: str, folder: str | None
+    ) -> TrainerConfig | None:
+        del folder
+        return from_config(values, file)
 
     def form_of(self, row: Mapping[str, Any], options: Settings) -> tuple[str, Names]:
         """`formatting` of a row, and its columns and tags."""
