@@ -69,6 +69,8 @@ class Checker:
             loaded = self._known.get(name)
             if loaded is None or severity == "off":
                 continue
+            if loaded.rule.form not in (None, *self.context.trainer.reads):
+                continue
             applies = loaded.rule.applies
             if applies is None or applies(self.context.trainer, self.plan):
                 yield loaded, severity

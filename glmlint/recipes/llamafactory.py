@@ -368,6 +368,7 @@ class LlamaFactory(Trainer):
         *("<|endoftext|>", "[gMASK]", "<sop>"),
         *("<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"),
     )
+    template_name = "llamafactory"
     cuts_prefix = False
     cuts_units = True
     budget_option = "cutoff_len"
@@ -452,6 +453,12 @@ class LlamaFactory(Trainer):
         found = (name for name, form in FORMS.items() if form.matches(row))
         name: str = options.formatting or next(found, "alpaca")
         return name, FORMS[name].names
+
+    def reads_row(self, form: str, row: Any, context: Context) -> bool:
+        options: Settings = context.options
+        if options.columns is not None or options.tags is not None:
+            return True  # somebody has named the row's columns
+        return super().reads_row(form, row, context)
 
     def conversation(self, row: Mapping[str, Any], context: Context) -> Conversation:
         name, names = self.form_of(row, context.options)

@@ -134,6 +134,8 @@ class Rule:
     """The sentence: where it is, what happens in training. Fields in braces are filled in."""
     help: Text
     """What to do about it."""
+    form: str | None = None
+    """The form of rows whose shape the rule is about; it is left out where the trainer reads none."""
     when: int = Fact.ANY
     fix: str | None = None
     """"safe", "unsafe" or None."""

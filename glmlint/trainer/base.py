@@ -25,6 +25,7 @@ from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.cut import keep_start
 from glmlint.trainer.errors import TrainerError
+from glmlint.trainer.forms import glm
 from glmlint.trainer.layout import Encoded, Layout, Piece, Tokens
 from glmlint.trainer.packing import Part
 from glmlint.trainer.template import ChatTemplate, load_template
@@ -347,6 +348,17 @@ class Trainer:
         """The fast way for rows of the form that this trainer reads; None: they are GLM's."""
         del context
         return None
+
+    def reads_row(self, form: str, row: Any, context: Context) -> bool:
+        """Whether this trainer reads a row of a known form as it is meant.
+
+        Args:
+            form: as `read.formats.recognise` names it.
+        """
+        del context
+        if form != "glm" or "glm" in self.reads:
+            return form in self.reads
+        return "openai" in self.reads and not glm.matches(row)
 
     def conversation(self, row: dict[str, Any], context: Context) -> Conversation | None:
         """What a row says, as this trainer reads it: a turn's index is its owner in the layout.

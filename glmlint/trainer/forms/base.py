@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -41,6 +44,18 @@ def between(text: str, opens: str, closes: str, start: int = 0) -> tuple[str, st
     if last < 0:
         return None
     return text[first : last + len(closes)], text[first + len(opens) : last]
+
+
+@cache
+def all_forms() -> dict[str, Form]:
+    """Every form by name, found in this folder."""
+    package = importlib.import_module("glmlint.trainer.forms")
+    found = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        form = getattr(importlib.import_module(f"{package.__name__}.{info.name}"), "FORM", None)
+        if isinstance(form, Form):
+            found[form.name] = form
+    return found
 
 
 def text_or_none(value: Any) -> str | None:
