@@ -153,6 +153,10 @@ BASE_MEMORY: Final = 512 << 20
 MEMORY_PER_BYTE: Final = 24
 """What its process may take, in the same way."""
 
+BASE_SECONDS: Final = 3.0
+SECONDS_PER_BYTE: Final = 5e-7
+"""Processor time that compiling or one rendering may take, in the same way."""
+
 LENGTH: Final = 8
 """Bytes of the number that stands before a request and before an answer."""
 
@@ -182,6 +186,11 @@ def memory_for(size: int) -> int:
     return BASE_MEMORY + MEMORY_PER_BYTE * size
 
 
+def seconds_for(size: int) -> float:
+    """How much processor time each rendering of a request of that many bytes may take."""
+    return BASE_SECONDS + SECONDS_PER_BYTE * size
+
+
 def _limit_memory(size: int) -> None:
     try:
         import resource
@@ -199,7 +208,7 @@ def _clock(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
-def _answer(known: dict[int, Compiled], data: bytes, seconds: float) -> Any:
+def _answer(known: dict[int, Compiled], data: bytes) -> Any:
     key, source, names, conversations, marked = pickle.loads(data)
     limit = characters_for(len(data))
     try:
@@ -208,11 +217,14 @@ def _answer(known: dict[int, Compiled], data: bytes, seconds: float) -> Any:
         template = known[key]
     except MemoryError:
         return OUT_OF_MEMORY
+    except jinja2.TemplateSyntaxError as error:
+        module, name, text = _told(error)
+        return module, name, f"{text} (line {error.lineno})"
     except Exception as error:
         return _told(error)
     answers: list[tuple[Any, ...]] = []
     for messages in conversations:
-        _clock(seconds)
+        _clock(seconds_for(len(data)))
         try:
             text, spans = template.render({**names, "messages": messages}, limit, marked)
         except MemoryError:
@@ -231,19 +243,18 @@ def _told(error: Exception) -> tuple[str, str, str]:
     return type(error).__module__, type(error).__name__, str(error)
 
 
-def serve(requests: IO[bytes], answers: IO[bytes], seconds: float) -> None:
+def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answer requests until there are no more.
 
     A request is (number of the template, its text and `Features`, its variables, conversations,
     whether marked). The answer is a list with
     a (text, spans) or an exception's (module, name, text) for each conversation; or one such
-    exception, where the template does not compile; or which bound was reached.
+    exception, where the template does not compile; or which bound was reached. Where it is that of
+    time, this process ends with SIGPROF.
 
     Args:
         requests: pickled, in frames.
         answers: gets them marshalled, in frames.
-        seconds: processor time that compiling or one conversation may take; then the process ends
-            with SIGPROF.
     """
     if hasattr(signal, "SIGPROF"):
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
@@ -252,9 +263,9 @@ def serve(requests: IO[bytes], answers: IO[bytes], seconds: float) -> None:
     known: dict[int, Compiled] = {}
     while data := read_frame(requests):
         _limit_memory(memory_for(len(data)))
-        _clock(seconds)
+        _clock(seconds_for(len(data)))
         try:
-            answer = marshal.dumps(_answer(known, data, seconds))
+            answer = marshal.dumps(_answer(known, data))
         except MemoryError:
             answer = marshal.dumps(OUT_OF_MEMORY)
         _clock(0)
@@ -262,4 +273,4 @@ def serve(requests: IO[bytes], answers: IO[bytes], seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.stdin.buffer, sys.stdout.buffer, float(sys.argv[1]))
+    serve(sys.stdin.buffer, sys.stdout.buffer)

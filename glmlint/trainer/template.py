@@ -11,14 +11,14 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from glmlint.plan import version
-from glmlint.text import Text, Told, listed
+from glmlint.text import RunStopped, Text, Told, listed
 
 if TYPE_CHECKING:
     from glmlint.trainer.jinja import Compiled, Features, Span
@@ -100,31 +100,6 @@ class TemplateFault(Told):
     """A template that can't be used; the message is one sentence for the user."""
 
 
-class TemplateStopped(BaseException):
-    """A template of the user's took too much at some row, and the run can't go on.
-
-    Not an Exception: those that a template raises are the trainer's too, and are caught as such.
-    """
-
-    def __init__(self, name: str, text: Text, values: Mapping[str, object]) -> None:
-        super().__init__(name, text.en)
-        self.name = name
-        self.text = text
-        self.values = values
-        self.place: tuple[str, int] | None = None
-        """Path and line of the row."""
-
-    def say(self, lang: str) -> str:
-        """One sentence for the user, "en" or "zh"."""
-        told = stopped(self.text).say(lang, name=self.name, **self.values)
-        if self.place is None:
-            return told
-        path, line = self.place
-        return Text("{told} (at {path}:{line})", "{told}（{path}:{line}）").say(
-            lang, told=told, path=path, line=Text(str(line), str(line))
-        )
-
-
 def stopped(text: Text) -> Text:
     """A phrase that follows a template's name, as a sentence."""
     return Text(f"the template {{name}} {text.en}", f"模板 {{name}} {text.zh}")
@@ -136,6 +111,10 @@ _SYNTAX: Final = Text(
 _DEEP: Final = Text(
     "the template {name} nests too deeply: jinja2 can't compile it ({error})",
     "模板 {name} 嵌套太深，jinja2 无法编译（{error}）",
+)
+_TOO_LONG: Final = Text(
+    "the template {name} is longer than {bytes:,} bytes: that is no chat template",
+    "模板 {name} 超过 {bytes:,} 字节，不是聊天模板",
 )
 _TOO_DEEP: Final = ("RecursionError", "IndentationError")
 _GENERATION: Final = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
@@ -237,9 +216,9 @@ class ChatTemplate:
 
         Raises:
             Exception: whatever the template raises on these messages, as in the trainer.
-            TemplateStopped: a template of the user's takes too much.
+            RunStopped: a template of the user's takes too much.
         """
-        return self._rendered(messages, marked=False)[0]
+        return self._rendered(messages)[0]
 
     def render_marked(self, messages: Sequence[Any]) -> tuple[str, list[Span]]:
         """The string, and where the bodies of its `{% generation %}` stand in it.
@@ -255,20 +234,39 @@ class ChatTemplate:
         """Whether the template says by `{% generation %}` what the model is to learn."""
         return self.text is not None and _GENERATION.search(self.text) is not None
 
-    def _rendered(self, messages: Sequence[Any], marked: bool) -> tuple[str, list[Span]]:
-        handed = [self._handed(message) for message in messages]
-        names = {"tools": None, "documents": None, "add_generation_prompt": False, **self._names}
-        if self.text is None:
-            return self._own.render({**names, "messages": handed}, sys.maxsize, marked)
-        from glmlint.trainer.worker import Stopped, worker
+    def render_each(self, conversations: Iterable[Sequence[Any]]) -> Iterator[str | Exception]:
+        """As `render` for each of several conversations; what it raises comes in place of the string.
 
-        try:
-            (found,) = worker().render((self.text, self._features), names, [handed], marked)
-        except Stopped as fault:
-            raise TemplateStopped(self.name, fault.text, fault.values) from None
+        Raises:
+            RunStopped: as `render`.
+        """
+        for found in self._rendered_each(conversations):
+            yield found if isinstance(found, Exception) else found[0]
+
+    def _rendered(self, messages: Sequence[Any], marked: bool = False) -> tuple[str, list[Span]]:
+        (found,) = self._rendered_each((messages,), marked)
         if isinstance(found, Exception):
             raise found
         return found
+
+    def _rendered_each(
+        self, conversations: Iterable[Sequence[Any]], marked: bool = False
+    ) -> Iterator[tuple[str, list[Span]] | Exception]:
+        handed = ([self._handed(message) for message in messages] for messages in conversations)
+        names = {"tools": None, "documents": None, "add_generation_prompt": False, **self._names}
+        if self.text is None:
+            for messages in handed:
+                try:
+                    yield self._own.render({**names, "messages": messages}, sys.maxsize, marked)
+                except Exception as error:  # whatever odd messages make jinja2 raise
+                    yield error
+            return
+        from glmlint.trainer.worker import Stopped, worker
+
+        try:
+            yield from worker().render((self.text, self._features), names, handed, marked)
+        except Stopped as fault:
+            raise RunStopped(stopped(fault.text), name=self.name, **fault.values) from None
 
     def _handed(self, message: Any) -> Any:
         """A message as transformers hands it to the template."""
@@ -293,12 +291,11 @@ class ChatTemplate:
         from glmlint.trainer.worker import Stopped, Unfit, worker
 
         try:
-            worker().render((self.text, self._features), {}, ())
+            worker().compile((self.text, self._features))
         except Unfit as fault:
             deep = fault.name in _TOO_DEEP or "nested" in str(fault)
-            raise TemplateFault(
-                _DEEP if deep else _SYNTAX, name=self.name, error=f"{fault.name}: {fault}"
-            ) from None
+            error = f"{fault.name}: {fault}" if deep else str(fault)
+            raise TemplateFault(_DEEP if deep else _SYNTAX, name=self.name, error=error) from None
         except Stopped as fault:
             raise TemplateFault(stopped(fault.text), name=self.name, **fault.values) from None
 
@@ -340,14 +337,7 @@ def read_template(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(LONGEST + 1)
         if len(data) > LONGEST:
-            raise TemplateFault(
-                Text(
-                    "{path} is no chat template: it is longer than {bytes:,} bytes",
-                    "{path} 不是聊天模板：超过 {bytes:,} 字节",
-                ),
-                path=path,
-                bytes=LONGEST,
-            )
+            raise TemplateFault(_TOO_LONG, name=path, bytes=LONGEST)
         return data.decode().replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, ValueError) as error:
         raise TemplateFault(
@@ -361,6 +351,8 @@ def _from_text(name: str, text: str, transformers: str) -> ChatTemplate:
     digest = hashlib.blake2b(text.strip().encode("utf-8", "replace"), digest_size=16).hexdigest()
     if digest in KNOWN_TEXTS:
         return ChatTemplate(KNOWN_TEXTS[digest], None, transformers)
+    if len(text) > LONGEST:
+        raise TemplateFault(_TOO_LONG, name=name, bytes=LONGEST)
     template = ChatTemplate(name, text, transformers)
     template.compile()
     return template

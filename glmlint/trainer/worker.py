@@ -19,28 +19,29 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final
 
 from glmlint.text import Text
 from glmlint.trainer import jinja
 
-SECONDS: Final = 5.0
-"""Processor time that one rendering may take."""
-
 PATIENCE: Final = 40
-"""How many times as long it may take by the clock on the wall: the machine may be busy."""
+"""How many times its processor time a rendering may take by the clock: the machine may be busy."""
 
 BATCH: Final = 256
 """Conversations in one request."""
 
+Template = tuple[str, jinja.Features]
+"""Its text, and what its environment has."""
+
 Rendered = tuple[str, list[jinja.Span]]
 
 TIME: Final = Text(
-    "takes more than {seconds:g} s of processor time for one rendering",
-    "单次渲染占用的处理器时间超过 {seconds:g} 秒",
+    "takes more than {seconds:.0f} s of processor time for one rendering",
+    "单次渲染占用的处理器时间超过 {seconds:.0f} 秒",
 )
 MEMORY: Final = Text(
     "takes more than {megabytes} MB of memory for one rendering",
@@ -88,53 +89,53 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._sent: set[int] = set()
-        self._keys: dict[tuple[str, jinja.Features], int] = {}
+        self._keys: dict[Template, int] = {}
         self._lock = threading.Lock()
+
+    def compile(self, template: Template) -> None:
+        """See whether the template compiles. Raises as `render`."""
+        self._ask(template, {}, [], False)
 
     def render(
         self,
-        template: tuple[str, jinja.Features],
+        template: Template,
         names: dict[str, Any],
-        conversations: Sequence[Any],
+        conversations: Iterable[Any],
         marked: bool = False,
-    ) -> list[Rendered | Exception]:
+    ) -> Iterator[Rendered | Exception]:
         """What the template prints for each conversation, or the exception that it raises there.
 
         Args:
             template: its text and what its environment has.
             names: its variables but for `messages`.
-            conversations: each the value of `messages`. None at all: it is only compiled.
+            conversations: each the value of `messages`; taken as far as the answers are.
             marked: whether the places of `{% generation %}` are wanted.
 
         Raises:
             Unfit: it does not compile.
             Stopped: it takes too much.
         """
-        found: list[Rendered | Exception] = []
-        with self._lock:
-            for at in range(0, max(len(conversations), 1), BATCH):
-                found += self._ask(template, names, list(conversations[at : at + BATCH]), marked)
-        return found
+        waiting = iter(conversations)
+        while batch := list(islice(waiting, BATCH)):
+            yield from self._ask(template, names, batch, marked)
 
     def _ask(
-        self,
-        template: tuple[str, jinja.Features],
-        names: dict[str, Any],
-        conversations: list[Any],
-        marked: bool,
+        self, template: Template, names: dict[str, Any], conversations: list[Any], marked: bool
     ) -> list[Rendered | Exception]:
-        process = self._running()
-        key = self._keys.setdefault(template, len(self._keys))
-        source = None if key in self._sent else template
-        request = pickle.dumps((key, source, names, conversations, marked))
-        answer = self._exchange(process, request)
+        with self._lock:
+            process = self._running()
+            key = self._keys.setdefault(template, len(self._keys))
+            source = None if key in self._sent else template
+            request = pickle.dumps((key, source, names, conversations, marked))
+            answer = self._exchange(process, request)
+            if isinstance(answer, list):
+                self._sent.add(key)
         if answer == jinja.TOO_LONG:
             raise Stopped(LENGTH, characters=jinja.characters_for(len(request)))
         if answer == jinja.OUT_OF_MEMORY:
             raise Stopped(MEMORY, megabytes=jinja.memory_for(len(request)) >> 20)
         if isinstance(answer, tuple):
             raise Unfit(answer[1], answer[2])
-        self._sent.add(key)
         return [_error(*found) if len(found) == 3 else found for found in answer]
 
     def _running(self) -> subprocess.Popen[bytes]:
@@ -145,7 +146,7 @@ class Worker:
         self._owner = os.getpid()  # a fork has the pipes of its parent's process, not the process
         command = [
             *(sys.executable, "-I", "-S", "-c", _START),
-            *(str(SECONDS), str(Path(jinja.__file__)), json.dumps(sys.path)),
+            *(str(Path(jinja.__file__)), json.dumps(sys.path)),
         ]
         try:
             self._process = subprocess.Popen(
@@ -160,10 +161,11 @@ class Worker:
 
     def _exchange(self, process: subprocess.Popen[bytes], request: bytes) -> Any:
         assert process.stdin is not None and process.stdout is not None
+        seconds = jinja.seconds_for(len(request))
         late = False
         try:
             jinja.write_frame(process.stdin, request)
-            if late := not _readable(process.stdout, SECONDS * PATIENCE):
+            if late := not _readable(process.stdout, seconds * PATIENCE):
                 process.kill()
             answer = jinja.read_frame(process.stdout)
         except OSError:
@@ -174,7 +176,7 @@ class Worker:
         if answer:
             return marshal.loads(answer)
         if self.close() == -getattr(signal, "SIGPROF", 0) or late:
-            raise Stopped(TIME, seconds=SECONDS)
+            raise Stopped(TIME, seconds=seconds)
         raise Stopped(CRASH)
 
     def close(self) -> int | None:
