@@ -149,9 +149,7 @@ def test_each_version_has_its_own_features(transformers: str) -> None:
 
 
 def test_the_first_block_is_marked_since_5_4() -> None:
-    text = (
-        "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}!{% endfor %}"
-    )
+    text = "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}!{% endfor %}"
     assert template(text, "5.4.0").render_marked(ROW["messages"])[1] == [(0, 2), (3, 9)]
     assert template(text, "5.3.0").render_marked(ROW["messages"])[1] == [(3, 9)]
 
