@@ -111,8 +111,9 @@ class Checker:
     ) -> bool:
         """Run the rules on one row. Returns whether it has a finding of warning or error."""
         counted = False
-        pending: list[tuple[tuple[str, str], Once]] = []
         held: list[Held] = []
+        held_once: set[tuple[str, str]] = set()
+        told: set[tuple[str, str]] = set()
         for loaded, severity in self.rules_for(row.path, row.facts):
             rule = loaded.rule
             if row.defect is not None and row.value is None and rule.needs_value:
@@ -136,16 +137,23 @@ class Checker:
                     stats.ignored += 1
                     continue
                 if problem.once is not None:
-                    if self.plan.add_ignores and not self._is_old(
-                        once_fingerprint(rule.name, problem.once, row.path)
-                    ):
-                        _want(stats, row, rule.name)
                     key = (rule.name, problem.once)
+                    old = self._is_old(once_fingerprint(*key, row.path))
+                    if self.plan.add_ignores and not old:
+                        _want(stats, row, rule.name)
+                    if key in told:
+                        continue  # it stands for so many rows, whatever each says of itself
+                    told.add(key)
                     known = stats.once.get(key)
                     if known is not None and (known.line or 0) <= row.line:
                         known.rows += 1
                     else:
-                        pending.append((key, self._once(row, rule.name, level, problem)))
+                        stats.add_once(key, self._once(row, rule.name, level, problem))
+                    if level != "info":
+                        if old:
+                            held_once.add(key)
+                        else:  # every row that the finding stands for counts
+                            counted = True
                     continue
                 finding = self._finding(row, rule.name, level, problem)
                 if self._is_old(finding.fingerprint):
@@ -159,13 +167,11 @@ class Checker:
                 if len(stats.findings) < self.plan.max_findings:
                     stats.findings.append(finding)
                 counted = counted or level != "info"
-        for key, once in pending:
-            # Which row is named is known only when all parts are merged: `finish` counts it.
-            once.otherwise_clean = not counted and not unreadable and once.severity != "info"
-            stats.add_once(key, once)
-        for old in held:
-            old.clean = not counted and not unreadable
+        for one in held:
+            one.clean = not counted and not unreadable
         stats.held += held
+        if held_once and not counted and not unreadable and not self.plan.write_baseline:
+            stats.held_once.setdefault(frozenset(held_once), []).append(row.line)
         if ignores is not None:
             ignores.clean = not counted and not unreadable
             stats.ignores.setdefault(row.line, []).append(ignores)
@@ -200,7 +206,7 @@ class Checker:
         column = problem.column if problem.column is not None else self._column(row, problem)
         return Once(
             rule, severity, problem.text, problem.values, problem.help, problem.pointer,
-            row.line, column, 1, False, bool(problem.edits),
+            row.line, column, 1, bool(problem.edits),
         )  # fmt: skip
 
 

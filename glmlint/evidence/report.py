@@ -84,8 +84,6 @@ class Once(Struct):
     line: int | None
     column: int | None
     rows: int
-    otherwise_clean: bool
-    """Whether the first row has no other finding that would count it in `with_findings`."""
     fixable: bool = False
 
 
@@ -189,6 +187,9 @@ class FileStats(Struct):
     """Findings that a row's ignore key silenced."""
     held: list[Held] = field(default_factory=list)
     """Findings of rows whose fingerprints are in the baseline."""
+    held_once: dict[frozenset[tuple[str, str]], list[int]] = field(default_factory=dict)
+    """Keys of `once` that are in the baseline -> lines of the rows with these, and nothing else that
+    counts: whether the baseline covers all of them is known at the end."""
     wanted: dict[tuple[int, bytes], set[str]] = field(default_factory=dict)
     """(line, what stands for the row) -> rules that it may ignore; b"" where only the line is known."""
     times: Times | None = None
@@ -233,6 +234,8 @@ class FileStats(Struct):
             if len(self.held) >= max_findings:
                 held.finding = None
             self.held.append(held)
+        for keys, lines in other.held_once.items():
+            self.held_once.setdefault(keys, []).extend(lines)
         for defect in other.defects:
             if defect not in self.defects:
                 self.defects.append(defect)
