@@ -81,7 +81,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    printed = sorted(set(row.rendered.owners)) if row.rendered is not None else []
+    printed = sorted(set(row.layout.owners)) if row.layout is not None else []
     for index in unstopped_answers(row):
         where = f"messages[{index}]"
         role = _next_role(row, index, printed)
