@@ -100,9 +100,16 @@ class Checker:
         return self._by_facts[key]
 
     def check_row(
-        self, row: Row, stats: FileStats, unreadable: bool, ignores: Ignores | None = None
+        self, row: Row, stats: FileStats, apart: bool, ignores: Ignores | None = None
     ) -> bool:
-        """Run the rules on one row. Returns whether it has a finding of warning or error."""
+        """Run the rules on one row. Returns whether it has a finding of warning or error.
+
+        Args:
+            row: read and laid out.
+            stats: what is found is added to it.
+            apart: the row is counted as unreadable or dropped, whatever is found.
+            ignores: what the row wants to be left alone with.
+        """
         counted = False
         held: list[Held] = []
         held_once: set[tuple[str, str]] = set()
@@ -161,12 +168,12 @@ class Checker:
                     stats.findings.append(finding)
                 counted = counted or level != "info"
         for one in held:
-            one.clean = not counted and not unreadable
+            one.clean = not counted and not apart
         stats.held += held
-        if held_once and not counted and not unreadable and not self.plan.write_baseline:
+        if held_once and not counted and not apart and not self.plan.write_baseline:
             stats.held_once.setdefault(frozenset(held_once), []).append(row.line)
         if ignores is not None:
-            ignores.clean = not counted and not unreadable
+            ignores.clean = not counted and not apart
             stats.ignores.setdefault(row.line, []).append(ignores)
         return counted
 
@@ -258,7 +265,7 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
             if answers:
                 row.content = plain_content(row.raw)
                 ignores = read_ignores(row.value, row.content, checker.severities(chunk.path))
-            found = checker.check_row(row, stats, unreadable, ignores)
+            found = checker.check_row(row, stats, unreadable or row.dropped is not None, ignores)
         if row.dropped is not None:
             totals.dropped += 1
             stats.dropped_by_reason[row.dropped.reason] += 1
@@ -268,7 +275,8 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
             else:
                 totals.clean += 1
         if checker.hashes and (content := _conversation(row)) is not None:
-            said.append((content, row.line, not found and not unreadable))
+            clean = not found and not unreadable and row.dropped is None
+            said.append((content, row.line, clean))
     if context.trainer.through_datasets:
         with timing(watch, SHAPES):
             stats.shapes.add(part_of(chunk, rows, context))
