@@ -10,7 +10,15 @@ from glmlint.engine.baseline import once_fingerprint
 from glmlint.engine.ignores import plain_content, read_ignores
 from glmlint.engine.times import HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 from glmlint.evidence.duplicates import conversation, table
-from glmlint.evidence.report import FileStats, Held, Ignores, Once, Report, keep_first
+from glmlint.evidence.report import (
+    IN_ANOTHER_FORMAT,
+    FileStats,
+    Held,
+    Ignores,
+    Once,
+    Report,
+    keep_first,
+)
 from glmlint.finding import Finding, fingerprint, json_pointer
 from glmlint.plan import Plan
 from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
@@ -248,7 +256,7 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
     with timing(watch, READ):
         rows = list(prepared_rows(chunk, checker.layout_context))
     totals = stats.totals
-    totals.samples = len(rows)
+    totals.samples = sum(row.is_sample for row in rows)
     with timing(watch, TOKENIZE):
         counts = count_rows(rows, context)
     if counts is not None:
@@ -256,7 +264,10 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
     said: list[tuple[bytes, int, bool]] = []
     for row in rows:
         unreadable = row.unreadable
-        totals.unreadable += unreadable
+        if unreadable and row.is_sample:
+            totals.unreadable += 1
+            if row.defect is None and row.foreign is not None:
+                stats.notes[IN_ANOTHER_FORMAT] += 1
         found = False
         # Rows without unread keys have no value yet, so that they pay nothing for this.
         answers = row.decoded and isinstance(row.value, dict) and IGNORE_KEY in row.value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct, field
@@ -32,6 +32,10 @@ COUNTS = (
     "fully_truncated_samples",
 )
 """The integers of `totals`, in the order of the JSON report."""
+
+
+IN_ANOTHER_FORMAT: Final = "unreadable in another format"
+"""Note of a file: rows that the trainer can't read, as they are in a known form of another one."""
 
 
 class Totals(Struct):

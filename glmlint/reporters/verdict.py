@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glmlint.engine.finish import Result
+from glmlint.evidence.report import IN_ANOTHER_FORMAT
 from glmlint.finding import RANK, SEVERITIES, Finding
 from glmlint.plan import Plan
 from glmlint.reporters.figures import budgets, origin, pin_origin, template_name, template_origin
@@ -35,15 +36,31 @@ def summary(result: Result) -> str:
         "summary",
         lang,
         samples=counted(totals.samples, "sample", lang),
-        clean=f"{totals.clean:,}",
-        bad=f"{totals.with_findings:,}",
-        unreadable=f"{totals.unreadable:,}",
+        rows=rows_told(result),
         tokens=f"{about}{totals.tokens:,}",
         ratio=about + percent(totals.trainable_ratio),
         truncated=f"{about}{totals.truncated_samples:,}",
         lost=about + percent(totals.lost_share),
         counts=severity_counts(result),
     )
+
+
+def rows_told(result: Result) -> str:
+    """How many rows are clean, have findings, end the training, or are left out."""
+    totals, lang = result.totals, result.plan.lang
+    stopping = say("stopping-one" if totals.unreadable == 1 else "stopping", lang,
+                   n=f"{totals.unreadable:,}")  # fmt: skip
+    foreign = sum(file.stats.notes[IN_ANOTHER_FORMAT] for file in result.files)
+    if foreign:
+        key = "stopping-all-foreign" if foreign == totals.unreadable else "stopping-foreign"
+        stopping += say(key, lang, n=f"{foreign:,}")
+    told = say(
+        "rows-line", lang, clean=f"{totals.clean:,}", bad=f"{totals.with_findings:,}",
+        stopping=stopping,
+    )  # fmt: skip
+    if totals.dropped:
+        told += say("rows-dropped", lang, n=f"{totals.dropped:,}")
+    return told
 
 
 def verdict(result: Result) -> str:

@@ -65,9 +65,18 @@ WORDS: Final = {
     "longest": Text("max", "最长"),
     "longer": Text("{n} longer", "{n} 个更长"),
     "rows-line": Text(
-        "{clean} clean, {bad} with findings, {unreadable} unreadable",
-        "{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读",
+        "{clean} clean, {bad} with findings, {stopping}",
+        "{clean} 个正常，{bad} 个有问题，{stopping}",
     ),
+    "stopping": Text("{n} that stop the trainer", "{n} 个会让训练脚本中止"),
+    "stopping-one": Text("{n} that stops the trainer", "{n} 个会让训练脚本中止"),
+    "stopping-foreign": Text(
+        " ({n} in another trainer's format)", "（其中 {n} 个是其他训练框架的格式）"
+    ),
+    "stopping-all-foreign": Text(
+        " (in another trainer's format)", "（其他训练框架的格式）"
+    ),
+    "rows-dropped": Text(", {n} dropped by the trainer", "，{n} 个会被训练脚本丢弃"),
     "smallest": Text("smallest for {share}", "保留 {share} 的最小值"),
     "keeps-plain": Text("{length} keeps {share}", "{length} 保留 {share}"),
     "budgets": Text("Budgets, by supervised tokens kept", "预算与保留的受监督 token"),
@@ -193,9 +202,9 @@ WORDS: Final = {
         "`glmlint explain {rule}` 显示规则的详细说明与示例。",
     ),
     "summary": Text(
-        "{samples}: {clean} clean, {bad} with findings, {unreadable} unreadable; {tokens} tokens, "
+        "{samples}: {rows}; {tokens} tokens, "
         "{ratio} trainable; {truncated} truncated, {lost} of supervised tokens lost; {counts}",
-        "{samples}：{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读；{tokens} 个 token，"
+        "{samples}：{rows}；{tokens} 个 token，"
         "可训练 {ratio}；{truncated} 个被截断，丢失受监督 token {lost}；{counts}",
     ),
     "length-line": Text(

@@ -1,4 +1,4 @@
-"""What is told once a file counts in each row that it stands for, however the file is cut."""
+"""Each row is counted once and as what it is, and in whatever parts the file is read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import random
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glmlint.engine.check import check_lines
+from glmlint.engine.encode import encode_rows
 from glmlint.engine.finish import Result, finish
 from glmlint.evidence.report import Report
 from glmlint.plan import Plan
-from glmlint.read.source import Chunk
+from glmlint.read.source import Chunk, InputFile, read_chunks
+from glmlint.reporters.verdict import rows_told
 from glmlint.rules.base import all_rules
 from glmlint.trainer.base import Context, open_context
 
@@ -124,3 +127,66 @@ def test_any_cut_counts_the_same(rows: list[Any], size: int, seed: int, old: str
     assert [(f.rule, f.line, f.rows) for f in whole.findings] == [
         (f.rule, f.line, f.rows) for f in parts.findings
     ]
+
+
+# --- what is no row --------------------------------------------------------------------------------
+
+ARRAY = json.dumps([chat(f"Question {n}?", f"Answer {n}.") for n in range(3)])
+
+
+def check_text(tmp_path: Path, text: str, lang: str = "en") -> Result:
+    """Check the text as a `.json` file, and compare the counts with the rows that `encode` prints."""
+    file = tmp_path / "train.json"
+    file.write_text(text)
+    plan = Plan(rules={"invalid-json": "error", "other-format": "error"}, lang=lang)
+    context = Context(plan, opened().tokenizer, opened().template)
+    result = finish(check_lines(read_chunks(InputFile(str(file))), plan, context), plan, context)
+    encoded = list(encode_rows([str(file)], plan, context=context))
+    assert result.totals.samples == len(encoded)
+    assert result.totals.unreadable == sum(row.error is not None for row in encoded)
+    assert [row.index for row in encoded] == list(range(len(encoded)))
+    return result
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        (ARRAY[:-1], (3, 0, 0)),
+        (ARRAY[:-1] + ",", (3, 0, 0)),
+        (ARRAY[:-1] + ",]", (3, 0, 0)),
+        (ARRAY + "]", (3, 0, 0)),
+        (ARRAY + ARRAY, (3, 0, 0)),
+        (json.dumps(json.loads(ARRAY), indent=1)[:-2], (3, 0, 0)),
+        (ARRAY[:-6], (2, 0, 1)),
+        ("[", (0, 0, 0)),
+    ],
+    ids=["open", "comma", "comma-close", "closed-twice", "two", "pretty", "cut", "nothing"],
+)
+def test_a_fault_around_the_rows_is_told_and_is_no_row(
+    tmp_path: Path, text: str, rows: tuple[int, int, int]
+) -> None:
+    result = check_text(tmp_path, text)
+    assert counts(result) == rows
+    assert "invalid-json" in {finding.rule for finding in result.findings}
+
+
+# --- rows that stop the trainer --------------------------------------------------------------------
+
+ALPACA = {"instruction": "Say hi.", "input": "", "output": "Hi."}
+SHAREGPT = {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yo"}]}
+PAIR = {"prompt": "Hi", "response": "Hello"}
+
+
+@pytest.mark.parametrize("row", [ALPACA, SHAREGPT, PAIR], ids=["alpaca", "sharegpt", "pair"])
+def test_rows_of_another_format_are_said_to_be_so(tmp_path: Path, row: dict[str, Any]) -> None:
+    text = json.dumps([row, row])
+    result = check_text(tmp_path, text)
+    assert counts(result) == (0, 0, 2)
+    told = rows_told(result)
+    assert told == "0 clean, 0 with findings, 2 that stop the trainer (in another trainer's format)"
+    told = rows_told(check_text(tmp_path, text, "zh"))
+    assert told == "0 个正常，0 个有问题，2 个会让训练脚本中止（其他训练框架的格式）"
+    told = rows_told(check_text(tmp_path, json.dumps([row, row, {"messages": 5}])))
+    assert told.endswith("3 that stop the trainer (2 in another trainer's format)")
+    told = rows_told(check_text(tmp_path, json.dumps([{"messages": 5}, GOOD])))
+    assert told == "1 clean, 0 with findings, 1 that stops the trainer"
