@@ -59,7 +59,7 @@ def rows_told(result: Result) -> str:
         stopping=stopping,
     )  # fmt: skip
     if totals.dropped:
-        told += say("rows-dropped", lang, n=f"{totals.dropped:,}")
+        told += say("and-dropped", lang, n=f"{totals.dropped:,}")
     return told
 
 

@@ -76,7 +76,6 @@ WORDS: Final = {
     "stopping-all-foreign": Text(
         " (in another trainer's format)", "（其他训练框架的格式）"
     ),
-    "rows-dropped": Text(", {n} dropped by the trainer", "，{n} 个会被训练脚本丢弃"),
     "smallest": Text("smallest for {share}", "保留 {share} 的最小值"),
     "keeps-plain": Text("{length} keeps {share}", "{length} 保留 {share}"),
     "budgets": Text("Budgets, by supervised tokens kept", "预算与保留的受监督 token"),
@@ -207,6 +206,7 @@ WORDS: Final = {
         "{samples}：{rows}；{tokens} 个 token，"
         "可训练 {ratio}；{truncated} 个被截断，丢失受监督 token {lost}；{counts}",
     ),
+    "and-dropped": Text(", {n} dropped by the trainer", "，{n} 个被训练脚本丢弃"),
     "length-line": Text(
         "lengths: p50 {p50}, p90 {p90}, p95 {p95}, p99 {p99}, max {max}; budget {budget}",
         "长度：p50 {p50}，p90 {p90}，p95 {p95}，p99 {p99}，最长 {max}；预算 {budget}",
