@@ -58,9 +58,9 @@ _CLOSED: Final = re.compile(
 """The end of a call as the end of an answer."""
 
 _CODE: Final = re.compile(
-    r"^[ \t>]*(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^[ \t>]*(?P=fence)[`~]*[ \t]*$|\Z)"
-    r"|``[^\n]{1,400}?``|`[^`\n]{1,400}`",
-    re.DOTALL | re.MULTILINE,
+    r"^[ \t>]*+(?P<fence>`{3,}+|~{3,}+)[^\n]*+\n(?:[^\n]*+\n)*?(?:[ \t>]*+(?P=fence)[`~]*+[ \t]*+$|[^\n]*+\Z)"
+    r"|(?<!`)`++[^`\n]{1,400}+`++",
+    re.MULTILINE,
 )
 
 
