@@ -47,9 +47,7 @@ _RESULT: Final = re.compile(
     r"(<\|?(?:tool_response|tool_result|function_response)s?\|?>|<function_results?>|\[TOOL_RESULTS\]"
     r"|<[|｜]tool▁outputs?▁begin[|｜]>|✿RESULT✿|\bFUNCTION RESPONSE:|\bEXECUTION RESULT of \[)"
 )
-_OBSERVED: Final = re.compile(
-    r"^[ \t>*]*((?:Observation|观察)(?: \d+)?)(?:\*\*)? ?[:：]", re.MULTILINE
-)
+_OBSERVED: Final = re.compile(r"^[ \t>*]*(Observation|观察)(?: \d+)?(?:\*\*)? ?[:：]", re.MULTILINE)
 """What ReAct writes before a result; an ordinary heading where no action stands before it."""
 _CLOSED: Final = re.compile(
     r"(</(?:tool_calls?|function(?:_calls?)?|(?:antml:)?invoke|functioncall|tool_use|TOOLCALL)>"
@@ -88,12 +86,15 @@ def answer_marks(row: Row) -> list[tuple[int, Mark]]:
 
 def _marks(text: str, context: Context) -> Iterator[Mark]:
     call = _first(_CALL, text, context) or _first(_ALONE, text, context)
-    if call is not None:
-        yield Mark("call", *call)
     result = _first(_RESULT, text, context)
-    if result is None and call is not None and call[0].startswith(("Action", "行动", "动作")):
-        observed = _OBSERVED.search(text, call[1])
-        result = None if observed is None else (observed[1], observed.start(1))
+    if call is not None:
+        word = call[0].split(" ")[0]
+        if word in ("Action", "行动", "动作"):
+            observed = _OBSERVED.search(text, call[1])
+            if result is None and observed is not None:
+                result = f"{observed[1]}:", observed.start(1)
+            call = f"{word}:", call[1]
+        yield Mark("call", *call)
     if result is not None:
         yield Mark("result", *result)
     if call is None and result is None and (end := _first(_CLOSED, text, context)) is not None:
@@ -107,3 +108,69 @@ def _first(pattern: re.Pattern[str], text: str, context: Context) -> tuple[str, 
         if not own(mark, context):
             return mark, found.start(found.lastindex or 0)
     return None
+
+
+_FOREIGN: Final = re.compile(
+    r"<\|[A-Za-z][\w▁ -]{0,30}\|>|<｜[A-Za-z][\w▁ -]{0,30}｜>|</?s>|<[be]os>|<[BE]OS>|<eo[ahmt]>"
+    r"|<(?:start|end)_of_turn>|\[/?INST\]|<<SYS>>|<reserved_\d+>|<extra_id_\d+>|\[(?:[BE]OS|CLS|SEP)\]"
+    r"|(?P<lost><(?:unk|UNK|pad|PAD)>|\[(?:UNK|PAD)\]|<0x[0-9A-F]{2}>)"
+)
+"""Control tokens in the vocabularies of Llama 2 and 3, Qwen, Mistral, Gemma, DeepSeek, InternLM,
+Baichuan, T5 and BERT."""
+_KNOWN: Final = frozenset(
+    ("<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|end|>", "<|eot|>",
+     "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|im_sep|>", "<|return|>",
+     "<|endofprompt|>", "<|END_OF_TURN_TOKEN|>", "<｜end▁of▁sentence｜>", "<｜begin▁of▁sentence｜>")
+)  # fmt: skip
+"""Those between bars that are told by their own name: of others there may be any number."""
+_TOKENS_ASKED: Final = re.compile(
+    r"token|vocab|\bBERT\b|template|\bHTML\b|strike|special (?:symbol|character)|标记|词表|分词|词元|特殊符号|模板|标签",
+    re.IGNORECASE,
+).search
+
+
+def tokens_of_others(text: str, asked: str, context: Context) -> list[tuple[str, str, str]]:
+    """("foreign" or "lost", kind of token, token) for control tokens in an answer that are not this run's.
+
+    Args:
+        text: the answer.
+        asked: its question: nothing is found where one of the two speaks of tokens.
+        context: what is a control token here is not among those found.
+    """
+    text = without_code(text)
+    found: dict[tuple[str, str], str] = {}
+    for match in _FOREIGN.finditer(text):
+        token = match[0]
+        if own(token, context) or token in asked or _is_strike(token, match, text):
+            continue
+        if match["lost"] is None and token != "</s>" and not _at_an_edge(match, text):
+            continue  # in the middle of a sentence it is what the sentence is about
+        kind = "foreign" if match["lost"] is None else "lost"
+        group = token
+        if "|" in token and token not in _KNOWN:
+            group = "<|…|>"
+        elif token.startswith(("<0x", "<reserved_", "<extra_id_")):
+            group = token.rstrip("0123456789ABCDEF>")
+        found.setdefault((kind, group), token)
+    if found and (_TOKENS_ASKED(asked) or _TOKENS_ASKED(text)):
+        return []
+    if ("foreign", "<|…|>") in found and any(_marks(text, context)):
+        del found["foreign", "<|…|>"]  # a token around a call or a result, which is told
+    return [(kind, group, token) for (kind, group), token in found.items()]
+
+
+def _at_an_edge(match: re.Match[str], text: str) -> bool:
+    """Whether a token stands where control tokens do: at an end of a text or line, or by another."""
+    after, before = text[match.end() : match.end() + 2].lstrip(" "), text[: match.start()][-2:]
+    before = before.rstrip(" ")
+    return after[:1] in ("", "\n", "<", "[") or before[-1:] in ("", "\n", ">", "]")
+
+
+def _is_strike(token: str, match: re.Match[str], text: str) -> bool:
+    """Whether `<s>` or `</s>` crosses text out, as HTML has it, and stands for no end."""
+    if token == "<s>":
+        return bool(text[: match.start()].strip())
+    if token == "</s>":
+        opened = text.rfind("<s>", 0, match.start())
+        return opened >= 0 and bool(text[:opened].strip() or text[match.end() :].strip())
+    return False

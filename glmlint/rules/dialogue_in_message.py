@@ -145,8 +145,8 @@ _ALONE: Final = re.compile(
     r"\W*(?:Human|HUMAN|人类)|\#+ ?(?:Instruction|指令)|<(?:user|human)>|\[Round"
 )
 """Labels of the user that are no heading in an answer, so that one of them is enough."""
-_SCENES: Final = re.compile("患者|病人|客户|顾客|医生|客服")
-"""Speakers of scenes that somebody may have asked for."""
+_SCENES: Final = re.compile(r"\W*(?:患者|病人|客户|顾客|医生|客服)|<\||<start_|\[/?INST|<｜")
+"""Speakers of scenes that somebody may have asked for; control tokens, which have a rule."""
 
 
 def check(row: Row) -> Iterator[Problem]:
@@ -189,19 +189,19 @@ def _as_prompt(text: str, row: Row) -> tuple[str, str, str] | None:
         return None  # one question and its answer, in a form that questions have
     else:
         kind = "format"
-    return kind, asks[0].text[:40], answers[0].text[:40]
+    return kind, _shown(asks[0]), _shown(answers[0])
 
 
 def _as_answer(text: str, row: Row) -> str | None:
     """The label with which an answer goes on as the user."""
     if _ASKED(text):
         return None
-    labels = [label for label in _labels(without_code(text), row) if not _SCENES.search(label.text)]
+    labels = [label for label in _labels(without_code(text), row) if not _SCENES.match(label.text)]
     for place, label in enumerate(labels):
         if not label.asks or (place == 0 and not text[: label.start].strip()):
             continue
         if _ALONE.match(label.text) or any(not other.asks for other in labels):
-            return label.text[:40]
+            return _shown(label)
     return None
 
 
@@ -222,3 +222,7 @@ def _labels(text: str, row: Row) -> list[_Label]:
         start = match.start("line") if match["line"] is not None else match.start()
         labels.append(_Label(asks, match[0].strip(), start, match.end()))
     return labels
+
+
+def _shown(label: _Label) -> str:
+    return " ".join(label.text.split())[:40]
