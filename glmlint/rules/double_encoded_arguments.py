@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.evidence.calls import Call, calls, decode, encoded_twice, foreign, holds_json, taught
+from glmlint.evidence.calls import Call, calls, decode, encoded_twice, holds_json, taught
 from glmlint.finding import place
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
@@ -81,7 +81,7 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     for call in calls(row):
-        if call.free or foreign(row):
+        if call.free:
             continue
         whole = isinstance(call.arguments, str) and isinstance(holds_json(call.arguments), dict)
         names = [] if whole else encoded_twice(call)

@@ -24,6 +24,7 @@ from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="unknown-role",
     family="structure",
+    form="glm",
     title_zh="GLM-4 没有的角色",
     severity="error",
     after=("openai-tool-calls",),

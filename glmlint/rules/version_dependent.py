@@ -63,6 +63,7 @@ REMOVABLE = ("metadata", "tools")
 rule = Rule(
     name="version-dependent",
     family="mask",
+    form="glm",
     title_zh="这一行的 token id 随 transformers 或 datasets 的版本而变",
     severity="warning",
     when=Fact.ODD | Fact.TOOLS | Fact.LOADED,
