@@ -12,6 +12,7 @@ from glmlint.finding import Defect, Pointer, place, row_identity
 from glmlint.plan import Plan
 from glmlint.read.facts import Fact as Fact
 from glmlint.read.sample import Sample, read
+from glmlint.read.scan import NO_ROWS
 from glmlint.read.schema import Violation, violations
 from glmlint.read.span import Positions
 from glmlint.trainer.base import Context
@@ -166,6 +167,12 @@ class Row:
     def violations(self) -> list[Violation]:
         """Where the row breaks the sample schema."""
         return violations(self.value) if self.facts & Fact.ODD else []
+
+    @property
+    def is_sample(self) -> bool:
+        """False for what stands around the rows of an array, such as the lack of its `]`."""
+        defect = self.defect
+        return defect is None or defect.values.get("reason") not in NO_ROWS
 
     @property
     def unreadable(self) -> bool:
