@@ -6,7 +6,7 @@ from typing import Any
 
 from glmlint.convert import kinds
 from glmlint.convert.base import Format, GlmRow, Notes, Refused
-from glmlint.convert.chat import Message, assemble, pairs, read_columns, read_turns
+from glmlint.convert.chat import Message, assemble, history, read_columns, read_turns
 from glmlint.read.formats import ANSWER_KEYS
 
 
@@ -16,11 +16,11 @@ def read(row: Any, notes: Notes) -> GlmRow:
         raise Refused(kinds.NO_QUESTION)
     for question, answers in ANSWER_KEYS.items():
         answer = next((key for key in answers if row.get(key) is not None), None)
-        if question in row and answer is not None:
+        if row.get(question) is not None and answer is not None:
             break
     else:
         raise Refused(kinds.NO_ANSWER)
-    messages = pairs(row.get("history"), "history")
+    messages = history(row.get("history"), notes, "history")
     messages += side(row[question], "user", question, notes)
     messages += side(row[answer], "assistant", answer, notes)
     consumed = {question, answer, "history", *read_columns(row, messages, notes)}

@@ -23,10 +23,8 @@ from msgspec import UNSET, Struct
 from glmlint.evidence.arguments import ArgumentSchema
 from glmlint.evidence.row import Fact, Row
 from glmlint.finding import Pointer
+from glmlint.read.formats import ROLE_ALIASES, role_in
 from glmlint.trainer.template import BUILT_IN
-
-RESULT_ROLES: Final = ("observation", "tool", "function")
-"""Roles of a tool's result: GLM's, and those of OpenAI's form."""
 
 _TOOL_LISTS: Final = 4096
 """How many distinct tool lists are remembered."""
@@ -454,18 +452,18 @@ def flow(row: Row) -> Flow:
     found: Flow | None = row.memo.get("flow")
     if found is not None:
         return found
-    called = {call.message for call in calls(row)} | openai_calls(row)
+    called = {call.message for call in calls(row)} | _foreign_calls(row)
     unanswered: list[int] = []
     uncalled: list[int] = []
     waiting: int | None = None
     after_result = False
     for turn in turns(row):
-        if turn.role in RESULT_ROLES:
+        if turn.message in called:
+            waiting, after_result = turn.message, False
+        elif _is_result(turn):
             if waiting is None and not after_result and turn.role == "observation":
                 uncalled.append(turn.message)
             waiting, after_result = None, True
-        elif turn.message in called:
-            waiting, after_result = turn.message, False
         else:
             if waiting is not None:
                 unanswered.append(waiting)
@@ -474,12 +472,18 @@ def flow(row: Row) -> Flow:
     return found
 
 
-def openai_calls(row: Row) -> set[int]:
-    """Messages that hold a call in OpenAI's form: `tool_calls` or `function_call`."""
+def _is_result(turn: Turn) -> bool:
+    """Whether the turn is a tool's result, by whatever name its role has."""
+    role = turn.role
+    return isinstance(role, str) and ROLE_ALIASES.get(role.strip().lower()) == "observation"
+
+
+def _foreign_calls(row: Row) -> set[int]:
+    """Messages that are a call in another form: `tool_calls`, `function_call`, or a role of its own."""
     if row.sample is not None and not row.facts & Fact.KEYS:
         return set()
     return {
         index
         for index, message in row.good_messages
-        if message.get("tool_calls") or message.get("function_call")
+        if message.get("tool_calls") or message.get("function_call") or role_in(message) == "call"
     }

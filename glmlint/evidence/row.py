@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,7 @@ from msgspec import UNSET
 from glmlint.finding import Defect, Pointer, row_identity
 from glmlint.plan import Plan
 from glmlint.read.facts import Fact as Fact
+from glmlint.read.formats import is_glm, recognise
 from glmlint.read.sample import Sample, read
 from glmlint.read.schema import Violation, violations
 from glmlint.read.span import Positions
@@ -83,6 +85,11 @@ class Row:
         """(index, message) of those messages that are objects."""
         return [(i, m) for i, m in enumerate(self.messages) if isinstance(m, dict)]
 
+    @property
+    def objects(self) -> Iterator[dict[str, Any]]:
+        """The messages that are objects."""
+        return (message for _, message in self.good_messages)
+
     @cached_property
     def violations(self) -> list[Violation]:
         """Where the row breaks the sample schema."""
@@ -134,24 +141,19 @@ class Row:
     @cached_property
     def format(self) -> str | None:
         """The format that the row is in, as `formats.recognise` names it."""
-        from glmlint.read.formats import recognise
-
         return recognise(self.value)
 
     @cached_property
     def foreign(self) -> str | None:
         """The format of another trainer that the whole row is in, as `formats.recognise` names it.
 
-        None for GLM rows, for rows of no known format, and for GLM rows with a trace of OpenAI's
-        form in them. Rules about shape leave a foreign row to `other-format`.
+        None for GLM rows, for rows of no known format, and for GLM rows with a trace of OpenAI's or
+        ms-swift's form in them. Rules about shape leave a foreign row to `other-format`.
         """
         if self.sample is not None and not self.facts & Fact.KEYS:
             return None  # all foreign formats have keys of their own, or another shape
         if self.format in (None, "glm"):
             return None
-        if self.format == "openai" and any(
-            "metadata" in m or "tools" in m or m.get("role") == "observation"
-            for _, m in self.good_messages
-        ):
+        if self.format in ("openai", "swift") and any(map(is_glm, self.objects)):
             return None
         return self.format

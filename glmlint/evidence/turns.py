@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from glmlint.evidence.json_fault import printable
 from glmlint.evidence.row import Row
-from glmlint.read.formats import ROLE_ALIASES
+from glmlint.read.formats import role_in
 from glmlint.read.sample import ROLES
 
 Fate = Literal["raises", "trained", "printed", "nothing", "left out", "unknown"]
@@ -55,7 +55,7 @@ def role_of(message: Any) -> str | None:
         return None
     if role in ROLES:
         return role
-    known = ROLE_ALIASES.get(role.strip().lower())
+    known = role_in(message)
     return "assistant" if known == "call" else known
 
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from glmlint.evidence.calls import holds_json
 from glmlint.finding import place
+from glmlint.read.formats import role_in
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
 CALL_KEYS: Final = ("tool_calls", "function_call")
@@ -152,7 +153,7 @@ def _call_key(message: dict[str, Any]) -> str | None:
 
 
 def _is_result(message: dict[str, Any]) -> bool:
-    return message.get("role") in RESULT_ROLES
+    return message.get("role") in RESULT_ROLES and role_in(message) == "observation"
 
 
 def _result(row: Row, index: int, message: dict[str, Any]) -> Problem:
