@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 DEFAULT_MAX_INPUT: Final = 512
 DEFAULT_MAX_OUTPUT: Final = 512
@@ -48,6 +48,8 @@ class Plan:
     """Everything that decides what a run prints, apart from the data. Picklable."""
 
     recipe: str = "glm4"
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options of the trainer that were set; `Trainer.Options` has their types and defaults."""
     tokenizer: str = "glm4"
     template: str | None = None
     """A name the recipe knows, a .jinja file, or None for the recipe's own default."""

@@ -42,10 +42,11 @@ def check(row):
 
 RECIPE = '''"""A trainer that trains on everything, made up for a test."""
 
-from glmlint.trainer.base import GMASK, SOP, Recipe, Rendered, Text
+from glmlint.trainer.base import GMASK, SOP, Trainer, Text
+from glmlint.trainer.layout import Layout
 
 
-class Everything(Recipe):
+class Everything(Trainer):
     name = "train-on-everything"
     title = Text("Everything is trained", "全部参与训练")
     source = "made up"
@@ -53,7 +54,7 @@ class Everything(Recipe):
     supervises = Text("every token", "所有标记")
 
     def render(self, messages, context):
-        rendered = Rendered([GMASK, SOP], [False, False], [-1, -1])
+        rendered = Layout([GMASK, SOP], [False, False], [-1, -1])
         for index, message in enumerate(messages):
             rendered.add(context.split(message["content"]), True, index)
         return rendered

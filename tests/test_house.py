@@ -24,7 +24,7 @@ from glmlint.app.settings import resolve
 from glmlint.engine.baseline import write_baseline
 from glmlint.read.schema import load_schema
 from glmlint.rules.base import FAMILIES, all_rules
-from glmlint.trainer.base import all_recipes
+from glmlint.trainer.base import all_trainers
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -104,7 +104,7 @@ def test_flags_named_alone_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", OWN_PAGES, ids=name_of)
 def test_names_of_rules_and_recipes_exist(page: Path) -> None:
-    known = {*all_rules(), *all_recipes(), *HOOKS, *load_schema("config")["properties"]}
+    known = {*all_rules(), *all_trainers(), *HOOKS, *load_schema("config")["properties"]}
     known |= {*FAMILIES, "ms-swift", "pre-commit", "shouting-user"}
     named = {span for span in spans(page) if re.fullmatch(r"[a-z]+(-[a-z]+)+", span)}
     assert named <= known
@@ -167,7 +167,7 @@ def test_every_key_of_the_report_is_described() -> None:
 
 def test_every_recipe_is_described() -> None:
     page = ROOT / "docs" / "recipes.md"
-    assert set(all_recipes()) <= set(spans(page))
+    assert set(all_trainers()) <= set(spans(page))
 
 
 def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

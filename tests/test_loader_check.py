@@ -28,7 +28,9 @@ from glmlint.loader import CHUNK
 from glmlint.plan import Plan
 from glmlint.read.source import Chunk, InputFile, read_bytes, read_chunks
 from glmlint.rules import arrow_null_padding
-from glmlint.trainer.base import Context, Rendered, TrainerError, all_recipes, open_context
+from glmlint.trainer.base import Context, all_trainers, open_context
+from glmlint.trainer.errors import TrainerError
+from glmlint.trainer.layout import Layout
 from glmlint.trainer.loaded import remember
 from glmlint.trainer.mask import sequence
 from glmlint.trainer.prepared import Prepared, prepared_rows
@@ -81,7 +83,7 @@ def unspelled(value: Any) -> Any:
     return [unspelled(item) for item in value] if isinstance(value, list) else value
 
 
-def ids(rendered: Rendered, context: Context) -> Any:
+def ids(rendered: Layout, context: Context) -> Any:
     row = sequence(rendered, context)
     return row.input_ids.tolist(), row.labels.tolist()
 
@@ -91,15 +93,15 @@ def of_trainer(messages: Any, context: Context) -> Any:
     try:
         if not isinstance(messages, list):
             return "TypeError"
-        return ids(context.recipe.render(messages, context), context)
+        return ids(context.trainer.render(messages, context), context)
     except TrainerError as error:
         return error.exception
 
 
 def of_check(row: Prepared, context: Context) -> Any:
-    if row.rendered is None:
+    if row.layout is None:
         return row.error.exception if row.error else None
-    return ids(row.rendered, context)
+    return ids(row.layout, context)
 
 
 def compare(
@@ -121,7 +123,7 @@ def compare(
     if errors or any(conflict.later for conflict in conflicts):
         return False
     written = [json.loads(line) for line in case.lines if line]
-    for recipe in all_recipes():
+    for recipe in all_trainers():
         context = context_of(recipe, datasets, transformers)
         _, prepared = checked(case, context)
         for row, source, loaded in zip(prepared, written, answer["rows"], strict=True):
@@ -299,7 +301,7 @@ MIXED = [
 @settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(
     st.randoms(use_true_random=False),
-    st.sampled_from(sorted(all_recipes())),
+    st.sampled_from(sorted(all_trainers())),
     st.sampled_from(("2.20.0", "4.4.1", "4.7.0", "5.2.0", "99.0")),
     st.sampled_from(("4.41.2", "5.23.0", "5.24.0")),
 )
@@ -336,7 +338,7 @@ def test_fixes_may_give_a_row_keys_that_the_file_has_not(tmp_path: Path) -> None
     assert json.loads(file.read_text("utf-8").split("\n")[0])["messages"][0]["tools"] == tools
 
 
-@pytest.mark.parametrize("recipe", all_recipes())
+@pytest.mark.parametrize("recipe", all_trainers())
 def test_after_the_fix_of_padded_messages_the_load_gives_the_ids_of_the_written_rows(
     newest: tuple[Server, str], tmp_path: Path, recipe: str
 ) -> None:
@@ -352,7 +354,7 @@ def test_after_the_fix_of_padded_messages_the_load_gives_the_ids_of_the_written_
     file = tmp_path / "train.jsonl"
     file.write_text("\n".join([*lines[:2], "", *lines[2:]]), "utf-8")
     context = context_of(recipe, release)
-    wanted = [ids(context.recipe.render(row, context), context) for row in written]
+    wanted = [ids(context.trainer.render(row, context), context) for row in written]
 
     def loaded() -> list[Any]:
         rows = server.ask(Case(file.read_text("utf-8").split("\n"), None))["rows"]

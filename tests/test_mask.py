@@ -195,7 +195,7 @@ def test_each_token_of_a_text_role_belongs_to_its_own_message() -> None:
     roles = ("user", "assistant", "tool", "critic", "user")
     messages = [{"role": role, "content": f"{role} 说"} for role in roles]
     messages.insert(2, {"role": "tool", "content": ""})  # not printed
-    rendered = context.recipe.render(messages, context)
+    rendered = context.trainer.render(messages, context)
     tokens = sequence(rendered, context)
     assert sorted(set(tokens.owners.tolist())) == [-1, 0, 1, 3, 4, 5]
     for index in (0, 1, 3, 4, 5):

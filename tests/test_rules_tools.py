@@ -15,13 +15,13 @@ from glmlint.engine.check import check_lines
 from glmlint.engine.finish import finish
 from glmlint.evidence.arguments import ArgumentSchema, pattern_cost
 from glmlint.evidence.calls import ToolSet, calls, declared
-from glmlint.evidence.row import Row
 from glmlint.finding import Finding, Pointer
 from glmlint.plan import Plan
 from glmlint.read.source import Chunk
 from glmlint.rules.base import Edit, Example, Problem, all_rules
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.prepared import prepare
+from glmlint.trainer.row import Row
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
 TOOLS = {
@@ -72,7 +72,7 @@ def row_of(value: Any, recipe: str = "glm4") -> Row:
     ready = prepare(line_of(value), 1, context)
     return Row(
         "train.jsonl", 1, ready.raw, context, facts=ready.facts, sample=ready.sample,
-        value=ready.value, defect=ready.defect, rendered=ready.rendered, error=ready.error,
+        value=ready.value, defect=ready.defect, layout=ready.layout, error=ready.error,
     )  # fmt: skip
 
 

@@ -157,7 +157,7 @@ def test_a_model_folder_brings_its_template_and_runs_no_code(tmp_path: Path, sha
     context = open_context(Plan(tokenizer=str(folder)))
     assert context.tokenizer.exact and context.tokenizer.control == GLM4.control
     assert not context.template.known
-    rendered = context.recipe.render([{"role": "user", "content": "hi"}], context)
+    rendered = context.trainer.render([{"role": "user", "content": "hi"}], context)
     assert rendered.pieces == [151331, 151333, 151336, "\nhi", 151336]
     assert not (tmp_path / "ran").exists()
 

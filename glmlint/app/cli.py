@@ -356,9 +356,12 @@ def encode(place: str, no_truncate: bool, **flags: Any) -> None:
                 entry = {"path": row.path, **entry}
             if row.error is not None:
                 entry["error"] = row.error
-            elif row.dropped:
+            elif row.dropped is not None:
                 entry["dropped"] = True
+                entry["reason"] = row.dropped
             else:
+                if row.part is not None:
+                    entry["part"] = row.part
                 entry["input_ids"] = row.input_ids.tolist()
                 entry["labels"] = row.labels.tolist()
             write(msgspec.json.encode(entry) + b"\n")

@@ -25,14 +25,14 @@ LENGTH = click.IntRange(1)
 def complete_recipes(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Recipe names for the shell's completion."""
+    """Trainer names for the shell's completion."""
     from click.shell_completion import CompletionItem
 
-    from glmlint.trainer.base import all_recipes
+    from glmlint.trainer.base import all_trainers
 
     return [
         CompletionItem(name, help=recipe.title.en)
-        for name, recipe in all_recipes().items()
+        for name, recipe in all_trainers().items()
         if name.startswith(incomplete)
     ]
 

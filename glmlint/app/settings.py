@@ -16,7 +16,7 @@ from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, FileRules, Plan,
 from glmlint.read.schema import validator
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
 from glmlint.text import Text, Told, system_fault
-from glmlint.trainer.base import all_recipes
+from glmlint.trainer.base import all_trainers
 
 LEVELS: Final = ("error", "warning", "info", "off")
 PINS: Final = ("transformers", "datasets")
@@ -63,7 +63,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         settings.pop("max-length", None)
     max_length, max_input, max_output = _budget(settings, origins)
     recipe = settings.get("recipe", Plan.recipe)
-    _known(recipe, all_recipes(), Text("unknown recipe {name}", "未知的配方 {name}"))
+    _known(recipe, all_trainers(), Text("unknown recipe {name}", "未知的配方 {name}"))
     pins = _pins(settings.get("pin", {}))
     if family is not None and "select" in given and not _expand(given["select"]) & _of(family):
         raise SettingsError(

@@ -27,8 +27,8 @@ def read(row: Any, notes: Notes) -> GlmRow:
     messages = history(row.get("history"), notes, "history")
     asked, answered = row.get(more), row.get(answer)
     if isinstance(asked, list) and isinstance(answered, list) and len(asked) == len(answered):
-        for index, texts in enumerate(zip(asked, answered, strict=True)):
-            messages += pair(texts, (more, index))
+        for index, said in enumerate(zip(asked, answered, strict=True)):
+            messages += pair(said, (more, index))
         asked = answered = None
     texts = [text for text in (row.get(question), asked) if text not in (None, "")]
     if not all(isinstance(text, str) for text in texts) or (not texts and not messages):

@@ -53,7 +53,7 @@ def _is_call(message: dict[str, Any]) -> bool:
 
 
 def _is_result(message: dict[str, Any]) -> bool:
-    return message["role"] == "observation"
+    return bool(message["role"] == "observation")
 
 
 def write(row: GlmRow, _: Notes) -> dict[str, Any]:

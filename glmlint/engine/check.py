@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from typing import Final
-
-import numpy as np
-from msgspec import UNSET
 
 from glmlint.engine.baseline import once_fingerprint
 from glmlint.engine.ignores import plain_content, read_ignores
 from glmlint.engine.times import HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 from glmlint.evidence.duplicates import conversation, table
 from glmlint.evidence.report import FileStats, Held, Ignores, Once, Report, keep_first
-from glmlint.evidence.row import Fact, Row
 from glmlint.finding import Finding, fingerprint, json_pointer
 from glmlint.plan import Plan
 from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
 from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.loaded import part_of, remember
-from glmlint.trainer.mask import count
-from glmlint.trainer.prepared import Prepared, prepared_rows
+from glmlint.trainer.prepared import count_rows, prepared_rows
+from glmlint.trainer.row import Fact, Row
 
 Progress = Callable[[int, int], None]
 """Called after each chunk with the rows and bytes done."""
@@ -40,6 +33,7 @@ class Checker:
         self.watch = Watch() if plan.profile_rules else None
         """Where the time goes, where that is asked."""
         self.layout_context = self.watch.context(context) if self.watch else context
+        self._place = {name: place for place, name in enumerate(all_rules())}
         self._known = self.watch.rules(all_rules()) if self.watch else all_rules()
         self._by_path: dict[str, tuple[dict[str, str], frozenset[str]]] = {}
         self._by_facts: dict[tuple[int, int], list[tuple[Loaded, str]]] = {}
@@ -76,7 +70,7 @@ class Checker:
             if loaded is None or severity == "off":
                 continue
             applies = loaded.rule.applies
-            if applies is None or applies(self.context.recipe, self.plan):
+            if applies is None or applies(self.context.trainer, self.plan):
                 yield loaded, severity
 
     def rules_of(self, path: str) -> Iterator[tuple[Loaded, str]]:
@@ -101,8 +95,7 @@ class Checker:
                 when = loaded.rule.when
                 if when & facts or (when == Fact.ANY and not facts & Fact.DEFECT):
                     rules.append((loaded, severity))
-            # Some rules speak only where no narrower rule did.
-            rules.sort(key=lambda item: LAST.get(item[0].rule.name, 0))
+            rules.sort(key=lambda item: self._place[item[0].rule.name])
             self._by_facts[key] = rules
         return self._by_facts[key]
 
@@ -124,14 +117,14 @@ class Checker:
                 continue
             for problem in loaded.check(row):
                 if problem.raises:
-                    row.memo["raises"] = True
+                    row.said.raises = True
                 level = self.level(row.path, rule.name, severity, problem)
                 if level == "off":
                     continue
                 if level != "info":
-                    row.named.append(problem.pointer or ())
+                    row.said.places.append(problem.pointer or ())
                 if problem.trains and level == "error":
-                    row.memo.setdefault("trains", set()).add(problem.pointer or ())
+                    row.said.trains.add(problem.pointer or ())
                 if ignores is not None and ignores.match(rule.name):
                     stats.ignored += 1
                     continue
@@ -224,10 +217,6 @@ def matches(path: str, pattern: str, root: str) -> bool:
     return any(fnmatchcase(name, glob.removeprefix("./")) for name in names for glob in patterns)
 
 
-LAST: Final = {"non-assistant-supervised": 1, "invalid-shape": 2, "trainer-raises": 3}
-"""Rules that look at what the others said of the row, and their order."""
-
-
 def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
     """Check one chunk of one file."""
     with timing(checker.watch, REST):
@@ -247,58 +236,34 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
         rows = list(prepared_rows(chunk, checker.layout_context))
     totals = stats.totals
     totals.samples = len(rows)
-    readable = [row for row in rows if row.rendered is not None]
-    facts = np.fromiter((row.facts for row in readable), np.int64, len(readable))
-    if readable:
-        with timing(watch, TOKENIZE):
-            counts = count([row.rendered for row in readable if row.rendered is not None], context)
+    with timing(watch, TOKENIZE):
+        counts = count_rows(rows, context)
+    if counts is not None:
         stats.add_counts(counts)
-        facts |= np.where(counts.supervised == 0, Fact.UNTRAINED, 0)
-        facts |= np.where(counts.tokens > counts.kept, Fact.CUT, 0)
-    place = 0
     said: list[tuple[bytes, int, bool]] = []
-    for prepared in rows:
-        has_tokens = prepared.rendered is not None
-        unreadable = not has_tokens and prepared.dropped is None
-        if has_tokens:
-            prepared.facts = int(facts[place])
+    for row in rows:
+        unreadable = row.unreadable
         totals.unreadable += unreadable
         found = False
         # Rows without unread keys have no value yet, so that they pay nothing for this.
-        answers = isinstance(prepared.value, dict) and IGNORE_KEY in prepared.value
-        if answers or checker.rules_for(chunk.path, prepared.facts):
-            row = Row(
-                chunk.path,
-                prepared.line,
-                prepared.raw,
-                context,
-                facts=prepared.facts,
-                sample=prepared.sample,
-                value=prepared.value,
-                defect=prepared.defect,
-                rendered=prepared.rendered,
-                error=prepared.error,
-                dropped=prepared.dropped,
-            )
+        answers = row.decoded and isinstance(row.value, dict) and IGNORE_KEY in row.value
+        if answers or checker.rules_for(chunk.path, row.facts):
             ignores = None
             if answers:
-                row.content = plain_content(prepared.raw)
-                ignores = read_ignores(prepared.value, row.content, checker.severities(chunk.path))
-            if has_tokens:
-                row.tokens = int(counts.tokens[place])
-                row.supervised = int(counts.supervised[place])
-                row.kept = int(counts.kept[place])
-                row.kept_supervised = int(counts.kept_supervised[place])
+                row.content = plain_content(row.raw)
+                ignores = read_ignores(row.value, row.content, checker.severities(chunk.path))
             found = checker.check_row(row, stats, unreadable, ignores)
-        if not unreadable:
+        if row.dropped is not None:
+            totals.dropped += 1
+            stats.dropped_by_reason[row.dropped.reason] += 1
+        elif not unreadable:
             if found:
                 totals.with_findings += 1
             else:
                 totals.clean += 1
-        if checker.hashes and (content := _conversation(prepared)) is not None:
-            said.append((content, prepared.line, not found and not unreadable))
-        place += has_tokens
-    if context.recipe.through_datasets:
+        if checker.hashes and (content := _conversation(row)) is not None:
+            said.append((content, row.line, not found and not unreadable))
+    if context.trainer.through_datasets:
         with timing(watch, SHAPES):
             stats.shapes.add(part_of(chunk, rows, context))
     if said:
@@ -308,22 +273,10 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
     return stats
 
 
-def _conversation(prepared: Prepared) -> bytes | None:
-    if prepared.conversation is not None:
-        return prepared.conversation
-    return None if prepared.value is UNSET else conversation(prepared.value)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """A chunk makes a million objects and no cycles: looking for cycles costs a tenth of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+def _conversation(row: Row) -> bytes | None:
+    if row.conversation_bytes is not None:
+        return row.conversation_bytes
+    return conversation(row.value) if row.decoded else None
 
 
 def check_lines(

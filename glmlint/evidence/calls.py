@@ -21,9 +21,9 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from glmlint.evidence.arguments import ArgumentSchema
-from glmlint.evidence.row import Fact, Row
 from glmlint.finding import Pointer
 from glmlint.read.formats import ROLE_ALIASES, role_in
+from glmlint.trainer.row import Fact, Row, per_row
 from glmlint.trainer.template import BUILT_IN
 
 _TOOL_LISTS: Final = 4096
@@ -251,7 +251,7 @@ def encoded_twice(call: Call) -> list[str]:
 
 def taught(row: Row, message: int) -> bool:
     """Whether the message is trained; True as well where the trainer raises at the row."""
-    return row.rendered is None or row.printed.get(message, False)
+    return row.layout is None or row.printed.get(message, False)
 
 
 _decode_fast: Final = msgspec.json.Decoder().decode
@@ -290,76 +290,59 @@ def foreign(row: Row) -> bool:
     return row.foreign is not None
 
 
+@per_row
 def turns(row: Row) -> list[Turn]:
     """The row's messages that are objects."""
-    found: list[Turn] | None = row.memo.get("turns")
-    if found is None:
-        if row.sample is not None:
-            found = [
-                Turn(
-                    index,
-                    m.role,
-                    m.content,
-                    m.metadata,
-                    UNSET if m.tools is UNSET else bytes(m.tools),
-                )
-                for index, m in enumerate(row.sample.messages)
-            ]
-        else:
-            found = [
-                Turn(
-                    index,
-                    message.get("role", UNSET),
-                    message.get("content", UNSET),
-                    message.get("metadata", UNSET),
-                    message.get("tools", UNSET),
-                )
-                for index, message in row.good_messages
-            ]
-        row.memo["turns"] = found
-    return found
+    if row.sample is not None:
+        return [
+            Turn(
+                index, m.role, m.content, m.metadata, UNSET if m.tools is UNSET else bytes(m.tools)
+            )
+            for index, m in enumerate(row.sample.messages)
+        ]
+    return [
+        Turn(
+            index,
+            message.get("role", UNSET),
+            message.get("content", UNSET),
+            message.get("metadata", UNSET),
+            message.get("tools", UNSET),
+        )
+        for index, message in row.good_messages
+    ]
 
 
+@per_row
 def declared(row: Row) -> list[Declared]:
     """Every tool list of the row, wherever it stands; the row's own last."""
-    found: list[Declared] | None = row.memo.get("declared")
-    if found is None:
-        found = [
-            Declared(
-                turn.message, turn.role, ("messages", turn.message, "tools"), tool_set(turn.tools)
-            )
-            for turn in turns(row)
-            if turn.tools is not UNSET
-        ]
-        if row.sample is None or row.facts & Fact.KEYS:
-            value = row.value
-            if isinstance(value, dict) and value.get("tools"):
-                found.append(Declared(None, None, ("tools",), tool_set(value["tools"])))
-        row.memo["declared"] = found
+    found = [
+        Declared(turn.message, turn.role, ("messages", turn.message, "tools"), tool_set(turn.tools))
+        for turn in turns(row)
+        if turn.tools is not UNSET
+    ]
+    if row.sample is None or row.facts & Fact.KEYS:
+        value = row.value
+        if isinstance(value, dict) and value.get("tools"):
+            found.append(Declared(None, None, ("tools",), tool_set(value["tools"])))
     return found
 
 
+@per_row
 def tools_by_name(row: Row) -> dict[str, Tool]:
     """Every tool of the row that has a name."""
-    found: dict[str, Tool] | None = row.memo.get("tools_by_name")
-    if found is None:
-        lists = declared(row)
-        if len(lists) == 1:
-            found = lists[0].tools.by_name
-        else:
-            found = {}
-            for entry in reversed(lists):
-                found.update(entry.tools.by_name)
-        row.memo["tools_by_name"] = found
+    lists = declared(row)
+    if len(lists) == 1:
+        return lists[0].tools.by_name
+    found: dict[str, Tool] = {}
+    for entry in reversed(lists):
+        found.update(entry.tools.by_name)
     return found
 
 
+@per_row
 def calls(row: Row) -> list[Call]:
     """Every tool call of the row, in order."""
-    found: list[Call] | None = row.memo.get("calls")
-    if found is None:
-        found = row.memo["calls"] = list(_read_calls(row))
-    return found
+    return list(_read_calls(row))
 
 
 def _read_calls(row: Row) -> Iterator[Call]:
@@ -446,12 +429,10 @@ class Flow(NamedTuple):
     """The call that the row ends with."""
 
 
+@per_row
 def flow(row: Row) -> Flow:
     """Which calls have no result and which results no call. Several calls or results may follow
     one another: parallel calls, and the built-in browser's several results."""
-    found: Flow | None = row.memo.get("flow")
-    if found is not None:
-        return found
     called = {call.message for call in calls(row)} | _foreign_calls(row)
     unanswered: list[int] = []
     uncalled: list[int] = []
@@ -468,8 +449,7 @@ def flow(row: Row) -> Flow:
             if waiting is not None:
                 unanswered.append(waiting)
             waiting, after_result = None, False
-    found = row.memo["flow"] = Flow(unanswered, uncalled, waiting)
-    return found
+    return Flow(unanswered, uncalled, waiting)
 
 
 def _is_result(turn: Turn) -> bool:

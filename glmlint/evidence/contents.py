@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
-from glmlint.evidence.row import Fact, Row
 from glmlint.finding import Pointer
 from glmlint.read.sample import Sample, read
+from glmlint.trainer.row import Fact, Row
 
 Hits = tuple[Any, ...]
 Look = Callable[[str], Hits]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -23,6 +22,7 @@ COUNTS = (
     "clean",
     "with_findings",
     "unreadable",
+    "dropped",
     "tokens",
     "supervised_tokens",
     "kept_tokens",
@@ -41,6 +41,7 @@ class Totals(Struct):
     clean: int = 0
     with_findings: int = 0
     unreadable: int = 0
+    dropped: int = 0
     tokens: int = 0
     supervised_tokens: int = 0
     kept_tokens: int = 0
@@ -64,7 +65,7 @@ class Totals(Struct):
     @property
     def readable(self) -> int:
         """Rows that the trainer can read."""
-        return self.samples - self.unreadable
+        return self.samples - self.unreadable - self.dropped
 
     def add(self, other: Totals) -> None:
         """Add the counts of other rows."""
@@ -168,6 +169,8 @@ class FileStats(Struct):
     """Length in tokens -> number of readable rows of that length."""
     supervised: Places = field(default_factory=Places)
     """Place -> by how much the number of supervised tokens at a place changes there."""
+    dropped_by_reason: Counter[str] = field(default_factory=Counter)
+    """Reason -> rows that the trainer leaves out for it."""
     findings: list[Finding] = field(default_factory=list)
     once: dict[tuple[str, str], Once] = field(default_factory=dict)
     rule_counts: Counter[str] = field(default_factory=Counter)
@@ -219,6 +222,7 @@ class FileStats(Struct):
         self.findings = keep_first([*self.findings, *other.findings], max_findings)
         for key, once in other.once.items():
             self.add_once(key, once)
+        self.dropped_by_reason += other.dropped_by_reason
         self.rule_counts += other.rule_counts
         self.severity_counts += other.severity_counts
         self.notes += other.notes
@@ -316,14 +320,6 @@ class Report(Struct):
         self.left_alone |= other.left_alone
         self.times.add(other.times)
         self.interrupted |= other.interrupted
-
-
-def totals_of(files: Iterable[FileStats]) -> Totals:
-    """Totals over several files."""
-    totals = Totals()
-    for stats in files:
-        totals.add(stats.totals)
-    return totals
 
 
 def nearest_rank(lengths: Places, share: float) -> int | None:

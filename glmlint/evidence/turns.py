@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from glmlint.evidence.json_fault import printable
-from glmlint.evidence.row import Row
 from glmlint.read.formats import role_in
 from glmlint.read.sample import ROLES
+from glmlint.trainer.row import Row
 
 Fate = Literal["raises", "trained", "printed", "nothing", "left out", "unknown"]
 
@@ -22,7 +22,7 @@ def fate(row: Row, index: int) -> Fate:
     """
     if raises_at(row, index):
         return "raises"
-    if row.rendered is None:
+    if row.layout is None:
         return "unknown"
     owned = row.printed.get(index)
     if owned is not None:

@@ -15,7 +15,6 @@ from typing import IO, Final
 from msgspec import Struct, field
 
 from glmlint.evidence.report import FileStats
-from glmlint.evidence.row import Row
 from glmlint.finding import Defect
 from glmlint.fix.edit import one_line
 from glmlint.fix.rows import Repair, Repaired, read_rows, repair_row
@@ -24,6 +23,7 @@ from glmlint.read.file_layout import Mode, detect, stand_in
 from glmlint.read.scan import BLANK, scan_values
 from glmlint.read.source import HEAD_BYTES
 from glmlint.rules.base import all_rules
+from glmlint.trainer.row import Row
 
 MAX_LINE: Final = 64 << 20
 """Bytes of the longest row that is read, as in `source.read_chunks`."""

@@ -12,7 +12,7 @@ from glmlint.reporters.visible import visible
 from glmlint.reporters.words import FAMILY, SEVERITY, counted, say
 from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules
 from glmlint.text import NOUN, Text, Told
-from glmlint.trainer.base import all_recipes
+from glmlint.trainer.base import all_trainers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -251,7 +251,7 @@ def write_recipes(out: IO[str], form: str, lang: str, width: int, color: bool) -
                 "typed_control_tokens": recipe.typed_control_tokens,
                 "default": recipe.name == Plan.recipe,
             }
-            for recipe in all_recipes().values()
+            for recipe in all_trainers().values()
         ]
         out.write(json.dumps(entries, ensure_ascii=False, indent=2) + "\n")
         return
@@ -260,7 +260,7 @@ def write_recipes(out: IO[str], form: str, lang: str, width: int, color: bool) -
     from glmlint.reporters.tables import console_for, print_wrapped
 
     with console_for(out, width, color) as console:
-        for number, recipe in enumerate(all_recipes().values()):
+        for number, recipe in enumerate(all_trainers().values()):
             if number:
                 console.print()
             head = Styled(recipe.name, style="bold")

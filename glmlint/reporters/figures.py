@@ -97,7 +97,7 @@ def budgets(result: Result) -> list[Budget]:
 
 def template_name(context: Context) -> str:
     """The template that the run rendered with: the recipe's own, or the tokenizer's."""
-    return context.recipe.template_name or context.template.name
+    return context.trainer.template_name or context.template.name
 
 
 def origin(plan: Plan, setting: str) -> str:
@@ -112,7 +112,7 @@ def pin_origin(plan: Plan, package: str) -> str:
 
 def template_origin(context: Context) -> str:
     """The same for the template, which a recipe or a model folder may bring."""
-    if context.recipe.template_name is not None:
+    if context.trainer.template_name is not None:
         return "recipe"
     if context.plan.template is None and context.tokenizer.chat_template is not None:
         return "tokenizer"

@@ -121,7 +121,7 @@ def assumed(result: Result) -> list[str]:
             lang,
             recipe=plan.recipe,
             recipe_from=_from(origin(plan, "recipe"), lang),
-            title=context.recipe.title.say(lang),
+            title=context.trainer.title.say(lang),
             template=printable_path(template_name(context)),
             template_from=_from(template_origin(context), lang),
             tokenizer=printable_path(context.tokenizer.name),

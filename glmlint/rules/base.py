@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from glmlint.evidence.row import Fact, Row
 from glmlint.evidence.scores import FileScores
 from glmlint.evidence.scores import Row as ScoredRow
 from glmlint.finding import Pointer
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
-from glmlint.trainer.base import Recipe, Text
+from glmlint.trainer.base import Text, Trainer
+from glmlint.trainer.row import Fact, Row
 
 if TYPE_CHECKING:
     from glmlint.evidence.report import FileStats, Report
@@ -141,9 +141,11 @@ class Rule:
     """Off unless selected by name or by ALL."""
     needs_value: bool = True
     """Whether `check` is left out where the bytes are no JSON."""
+    after: tuple[str, ...] = ()
+    """Rules that run before this one, since it looks at what they said of the row; "*": all others."""
     hashes: str | None = None
     """"rows", "prompts" or "signatures": what `check_run` needs to have remembered of every row."""
-    applies: Callable[[Recipe, Plan], bool] | None = None
+    applies: Callable[[Trainer, Plan], bool] | None = None
     """Whether the rule has any meaning under a recipe; None: always."""
     bad: tuple[Any, ...] = ()
     """Rows (or `Example`s) that the rule reports."""
@@ -210,7 +212,28 @@ def all_rules() -> dict[str, Loaded]:
             module.__doc__ or "",
         )
         found[loaded.rule.name] = loaded
-    return dict(sorted(found.items()))
+    return {name: found[name] for name in _in_order(found)}
+
+
+def _in_order(rules: dict[str, Loaded]) -> Iterable[str]:
+    """Names by alphabet, each behind those that its rule runs after."""
+    speaks_last = {name for name in rules if "*" in rules[name].rule.after}
+    before = {
+        name: set(rules) - speaks_last if name in speaks_last else set(rules[name].rule.after)
+        for name in sorted(rules)
+    }
+    done: dict[str, None] = {}
+
+    def place(name: str) -> None:
+        if name in done:
+            return
+        for other in sorted(before[name] & rules.keys()):
+            place(other)
+        done[name] = None
+
+    for name in sorted(rules):
+        place(name)
+    return done
 
 
 def default_rules(max_severity: str = "warning") -> dict[str, str]:

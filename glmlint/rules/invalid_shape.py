@@ -21,6 +21,7 @@ rule = Rule(
     family="structure",
     title_zh="不符合样本格式，且没有更具体的规则说明的地方",
     severity="warning",
+    after=("*",),
     when=Fact.ODD,
     text=Text(
         "{place} is {en}, which the format does not allow there",
@@ -107,7 +108,7 @@ def check(row: Row) -> Iterator[Problem]:
     above: set[Pointer] = set()
     heard = 0
     for violation in row.violations:
-        for told in row.named[heard:]:  # by other rules, and by this one just now
+        for told in row.said.places[heard:]:  # by other rules, and by this one just now
             heard += 1
             if (
                 "parameters" in told[3:]

@@ -92,7 +92,7 @@ def check(row: Row) -> Iterator[Problem]:
     if row.foreign:
         return
     context = row.context
-    drops_null = context.recipe.template_name is None and context.template.drops_nulls
+    drops_null = context.trainer.template_name is None and context.template.drops_nulls
     for index, message in row.good_messages:
         metadata = message.get("metadata", "")
         if isinstance(metadata, str):

@@ -17,6 +17,7 @@ from typing import Final
 from glmlint.evidence.report import FileStats
 from glmlint.plan import Plan
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.trainer.base import get_trainer
 
 _ROW = '{"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]}'
 
@@ -131,8 +132,9 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
         if defect.rule != "not-jsonl":
             continue
         kind = defect.values.get("kind", "")
-        if kind == "json-suffix" and not plan.recipe.startswith("glm4"):
-            continue  # other trainers take .json files
+        opened = get_trainer(plan.recipe).suffixes
+        if kind == "json-suffix" and (opened is None or ".json" in opened):
+            continue
         yield rule.problem(
             None,
             text=rule.variants.get(kind, rule.text),

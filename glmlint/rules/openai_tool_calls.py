@@ -162,7 +162,7 @@ def _result(row: Row, index: int, message: dict[str, Any]) -> Problem:
     text = "result"
     if error is not None and error.exception == "AssertionError" and error.at == at[:2]:
         text = "raises"
-    elif row.context.recipe.trains_unknown_roles:
+    elif row.context.trainer.trains_unknown_roles:
         text = "trained"
     edits = [Edit("replace", at, "observation")]
     edits += [

@@ -108,14 +108,14 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     tokenizer = row.context.tokenizer
-    typed = row.context.recipe.typed_control_tokens
+    typed = row.context.trainer.typed_control_tokens
     for pointer, text, is_key in _texts(row):
         tokens = list(dict.fromkeys(token for _, token in tokenizer.find_control(text)))
         if not tokens:
             continue
         if not typed:
             variant, severity = "text", "info"
-        elif row.rendered is None:
+        elif row.layout is None:
             variant, severity = "raises", "warning"
         elif TURN_TOKENS.isdisjoint(tokens):
             variant, severity = "other", "warning"

@@ -121,7 +121,7 @@ rule = Rule(
 def check(row: Row) -> Iterator[Problem]:
     if row.error is not None or row.facts & Fact.ODD:
         yield from _odd_types(row)
-    if not row.context.template.known and row.context.recipe.template_name is None:
+    if not row.context.template.known and row.context.trainer.template_name is None:
         yield from _silent_template(row)
 
 
@@ -149,7 +149,7 @@ def _odd_types(row: Row) -> Iterator[Problem]:
 
 
 def _silent_template(row: Row) -> Iterator[Problem]:
-    if row.rendered is None or foreign(row):
+    if row.layout is None or foreign(row):
         return
     for entry in declared(row):
         names = [name for name in entry.tools.by_name if entry.tools.by_name[name].function]
@@ -157,7 +157,7 @@ def _silent_template(row: Row) -> Iterator[Problem]:
             continue
         printed = "".join(
             piece
-            for piece, owner in zip(row.rendered.pieces, row.rendered.owners, strict=True)
+            for piece, owner in zip(row.layout.pieces, row.layout.owners, strict=True)
             if isinstance(piece, str) and owner in (entry.message, -1)
         )
         if not any(name in printed for name in names):

@@ -31,6 +31,7 @@ rule = Rule(
     family="structure",
     title_zh="GLM-4 没有的角色",
     severity="error",
+    after=("openai-tool-calls",),
     when=Fact.ODD,
     fix="safe",
     text=Text(
@@ -130,7 +131,9 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         role = message["role"]
         at = ("messages", index, "role")
-        if role in ("tool", "function") and at in row.named:  # `openai-tool-calls` has said it
+        if (
+            role in ("tool", "function") and at in row.said.places
+        ):  # `openai-tool-calls` has said it
             continue
         meant, form, edits = _meant(row, index, message)
         text: str | None = None

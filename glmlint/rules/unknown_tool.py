@@ -18,6 +18,7 @@ from typing import Any, Final
 from glmlint.evidence.calls import Call, calls, declared, foreign, taught, tools_by_name, turns
 from glmlint.finding import Pointer, place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.trainer.row import per_row
 
 TOOL: Final[dict[str, Any]] = {
     "type": "function",
@@ -111,12 +112,10 @@ def _at(call: Call) -> Pointer:
     return ("messages", call.message, "metadata" if call.form == "metadata" else "content")
 
 
+@per_row
 def _system_texts(row: Row) -> list[str]:
-    texts: list[str] | None = row.memo.get("system texts")
-    if texts is None:
-        texts = row.memo["system texts"] = [
-            turn.content
-            for turn in turns(row)
-            if turn.role == "system" and isinstance(turn.content, str)
-        ]
-    return texts
+    return [
+        turn.content
+        for turn in turns(row)
+        if turn.role == "system" and isinstance(turn.content, str)
+    ]

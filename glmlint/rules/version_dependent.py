@@ -29,7 +29,9 @@ from glmlint.rules import arrow_null_padding
 from glmlint.rules.arrow_null_padding import printed
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 from glmlint.rules.metadata_null_padding import DROPS, padded_metadata, prints_null
-from glmlint.trainer.base import Context, Encoded, TrainerError, get_recipe
+from glmlint.trainer.base import Context, get_trainer
+from glmlint.trainer.errors import TrainerError
+from glmlint.trainer.layout import Encoded
 from glmlint.trainer.loaded import NEWEST_PADDING, OLDEST_JSON
 from glmlint.trainer.template import ChatTemplate, dumps_tool, dumps_tool_html
 
@@ -197,7 +199,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
     pinned = "datasets" in plan.pinned or version(plan.datasets) < version(OLDEST_JSON)
     if shapes is None or pinned:
         return
-    recipe = get_recipe(plan.recipe)
+    recipe = get_trainer(plan.recipe)
     if not recipe.through_datasets or printed(shapes, plan.datasets, recipe):
         return  # the plan's own version pads them, too
     if padded := printed(shapes, NEWEST_PADDING, recipe):
@@ -242,7 +244,7 @@ def check(row: Row) -> Iterator[Problem]:
             once="loaded",
             datasets=row.plan.datasets,
         )
-    if row.context.recipe.template_name is not None:
+    if row.context.trainer.template_name is not None:
         return  # no template of transformers
     if row.sample is None:
         yield from _nulls(row)
@@ -300,12 +302,12 @@ def _outcome(row: Row, messages: list[Any], transformers: str) -> Hashable:
     base = row.context
     context = Context(base.plan, base.tokenizer, _template(base.template, transformers))
     try:
-        rendered = base.recipe.render(messages, context)
+        layout = base.trainer.lay_out({"messages": messages}, context)
     except TrainerError as error:
         return error.exception
     return tuple(
         tuple(piece.ids.tolist()) if isinstance(piece, Encoded) else piece
-        for piece in rendered.pieces
+        for piece in layout.pieces
     )
 
 
@@ -315,7 +317,7 @@ def _template(template: ChatTemplate, transformers: str) -> ChatTemplate:
 
 
 def _tools_differ(row: Row) -> bool:
-    if row.rendered is None:
+    if row.layout is None:
         return False
     if row.sample is not None and row.context.template.known:
         return any(

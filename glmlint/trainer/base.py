@@ -1,92 +1,38 @@
-"""What a recipe is: its facts, how it renders a sample, and the registry of all recipes."""
+"""What a trainer is: its facts, how it lays a row out, and the registry of all trainers."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
+from msgspec import Struct
 
-from glmlint.finding import Pointer
 from glmlint.loader import Load
-from glmlint.plan import Plan
+from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, Plan
 from glmlint.read.sample import Sample, decode_tools
 from glmlint.text import Text as Text  # recipes and rules take it from here
+from glmlint.trainer.cut import keep_start
+from glmlint.trainer.errors import TrainerError
+from glmlint.trainer.layout import Encoded, Layout, Piece, Tokens
 from glmlint.trainer.template import ChatTemplate, load_template
-from glmlint.trainer.tokenizer import Ids, Tokenizer, load_tokenizer
+from glmlint.trainer.tokenizer import Tokenizer, load_tokenizer
+from glmlint.trainer.vocabulary import GLM, require, require_numbers
 
-IGNORE_INDEX: Final = -100
-"""The label of a token that is in no loss (torch's cross_entropy)."""
-
-GMASK: Final = 151331
-SOP: Final = 151333
-ENDOFTEXT: Final = 151329
-"""Ids that the official scripts write as numbers."""
-
-ROLE_IDS: Final = {"system": 151335, "user": 151336, "assistant": 151337, "observation": 151338}
+DEFAULT_BUDGET: Final = DEFAULT_MAX_INPUT + DEFAULT_MAX_OUTPUT + 1
 
 _MEMO_LIMIT: Final = 4096
 
 
-class TrainerError(Exception):
-    """The trainer raises at this row and the run ends."""
-
-    def __init__(self, exception: str, detail: str, at: Pointer | None = None) -> None:
-        super().__init__(f"{exception}: {detail}")
-        self.exception = exception
-        """Name of the exception class."""
-        self.detail = detail
-        self.at = at
-        """Where in the sample, when that is known."""
-
-
-class Dropped(Exception):
-    """The trainer leaves this row out, with a warning or none; the message says why."""
-
-
-class Encoded:
-    """A text that is encoded already."""
-
-    __slots__ = ("ids",)
-
-    def __init__(self, ids: Ids) -> None:
-        self.ids = ids
-
-
-Piece = int | str | Encoded
-"""One control token, a text still to encode, or a text that is encoded already."""
-
-
-class Rendered:
-    """A sample as its trainer lays it out: pieces, and for each whether it is trained and whose.
-
-    The label of a token at t is the token itself when the piece of the token at t - `shift` is
-    trained, and -100 otherwise.
-    """
-
-    __slots__ = ("owners", "pieces", "trained")
-
-    def __init__(self, pieces: list[Piece], trained: list[bool], owners: list[int]) -> None:
-        self.pieces = pieces
-        self.trained = trained
-        self.owners = owners
-        """Index of the message of each piece; -1 for the prefix and the appended end."""
-
-    def add(self, pieces: Sequence[Piece], trained: bool, owner: int) -> None:
-        """Append pieces of one message."""
-        self.pieces.extend(pieces)
-        self.trained.extend([trained] * len(pieces))
-        self.owners.extend([owner] * len(pieces))
-
-
 @dataclass(frozen=True)
 class ToolList:
-    """One `tools` value that good shape rows share: decoded, rendered and encoded once."""
+    """One `tools` value that valid rows share: decoded, rendered and encoded once."""
 
     value: list[dict[str, Any]]
     pieces: list[Piece]
@@ -107,14 +53,23 @@ class Context:
     _loaded: dict[tuple[int, bytes], bytes] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def recipe(self) -> Recipe:
-        """The plan's recipe."""
-        return get_recipe(self.plan.recipe)
+    def trainer(self) -> Trainer:
+        """The plan's trainer."""
+        return get_trainer(self.plan.recipe)
+
+    @cached_property
+    def options(self) -> Any:
+        """The trainer's options, of the type that it declares."""
+        return msgspec.convert(self.plan.options, self.trainer.Options)
+
+    def id(self, name: str) -> int:
+        """The id of a control token. `open_context` has seen to those that the trainer needs."""
+        return self.tokenizer.control[name]
 
     @cached_property
     def prints_nulls(self) -> bool:
         """Whether a null `metadata` is printed, as the word None."""
-        return self.recipe.template_name is not None or not self.template.drops_nulls
+        return self.trainer.template_name is not None or not self.template.drops_nulls
 
     def split(self, text: str) -> list[Piece]:
         """The text with its control tokens as ids, as an HF tokenizer reads a rendered string."""
@@ -170,7 +125,7 @@ class Context:
             # No list in a file begins with a line feed: the bytes stand for this list alone.
             known = b"\n" + msgspec.json.encode(value)
             self._tools[known] = self._laid_out(value)
-        except Exception:  # a list of odd shape: `Recipe.render` says what becomes of it
+        except Exception:  # a list of odd shape: `Trainer.lay_out` says what becomes of it
             return None
         self._loaded[key] = known
         return known
@@ -187,7 +142,7 @@ class Context:
 
     def _laid_out(self, value: list[dict[str, Any]]) -> ToolList:
         try:
-            pieces = self.recipe.tool_pieces(value, self)
+            pieces = self.trainer.tool_pieces(value, self)
         except TrainerError as error:
             return ToolList(value, [], error)
         return ToolList(
@@ -197,19 +152,33 @@ class Context:
         )
 
 
-class Recipe:
-    """One trainer. A file in this folder with a module-level `recipe` is one more of them."""
+class NoOptions(Struct, frozen=True, forbid_unknown_fields=True):
+    """The options of a trainer that has none."""
+
+
+class Trainer:
+    """One trainer. A file in `recipes/` with a module-level `trainer` is one more of them."""
 
     name: str
     title: Text
+    called: Text = Text("the trainer", "训练脚本")
+    """How sentences name it."""
     source: str
-    """Repository, file, commit and date that the recipe was read from."""
+    """Repository, file, commit and date that it was read from."""
     date: str
     """Date of that commit, ISO."""
     supervises: Text
     """Which tokens carry loss, in a sentence."""
-    shift: int = 0
-    """How many places the mask lies behind the labels."""
+    Options: type[Struct] = NoOptions
+    """Typed options with their defaults: `--set KEY=VALUE`."""
+    reads: frozenset[str] = frozenset(("glm",))
+    """Formats, as `read.formats.recognise` names them, whose rows this trainer reads."""
+    control_tokens: tuple[str, ...] = GLM
+    """Control tokens without which it can't run."""
+    numbers: Mapping[str, int] = MappingProxyType({})
+    """Control tokens whose ids its script writes as numbers: the vocabulary must agree."""
+    cuts_prefix: bool = True
+    """Whether `cut` keeps the first tokens of a row, so that counts at any budget follow from one."""
     trains_history: bool = True
     """Whether earlier answers of a conversation carry loss."""
     typed_control_tokens: bool = True
@@ -221,13 +190,31 @@ class Recipe:
     """Keys of a message by which a row can switch its own loss on or off."""
     through_datasets: bool = True
     """Whether the trainer reads its file with `datasets.load_dataset`."""
+    suffixes: frozenset[str] | None = None
+    """Endings of the files that it opens; None: any that `datasets` knows."""
     cleans_properties: bool = False
     """Whether the trainer takes out what is null directly under a tool's `properties`."""
     template_name: str | None = None
-    """The renderer, when the recipe does not use the tokenizer's template."""
+    """The renderer, when the trainer does not use the tokenizer's template."""
+    evaluates: Literal["each-answer", "whole-row"] | None = None
+    """How its evaluation makes prompts of a validation row: one before each answer, or one of the
+    whole row with its answer in it; None where it makes none that glmlint knows."""
 
-    def render(self, messages: list[Any], context: Context) -> Rendered:
-        """Lay out any messages at all, exactly as the trainer does.
+    def default_budget(self, options: Any) -> int | None:
+        """The longest sequence, in tokens, where nobody set one; None: no limit is known."""
+        del options
+        return DEFAULT_BUDGET
+
+    def variant(self, options: Any) -> str:
+        """Name of the trainer that runs with these options, where one option makes it another."""
+        del options
+        return self.name
+
+    def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
+        """Lay out any row at all, exactly as the trainer does.
+
+        Args:
+            row: the row as the loader hands it over.
 
         Raises:
             TrainerError: where the trainer raises.
@@ -235,19 +222,43 @@ class Recipe:
         """
         raise NotImplementedError
 
-    def render_plain(self, sample: Sample, context: Context) -> Rendered | None:
-        """The same for a row of good shape without typed control tokens; None to use `render`."""
+    def lay_out_sample(self, sample: Sample, context: Context) -> Layout | None:
+        """The same for a valid row without typed control tokens; None to use `lay_out`."""
         del sample, context
         return None
 
     def tool_pieces(self, tools: list[dict[str, Any]], context: Context) -> list[Piece]:
-        """What a tool list in good shape becomes, without its role token.
+        """What a valid tool list becomes, without its role token.
 
         Raises:
             TrainerError: where the trainer raises on these tools.
         """
         del tools, context
         return []
+
+    def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
+        """The sequences that the trainer makes of a row: see `trainer.cut`.
+
+        Raises:
+            Dropped: the row is left out.
+            TrainerError: the trainer raises at a row of this length.
+        """
+        del context
+        return keep_start(tokens, budget)
+
+
+def messages_of(row: dict[str, Any]) -> list[Any]:
+    """The `messages` of a row, for trainers that read `row["messages"]`.
+
+    Raises:
+        TrainerError: there are none, or they are not a list.
+    """
+    if "messages" not in row:
+        raise TrainerError("KeyError", "'messages'")
+    messages = row["messages"]
+    if not isinstance(messages, list):
+        raise TrainerError("TypeError", "messages is not a list", ("messages",))
+    return messages
 
 
 def text_of(pieces: Sequence[Piece], context: Context) -> tuple[np.ndarray, list[int]]:
@@ -272,20 +283,22 @@ def text_of(pieces: Sequence[Piece], context: Context) -> tuple[np.ndarray, list
 
 
 @cache
-def all_recipes() -> dict[str, Recipe]:
-    """Every recipe by name, found in this folder."""
+def all_trainers() -> dict[str, Trainer]:
+    """Every trainer by name, found in the folder `recipes`."""
     package = importlib.import_module("glmlint.recipes")
-    found: dict[str, Recipe] = {}
+    found: dict[str, Trainer] = {}
     for module in pkgutil.iter_modules(package.__path__):
-        if module.name != "base" and not module.name.startswith("_"):
-            recipe = getattr(importlib.import_module(f"{package.__name__}.{module.name}"), "recipe")  # noqa: B009
-            found[recipe.name] = recipe
+        trainer = getattr(
+            importlib.import_module(f"{package.__name__}.{module.name}"), "trainer", None
+        )
+        if isinstance(trainer, Trainer):
+            found[trainer.name] = trainer
     return dict(sorted(found.items()))
 
 
-def get_recipe(name: str) -> Recipe:
-    """The recipe of that name. Raises KeyError."""
-    return all_recipes()[name]
+def get_trainer(name: str) -> Trainer:
+    """The trainer of that name. Raises KeyError."""
+    return all_trainers()[name]
 
 
 def open_context(plan: Plan, *, allow_download: bool = False) -> Context:
@@ -295,5 +308,8 @@ def open_context(plan: Plan, *, allow_download: bool = False) -> Context:
         TokenizerError, TemplateFault: one sentence for the user.
     """
     tokenizer = load_tokenizer(plan.tokenizer, allow_download=allow_download)
+    trainer = get_trainer(plan.recipe)
+    require(tokenizer, trainer.control_tokens, plan.recipe)
+    require_numbers(tokenizer, trainer.numbers, plan.recipe)
     template = load_template(plan.template, tokenizer.chat_template, plan.transformers)
     return Context(plan, tokenizer, template)
