@@ -183,9 +183,18 @@ def pair(texts: Sequence[Any], at: Pointer, keys: Sequence[str | int] = (0, 1)) 
     ]
 
 
-def note_keys(
-    entry: dict[str, Any], known: Collection[str], notes: Notes, *at: str | int
-) -> None:
+def side(value: Any, role: str, key: str, notes: Notes) -> list[Message]:
+    """A question or an answer: text, one message, or a list of messages."""
+    if isinstance(value, str):
+        return [{"role": role, "content": value}]
+    if isinstance(value, dict):
+        return read_turns([value], (key,), notes)
+    if isinstance(value, list) and value:
+        return read_turns(value, (key,), notes)
+    raise Refused(kinds.NO_QUESTION if role == "user" else kinds.NO_ANSWER, key)
+
+
+def note_keys(entry: dict[str, Any], known: Collection[str], notes: Notes, *at: str | int) -> None:
     """Note the keys of an object that have gone nowhere."""
     for key, value in entry.items():
         if key not in known and value not in _BLANK:

@@ -171,6 +171,9 @@ HISTORY: Final = Kind(
     "the history is no list of questions with their answers, nor of messages",
     "history 既不是由问答组成的列表，也不是消息列表",
 )
+NO_COLUMN: Final = Kind(
+    "no-column", "a column that --map names is not in the row", "行中没有 --map 指定的列"
+)
 NO_QUESTION: Final = Kind("no-question", "there is no question as text", "没有文本形式的问题")
 NO_ANSWER: Final = Kind("no-answer", "there is no answer as text", "没有文本形式的回答")
 PREFERENCE: Final = Kind(

@@ -6,7 +6,7 @@ from typing import Any
 
 from glmlint.convert import kinds
 from glmlint.convert.base import Format, GlmRow, Notes, Refused
-from glmlint.convert.chat import Message, assemble, history, read_columns, read_turns
+from glmlint.convert.chat import assemble, history, read_columns, side
 from glmlint.read.formats import ANSWER_KEYS
 
 
@@ -25,17 +25,6 @@ def read(row: Any, notes: Notes) -> GlmRow:
     messages += side(row[answer], "assistant", answer, notes)
     consumed = {question, answer, "history", *read_columns(row, messages, notes)}
     return assemble(row, consumed, messages, notes)
-
-
-def side(value: Any, role: str, key: str, notes: Notes) -> list[Message]:
-    """A question or an answer: text, one message, or a list of messages."""
-    if isinstance(value, str):
-        return [{"role": role, "content": value}]
-    if isinstance(value, dict):
-        return read_turns([value], (key,), notes)
-    if isinstance(value, list) and value:
-        return read_turns(value, (key,), notes)
-    raise Refused(kinds.NO_QUESTION if role == "user" else kinds.NO_ANSWER, key)
 
 
 FORMAT = Format(

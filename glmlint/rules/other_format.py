@@ -99,7 +99,10 @@ rule = Rule(
         {
             "messages": [
                 {"role": "user", "content": "Weather in Rome?"},
-                {"role": "tool_call", "content": '{"name": "weather", "arguments": {"city": "Rome"}}'},
+                {
+                    "role": "tool_call",
+                    "content": '{"name": "weather", "arguments": {"city": "Rome"}}',
+                },
                 {"role": "tool_response", "content": "22"},
                 {"role": "assistant", "content": "22 degrees."},
             ]

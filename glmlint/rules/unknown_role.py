@@ -77,7 +77,10 @@ rule = Rule(
         {
             "messages": [
                 {"role": "user", "content": "罗马天气？"},
-                {"role": "function", "content": '{"name": "weather", "arguments": {"city": "罗马"}}'},
+                {
+                    "role": "function",
+                    "content": '{"name": "weather", "arguments": {"city": "罗马"}}',
+                },
                 {"role": "observation", "content": "22"},
                 {"role": "assistant", "content": "22 度。"},
             ]
