@@ -23,6 +23,7 @@ from msgspec import UNSET, Struct
 from glmlint.evidence.arguments import ArgumentSchema
 from glmlint.finding import Pointer
 from glmlint.read.formats import ROLE_ALIASES, role_in
+from glmlint.read.sample import read
 from glmlint.trainer.row import Fact, Row, per_row
 from glmlint.trainer.template import BUILT_IN
 
@@ -267,6 +268,18 @@ def decode(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return UNSET
+
+
+def decode_whole(text: str) -> Any:
+    """The JSON value of a text, where it can be written again with nothing lost; UNSET elsewhere.
+
+    A key that stands twice would lose one of its values, and an infinity is no JSON.
+    """
+    try:
+        found = read(text.encode())
+    except UnicodeEncodeError:
+        return UNSET
+    return UNSET if found.defect is not None or found.non_finite else found.value
 
 
 @lru_cache(_TOOL_LISTS)

@@ -64,6 +64,16 @@ def content_of(message: Any) -> Any:
     return message.get("content") if isinstance(message, dict) else None
 
 
+def says_nothing(message: dict[str, Any], *apart_from: str) -> bool:
+    """Whether a message has nothing that somebody wrote, but for its role and the named keys."""
+    nothing: tuple[Any, ...] = (None, "", [], {})
+    return all(
+        value in nothing or isinstance(value, bool | int | float)
+        for key, value in message.items()
+        if key != "role" and key not in apart_from
+    )
+
+
 def speakers(row: Row) -> list[str | None]:
     """The role of each message, as `role_of` reads it."""
     if row.sample is not None:

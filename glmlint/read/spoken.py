@@ -21,11 +21,12 @@ ARGUMENT_KEYS: Final = ("arguments", "parameters", "args", "input")
 """Where a call keeps its arguments, the usual spelling first."""
 
 _CALL_KEYS: Final = frozenset(
-    (*ARGUMENT_KEYS, "name", "id", "call_id", "tool_call_id", "type", "function")
+    (*ARGUMENT_KEYS, "name", "id", "call_id", "tool_call_id", "type", "index", "function")
 )
 """What a call may consist of; an object with anything else may be a result."""
 
 _IDS: Final = ("id", "call_id", "tool_call_id")
+_BESIDE: Final = (*_IDS, "type", "index")
 _TYPES: Final = ("function", "function_call", "tool_call", "tool_use")
 _END_OF_THOUGHT: Final = "</think>"
 _TAGGED: Final = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
@@ -127,7 +128,7 @@ def _of_entry(entry: dict[str, Raw], twice: bool) -> Spoken | None:
         inner = _of_entry(_decode_object(wrapped), twice)
         if inner is None or entry.keys() & {"name", *ARGUMENT_KEYS}:
             return None
-        whole = inner.whole and entry.keys() <= {"function", "type", *_IDS} and _plain_type(entry)
+        whole = inner.whole and entry.keys() <= {"function", *_BESIDE} and _plain_type(entry)
         sure = inner.sure and entry.keys() <= _CALL_KEYS
         return Spoken(inner.name, inner.arguments, _id(entry) or inner.id, whole, sure)
     name = _text(entry.get("name"))
@@ -135,15 +136,16 @@ def _of_entry(entry: dict[str, Raw], twice: bool) -> Spoken | None:
         return None
     keys = [key for key in ARGUMENT_KEYS if key in entry]
     arguments = _arguments(entry[keys[0]]) if keys else None
-    whole = not twice and len(keys) < 2 and entry.keys() <= {"name", *keys, *_IDS, "type"}
+    whole = not twice and len(keys) < 2 and entry.keys() <= {"name", *keys, *_BESIDE}
     whole = whole and _plain_type(entry)
     sure = bool(keys) and bool(name.strip()) and entry.keys() <= _CALL_KEYS
     return Spoken(name, arguments, _id(entry), whole, sure)
 
 
 def _plain_type(entry: dict[str, Raw]) -> bool:
-    """Whether the entry's `type`, if it has one, says no more than that it is a call."""
-    return "type" not in entry or _text(entry["type"]) in _TYPES
+    """Whether `type` and `index`, where they are there, say no more than that it is a call."""
+    type_, index = entry.get("type"), entry.get("index")
+    return (type_ is None or _text(type_) in _TYPES) and (index is None or bytes(index).isdigit())
 
 
 def _arguments(raw: Raw) -> str | None:
