@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from glmlint.evidence.calls import Declared, Tool, declared, decode_whole, exception_at, foreign
+from glmlint.evidence.padded import padded
 from glmlint.finding import place
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 
@@ -162,7 +163,7 @@ def check(row: Row) -> Iterator[Problem]:
             for tool in entry.tools.misshapen:
                 if tool.index not in entry.tools.string_entries:
                     yield _problem(entry, tool, exception)
-        elif value is not None or exception is not None:
+        elif entry.at not in padded(row) and (value is not None or exception is not None):
             yield _whole(entry, value, exception)
 
 

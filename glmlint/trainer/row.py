@@ -15,6 +15,7 @@ from glmlint.read.formats import is_glm, recognise
 from glmlint.read.sample import Sample, read
 from glmlint.read.schema import Violation, violations
 from glmlint.read.span import Positions
+from glmlint.read.survey import Survey
 from glmlint.trainer.base import Context
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import Layout, Tokens
@@ -63,6 +64,8 @@ class Row:
     """The row as the loader hands it to the trainer, where that differs from the written one."""
     loaded_sample: Sample | None = None
     """The same, where it still is valid."""
+    survey: Callable[[], Survey] | None = None
+    """What the whole file is like, where a repair asks; None while the file is still being read."""
 
     def __init__(self, path: str, line: int, raw: bytes, context: Context, facts: int = 0) -> None:
         self.path = path
