@@ -77,7 +77,7 @@ def encode_rows(
         with rereadable(InputFile(path)) as file:
             learn(file, context)
             rows = (row for chunk in read_chunks(file) for row in prepared_rows(chunk, context))
-            for index, row in enumerate(rows):
+            for index, row in enumerate(row for row in rows if row.is_sample):
                 yield from _encoded(index, row, truncate)
 
 

@@ -65,8 +65,16 @@ WORDS: Final = {
     "longest": Text("max", "最长"),
     "longer": Text("{n} longer", "{n} 个更长"),
     "rows-line": Text(
-        "{clean} clean, {bad} with findings, {unreadable} unreadable{dropped}",
-        "{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读{dropped}",
+        "{clean} clean, {bad} with findings, {stopping}",
+        "{clean} 个正常，{bad} 个有问题，{stopping}",
+    ),
+    "stopping": Text("{n} that stop the trainer", "{n} 个会让训练脚本中止"),
+    "stopping-one": Text("{n} that stops the trainer", "{n} 个会让训练脚本中止"),
+    "stopping-foreign": Text(
+        " ({n} in another trainer's format)", "（其中 {n} 个是其他训练框架的格式）"
+    ),
+    "stopping-all-foreign": Text(
+        " (in another trainer's format)", "（其他训练框架的格式）"
     ),
     "smallest": Text("smallest for {share}", "保留 {share} 的最小值"),
     "keeps-plain": Text("{length} keeps {share}", "{length} 保留 {share}"),
@@ -197,9 +205,9 @@ WORDS: Final = {
         "`glmlint explain {rule}` 显示规则的详细说明与示例。",
     ),
     "summary": Text(
-        "{samples}: {clean} clean, {bad} with findings, {unreadable} unreadable{dropped}; {tokens} tokens, "
+        "{samples}: {rows}; {tokens} tokens, "
         "{ratio} trainable; {truncated} truncated, {lost} of supervised tokens lost; {counts}",
-        "{samples}：{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读{dropped}；{tokens} 个 token，"
+        "{samples}：{rows}；{tokens} 个 token，"
         "可训练 {ratio}；{truncated} 个被截断，丢失受监督 token {lost}；{counts}",
     ),
     "and-dropped": Text(", {n} dropped by the trainer", "，{n} 个被训练脚本丢弃"),

@@ -4,24 +4,32 @@ GLM-4 writes the name right after its role token, then a line end, then the argu
 is what a message with the name in `metadata` becomes. Two other forms are in use. With the name on
 the first line of the content a line end slips between the role token and the name. With
 `{"name", "arguments"}` as content (the sample in the official README) the model is taught to answer
-with plain text that happens to be JSON, which no server takes for a call of GLM-4. The marks of
-other models' calls (`tool_call:` with `arguments:`, `<tool_call>`, `[TOOL_CALLS]`) are plain text as
-well. A file that mixes forms teaches the model to choose one at random.
+with plain text that happens to be JSON, which no server takes for a call of GLM-4. A file that mixes
+forms teaches the model to choose one at random.
 
-Evidence: GLM-4 #684; LLaMA-Factory #9772.
+Calls in the text form of another model or framework (`<tool_call>`, `<function=`, `[TOOL_CALLS]`,
+`<|python_tag|>`, ReAct's `Action:` and `Action Input:`) are plain text wherever the run's own template
+does not print that form. The model learns to answer with that text, and where a result follows in the
+same answer (`<tool_response>`, `Observation:`), to make results up. Told once a file and mark; text in
+code blocks is left alone.
+
+Evidence: GLM-4 #684; LLaMA-Factory #9772; SWE-agent and OpenHands trajectories; ScaleSWE #2.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-from glmlint.evidence.calls import Call, calls, foreign, holds_json
+from msgspec import UNSET
+
+from glmlint.evidence.calls import Call, calls, foreign, holds_json, taught
+from glmlint.evidence.marks import answer_marks
 from glmlint.evidence.report import FileStats
 from glmlint.finding import place
 from glmlint.plan import Plan
+from glmlint.read.spoken import spoken
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
 NOTE: Final = "tool-call-form:"
@@ -32,7 +40,7 @@ rule = Rule(
     form="glm",
     title_zh="模型不使用的工具调用写法，或同一个文件里混用多种写法",
     severity="warning",
-    when=Fact.CALLS | Fact.TOOLS,
+    when=Fact.CALLS | Fact.TOOLS | Fact.MARKS,
     fix="safe",
     text=Text(
         '{place} holds the call of {name} as `{{"name", "arguments"}}`: the model learns to '
@@ -57,10 +65,22 @@ rule = Rule(
             "{place} 在参数外又包了一层 {name}：模型会学着把 `name` 和 `arguments` 当作参数传入",
         ),
         "text": Text(
-            "messages[{index}] writes a call as another model does, “{mark}” ({rows:row}): "
-            "GLM-4 learns to answer with that text, not to call the tool",
-            "messages[{index}] 按其他模型的写法书写调用“{mark}”（共 {rows} 行）："
-            "GLM-4 学到的是把这段文字当作回答，而不是调用工具",
+            "messages[{index}] writes a call as plain text, “{mark}”, which is another model's form "
+            "({rows:row}): the model learns to answer with that text, not to call the tool",
+            "messages[{index}] 用普通文本书写调用“{mark}”，这是其他模型的写法（共 {rows} 行）："
+            "模型学到的是把这段文字当作回答，而不是调用工具",
+        ),
+        "result": Text(
+            "messages[{index}] holds the result of a call inside the answer, “{mark}” ({rows:row}): "
+            "the model learns to make results up instead of waiting for them",
+            "messages[{index}] 在回答里写出了工具的返回结果“{mark}”（共 {rows} 行）："
+            "模型会学着编造结果，而不是等待结果",
+        ),
+        "end": Text(
+            "messages[{index}] ends with “{mark}”, the end of a call in another model's form "
+            "({rows:row}): the model learns to write it",
+            "messages[{index}] 以“{mark}”结尾，这是其他模型写法中调用的结束标记（共 {rows} 行）："
+            "模型会学着写出它",
         ),
         "mixed": Text(
             "tool calls are written in several forms: {metadata} with the name in metadata, "
@@ -100,6 +120,16 @@ rule = Rule(
                 {"role": "assistant", "content": 'tool_call: weather\narguments: {"city": "罗马"}'},
             ]
         },
+        {
+            "messages": [
+                {"role": "user", "content": "Weather in Rome?"},
+                {
+                    "role": "assistant",
+                    "content": "Thought: I look it up.\nAction: weather\nAction Input: Rome\n"
+                    "Observation: 22 degrees\nFinal Answer: It is 22 degrees.",
+                },
+            ]
+        },
     ),
     good=(
         {
@@ -125,18 +155,25 @@ rule = Rule(
                 {"role": "assistant", "content": "写在 <tool_call> 和 </tool_call> 之间。"},
             ]
         },
+        {
+            "messages": [
+                {"role": "user", "content": "How does Qwen write a call?"},
+                {
+                    "role": "assistant",
+                    "content": 'So:\n```\n<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>\n```',
+                },
+            ]
+        },
     ),
 )
 
 _CONVERTED: Final = Text(
     "Put the name into `metadata` and only the arguments into `content`, one call a message, and "
-    "the result into an `observation` message.",
-    "把工具名放进 `metadata`，`content` 里只留参数，每条消息一个调用；结果写成 `observation` 消息。",
+    "the result into an `observation` message. Where a program of yours reads this text, on purpose, "
+    "ignore this rule.",
+    "把工具名放进 `metadata`，`content` 里只留参数，每条消息一个调用；结果写成 `observation` 消息。"
+    "如果您的程序就是要解析这种文本，可以忽略此规则。",
 )
-_WRITTEN: Final = re.compile(
-    r"\A\W*(tool_call:) *[\w.-]+\s+arguments:|(<\|?tool_call\|?>)\s*\{|(\[TOOL_CALLS\]) *\["
-)
-"""A call as other models write it; the group is its mark."""
 _ALONE: Final = re.compile(r"\s*tool_call: *([\w.-]+)\s+arguments:\s*(\{.*\})\s*", re.DOTALL)
 
 
@@ -148,7 +185,8 @@ def note(row: Row) -> Iterator[str]:
 
 
 def check(row: Row) -> Iterator[Problem]:
-    yield from _in_text(row)
+    if row.facts & (Fact.MARKS | Fact.ODD):
+        yield from _in_text(row)
     told = -1
     for call in calls(row):
         if call.message == told or foreign(row):
@@ -162,38 +200,35 @@ def check(row: Row) -> Iterator[Problem]:
                 )  # fmt: skip
         elif call.form == "name-arguments-list":
             count = sum(other.message == told for other in calls(row))
-            edits = _in_metadata(call) if count == 1 else ()
+            edits = _in_metadata(row, call) if count == 1 else ()
             yield rule.problem(
                 call.at, text="list", edits=edits, place=place(call.at), count=count
             )  # fmt: skip
         else:
             text = "first-line" if call.form == "first-line" else None
             yield rule.problem(
-                call.at, text=text, edits=_in_metadata(call),
+                call.at, text=text, edits=_in_metadata(row, call),
                 place=place(call.at), name=call.name[:80],
             )  # fmt: skip
 
 
 def _in_text(row: Row) -> Iterator[Problem]:
-    if row.plan.template is not None:
-        return  # it may be the template of a model that writes calls so
-    for index, role, text in row.texts:
-        if role != "assistant" or not ("tool_call" in text or "TOOL_CALLS" in text):
-            continue  # a word is found many times faster than a pattern
-        if (found := _WRITTEN.search(text)) is not None:
-            mark = found[found.lastindex or 0]
-            at = ("messages", index, "content")
-            yield rule.problem(
-                at, text="text", once="text", index=index, mark=mark, help=_CONVERTED,
-                edits=_call_alone(text, index),
-            )  # fmt: skip
-            return
+    for index, found in answer_marks(row):
+        if not taught(row, index):
+            continue
+        kind = "text" if found.kind == "call" else found.kind
+        at = ("messages", index, "content")
+        edits = _call_alone(row, index) if found.mark == "tool_call:" else ()
+        yield rule.problem(
+            at, text=kind, once=f"{kind}:{found.mark}", index=index, mark=found.mark,
+            help=_CONVERTED, edits=edits,
+        )  # fmt: skip
 
 
-def _call_alone(text: str, index: int) -> tuple[Edit, ...]:
+def _call_alone(row: Row, index: int) -> tuple[Edit, ...]:
     """Edits for a text that is one `tool_call:` and nothing else."""
-    found = _ALONE.fullmatch(text)
-    if found is None or not isinstance(holds_json(found[2]), dict):
+    found = _ALONE.fullmatch(next(text for place, _, text in row.texts if place == index))
+    if found is None or not isinstance(holds_json(found[2]), dict) or not _unnamed(row, index):
         return ()
     return (
         Edit("add", ("messages", index, "metadata"), found[1]),
@@ -208,7 +243,7 @@ def _wrapped(call: Call) -> str | None:
         return None
     if outer["name"] != call.name or (call.tool is not None and _takes_both(call)):
         return None
-    return _text(outer["arguments"])
+    return _inner(call.text)
 
 
 def _takes_both(call: Call) -> bool:
@@ -217,21 +252,34 @@ def _takes_both(call: Call) -> bool:
     return isinstance(properties, dict) and {"name", "arguments"} <= properties.keys()
 
 
-def _text(arguments: Any) -> str | None:
-    """Arguments as JSON text; None where they are no object."""
-    if isinstance(arguments, dict):
-        return json.dumps(arguments, ensure_ascii=False)
-    return arguments if isinstance(holds_json(arguments), dict) else None
+def _inner(text: str) -> str | None:
+    """The arguments of the one call that a text is, as they are written.
+
+    None where they are no object, or where the text says more than a name and arguments.
+    """
+    said = spoken(text)
+    if said is None or said.before or len(said.calls) != 1:
+        return None
+    [call] = said.calls
+    sure = call.whole and call.id is None and isinstance(holds_json(call.arguments), dict)
+    return call.arguments if sure else None
 
 
-def _in_metadata(call: Call) -> tuple[Edit, ...]:
-    text = call.text.lstrip("\r\n") if call.has_text else _text(call.arguments)
-    if text is None:
+def _in_metadata(row: Row, call: Call) -> tuple[Edit, ...]:
+    text = call.text.lstrip("\r\n") if call.has_text else _inner(call.text)
+    if text is None or not _unnamed(row, call.message):
         return ()
     return (
         Edit("add", ("messages", call.message, "metadata"), call.name),
         Edit("replace", call.at, text),
     )
+
+
+def _unnamed(row: Row, index: int) -> bool:
+    """Whether the message has no `metadata` that a name would overwrite."""
+    if row.sample is not None:
+        return row.sample.messages[index].metadata in (UNSET, "")
+    return row.messages[index].get("metadata") in (None, "")
 
 
 def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from glmlint.evidence.padded import padded
 from glmlint.evidence.report import FileStats
 from glmlint.evidence.teaching import prints_tools
 from glmlint.loader import Padding, Shapes
@@ -270,7 +271,7 @@ def _nulls(row: Row) -> Iterator[Problem]:
     places: dict[str, list[int]] = {}
     for index, message in row.good_messages:
         for key, value in message.items():
-            if value is None:
+            if value is None and ("messages", index, key) not in padded(row):
                 places.setdefault(key, []).append(index)
     if not places or _outcome(row, row.messages, old) == _outcome(row, row.messages, new):
         return
