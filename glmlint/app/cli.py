@@ -26,6 +26,7 @@ from glmlint.app.options import (
     rule_options,
     save_baseline,
 )
+from glmlint.text import RunStopped
 
 if TYPE_CHECKING:
     from glmlint.engine.finish import Result
@@ -476,6 +477,9 @@ def main() -> None:
     except KeyboardInterrupt:
         click.echo(f"glmlint: {_word('interrupted-line')}", err=True)
         code = 130
+    except RunStopped as stopped:
+        click.echo(f"glmlint: {stopped.say()}", err=True)
+        code = 2
     except Exception as error:  # a fault of glmlint itself: one line, or the traceback on request
         if "--debug" in sys.argv:
             raise

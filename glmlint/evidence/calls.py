@@ -22,11 +22,10 @@ from msgspec import UNSET, Struct
 
 from glmlint.evidence.arguments import ArgumentSchema
 from glmlint.finding import Pointer, value_at
+from glmlint.read.formats import ROLE_ALIASES, role_in
+from glmlint.read.sample import read
 from glmlint.trainer.row import Fact, Row, per_row
 from glmlint.trainer.template import BUILT_IN
-
-RESULT_ROLES: Final = ("observation", "tool", "function")
-"""Roles of a tool's result: GLM's, and those of OpenAI's form."""
 
 _TOOL_LISTS: Final = 4096
 """How many distinct tool lists are remembered."""
@@ -279,6 +278,18 @@ def decode(text: str) -> Any:
         return UNSET
 
 
+def decode_whole(text: str) -> Any:
+    """The JSON value of a text, where it can be written again with nothing lost; UNSET elsewhere.
+
+    A key that stands twice would lose one of its values, and an infinity is no JSON.
+    """
+    try:
+        found = read(text.encode())
+    except UnicodeEncodeError:
+        return UNSET
+    return UNSET if found.defect is not None or found.non_finite else found.value
+
+
 @lru_cache(_TOOL_LISTS)
 def _tool_set(text: bytes | str) -> ToolSet:
     return ToolSet(json.loads(text))
@@ -457,18 +468,18 @@ class Flow(NamedTuple):
 def flow(row: Row) -> Flow:
     """Which calls have no result and which results no call. Several calls or results may follow
     one another: parallel calls, and the built-in browser's several results."""
-    called = {call.message for call in calls(row)} | openai_calls(row)
+    called = {call.message for call in calls(row)} | _foreign_calls(row)
     unanswered: list[int] = []
     uncalled: list[int] = []
     waiting: int | None = None
     after_result = False
     for turn in turns(row):
-        if turn.role in RESULT_ROLES:
+        if turn.message in called:
+            waiting, after_result = turn.message, False
+        elif _is_result(turn):
             if waiting is None and not after_result and turn.role == "observation":
                 uncalled.append(turn.message)
             waiting, after_result = None, True
-        elif turn.message in called:
-            waiting, after_result = turn.message, False
         else:
             if waiting is not None:
                 unanswered.append(waiting)
@@ -476,8 +487,14 @@ def flow(row: Row) -> Flow:
     return Flow(unanswered, uncalled, waiting)
 
 
-def openai_calls(row: Row) -> set[int]:
-    """Messages that hold a call in OpenAI's form: `tool_calls` or `function_call`."""
+def _is_result(turn: Turn) -> bool:
+    """Whether the turn is a tool's result, by whatever name its role has."""
+    role = turn.role
+    return isinstance(role, str) and ROLE_ALIASES.get(role.strip().lower()) == "observation"
+
+
+def _foreign_calls(row: Row) -> set[int]:
+    """Messages that are a call in another form: `tool_calls`, `function_call`, or a role of its own."""
     if row.sample is not None and not row.facts & Fact.KEYS:
         return set()
     if row.conversation is not None:
@@ -485,5 +502,5 @@ def openai_calls(row: Row) -> set[int]:
     return {
         index
         for index, message in row.good_messages
-        if message.get("tool_calls") or message.get("function_call")
+        if message.get("tool_calls") or message.get("function_call") or role_in(message) == "call"
     }

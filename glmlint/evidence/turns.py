@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from glmlint.evidence.json_fault import printable
-from glmlint.read.formats import ROLE_ALIASES
+from glmlint.read.formats import role_in
 from glmlint.read.sample import ROLES
 from glmlint.trainer.row import Row
 
@@ -55,13 +55,23 @@ def role_of(message: Any) -> str | None:
         return None
     if role in ROLES:
         return role
-    known = ROLE_ALIASES.get(role.strip().lower())
+    known = role_in(message)
     return "assistant" if known == "call" else known
 
 
 def content_of(message: Any) -> Any:
     """The content of anything that may be a message; None where it has none."""
     return message.get("content") if isinstance(message, dict) else None
+
+
+def says_nothing(message: dict[str, Any], *apart_from: str) -> bool:
+    """Whether a message has nothing that somebody wrote, but for its role and the named keys."""
+    nothing: tuple[Any, ...] = (None, "", [], {})
+    return all(
+        value in nothing or isinstance(value, bool | int | float)
+        for key, value in message.items()
+        if key != "role" and key not in apart_from
+    )
 
 
 def speakers(row: Row) -> list[str | None]:

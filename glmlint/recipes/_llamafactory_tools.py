@@ -6,10 +6,11 @@ Source: llamafactory 0.9.5, data/tool_utils.py and data/formatter.py. The prompt
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
+
+from glmlint.trainer.forms.base import between
 
 _GLM4_INTRO: Final = (
     "你是一个名为 ChatGLM 的人工智能助手。你是基于智谱 AI 公司训练的语言模型 GLM-4 模型开发的，"
@@ -35,8 +36,8 @@ _DEFAULT_TAIL: Final = (
     '(e.g. ```{{"input": "hello world", "num_beams": 5}}```)\n```\n'
 )
 
-TOOL_CALL_WORDS: Final = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
-"""A call that stands in a text, as all templates of GLM have it (`tool_call_words`)."""
+TOOL_CALL_WORDS: Final = ("<tool_call>", "</tool_call>")
+"""What stands around a call in a text, in all templates of GLM."""
 
 Call = tuple[Any, str]
 """Name, and arguments as JSON text."""
@@ -149,19 +150,22 @@ def tools_text(content: Any, form: ToolFormat) -> str:
         raise RuntimeError(f"Invalid JSON format in tool description: {[content]}.") from None
 
 
-def calls_text(content: Any, form: ToolFormat, thought: re.Pattern[str]) -> str:
+def calls_text(content: Any, form: ToolFormat, thought: tuple[str, str]) -> str:
     """What a turn of calls becomes, from its JSON text; a thought or other text stays in front.
 
     Raises what the package raises: RuntimeError where the text is no JSON.
     """
-    found = TOOL_CALL_WORDS.search(content)
+    if not isinstance(content, str):
+        raise TypeError(f"expected string or bytes-like object, got {type(content).__name__!r}")
+    found = between(content, *TOOL_CALL_WORDS)
     if found is not None:
-        return content.replace(found.group(0), "") + form.calls(_calls(found.group(1), content))  # type: ignore[no-any-return]
-    found = thought.search(content)
+        whole, inside = found
+        return content.replace(whole, "") + form.calls(_calls(inside, content))
+    found = between(content, *thought)
     if found is None:
         return form.calls(_calls(content, content))
-    rest = content.replace(found.group(0), "")
-    return found.group(0) + form.calls(_calls(rest, content))
+    whole = found[0]
+    return whole + form.calls(_calls(content.replace(whole, ""), content))
 
 
 def _calls(text: str, content: str) -> list[Call]:

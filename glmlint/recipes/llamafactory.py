@@ -6,10 +6,8 @@ A row is pairs of question and answer. Each half is encoded for itself, and the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -20,8 +18,15 @@ from msgspec import Struct
 from glmlint.read.sample import encode_sample
 from glmlint.recipes._llamafactory_config import from_config
 from glmlint.recipes._llamafactory_rows import CONVERTERS, At, Given, Said
-from glmlint.recipes._llamafactory_tools import TOOL_FORMATS, ToolFormat, calls_text, tools_text
+from glmlint.recipes._llamafactory_tools import (
+    OTHER_TOOL_FORMATS,
+    TOOL_FORMATS,
+    ToolFormat,
+    calls_text,
+    tools_text,
+)
 from glmlint.recipes._llamafactory_typed import Unusual, Way, way
+from glmlint.text import Told, listed
 from glmlint.trainer.base import Context, Text, Trainer, Typed
 from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation
@@ -62,15 +67,23 @@ class ChatForm:
     def empty_thought(self) -> str:
         return self.thought[1] if self.closing_only else "".join(self.thought)
 
-    @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        """A thought in a text."""
-        opens, closes = map(re.escape, self.thought)
-        return re.compile(f"{opens}(.*?){closes}", re.DOTALL)
+    def without_thought(self, text: Any) -> str:
+        """`remove_thought`: the text without what stands between the thought's tags, each time.
 
-    def without_thought(self, text: str) -> str:
-        """`remove_thought`."""
-        return self.pattern.sub("", text).lstrip("\n")
+        Raises TypeError for what is no text, as `re.sub` does.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"expected string or bytes-like object, got {type(text).__name__!r}")
+        opens, closes = self.thought
+        kept = []
+        at = 0
+        while (first := text.find(opens, at)) >= 0:
+            last = text.find(closes, first + len(opens))
+            if last < 0:
+                break
+            kept.append(text[at:first])
+            at = last + len(closes)
+        return "".join((*kept, text[at:])).lstrip("\n")
 
     def thinks(self, text: str) -> bool:
         """Whether the text holds one of the thought's tags."""
@@ -84,6 +97,9 @@ CHAT_FORMS: Final = {
     "glm4_7": ChatForm("glm4_moe", ("<think>", "</think>"), closing_only=True),
 }
 """Names of `template` (data/template.py)."""
+
+TEXT_OF_VISION: Final = {"glm4v": "glmz1", "glm4_5v": "glm4_moe", "glm_ocr": "glm4"}
+"""Templates for images -> the one that writes text the same way."""
 
 
 VOCABULARIES: Final = {"glm4": "glm4", "glmz1": "glm4", "glm4_moe": "glm4.5", "glm4_7": None}
@@ -185,7 +201,7 @@ class Writer:
         tools = ""
         if given.tools:
             self.at.place = given.tools_at
-            tools = self.tools(given.tools)
+            tools = encodable(self.tools(given.tools))
         self.at.place = given.system_at
         system + tools  # raises where the system text is none
         head = f"<|system|>\n{system}"
@@ -222,7 +238,7 @@ class Writer:
         """
         self.at.place = turn.at
         if turn.role == "function":
-            return calls_text(content, self.options.tools, self.options.form.pattern)
+            return encodable(calls_text(content, self.options.tools, self.options.form.thought))
         if turn.role not in ("user", "assistant", "observation"):
             raise NotImplementedError(f"Unexpected role: {turn.role}")
         if not isinstance(content, str):
@@ -258,6 +274,17 @@ class Writer:
 
 MARKS: Final = {"user": "<|user|>", "observation": "<|observation|>"}
 """Role of a question -> the token in front of it."""
+
+
+def encodable(text: str) -> str:
+    """A text that came out of JSON text: half a surrogate pair ends the run at the tokenizer."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise TypeError(
+            "TextEncodeInput must be Union[TextInputSequence, Tuple[InputSequence, InputSequence]]"
+        ) from None
+    return text
 
 
 def encoded(pieces: Sequence[Piece], context: Context) -> list[Piece]:
@@ -341,6 +368,7 @@ class LlamaFactory(Trainer):
         *("<|endoftext|>", "[gMASK]", "<sop>"),
         *("<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"),
     )
+    template_name = "llamafactory"
     cuts_prefix = False
     cuts_units = True
     budget_option = "cutoff_len"
@@ -348,6 +376,63 @@ class LlamaFactory(Trainer):
 
     def default_budget(self, options: Settings) -> int:
         return options.cutoff_len
+
+    def refusal(self, options: Settings) -> Told | None:
+        template, tools = options.template, options.tool_format
+        if template in TEXT_OF_VISION:
+            return Told(
+                Text(
+                    "template {template} is for images, whose tokens glmlint can't count; for rows "
+                    "without images use {same}, which writes text the same way",
+                    "模板 {template} 用于图像，glmlint 无法计算图像占用的 token 数；"
+                    "数据不含图像时请用 {same}，二者的文本格式相同",
+                ),
+                template=template,
+                same=TEXT_OF_VISION[template],
+            )
+        if template not in CHAT_FORMS:
+            return Told(
+                Text(
+                    "glmlint has no template {template} of LLaMA-Factory (it has {names})",
+                    "glmlint 不支持 LLaMA-Factory 的模板 {template}（支持：{names}）",
+                ),
+                template=template,
+                names=listed(CHAT_FORMS),
+            )
+        if options.train_on_prompt:
+            return Told(
+                Text(
+                    "LLaMA-Factory does not start with train_on_prompt: its GLM templates do not "
+                    "support it (ValueError)",
+                    "LLaMA-Factory 的 GLM 模板不支持 train_on_prompt，训练无法启动（ValueError）",
+                )
+            )
+        if tools is not None and tools not in TOOL_FORMATS:
+            told = (
+                Text(
+                    "glmlint has no tool_format {name} of LLaMA-Factory (it has {names})",
+                    "glmlint 不支持 LLaMA-Factory 的 tool_format {name}（支持：{names}）",
+                )
+                if tools in OTHER_TOOL_FORMATS
+                else Text(
+                    "LLaMA-Factory has no tool_format {name}: it ends with ValueError (for GLM "
+                    "there are {names})",
+                    "LLaMA-Factory 没有名为 {name} 的 tool_format，会以 ValueError 结束"
+                    "（可用于 GLM 的有：{names}）",
+                )
+            )
+            return Told(told, name=tools, names=listed(TOOL_FORMATS))
+        least = 1 + self.packs(options)
+        if options.cutoff_len < least:
+            return Told(
+                Text(
+                    "cutoff_len {length} keeps nothing of a row; it has to be at least {least}",
+                    "cutoff_len 为 {length} 时，数据行不会保留任何内容；至少应为 {least}",
+                ),
+                length=str(options.cutoff_len),
+                least=str(least),
+            )
+        return None
 
     def default_tokenizer(self, options: Settings) -> str | None:
         return VOCABULARIES[options.template]

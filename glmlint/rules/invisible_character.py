@@ -177,6 +177,9 @@ def _removal(at: Pointer, text: str, chars: set[str]) -> tuple[Edit, ...]:
     """
     if chars & _CUT_QUOTES:
         return ()
+    chars = {char for char in chars if not "\U000e0020" <= char <= "\U000e007e"}  # hidden letters
+    if not chars:
+        return ()
     text = _BREAKS.sub("\n", _COLOUR.sub("", text))
     return (Edit("replace", at, text.translate(dict.fromkeys(map(ord, chars)))),)
 

@@ -99,7 +99,7 @@ def check(row: Row) -> Iterator[Problem]:
         return
     index = cut_message(row)
     yield rule.problem(
-        ("messages", index),
+        row.at(index),
         text="end" if loses_end_only(row) else None,
         edits=(Edit("drop-row", ()),),
         tokens=row.tokens,
@@ -108,5 +108,5 @@ def check(row: Row) -> Iterator[Problem]:
         supervised=row.supervised,
         share=row.lost_supervised / row.supervised,
         limit=row.plan.max_lost_share,
-        where=f"messages[{index}]",
+        where=row.where(index),
     )

@@ -18,16 +18,18 @@ Evidence: GLM-4 #684; LLaMA-Factory #9772; SWE-agent and OpenHands trajectories;
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
+
+from msgspec import UNSET
 
 from glmlint.evidence.calls import Call, calls, foreign, holds_json, taught
 from glmlint.evidence.marks import answer_marks
 from glmlint.evidence.report import FileStats
 from glmlint.finding import place
 from glmlint.plan import Plan
+from glmlint.read.spoken import spoken
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
 NOTE: Final = "tool-call-form:"
@@ -198,14 +200,14 @@ def check(row: Row) -> Iterator[Problem]:
                 )  # fmt: skip
         elif call.form == "name-arguments-list":
             count = sum(other.message == told for other in calls(row))
-            edits = _in_metadata(call) if count == 1 else ()
+            edits = _in_metadata(row, call) if count == 1 else ()
             yield rule.problem(
                 call.at, text="list", edits=edits, place=place(call.at), count=count
             )  # fmt: skip
         else:
             text = "first-line" if call.form == "first-line" else None
             yield rule.problem(
-                call.at, text=text, edits=_in_metadata(call),
+                call.at, text=text, edits=_in_metadata(row, call),
                 place=place(call.at), name=call.name[:80],
             )  # fmt: skip
 
@@ -226,7 +228,7 @@ def _in_text(row: Row) -> Iterator[Problem]:
 def _call_alone(row: Row, index: int) -> tuple[Edit, ...]:
     """Edits for a text that is one `tool_call:` and nothing else."""
     found = _ALONE.fullmatch(next(text for place, _, text in row.texts if place == index))
-    if found is None or not isinstance(holds_json(found[2]), dict):
+    if found is None or not isinstance(holds_json(found[2]), dict) or not _unnamed(row, index):
         return ()
     return (
         Edit("add", ("messages", index, "metadata"), found[1]),
@@ -241,7 +243,7 @@ def _wrapped(call: Call) -> str | None:
         return None
     if outer["name"] != call.name or (call.tool is not None and _takes_both(call)):
         return None
-    return _text(outer["arguments"])
+    return _inner(call.text)
 
 
 def _takes_both(call: Call) -> bool:
@@ -250,21 +252,34 @@ def _takes_both(call: Call) -> bool:
     return isinstance(properties, dict) and {"name", "arguments"} <= properties.keys()
 
 
-def _text(arguments: Any) -> str | None:
-    """Arguments as JSON text; None where they are no object."""
-    if isinstance(arguments, dict):
-        return json.dumps(arguments, ensure_ascii=False)
-    return arguments if isinstance(holds_json(arguments), dict) else None
+def _inner(text: str) -> str | None:
+    """The arguments of the one call that a text is, as they are written.
+
+    None where they are no object, or where the text says more than a name and arguments.
+    """
+    said = spoken(text)
+    if said is None or said.before or len(said.calls) != 1:
+        return None
+    [call] = said.calls
+    sure = call.whole and call.id is None and isinstance(holds_json(call.arguments), dict)
+    return call.arguments if sure else None
 
 
-def _in_metadata(call: Call) -> tuple[Edit, ...]:
-    text = call.text.lstrip("\r\n") if call.has_text else _text(call.arguments)
-    if text is None:
+def _in_metadata(row: Row, call: Call) -> tuple[Edit, ...]:
+    text = call.text.lstrip("\r\n") if call.has_text else _inner(call.text)
+    if text is None or not _unnamed(row, call.message):
         return ()
     return (
         Edit("add", ("messages", call.message, "metadata"), call.name),
         Edit("replace", call.at, text),
     )
+
+
+def _unnamed(row: Row, index: int) -> bool:
+    """Whether the message has no `metadata` that a name would overwrite."""
+    if row.sample is not None:
+        return row.sample.messages[index].metadata in (UNSET, "")
+    return row.messages[index].get("metadata") in (None, "")
 
 
 def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from glmlint.evidence.calls import declared
+from glmlint.evidence.padded import padded
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
@@ -184,6 +185,8 @@ def check(row: Row) -> Iterator[Problem]:
             assert tool.schema is not None
             for fault in tool.schema.faults[:5]:
                 at = entry.place(tool, *tool.function_at, "parameters", *fault.path)
+                if at in padded(row):
+                    continue
                 word = fault.got.strip('"').lower()
                 meant = MEANT.get(word) or (word if word in MEANT.values() else None)
                 hint = f" → {meant}" if meant and fault.name == "type" else ""

@@ -20,6 +20,7 @@ from glmlint.loader import Load
 from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, Plan
 from glmlint.read.sample import Sample, decode_tools
 from glmlint.text import Text as Text  # recipes and rules take it from here
+from glmlint.text import Told
 from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.cut import keep_start
@@ -320,8 +321,9 @@ class Trainer:
         del values, file, folder
         return None
 
-    def refusal(self, options: Any) -> Text | None:
-        """Why this trainer ends before it reads anything, with these options; None where it runs."""
+    def refusal(self, options: Any) -> Told | None:
+        """Why this trainer ends before it reads anything, with these options, or why glmlint can't
+        follow it; None where it runs."""
         del options
         return None
 

@@ -11,10 +11,12 @@ from msgspec import UNSET, Struct, field
 from glmlint.finding import Defect, Pointer, place, row_identity
 from glmlint.plan import Plan
 from glmlint.read.facts import Fact as Fact
+from glmlint.read.formats import is_glm, recognise
 from glmlint.read.sample import Sample, read
 from glmlint.read.scan import NO_ROWS
 from glmlint.read.schema import Violation, violations
 from glmlint.read.span import Positions
+from glmlint.read.survey import Survey
 from glmlint.trainer.base import Context
 from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.errors import Dropped, TrainerError
@@ -67,6 +69,8 @@ class Row:
     """The row as the loader hands it to the trainer, where that differs from the written one."""
     loaded_sample: Sample | None = None
     """The same, where it still is valid."""
+    survey: Callable[[], Survey] | None = None
+    """What the whole file is like, where a repair asks; None while the file is still being read."""
 
     def __init__(self, path: str, line: int, raw: bytes, context: Context, facts: int = 0) -> None:
         self.path = path
@@ -222,8 +226,6 @@ class Row:
     @cached_property
     def format(self) -> str | None:
         """The format that the row is in, as `formats.recognise` names it."""
-        from glmlint.read.formats import recognise
-
         return recognise(self.value)
 
     @cached_property
@@ -231,7 +233,7 @@ class Row:
         """The form of another trainer that the whole row is in, as `formats.recognise` names it.
 
         None for a row in a form that this trainer reads, for one of no known form, and for GLM
-        messages with a trace of OpenAI's form in them. Rules about shape leave a foreign row to
+        messages with a trace of OpenAI's or ms-swift's form in them. Rules about shape leave a foreign row to
         `other-format`.
         """
         trainer = self.context.trainer
@@ -240,14 +242,8 @@ class Row:
             return None  # all foreign formats have keys of their own, or another shape
         if self.format is None or trainer.reads_row(self.format, self.value, self.context):
             return None
-        if (
-            glm
-            and self.format == "openai"
-            and any(
-                "metadata" in m or "tools" in m or m.get("role") == "observation"
-                for _, m in self.good_messages
-            )
-        ):
+        mixed = glm and self.format in ("openai", "swift")
+        if mixed and any(is_glm(message) for _, message in self.good_messages):
             return None
         return self.format
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glmlint.text import Text, Told, listed
+from glmlint.trainer.template import read_template
 
 Ids = npt.NDArray[np.uint32]
 
@@ -317,11 +318,12 @@ def _from_folder(folder: Path) -> Tokenizer:
 def _folder_template(folder: Path, config: dict[str, Any]) -> str | None:
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        return read_template(file)
     template = config.get("chat_template")
     if isinstance(template, list):  # several named ones: transformers takes "default"
-        named = {entry.get("name"): entry.get("template") for entry in template}
-        template = named.get("default")
+        named = [entry for entry in template if isinstance(entry, dict)]
+        default = [entry.get("template") for entry in named if entry.get("name") == "default"]
+        template = default[-1] if default else None
     return template if isinstance(template, str) else None
 
 

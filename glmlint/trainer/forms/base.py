@@ -34,6 +34,18 @@ class Form(Struct, frozen=True):
     """Row -> what it says. Never raises: what can't be read is left out."""
 
 
+def between(text: str, opens: str, closes: str, start: int = 0) -> tuple[str, str] | None:
+    """The first part of a text between two marks, with them and without; None where there is none.
+
+    What a search for `opens(.*?)closes` finds, in time that grows with the text alone.
+    """
+    first = text.find(opens, start)
+    last = -1 if first < 0 else text.find(closes, first + len(opens))
+    if last < 0:
+        return None
+    return text[first : last + len(closes)], text[first + len(opens) : last]
+
+
 @cache
 def all_forms() -> dict[str, Form]:
     """Every form by name, found in this folder."""

@@ -10,6 +10,7 @@ from glmlint.finding import Pointer
 from glmlint.trainer.conversation import Conversation, Speech, TurnCall
 from glmlint.trainer.forms.base import (
     Form,
+    between,
     calls_of,
     column,
     decoded,
@@ -21,7 +22,6 @@ from glmlint.trainer.forms.base import (
 )
 from glmlint.trainer.forms.names import Names
 
-_CALL: Final = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 _THOUGHT: Final = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
 
 
@@ -87,12 +87,17 @@ def calls_in(text: str, at: Pointer) -> tuple[tuple[TurnCall, ...], str]:
 
     The JSON stands alone, in `<tool_call>` tags, or behind a thought.
     """
-    mark = _CALL.search(text) or _THOUGHT.match(text)
-    body = text if mark is None else mark.group(1) if mark.re is _CALL else text[mark.end() :]
-    rest = "" if mark is None else text.replace(mark.group(0), "") if mark.re is _CALL else mark[0]
+    call = between(text, "<tool_call>", "</tool_call>")
+    thought = _THOUGHT.match(text)
+    if call is not None:
+        body, rest = call[1], text.replace(call[0], "")
+    elif thought is not None:
+        body, rest = text[thought.end() :], thought[0]
+    else:
+        body, rest = text, ""
     calls = calls_of(decoded(body), at)
-    for call in calls:
-        call.at = at  # one string holds them all
+    for one in calls:
+        one.at = at  # one string holds them all
     return calls, rest if calls else text
 
 
