@@ -17,6 +17,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from msgspec import UNSET
+
 from glmlint.evidence.calls import holds_json, taught
 from glmlint.evidence.marks import answer_marks
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
@@ -142,6 +144,10 @@ def _as_call(row: Row, index: int) -> tuple[Edit, ...]:
     text = next(text for place, _, text in row.texts if place == index)
     found = _ALONE.fullmatch(text)
     if row.conversation is not None or found is None or not isinstance(holds_json(found[2]), dict):
+        return ()
+    if row.sample is None and row.messages[index].get("metadata") not in (None, ""):
+        return ()
+    if row.sample is not None and row.sample.messages[index].metadata not in (UNSET, ""):
         return ()
     return (
         Edit("add", row.at(index, "metadata"), found[1]),
