@@ -118,7 +118,7 @@ def _turns(row: Row) -> list[Any]:
     """The messages as the trainer has them: role and metadata are read from these."""
     if row.loaded is not None:
         messages = row.loaded.get("messages")
-    elif row.decoded:
+    elif row.decoded or row.typed is not None:
         messages = row.value.get("messages")
     else:
         sample = row.loaded_sample or row.sample

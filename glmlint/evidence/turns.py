@@ -76,6 +76,8 @@ def says_nothing(message: dict[str, Any], *apart_from: str) -> bool:
 
 def speakers(row: Row) -> list[str | None]:
     """The role of each message, as `role_of` reads it."""
+    if row.conversation is not None:
+        return [turn.role for turn in row.conversation.turns]
     if row.sample is not None:
         return [message.role for message in row.sample.messages]
     return [role_of(message) for message in row.messages]

@@ -8,6 +8,7 @@ stands is a pattern searched.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
@@ -216,3 +217,19 @@ def answer_facts(answer: str) -> int:
 def bare(text: str) -> str:
     """A short text without white space, brackets and full stops around it, in lower case."""
     return text.strip(" \t\r\n.。…<>[](){}（）【】").casefold()
+
+
+_PLAIN_TURNS: Final = re.compile(r"s?(?:u(?:ao)*a)+")
+
+
+@lru_cache(4096)
+def turn_facts(roles: tuple[str, ...]) -> int:
+    """Facts that follow from who speaks in which order."""
+    facts = 0
+    if not _PLAIN_TURNS.fullmatch("".join(role[0] for role in roles)):
+        facts |= Fact.ROLES
+    if roles.count("assistant") > 1:
+        facts |= Fact.HISTORY
+    if "observation" in roles:
+        facts |= Fact.CALLS
+    return facts

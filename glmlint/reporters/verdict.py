@@ -5,7 +5,7 @@ from __future__ import annotations
 from glmlint.engine.finish import Result
 from glmlint.evidence.report import Totals
 from glmlint.finding import RANK, SEVERITIES, Finding
-from glmlint.plan import Plan
+from glmlint.plan import NO_BUDGET, Plan
 from glmlint.reporters.figures import budgets, origin, pin_origin, template_name, template_origin
 from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import ORIGINS, counted, percent, say
@@ -142,7 +142,17 @@ def assumed(result: Result) -> list[str]:
         )
     ]
     if origin(plan, "budget") == "default":
-        lines.append(say("default-budget", lang, budget=f"{plan.max_length:,}"))
+        key = "no-budget" if plan.max_length == NO_BUDGET else "default-budget"
+        told = {"trainer": context.trainer.called, "means": context.trainer.budget_means}
+        lines.append(
+            say(
+                key,
+                lang,
+                budget=f"{plan.max_length:,}",
+                **{name: text.plain(lang) for name, text in told.items()},
+            )
+        )
+    lines += (visible(note.plain(lang)) for note in plan.notes)
     if not context.tokenizer.exact:
         lines.append(say("inexact", lang))
     if any(result.suppressed.values()):

@@ -174,11 +174,15 @@ WORDS: Final = {
         "tokenizer {tokenizer}（{tokenizer_from}）；预算 {budget}（{budget_from}）；"
         "transformers {transformers}（{transformers_from}）；datasets {datasets}（{datasets_from}）。",
     ),
+    "no-budget": Text(
+        "Nobody set the budget, and {trainer} has none that is known here: no row is cut. Set yours "
+        "with --max-length N.",
+        "没有设置预算，{trainer}也没有此处已知的默认值：不截断任何行。请用 --max-length N 设置。",
+    ),
     "default-budget": Text(
-        "Nobody set the budget: {budget} is the official script's default (512 + 512 + 1). Set "
-        "yours with --max-length N, or --max-input-length N --max-output-length M.",
-        "没有设置预算：{budget} 是官方脚本的默认值（512 + 512 + 1）。请用 --max-length N，"
-        "或 --max-input-length N --max-output-length M 设置。",
+        "Nobody set the budget: {budget} is the default of {trainer} ({means}). Set yours with "
+        "--max-length N.",
+        "没有设置预算：{budget} 是{trainer}的默认值（{means}）。请用 --max-length N 设置。",
     ),
     "inexact": Text(
         "≈: the tokenizer's control tokens or split had to be guessed, so counts may be off.",

@@ -24,7 +24,6 @@ from glmlint.evidence.calls import (
     decode,
     decode_whole,
     encoded_twice,
-    foreign,
     holds_json,
     taught,
 )
@@ -92,7 +91,7 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     for call in calls(row):
-        if call.free or foreign(row):
+        if call.free:
             continue
         whole = isinstance(call.arguments, str) and isinstance(holds_json(call.arguments), dict)
         names = [] if whole else encoded_twice(call)

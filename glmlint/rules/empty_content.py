@@ -17,6 +17,7 @@ from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="empty-content",
     family="structure",
+    form="glm",
     title_zh="消息内容为空，或只有空白字符",
     severity="warning",
     when=Fact.EMPTY,

@@ -27,6 +27,7 @@ from glmlint.rules.ignored_loss_field import LOSS_FIELDS
 rule = Rule(
     name="ignored-key",
     family="structure",
+    form="glm",
     title_zh="没有程序会读取的键",
     severity="warning",
     when=Fact.KEYS,

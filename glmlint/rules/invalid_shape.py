@@ -20,6 +20,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="invalid-shape",
     family="structure",
+    form="glm",
     title_zh="不符合样本格式，且没有更具体的规则说明的地方",
     severity="warning",
     after=("*",),

@@ -19,6 +19,7 @@ from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="metadata-not-string",
     family="structure",
+    form="glm",
     title_zh="`metadata` 不是文本",
     severity="warning",
     when=Fact.ODD,

@@ -16,6 +16,7 @@ from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="missing-content",
     family="structure",
+    form="glm",
     title_zh="消息缺少 `content`",
     severity="warning",
     when=Fact.ODD,

@@ -18,6 +18,7 @@ from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="null-content",
     family="structure",
+    form="glm",
     title_zh="消息的 `content` 为 null",
     severity="warning",
     when=Fact.ODD,

@@ -29,6 +29,7 @@ RESULT_ROLES: Final = ("tool", "function")
 rule = Rule(
     name="openai-tool-calls",
     family="tools",
+    form="glm",
     title_zh="OpenAI 形式的工具调用或结果：`tool_calls`、`function_call`、角色 `tool`",
     severity="error",
     when=Fact.KEYS | Fact.ODD,

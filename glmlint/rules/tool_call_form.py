@@ -31,6 +31,7 @@ NOTE: Final = "tool-call-form:"
 rule = Rule(
     name="tool-call-form",
     family="tools",
+    form="glm",
     title_zh="模型不使用的工具调用写法，或同一个文件里混用多种写法",
     severity="warning",
     when=Fact.CALLS | Fact.TOOLS,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.evidence.calls import declared, foreign
+from glmlint.evidence.calls import declared
 from glmlint.evidence.padded import padded
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
@@ -179,7 +179,7 @@ MEANT: Final = {
 
 def check(row: Row) -> Iterator[Problem]:
     for entry in declared(row):
-        if not entry.tools.with_bad_schema or entry.message is None or foreign(row):
+        if not entry.tools.with_bad_schema or entry.message is None:
             continue
         for tool in entry.tools.with_bad_schema:
             assert tool.schema is not None

@@ -61,6 +61,7 @@ NAMELESS: Final = Text(
 rule = Rule(
     name="tool-shape",
     family="tools",
+    form="glm",
     title_zh='工具不是 `{"type": "function", "function": {"name", "description", "parameters"}}` 的形式',
     severity="error",
     when=Fact.ODD,

@@ -20,6 +20,7 @@ from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="tools-as-string",
     family="tools",
+    form="glm",
     title_zh="`tools` 是写在字符串里的 JSON，而不是列表",
     severity="error",
     when=Fact.ODD,

@@ -26,6 +26,7 @@ from glmlint.rules.tool_shape import repaired
 rule = Rule(
     name="tools-placement",
     family="tools",
+    form="glm",
     title_zh="`tools` 写在了 system 以外的消息上，或写在了行的顶层",
     severity="error",
     when=Fact.TOOLS,

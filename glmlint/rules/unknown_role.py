@@ -29,6 +29,7 @@ from glmlint.rules.other_format import converted, quoted
 rule = Rule(
     name="unknown-role",
     family="structure",
+    form="glm",
     title_zh="GLM-4 没有的角色",
     severity="error",
     after=("openai-tool-calls",),
