@@ -9,6 +9,9 @@ DEFAULT_MAX_INPUT: Final = 512
 DEFAULT_MAX_OUTPUT: Final = 512
 """The official script's own defaults (GLM-4 finetune/configs/lora.yaml, 2025-04-16)."""
 
+NO_BUDGET: Final = 2**31 - 1
+"""Stands for the budget where the trainer has none, or none that is known."""
+
 NEWEST_TRANSFORMERS: Final = "5.24.0"
 NEWEST_DATASETS: Final = "5.2.0"
 """The newest versions whose effect on ids is known (see docs/recipes.md)."""

@@ -80,6 +80,8 @@ def add_options(command: Command, options: Sequence[Callable[[Command], Command]
 _PLAN_OPTIONS = (
     click.option("--recipe", metavar="NAME", shell_complete=complete_recipes,
                  help="Which trainer: see `glmlint recipes`.  [default: glm4]"),
+    click.option("--set", multiple=True, metavar="KEY=VALUE",
+                 help="An option of the trainer, such as combine=true; see `glmlint recipes`."),
     click.option("--max-input-length", type=LENGTH, metavar="N",
                  help="As in the official script: the budget is N + M + 1.  [default: 512]"),
     click.option("--max-output-length", type=LENGTH, metavar="M",

@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from glmlint.engine.baseline import BaselineError, read_baseline
 from glmlint.output import language
-from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, FileRules, Plan, version
+from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, NO_BUDGET, FileRules, Plan, version
 from glmlint.read.schema import validator
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
 from glmlint.text import Text, Told, system_fault
-from glmlint.trainer.base import all_trainers
+from glmlint.trainer.base import DEFAULT_BUDGET, Trainer, all_trainers
 
 LEVELS: Final = ("error", "warning", "info", "off")
 PINS: Final = ("transformers", "datasets")
@@ -61,10 +63,14 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
             settings.pop("max-output-length", None)
     if {"max-input-length", "max-output-length"} & given.keys() and "max-length" not in given:
         settings.pop("max-length", None)
-    max_length, max_input, max_output = _budget(settings, origins)
     recipe = settings.get("recipe", Plan.recipe)
     _known(recipe, all_trainers(), Text("unknown recipe {name}", "未知的配方 {name}"))
-    pins = _pins(settings.get("pin", {}))
+    options = trainer_options(recipe, settings.get("set", {}))
+    recipe, options = _variant(recipe, options)
+    trainer = all_trainers()[recipe]
+    max_length, max_input, max_output = _budget(settings, origins, trainer, options)
+    pinned = _pins(settings.get("pin", {}))
+    pins = {**trainer.pins, **pinned}
     if family is not None and "select" in given and not _expand(given["select"]) & _of(family):
         raise SettingsError(
             Text(
@@ -77,11 +83,12 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
     baseline_file, write_baseline, baseline = _baseline(settings, flags, folder)
     return Plan(
         recipe=recipe,
+        options=options,
         tokenizer=settings.get("tokenizer", Plan.tokenizer),
         template=settings.get("template"),
         transformers=pins.get("transformers", Plan.transformers),
         datasets=pins.get("datasets", Plan.datasets),
-        pinned=frozenset(pins),
+        pinned=frozenset(pinned),
         max_length=max_length,
         max_input_length=max_input,
         max_output_length=max_output,
@@ -192,8 +199,69 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
+def trainer_options(recipe: str, given: Any) -> dict[str, Any]:
+    """The options of `--set` or of the settings file, by name.
+
+    Args:
+        recipe: a trainer's name.
+        given: an object, or texts KEY=VALUE, of which VALUE is JSON where it parses as JSON.
+
+    Raises:
+        SettingsError: no such option of this trainer, or a value of another type.
+    """
+    options: dict[str, Any] = {}
+    entries = given.items() if isinstance(given, dict) else (e.partition("=")[::2] for e in given)
+    for key, value in entries:
+        options[key.replace("-", "_")] = value if isinstance(given, dict) else _parsed(value)
+    kind = all_trainers()[recipe].Options
+    names = kind.__struct_fields__
+    for key in options:
+        if key not in names:
+            raise SettingsError(
+                Text(
+                    "--set {key}: {recipe} has no such option{nearest}{all}",
+                    "--set {key}：{recipe} 没有这个选项{nearest}{all}",
+                ),
+                key=key,
+                recipe=recipe,
+                nearest=_nearest(key, names),
+                all=Text(f" (it has {', '.join(names)})", f"（可用选项：{'、'.join(names)}）")
+                if names
+                else Text("", ""),
+            )
+        try:
+            msgspec.convert({key: options[key]}, kind)
+        except msgspec.ValidationError as error:
+            if "missing required field" in str(error):
+                continue
+            raise SettingsError(
+                Text("--set {key}={value}: {why}", "--set {key}={value}：{why}"),
+                key=key,
+                value=options[key],
+                why=str(error).partition(" - at")[0],
+            ) from None
+    return options
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def _variant(recipe: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The trainer that runs with these options: one option may make it another."""
+    trainer = all_trainers()[recipe]
+    name = trainer.variant(msgspec.convert(options, trainer.Options))
+    return (recipe, options) if name == recipe else (name, {})
+
+
 def _budget(
-    settings: Mapping[str, Any], origins: dict[str, str]
+    settings: Mapping[str, Any],
+    origins: dict[str, str],
+    trainer: Trainer,
+    options: dict[str, Any],
 ) -> tuple[int, int | None, int | None]:
     halves = [name for name in ("max-input-length", "max-output-length") if name in settings]
     if "max-length" in settings:
@@ -207,6 +275,11 @@ def _budget(
             )
         origins["budget"] = origins["max-length"]
         return settings["max-length"], None, None
+    length = trainer.default_budget(msgspec.convert(options, trainer.Options))
+    if not halves and length != DEFAULT_BUDGET:
+        # An option of the trainer's own may be the budget (`cutoff_len`).
+        origins["budget"] = origins["set"] if trainer.budget_option in options else "default"
+        return NO_BUDGET if length is None else length, None, None
     origins["budget"] = origins[halves[0]] if halves else "default"
     first = settings.get("max-input-length", DEFAULT_MAX_INPUT)
     second = settings.get("max-output-length", DEFAULT_MAX_OUTPUT)

@@ -255,7 +255,7 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
             found = checker.check_row(row, stats, unreadable, ignores)
         if row.dropped is not None:
             totals.dropped += 1
-            stats.dropped_by_reason[row.dropped.reason] += 1
+            totals.dropped_by_reason[row.dropped.reason] += 1
         elif not unreadable:
             if found:
                 totals.with_findings += 1

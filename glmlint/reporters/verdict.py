@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glmlint.engine.finish import Result
+from glmlint.evidence.report import Totals
 from glmlint.finding import RANK, SEVERITIES, Finding
 from glmlint.plan import Plan
 from glmlint.reporters.figures import budgets, origin, pin_origin, template_name, template_origin
@@ -38,12 +39,18 @@ def summary(result: Result) -> str:
         clean=f"{totals.clean:,}",
         bad=f"{totals.with_findings:,}",
         unreadable=f"{totals.unreadable:,}",
+        dropped=dropped(totals, lang),
         tokens=f"{about}{totals.tokens:,}",
         ratio=about + percent(totals.trainable_ratio),
         truncated=f"{about}{totals.truncated_samples:,}",
         lost=about + percent(totals.lost_share),
         counts=severity_counts(result),
     )
+
+
+def dropped(totals: Totals, lang: str) -> str:
+    """How many rows the trainer leaves out, as the end of a list of counts; "" without any."""
+    return say("and-dropped", lang, n=f"{totals.dropped:,}") if totals.dropped else ""
 
 
 def verdict(result: Result) -> str:

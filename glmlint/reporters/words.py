@@ -65,8 +65,8 @@ WORDS: Final = {
     "longest": Text("max", "最长"),
     "longer": Text("{n} longer", "{n} 个更长"),
     "rows-line": Text(
-        "{clean} clean, {bad} with findings, {unreadable} unreadable",
-        "{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读",
+        "{clean} clean, {bad} with findings, {unreadable} unreadable{dropped}",
+        "{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读{dropped}",
     ),
     "smallest": Text("smallest for {share}", "保留 {share} 的最小值"),
     "keeps-plain": Text("{length} keeps {share}", "{length} 保留 {share}"),
@@ -193,11 +193,12 @@ WORDS: Final = {
         "`glmlint explain {rule}` 显示规则的详细说明与示例。",
     ),
     "summary": Text(
-        "{samples}: {clean} clean, {bad} with findings, {unreadable} unreadable; {tokens} tokens, "
+        "{samples}: {clean} clean, {bad} with findings, {unreadable} unreadable{dropped}; {tokens} tokens, "
         "{ratio} trainable; {truncated} truncated, {lost} of supervised tokens lost; {counts}",
-        "{samples}：{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读；{tokens} 个 token，"
+        "{samples}：{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读{dropped}；{tokens} 个 token，"
         "可训练 {ratio}；{truncated} 个被截断，丢失受监督 token {lost}；{counts}",
     ),
+    "and-dropped": Text(", {n} dropped by the trainer", "，{n} 个被训练脚本丢弃"),
     "length-line": Text(
         "lengths: p50 {p50}, p90 {p90}, p95 {p95}, p99 {p99}, max {max}; budget {budget}",
         "长度：p50 {p50}，p90 {p90}，p95 {p95}，p99 {p99}，最长 {max}；预算 {budget}",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.report import FileStats, nearest_rank, smallest_budget
+from glmlint.evidence.report import FileStats, nearest_rank
 from glmlint.plan import Plan
 from glmlint.rules.base import Example, Problem, Rule, Text
 
@@ -55,7 +55,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
     del plan
     if not len(file.lengths.at):
         return
-    whole = smallest_budget(file.supervised, 1)
+    whole = file.curve.smallest(1)
     yield rule.problem(
         None,
         text="nothing" if whole is None else None,
@@ -64,7 +64,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
         p95=nearest_rank(file.lengths, 0.95),
         p99=nearest_rank(file.lengths, 0.99),
         longest=int(file.lengths.at[-1]),
-        most95=smallest_budget(file.supervised, 0.95),
-        most99=smallest_budget(file.supervised, 0.99),
+        most95=file.curve.smallest(0.95),
+        most99=file.curve.smallest(0.99),
         all=whole,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.report import FileStats, smallest_budget
+from glmlint.evidence.report import FileStats
 from glmlint.plan import Plan
 from glmlint.rules.base import Example, Problem, Rule, Text
 
@@ -87,6 +87,6 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
             lost=file.totals.lost_supervised_tokens,
             supervised=file.totals.supervised_tokens,
             share=share,
-            most=smallest_budget(file.supervised, 1 - TOLERATED_SHARE),
-            all=smallest_budget(file.supervised, 1),
+            most=file.curve.smallest(1 - TOLERATED_SHARE),
+            all=file.curve.smallest(1),
         )

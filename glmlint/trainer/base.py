@@ -186,6 +186,10 @@ class Trainer:
     trains_unknown_roles: bool = False
     trains_all_after_last: bool = False
     """Whether everything behind the last assistant token is trained, whoever wrote it."""
+    budget_option: str | None = None
+    """The option that is the budget, such as `cutoff_len`; None where a flag of glmlint alone sets it."""
+    pins: Mapping[str, str] = MappingProxyType({})
+    """Versions of `datasets` and `transformers` that its newest release allows at most."""
     loss_fields: frozenset[str] = frozenset()
     """Keys of a message by which a row can switch its own loss on or off."""
     through_datasets: bool = True
