@@ -6,6 +6,9 @@ and swift/dataset/preprocessor.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -16,22 +19,25 @@ from glmlint.recipes.swift_parts.python import Refused
 from glmlint.recipes.swift_parts.rounds import Part, Setup, weighed_parts
 from glmlint.recipes.swift_parts.rows import Columns, read
 from glmlint.recipes.swift_parts.templates import SUFFIX, TEMPLATES, TemplateName
+from glmlint.recipes.swift_parts.turns import conversation
 from glmlint.recipes.swift_parts.weights import LossScale, loss_scale
 from glmlint.trainer.base import Context, Text, Trainer
+from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.cut import keep_end, keep_start, split, without_first_label
 from glmlint.trainer.errors import Dropped, TrainerError
-from glmlint.trainer.layout import END, NONE, SAME, Encoded, Layout, Piece, Tokens
+from glmlint.trainer.layout import NONE, SAME, Encoded, Layout, Piece, Tokens
 from glmlint.trainer.owned import Owned, pieces_of
 
 AgentName = Literal["chatglm4", "glm4", "glm4_5", "glm4_7", "glm5_1"]
 
 
-class SwiftOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SwiftOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):
     """Arguments of `swift sft`, by their own names."""
 
     template: TemplateName = "chatglm4"
     agent_template: AgentName | None = None
     system: str | None = None
+    max_length: int | None = None
     loss_scale: str = "default"
     is_binary_loss_scale: bool | None = None
     truncation_strategy: Literal["delete", "left", "right", "split"] = "delete"
@@ -54,7 +60,7 @@ class SwiftOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         if self.system is not None and self.system.endswith(".txt"):
             raise ValueError("system names a file: give the text that stands in it")
 
-    @property
+    @cached_property
     def scale(self) -> LossScale:
         """The loss scale, with what ms-swift appends for templates with thoughts."""
         template = TEMPLATES[self.template]
@@ -64,7 +70,18 @@ class SwiftOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             return loss_scale(f"{self.loss_scale}+{name}")
         return loss_scale(self.loss_scale)
 
-    @property
+    @cached_property
+    def binary(self) -> bool:
+        """Whether labels alone say what is trained, so that no weights are needed."""
+        asked = self.is_binary_loss_scale
+        return self.scale.binary if asked is None else asked
+
+    @cached_property
+    def named_columns(self) -> Columns:
+        """By which names columns are read."""
+        return Columns(self.columns, not self.disable_auto_column_mapping)
+
+    @cached_property
     def setup(self) -> Setup:
         """What lays rows out."""
         template = TEMPLATES[self.template]
@@ -105,23 +122,31 @@ class Swift(Trainer):
     Options = SwiftOptions
     reads = frozenset(("glm", "openai", "sharegpt", "alpaca", "prompt-response", "text"))
     cuts_prefix = False
+    budget_option = "max_length"
+    pins = MappingProxyType({"datasets": "4.8.4", "transformers": "5.19.0"})
     loss_fields = frozenset(("loss", "loss_scale"))
     template_name = "ms-swift"
 
     def default_budget(self, options: SwiftOptions) -> int | None:
-        del options
-        return None
+        return options.max_length
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         options: SwiftOptions = context.options
         try:
-            found = read(row, Columns(options.columns, not options.disable_auto_column_mapping))
-            parts = weighed_parts(found, options.setup, context)
+            parts = weighed_parts(read(row, options.named_columns), options.setup, context)
         except Refused as why:
+            if why.owner is not None and why.owner >= 0:
+                turns = conversation(row, options.named_columns).turns
+                why.at = turns[why.owner].at if why.owner < len(turns) else None
             if options.strict:
                 raise TrainerError(why.exception, why.words, why.at) from None
             raise
-        return _layout(parts, _is_binary(options), context)
+        return _layout(parts, options.binary, context)
+
+    def conversation(self, row: dict[str, Any], context: Context) -> Conversation:
+        """The turns of a row, as owners of a layout count them. Never raises."""
+        options: SwiftOptions = context.options
+        return conversation(row, options.named_columns)
 
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         options: SwiftOptions = context.options
@@ -137,21 +162,11 @@ class Swift(Trainer):
         return without_first_label(policy[options.truncation_strategy](tokens, budget))
 
 
-def _is_binary(options: SwiftOptions) -> bool:
-    asked = options.is_binary_loss_scale
-    return options.scale.binary if asked is None else asked
-
-
 def _layout(parts: list[tuple[Part, float]], binary: bool, context: Context) -> Layout:
     weights: list[float] | None = None if binary else []
     layout = Layout([], [], [], [], weights=weights)
     for part, weight in parts:
-        pieces: list[tuple[Piece, int]]
-        if isinstance(part, Owned):
-            pieces = list(pieces_of(part, context))
-        else:
-            pieces = [(Encoded(np.array(part, np.uint32)), END)] if part else []
-        for piece, owner in pieces:
+        for piece, owner in _pieces(part, context):
             label = SAME if weight > 0.0 else NONE
             layout.pieces.append(piece)
             layout.first.append(label)
@@ -160,10 +175,20 @@ def _layout(parts: list[tuple[Part, float]], binary: bool, context: Context) -> 
             if weights is not None:
                 weights.append(float(weight))
     _teach_stops(layout, context.id(SUFFIX))
+    # Every row begins with a control token, and the first token is in no loss.
     layout.first[0] = NONE
-    if weights is not None and isinstance(layout.pieces[0], int):
+    if weights is not None:
         weights[0] = 0.0
     return layout
+
+
+def _pieces(part: Part, context: Context) -> Iterator[tuple[Piece, int]]:
+    if isinstance(part, Owned):
+        yield from pieces_of(part, context)
+    else:
+        control = set(context.tokenizer.control.values())
+        for token in part.ids:
+            yield token if token in control else Encoded(np.array([token], np.uint32)), part.owner
 
 
 def _teach_stops(layout: Layout, stop: int) -> None:

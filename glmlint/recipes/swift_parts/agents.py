@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from glmlint.recipes.swift_parts.python import Refused, parsed, refuses
+from glmlint.recipes.swift_parts.python import RAISED, Refused, parsed, refused, refuses
 from glmlint.trainer.layout import END, TOOLS
 from glmlint.trainer.owned import Owned, joined, owned
 
@@ -95,12 +95,25 @@ class Agent(Struct, frozen=True):
             calls: messages that follow each other.
             following: owner of the message behind them; None at the end of the row.
         """
-        written = [_xml_call(call, self.lines) if self.xml else _glm4_call(call) for call in calls]
+        written = [owned(self._call(call), call.owner) for call in calls]
         gap = "<|assistant|>" if not self.xml else "\n" if self.lines else ""
         parts = written[:1]
         for text, call in zip(written[1:], calls[1:], strict=True):
             parts += (owned(gap, call.owner), text)
         return joined((*parts, owned("<|observation|>", END if following is None else following)))
+
+    def _call(self, call: Said) -> str:
+        try:
+            name, arguments = parsed_call(call.content)
+            if not self.xml:
+                return f"{name}\n{arguments}"
+            parts = [f"<tool_call>{name}"]
+            for key, value in arguments.items():
+                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                parts += (f"<arg_key>{key}</arg_key>", f"<arg_value>{text}</arg_value>")
+            return ("\n" if self.lines else "").join((*parts, "</tool_call>"))
+        except RAISED as error:
+            raise refused("bad-call", error, call.owner) from None
 
     def results(
         self, answer: Owned | Any, results: Sequence[Said], following: int
@@ -170,9 +183,8 @@ def wrapped(tool: Any) -> Any:
     return tool if "type" in tool or "function" in tool else {"type": "function", "function": tool}
 
 
-@refuses("bad-call")
 def parsed_call(content: str) -> tuple[Any, Any]:
-    """Name and arguments of a call's message."""
+    """Name and arguments of a call's message. Raises what Python raises where they are not there."""
     call = parsed(content)
     name = call["name"]
     arguments = call.get("arguments")
@@ -181,22 +193,6 @@ def parsed_call(content: str) -> tuple[Any, Any]:
     arguments = parsed(arguments)
     assert arguments is not None, f"content: {content}"
     return name, arguments
-
-
-@refuses("bad-call")
-def _glm4_call(call: Said) -> Owned:
-    name, arguments = parsed_call(call.content)
-    return owned(f"{name}\n{arguments}", call.owner)
-
-
-@refuses("bad-call")
-def _xml_call(call: Said, lines: bool) -> Owned:
-    name, arguments = parsed_call(call.content)
-    parts = [f"<tool_call>{name}"]
-    for key, value in arguments.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        parts += (f"<arg_key>{key}</arg_key>", f"<arg_value>{text}</arg_value>")
-    return owned(("\n" if lines else "").join((*parts, "</tool_call>")), call.owner)
 
 
 def _xml_result(content: str, lines: bool) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar
 
-from glmlint.finding import Pointer
 from glmlint.trainer.errors import Dropped
 
 P = ParamSpec("P")
@@ -17,6 +17,9 @@ T = TypeVar("T")
 
 _SHOWN: Final = 160
 """How many code points of an exception's text are kept."""
+
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
+"""Where an object stood in memory, which is another place in every run."""
 
 RAISED: Final = (
     KeyError, IndexError, TypeError, AttributeError, ValueError, AssertionError,
@@ -28,15 +31,18 @@ RAISED: Final = (
 class Refused(Dropped):
     """ms-swift raises at this row: it is left out with a warning, or ends a `strict` run."""
 
-    def __init__(self, reason: str, exception: str, detail: str, at: Pointer | None = None) -> None:
-        super().__init__(reason, f"{exception}: {detail[:_SHOWN]}", at)
+    def __init__(self, reason: str, exception: str, detail: str, owner: int | None = None) -> None:
+        words = _ADDRESS.sub("", detail)[:_SHOWN]
+        super().__init__(reason, f"{exception}: {words}")
         self.exception = exception
-        self.words = detail[:_SHOWN]
+        self.words = words
+        self.owner = owner
+        """Index of the turn at which it raises, where one is known."""
 
 
-def refused(reason: str, error: BaseException, at: Pointer | None = None) -> Refused:
+def refused(reason: str, error: BaseException, owner: int | None = None) -> Refused:
     """The refusal that an exception of Python's stands for."""
-    return Refused(reason, type(error).__name__, str(error), at)
+    return Refused(reason, type(error).__name__, str(error), owner)
 
 
 def refuses(reason: str) -> Callable[[Callable[P, T]], Callable[P, T]]:

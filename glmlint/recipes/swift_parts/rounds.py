@@ -20,8 +20,15 @@ from glmlint.trainer.base import Context
 from glmlint.trainer.layout import END, PREFIX, SYSTEM
 from glmlint.trainer.owned import Owned, joined, owned
 
-Part = Owned | list[int]
-"""A text, or token ids."""
+
+class Ids(Struct, frozen=True):
+    """Token ids that stand in a row or come from the tokenizer itself."""
+
+    ids: list[int]
+    owner: int
+
+
+Part = Owned | Ids
 
 _OBSERVATION: Final = "<|observation|>"
 _STRIPPED: Final = ("<|assistant|>\n", "<think></think>\n")
@@ -75,6 +82,10 @@ def weighed_parts(read: Read, setup: Setup, context: Context) -> list[tuple[Part
         Dropped: ms-swift raises at this row, and leaves it out.
     """
     row = _row(read)
+    if not isinstance(row.settings, dict):
+        kind = type(row.settings).__name__
+        words = f"{kind!r} object has no attribute 'get'"
+        raise Refused("bad-settings", "AttributeError", words)
     _write_calls(row.turns, setup.agent)
     _fold_results(row.turns, setup.agent)
     _join_neighbours(row.turns, setup.agent)
@@ -86,6 +97,10 @@ def weighed_parts(read: Read, setup: Setup, context: Context) -> list[tuple[Part
 @refuses("bad-message")
 def _row(read: Read) -> Row:
     messages = read.messages
+    for message in read.rejected_messages:
+        content = message.get("content")
+        if message["role"] not in ("tool", "tool_call", "tool_response") and content is not None:
+            _text(content)
     if read.rejected is not UNSET:
         _check_rejected(messages, read.rejected)
     system: Any = None
@@ -200,17 +215,19 @@ def _fold_results(turns: list[Turn], agent: Agent) -> None:
             end += 1
         words = "A standalone tool message must follow a user message."
         if not at:
-            raise Refused("bad-turns", "ValueError", words)
+            raise Refused("bad-turns", "ValueError", words, turns[at].owner)
         question = turns[at - 1]
         if question.role != "user":
             shown = {"role": question.role, "content": _shown(question.content)}
-            raise Refused("bad-turns", "ValueError", f"{words} Previous message: {shown}")
+            words = f"{words} Previous message: {shown}"
+            raise Refused("bad-turns", "ValueError", words, turns[at].owner)
         if not isinstance(question.content, Owned):
             raise Refused(
                 "bad-turns",
                 "ValueError",
                 "Standalone tool messages currently require text-only user content. "
                 f"Content: {question.content}",
+                question.owner,
             )
         results = [Said(turn.content.text, turn.owner) for turn in turns[at:end]]
         question.content = question.content + agent.results_alone(results)
@@ -361,7 +378,7 @@ def _parts(row: Row, system: Any, setup: Setup, context: Context) -> list[_Raw]:
         turns.append(Turn("assistant", None, END))
     parts: list[_Raw] = []
     if setup.tokenizer_prefix:
-        parts.append(_Raw([context.id("[gMASK]"), context.id("<sop>")], "other"))
+        parts.append(_Raw(Ids([context.id("[gMASK]"), context.id("<sop>")], PREFIX), "other"))
     prefix = owned(template.prefix, PREFIX)
     if _says(system):
         assert isinstance(system, Owned), f"new_str: {system}"
@@ -372,8 +389,7 @@ def _parts(row: Row, system: Any, setup: Setup, context: Context) -> list[_Raw]:
     assert turns, "inputs.messages: []"
     last = len(turns) // 2 - 1
     for number, (question, answer) in enumerate(zip(turns[::2], turns[1::2], strict=True)):
-        assert question.role in ("user", "tool"), f'query_role: "{question.role}"'
-        assert answer.role == "assistant", f'response_role: "{answer.role}"'
+        _check_order(question, answer)
         if question.role == "user":
             assert isinstance(question.content, Owned), f"new_str: {_shown(question.content)}"
             words = (
@@ -391,6 +407,15 @@ def _parts(row: Row, system: Any, setup: Setup, context: Context) -> list[_Raw]:
         elif said := _response_prefix(row, setup):
             parts.append(_Raw(_numbered(owned(said, END), number, END), "other"))
     return parts
+
+
+def _check_order(question: Turn, answer: Turn) -> None:
+    if question.role not in ("user", "tool"):
+        words = f'query_role: "{question.role}"'
+        raise Refused("bad-turns", "AssertionError", words, question.owner)
+    if answer.role != "assistant":
+        words = f'response_role: "{answer.role}"'
+        raise Refused("bad-turns", "AssertionError", words, answer.owner)
 
 
 def _results(question: Turn, answer: Turn, system: Any, number: int) -> Iterator[_Raw]:
@@ -445,10 +470,11 @@ def _weighed(parts: Sequence[_Raw], turns: Sequence[Turn], setup: Setup) -> list
         query: Query = None
         loss: Any = None
         weight: Any = None
+        owner = END
         is_last = 2 * number >= last
         if part.kind == "answer":
             query, answer = turns[2 * number].content, turns[2 * number + 1]
-            loss, weight = answer.loss, answer.loss_scale
+            loss, weight, owner = answer.loss, answer.loss_scale, answer.owner
             assert _said(part.content) == _said(answer.content)
             number += 1
         content = part.content
@@ -460,11 +486,13 @@ def _weighed(parts: Sequence[_Raw], turns: Sequence[Turn], setup: Setup) -> list
             own_loss = None if own_loss is UNSET else own_loss
             own_weight = None if own_weight is UNSET else own_weight
             if isinstance(each, dict) and "loss_scale" in each:
-                found += zip(
-                    ([token] for token in each["token_ids"]), each["loss_scale"], strict=True
-                )
+                for token, factor in zip(each["token_ids"], each["loss_scale"], strict=True):
+                    found.append((Ids([token], owner), factor))
                 continue
-            each = each["token_ids"] if isinstance(each, dict) else each
+            if isinstance(each, dict):
+                each = Ids(each["token_ids"], owner)
+            elif isinstance(each, list):
+                each = Ids(each, owner)
             teaches = scale.strategy == "all" or (
                 part.kind != "other" and (scale.strategy == "default" or is_last)
             )

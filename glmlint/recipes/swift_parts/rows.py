@@ -64,6 +64,8 @@ class Read(Struct):
     """The row's `chat_template_kwargs`."""
     rejected: Any = UNSET
     """The row's `rejected_response`; UNSET without that column."""
+    rejected_messages: Any = ()
+    """The other conversation of a row of preferences, which supervised training reads and forgets."""
 
 
 class Columns(Struct, frozen=True):
@@ -134,7 +136,12 @@ def _renamed(names: dict[str, str], aliases: Mapping[str, str]) -> dict[str, str
 @refuses("bad-row")
 def _read_messages(row: dict[str, Any]) -> Read:
     if row.get("rejected_messages") is not None:
-        _turns({"messages": row["rejected_messages"]})
+        others = _turns({"messages": row["rejected_messages"]}) or ()
+        shown = [
+            {"role": other.role, "content": None if other.content is UNSET else other.content}
+            for other in others
+        ]
+        row = {**row, "rejected_messages": shown}
     found = _turns(row)
     if found is None:
         raise Dropped("no-messages")
@@ -171,11 +178,7 @@ def _pairs(row: dict[str, Any]) -> list[Message]:
     response = row.get("response")
     if isinstance(response, list):
         response = response[0]
-    history = row.get("history") or []
-    if isinstance(history, str):
-        history = literal(history)
-    if not isinstance(history, list):
-        raise AttributeError(f"{type(history).__name__!r} object has no attribute 'append'")
+    history = history_of(row)
     system = row.get("system")
     found: list[Message] = []
     if system is not None:
@@ -186,6 +189,16 @@ def _pairs(row: dict[str, Any]) -> list[Message]:
             if content is not None:
                 found.append(Message(role, content, len(found)))
     return found
+
+
+def history_of(row: dict[str, Any]) -> list[Any]:
+    """The column of earlier questions and answers. Raises what Python raises on other values."""
+    history = row.get("history") or []
+    if isinstance(history, str):
+        history = literal(history)
+    if not isinstance(history, list):
+        raise AttributeError(f"{type(history).__name__!r} object has no attribute 'append'")
+    return history
 
 
 def listed(value: Any) -> Any:
@@ -434,17 +447,24 @@ def _checked(row: dict[str, Any], messages: list[Message]) -> Read:
             message.loss = stored(message.loss)
         if message.loss_scale is not UNSET:
             message.loss_scale = stored(message.loss_scale)
-    return Read(messages, _tools(row.get("tools")), row.get("chat_template_kwargs"), rejected)
+    return Read(
+        messages,
+        _tools(row.get("tools")),
+        row.get("chat_template_kwargs"),
+        rejected,
+        row.get("rejected_messages") or (),
+    )
 
 
 def _check(message: Message) -> None:
-    shown = {"role": message.role, "content": message.content}
+    owner = message.owner
     if message.content is UNSET:
-        raise Refused("no-content", "KeyError", "'content'")
+        raise Refused("no-content", "KeyError", "'content'", owner)
+    shown = f"message: {{'role': {message.role!r}, 'content': {message.content!r}}}"
     if message.role not in ROLES:
-        raise Refused("unknown-role", "AssertionError", f"message: {shown}")
+        raise Refused("unknown-role", "AssertionError", shown, owner)
     if message.content is None:
-        raise Refused("null-content", "AssertionError", f"message: {shown}")
+        raise Refused("null-content", "AssertionError", shown, owner)
 
 
 def _tools(tools: Any) -> list[Any] | None:
