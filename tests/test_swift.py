@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from glmlint.plan import Plan
-from glmlint.recipes.swift import SwiftOptions, trainer
+from glmlint.recipes.swift import trainer
 from glmlint.trainer.base import Context, open_context
-from glmlint.trainer.errors import Dropped, TrainerError
-from glmlint.trainer.layout import END, NONE, PREFIX, SYSTEM, TOOLS, Tokens
+from glmlint.trainer.errors import Dropped
+from glmlint.trainer.layout import Tokens
 from glmlint.trainer.mask import sequence
 from glmlint.trainer.prepared import prepare
 
