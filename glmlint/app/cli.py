@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from glmlint.trainer.base import Context
 
 LATER = {
+    "compare": (
+        "glmlint.app.compare:compare",
+        "The same rows under several trainers: what each teaches.",
+    ),
     "convert": (
         "glmlint.convert.command:convert",
         "ShareGPT, OpenAI, Alpaca, ChatGLM3 to GLM messages, and back.",

@@ -120,6 +120,19 @@ WORDS: Final = {
     ),
     "shown": Text("recipe {recipe} · template {template} · budget {budget}",
                   "配方 {recipe} · 模板 {template} · 预算 {budget}"),
+    "compare-trainer": Text("Trainer", "训练框架"),
+    "compare-two": Text(
+        "compare needs two sides: give --recipe twice, or --max-length, --set 2:KEY=VALUE, a second file",
+        "compare 需要两方：请给出两个 --recipe，或两个 --max-length、--set 2:KEY=VALUE、第二个文件",
+    ),
+    "compare-pair": Text(
+        "{a} and {b}: {both} tokens are supervised by both, {first} by the first alone, {second} by "
+        "the second alone; {differ} of {rows} rows differ",
+        "{a} 与 {b}：{both} 个 token 双方都训练，{first} 个仅前者训练，{second} 个仅后者训练；"
+        "{rows} 行中有 {differ} 行不同",
+    ),
+    "compare-differs": Text("What differs", "差异"),
+    "kept": Text("Kept", "保留"),
     "no-findings": Text("No findings in this sample.", "这个样本没有问题。"),
     "stop-note": Text(
         "A supervised role token is the stop of the answer before it.",

@@ -29,29 +29,29 @@ rule = Rule(
     severity="warning",
     when=Fact.MARKS,
     text=Text(
-        "messages[{index}] holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for the "
+        "{place} holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for the "
         "trainer it is one turn of the user, and the answers in it are not learned",
-        "messages[{index}] 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
+        "{place} 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
         "训练时它只是一条用户消息，其中的回答不会被学习",
     ),
     variants={
         "trained": Text(
-            "messages[{index}] holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for "
+            "{place} holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for "
             "the trainer it is one turn, the words of the user included",
-            "messages[{index}] 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
+            "{place} 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
             "训练时它只是一条消息，用户的话也在其中",
         ),
         "format": Text(
-            "messages[{index}] is written in the prompt format of another model (“{asks}”, "
+            "{place} is written in the prompt format of another model (“{asks}”, "
             "“{answers}”) ({rows:row}): the template sets its own role tokens around it, and the "
             "model learns to answer what is asked in this form",
-            "messages[{index}] 用了其他模型的提示词格式（“{asks}”“{answers}”，共 {rows} 行）："
+            "{place} 用了其他模型的提示词格式（“{asks}”“{answers}”，共 {rows} 行）："
             "模板还会在外面加上自己的角色标记，模型学到的是回答这种格式的提问",
         ),
         "answer": Text(
-            "messages[{index}] goes on with a turn of the user (“{asks}”) ({rows:row}): the model "
+            "{place} goes on with a turn of the user (“{asks}”) ({rows:row}): the model "
             "learns to write the user's words itself instead of stopping",
-            "messages[{index}] 在回答中接着写了用户的发言（“{asks}”，共 {rows} 行）："
+            "{place} 在回答中接着写了用户的发言（“{asks}”，共 {rows} 行）："
             "模型会学着替用户说话，而不是停下",
         ),
     },
@@ -152,21 +152,21 @@ _SCENES: Final = re.compile(r"\W*(?:患者|病人|客户|顾客|医生|客服)|<
 def check(row: Row) -> Iterator[Problem]:
     asked = False
     for index, role, text in row.texts:
-        at = ("messages", index, "content")
+        at, where = row.at(index, "content"), row.where(index)
         if role == "user" and (found := _as_prompt(text, row)) is not None:
             kind, asks, answers = found
             if kind == "dialogue" and row.printed.get(index, False):
                 kind = "trained"
             yield rule.problem(
                 at, text=None if kind == "dialogue" else kind, once=kind,
-                index=index, asks=asks, answers=answers,
+                place=where, asks=asks, answers=answers,
             )  # fmt: skip
         if role in ("user", "system"):
             asked = asked or bool(_ASKED(text))
         elif role == "assistant" and not asked and taught(row, index):
             label = _as_answer(text, row)
             if label is not None:
-                yield rule.problem(at, text="answer", once="answer", index=index, asks=label)
+                yield rule.problem(at, text="answer", once="answer", place=where, asks=label)
 
 
 def _as_prompt(text: str, row: Row) -> tuple[str, str, str] | None:

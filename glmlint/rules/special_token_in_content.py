@@ -158,10 +158,10 @@ def _foreign(row: Row) -> Iterator[Problem]:
             asked = text if role == "user" else asked
         elif taught(row, index):
             for kind, group, token in tokens_of_others(text, asked, row.context):
-                at = ("messages", index, "content")
                 yield rule.problem(
-                    at, text=kind, severity="warning", once=f"{kind}:{group}", help=_DROPPED,
-                    place=place(at), tokens=f"`{token}`",
+                    row.at(index, "content"), text=kind, severity="warning",
+                    once=f"{kind}:{group}", help=_DROPPED,
+                    place=row.where(index), tokens=f"`{token}`",
                 )  # fmt: skip
 
 

@@ -7,25 +7,19 @@ the first line of the content a line end slips between the role token and the na
 with plain text that happens to be JSON, which no server takes for a call of GLM-4. A file that mixes
 forms teaches the model to choose one at random.
 
-Calls in the text form of another model or framework (`<tool_call>`, `<function=`, `[TOOL_CALLS]`,
-`<|python_tag|>`, ReAct's `Action:` and `Action Input:`) are plain text wherever the run's own template
-does not print that form. The model learns to answer with that text, and where a result follows in the
-same answer (`<tool_response>`, `Observation:`), to make results up. Told once a file and mark; text in
-code blocks is left alone.
+Calls in other models' text forms are told by `call-as-text`.
 
-Evidence: GLM-4 #684; LLaMA-Factory #9772; SWE-agent and OpenHands trajectories; ScaleSWE #2.
+Evidence: GLM-4 #684; LLaMA-Factory #9772.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from msgspec import UNSET
 
-from glmlint.evidence.calls import Call, calls, foreign, holds_json, taught
-from glmlint.evidence.marks import answer_marks
+from glmlint.evidence.calls import Call, calls, foreign, holds_json
 from glmlint.evidence.report import FileStats
 from glmlint.finding import place
 from glmlint.plan import Plan
@@ -40,7 +34,7 @@ rule = Rule(
     form="glm",
     title_zh="模型不使用的工具调用写法，或同一个文件里混用多种写法",
     severity="warning",
-    when=Fact.CALLS | Fact.TOOLS | Fact.MARKS,
+    when=Fact.CALLS | Fact.TOOLS,
     fix="safe",
     text=Text(
         '{place} holds the call of {name} as `{{"name", "arguments"}}`: the model learns to '
@@ -63,24 +57,6 @@ rule = Rule(
             "{place} repeats the name {name} around the arguments: the model learns to pass `name` "
             "and `arguments` as the arguments",
             "{place} 在参数外又包了一层 {name}：模型会学着把 `name` 和 `arguments` 当作参数传入",
-        ),
-        "text": Text(
-            "messages[{index}] writes a call as plain text, “{mark}”, which is another model's form "
-            "({rows:row}): the model learns to answer with that text, not to call the tool",
-            "messages[{index}] 用普通文本书写调用“{mark}”，这是其他模型的写法（共 {rows} 行）："
-            "模型学到的是把这段文字当作回答，而不是调用工具",
-        ),
-        "result": Text(
-            "messages[{index}] holds the result of a call inside the answer, “{mark}” ({rows:row}): "
-            "the model learns to make results up instead of waiting for them",
-            "messages[{index}] 在回答里写出了工具的返回结果“{mark}”（共 {rows} 行）："
-            "模型会学着编造结果，而不是等待结果",
-        ),
-        "end": Text(
-            "messages[{index}] ends with “{mark}”, the end of a call in another model's form "
-            "({rows:row}): the model learns to write it",
-            "messages[{index}] 以“{mark}”结尾，这是其他模型写法中调用的结束标记（共 {rows} 行）："
-            "模型会学着写出它",
         ),
         "mixed": Text(
             "tool calls are written in several forms: {metadata} with the name in metadata, "
@@ -114,22 +90,6 @@ rule = Rule(
                 {"role": "assistant", "content": "22 度。"},
             ]
         },
-        {
-            "messages": [
-                {"role": "user", "content": "罗马天气怎么样？"},
-                {"role": "assistant", "content": 'tool_call: weather\narguments: {"city": "罗马"}'},
-            ]
-        },
-        {
-            "messages": [
-                {"role": "user", "content": "Weather in Rome?"},
-                {
-                    "role": "assistant",
-                    "content": "Thought: I look it up.\nAction: weather\nAction Input: Rome\n"
-                    "Observation: 22 degrees\nFinal Answer: It is 22 degrees.",
-                },
-            ]
-        },
     ),
     good=(
         {
@@ -149,32 +109,8 @@ rule = Rule(
                 },
             ]
         },
-        {
-            "messages": [
-                {"role": "user", "content": "Qwen 的工具调用写在什么标记里？"},
-                {"role": "assistant", "content": "写在 <tool_call> 和 </tool_call> 之间。"},
-            ]
-        },
-        {
-            "messages": [
-                {"role": "user", "content": "How does Qwen write a call?"},
-                {
-                    "role": "assistant",
-                    "content": 'So:\n```\n<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>\n```',
-                },
-            ]
-        },
     ),
 )
-
-_CONVERTED: Final = Text(
-    "Put the name into `metadata` and only the arguments into `content`, one call a message, and "
-    "the result into an `observation` message. Where a program of yours reads this text, on purpose, "
-    "ignore this rule.",
-    "把工具名放进 `metadata`，`content` 里只留参数，每条消息一个调用；结果写成 `observation` 消息。"
-    "如果您的程序就是要解析这种文本，可以忽略此规则。",
-)
-_ALONE: Final = re.compile(r"\s*tool_call: *([\w.-]+)\s+arguments:\s*(\{.*\})\s*", re.DOTALL)
 
 
 def note(row: Row) -> Iterator[str]:
@@ -185,8 +121,6 @@ def note(row: Row) -> Iterator[str]:
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.facts & (Fact.MARKS | Fact.ODD):
-        yield from _in_text(row)
     told = -1
     for call in calls(row):
         if call.message == told or foreign(row):
@@ -210,30 +144,6 @@ def check(row: Row) -> Iterator[Problem]:
                 call.at, text=text, edits=_in_metadata(row, call),
                 place=place(call.at), name=call.name[:80],
             )  # fmt: skip
-
-
-def _in_text(row: Row) -> Iterator[Problem]:
-    for index, found in answer_marks(row):
-        if not taught(row, index):
-            continue
-        kind = "text" if found.kind == "call" else found.kind
-        at = ("messages", index, "content")
-        edits = _call_alone(row, index) if found.mark == "tool_call:" else ()
-        yield rule.problem(
-            at, text=kind, once=f"{kind}:{found.mark}", index=index, mark=found.mark,
-            help=_CONVERTED, edits=edits,
-        )  # fmt: skip
-
-
-def _call_alone(row: Row, index: int) -> tuple[Edit, ...]:
-    """Edits for a text that is one `tool_call:` and nothing else."""
-    found = _ALONE.fullmatch(next(text for place, _, text in row.texts if place == index))
-    if found is None or not isinstance(holds_json(found[2]), dict) or not _unnamed(row, index):
-        return ()
-    return (
-        Edit("add", ("messages", index, "metadata"), found[1]),
-        Edit("replace", ("messages", index, "content"), found[2]),
-    )
 
 
 def _wrapped(call: Call) -> str | None:
