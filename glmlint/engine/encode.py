@@ -116,9 +116,14 @@ def _encoded(index: int, row: Row, truncate: bool) -> Iterator[EncodedRow]:
 
 def _turns(row: Row) -> list[Any]:
     """The messages as the trainer has them: role and metadata are read from these."""
+    if row.conversation is not None:
+        return [
+            {"role": turn.role, "metadata": turn.calls[0].name if turn.calls else None}
+            for turn in row.conversation.turns
+        ]
     if row.loaded is not None:
         messages = row.loaded.get("messages")
-    elif row.decoded or row.typed is not None:
+    elif row.decoded:
         messages = row.value.get("messages")
     else:
         sample = row.loaded_sample or row.sample

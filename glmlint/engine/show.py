@@ -175,6 +175,8 @@ def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> S
 
 
 def _roles(row: Row) -> list[str]:
+    if row.conversation is not None:
+        return [turn.role for turn in row.conversation.turns]
     if row.decoded:
         messages: Any = row.value.get("messages") if isinstance(row.value, dict) else None
         entries = messages if isinstance(messages, list) else []
