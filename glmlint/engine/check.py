@@ -11,7 +11,7 @@ from glmlint.engine.ignores import plain_content, read_ignores
 from glmlint.engine.times import HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 from glmlint.evidence.duplicates import conversation, table
 from glmlint.evidence.report import FileStats, Held, Ignores, Once, Report, keep_first
-from glmlint.finding import Finding, fingerprint, json_pointer
+from glmlint.finding import RANK, Finding, fingerprint, json_pointer
 from glmlint.plan import Plan
 from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
 from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, sentence
@@ -137,7 +137,8 @@ class Checker:
                         _want(stats, row, rule.name)
                     key = (rule.name, problem.once)
                     known = stats.once.get(key)
-                    if known is not None and (known.line or 0) <= row.line:
+                    worse = known is None or RANK[level] > RANK[known.severity]
+                    if known is not None and not worse and (known.line or 0) <= row.line:
                         known.rows += 1
                     else:
                         pending.append((key, self._once(row, rule.name, level, problem)))
@@ -194,7 +195,7 @@ class Checker:
         column = problem.column if problem.column is not None else self._column(row, problem)
         return Once(
             rule, severity, problem.text, problem.values, problem.help, problem.pointer,
-            row.line, column, 1, False, bool(problem.edits),
+            row.line, column, 1, False, bool(problem.edits), problem.habit,
         )  # fmt: skip
 
 
