@@ -19,7 +19,7 @@ from glmlint.evidence.report import (
     Report,
     keep_first,
 )
-from glmlint.finding import Finding, fingerprint, json_pointer
+from glmlint.finding import RANK, Finding, fingerprint, json_pointer
 from glmlint.plan import Plan
 from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
 from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, sentence
@@ -155,7 +155,8 @@ class Checker:
                         continue  # it stands for so many rows, whatever each says of itself
                     told.add(key)
                     known = stats.once.get(key)
-                    if known is not None and (known.line or 0) <= row.line:
+                    worse = known is None or RANK[level] > RANK[known.severity]
+                    if known is not None and not worse and (known.line or 0) <= row.line:
                         known.rows += 1
                     else:
                         stats.add_once(key, self._once(row, rule.name, level, problem))
@@ -215,7 +216,7 @@ class Checker:
         column = problem.column if problem.column is not None else self._column(row, problem)
         return Once(
             rule, severity, problem.text, problem.values, problem.help, problem.pointer,
-            row.line, column, 1, bool(problem.edits),
+            row.line, column, 1, bool(problem.edits), problem.habit,
         )  # fmt: skip
 
 

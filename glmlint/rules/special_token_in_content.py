@@ -75,8 +75,8 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Break it up (such as `< |user|>`), or take it out.",
-        "把它拆开（例如 `< |user|>`），或删掉。",
+        "Break it up (such as `< |user|>`; `--unsafe-fixes` does), or take it out.",
+        "把它拆开（例如 `< |user|>`，--unsafe-fixes 可以做到），或删掉。",
     ),
     bad=(
         {
