@@ -283,7 +283,8 @@ class FileStats(Struct):
         self.totals.add(other.totals)
         self.lengths.add(other.lengths.at, other.lengths.number)
         self.curve.merge(other.curve)
-        self.findings = keep_first([*self.findings, *other.findings], max_findings)
+        if other.findings:
+            self.findings = keep_first([*self.findings, *other.findings], max_findings)
         for key, once in other.once.items():
             self.add_once(key, once)
         self.rule_counts += other.rule_counts
