@@ -269,11 +269,17 @@ def _join_neighbours(turns: list[Turn], agent: Agent) -> None:
 
 
 def _one_question(contents: Sequence[Any]) -> Any:
+    """The contents of questions that follow each other as one, in Python's own words where not."""
     if all(isinstance(content, Owned) for content in contents):
         return joined(contents)
     if all(isinstance(content, list) for content in contents):
         return [each for content in contents for each in content]
-    raise TypeError("the contents of two questions can't be joined")
+    kinds = ["str" if isinstance(each, Owned) else type(each).__name__ for each in contents]
+    first = kinds[0]
+    other = next((kind for kind in kinds[1:] if kind != first), first)
+    if first == "dict":
+        raise TypeError(f"unsupported operand type(s) for +: 'dict' and {kinds[1]!r}")
+    raise TypeError(f'can only concatenate {first} (not "{other}") to {first}')
 
 
 def _list(value: Any) -> list[Any]:
