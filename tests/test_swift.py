@@ -116,7 +116,7 @@ def differing(file: Path) -> Iterator[int]:
 
 
 def test_own_part() -> None:
-    assert len(read(OWN)) == 114
+    assert len(read(OWN)) == 109
     assert list(differing(OWN)) == []
 
 
