@@ -82,6 +82,9 @@ class Checker:
                 continue
             if loaded.rule.form not in (None, *self.context.trainer.reads):
                 continue
+            limit = loaded.rule.limit
+            if limit is not None and limit.default is None and limit.name not in self.plan.limits:
+                continue
             applies = loaded.rule.applies
             if applies is None or applies(self.context.trainer, self.plan):
                 yield loaded, severity
