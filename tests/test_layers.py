@@ -15,7 +15,7 @@ import glmlint
 PACKAGE = Path(glmlint.__file__).parent
 
 ROOMS = (
-    ("text", "plan", "finding"),
+    ("text", "plan", "finding", "visible"),
     ("temporary", "output", "progress"),
     ("loader",),
     ("read",),

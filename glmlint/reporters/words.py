@@ -262,6 +262,14 @@ WORDS: Final = {
     "no-such-line": Text(
         "{path} has no sample at line {line}", "{path} 的第 {line} 行没有样本"
     ),
+    "stdout-fault": Text(
+        "standard output can't be written: {why}", "无法写入标准输出：{why}"
+    ),
+    "system-fault": Text("{why}", "{why}"),
+    "stopped-by": Text("stopped by {name}", "已被 {name} 终止"),
+    "usage-hint": Text(
+        "(`{command} --help` lists what it takes)", "（`{command} --help` 会列出可用的参数）"
+    ),
     "bug": Text(
         "this is a bug in glmlint: {error} (glmlint --debug … shows where)",
         "这是 glmlint 自身的错误：{error}（glmlint --debug … 会显示出错位置）",
