@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import LIMIT
 
 import glmlint
 from glmlint.read.schema import schema_folder
@@ -79,7 +80,7 @@ def glmlint_in(package: Path, *arguments: str) -> subprocess.CompletedProcess[st
     environment = {**os.environ, "PYTHONPATH": str(package), "LANG": "C.UTF-8"}
     return subprocess.run(
         [sys.executable, "-m", "glmlint", *arguments],
-        capture_output=True, text=True, env=environment, cwd=package, check=False,
+        capture_output=True, text=True, env=environment, cwd=package, check=False, timeout=LIMIT
     )  # fmt: skip
 
 

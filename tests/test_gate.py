@@ -19,6 +19,7 @@ import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import LIMIT
 
 import glmlint
 from glmlint.app import process
@@ -443,9 +444,16 @@ def test_a_diff_into_a_file_is_a_patch_and_into_a_pipe_is_safe(folder: Path) -> 
     environment = {**os.environ, "LANG": "C.UTF-8"}
     with open(folder / "fix.patch", "wb") as patch:  # noqa: PTH123
         done = subprocess.run(
-            command, stdout=patch, stderr=subprocess.PIPE, check=False, env=environment, timeout=60
+            command,
+            stdout=patch,
+            stderr=subprocess.PIPE,
+            check=False,
+            env=environment,
+            timeout=LIMIT,
         )
     assert done.returncode == 1 and b"escapes" not in done.stderr
     assert "a\u202eb" in (folder / "fix.patch").read_text("utf-8")
-    piped = subprocess.run(command, capture_output=True, check=False, env=environment, timeout=60)
+    piped = subprocess.run(
+        command, capture_output=True, check=False, env=environment, timeout=LIMIT
+    )
     assert b"a\\u202eb" in piped.stdout and b"written as escapes" in piped.stderr

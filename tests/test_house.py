@@ -17,6 +17,7 @@ from typing import Any
 import click
 import pytest
 import yaml
+from processes import LIMIT
 
 import glmlint
 from glmlint.app.cli import cli
@@ -174,7 +175,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
     return subprocess.run(
         [sys.executable, "-m", "glmlint", *arguments],
         capture_output=True, text=True, cwd=cwd, check=False,
-        env={**os.environ, "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), **environment},
+        env={**os.environ, "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), **environment}, timeout=LIMIT
     )  # fmt: skip
 
 

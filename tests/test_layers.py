@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from processes import LIMIT
 
 import glmlint
 
@@ -84,7 +85,9 @@ def loaded_by(*arguments: str) -> set[str]:
         f"sys.argv = ['glmlint', *{list(arguments)!r}]\n"
         "from glmlint.app.cli import main\nmain()"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=LIMIT
+    )
     return set(out.stdout.rpartition("@")[2].split())
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import LIMIT
 from rich.cells import cell_len
 
 from glmlint.engine.check import check_lines
@@ -127,7 +128,7 @@ def test_rich_is_loaded_for_a_terminal_only() -> None:
         "[base.get(n) for n in ('text', 'json', 'jsonl', 'github')]\n"
         "assert 'rich' not in sys.modules, sorted(m for m in sys.modules if 'rich' in m)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=LIMIT)
 
 
 # --- json and jsonl ------------------------------------------------------------------------------

@@ -284,13 +284,15 @@ def _add_ignores(result: Result) -> int:
 def _diff(paths: tuple[str, ...], plan: Plan, context: Context, unsafe: bool, progress: str) -> int:
     """Show what --fix would do. 0: nothing, 1: something, 2: a part could not be looked at."""
     from glmlint.fix.run import diff_files, sentence
-    from glmlint.output import into_file
+    from glmlint.output import into_file, silence
 
-    out = sys.stdout.buffer
-    fixes = diff_files(
-        paths, plan, context, out, unsafe=unsafe, progress=progress, raw=into_file(sys.stdout)
-    )
-    out.flush()
+    out, raw = sys.stdout.buffer, into_file(sys.stdout)
+    try:
+        fixes = diff_files(paths, plan, context, out, unsafe=unsafe, progress=progress, raw=raw)
+        out.flush()
+    except BrokenPipeError:  # whoever reads has seen something, and enough
+        silence()
+        return 1
     for path, note in [*fixes.failures, *fixes.notes]:
         tell(note, path=path)
     tell(sentence(fixes, plan.lang, would=True), name="")

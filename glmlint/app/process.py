@@ -51,6 +51,7 @@ def run(command: click.Command) -> int:
 
 def _run(command: click.Command) -> int:
     code = 0
+    streams = sys.stdout, sys.stderr
     try:
         returned = command.main(prog_name="glmlint", standalone_mode=False)
         code = returned if isinstance(returned, int) else 0
@@ -66,9 +67,10 @@ def _run(command: click.Command) -> int:
         error.show()
         code = error.exit_code if isinstance(error, Failure) else 2
     except SystemExit as error:
-        # click turns a closed pipe under `--help` into code 1.
-        closed = isinstance(error.__context__, BrokenPipeError)
-        code = 0 if closed else error.code if isinstance(error.code, int) else int(bool(error.code))
+        code = error.code if isinstance(error.code, int) else int(bool(error.code))
+        if sys.stdout is not streams[0]:  # click's own end of a closed pipe
+            sys.stdout, sys.stderr = streams
+            code = 0
     except BrokenPipeError:
         code = 0
     except OSError as error:
