@@ -16,6 +16,7 @@ from glmlint.app.options import (
     add_options,
     baseline_options,
     complete_files,
+    complete_formats,
     complete_rule,
     make_plan,
     plan_options,
@@ -67,6 +68,19 @@ class Commands(click.Group):
             formatter.write_dl([*own, *((name, text) for name, (_, text) in LATER.items())])
 
 
+class FormatOption(click.Option):
+    """`--format`, whose help names the formats that there are."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The flag and its help, with the formats in it."""
+        from glmlint.reporters.base import names
+
+        record = super().get_help_record(ctx)
+        *first, last = names()
+        named = f"{', '.join(first)} or {last}"
+        return record and (record[0], record[1].format(formats=named))
+
+
 class OfPlace(click.Command):
     """A command that takes FILE:LINE; `-:17`, a line of standard input, is no flag."""
 
@@ -111,9 +125,9 @@ _REPORT_OPTIONS = (
     baseline_options,
     click.option("--add-ignores", is_flag=True, default=None,
                  help="Write the findings of each row into it, as rules that it ignores."),
-    click.option("--format", "formats", multiple=True, metavar="FORMAT",
-                 help="text, json, jsonl or github; may be repeated, each with its --output.  "
-                      "[default: text]"),
+    click.option("--format", "formats", multiple=True, metavar="FORMAT", cls=FormatOption,
+                 shell_complete=complete_formats,
+                 help="{formats}; may be repeated, each with its --output.  [default: text]"),
     click.option("--output", "outputs", multiple=True, metavar="FILE", shell_complete=complete_files,
                  help="Where the format before goes.  [default: standard output]"),
     click.option("--max-findings", type=click.IntRange(0), metavar="N",

@@ -63,6 +63,17 @@ def complete_rules(
     return [CompletionItem(before + comma + name) for name in names if name.startswith(last)]
 
 
+def complete_formats(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Names of report formats for the shell's completion."""
+    from click.shell_completion import CompletionItem
+
+    from glmlint.reporters.base import names
+
+    return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+
+
 def complete_files(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

@@ -219,6 +219,7 @@ WORDS: Final = {
     "profile-shapes": Text("shapes of rows for the loader", "为加载器记录各行的形状"),
     "profile-hash": Text("hashes of rows to compare", "计算用于比较的行哈希"),
     "profile-rest": Text("counting, findings and the rest", "计数、生成问题及其他"),
+    "profile-first-pass": Text("first of two passes", "第一遍检查（共两遍）"),
     "profile-total": Text("the whole check", "整个检查"),
     "profile-idle": Text(
         "{n} that are on were not called: no row had what they look at.",
