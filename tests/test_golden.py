@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from glmlint.plan import Plan
-from glmlint.trainer.base import Context, TrainerError, open_context
+from glmlint.trainer.base import Context, open_context
+from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.mask import sequence
 from glmlint.trainer.prepared import prepare
 
@@ -47,14 +48,14 @@ def outcome(row: dict[str, Any], file: str, *, by_bytes: bool) -> dict[str, Any]
         prepared = prepare(raw, 1, setting)
         if prepared.error is not None:
             return {"error": prepared.error.exception}
-        assert prepared.rendered is not None
-        rendered = prepared.rendered
+        assert prepared.layout is not None
+        layout = prepared.layout
     else:
         try:
-            rendered = setting.recipe.render(row["messages"], setting)
+            layout = setting.trainer.lay_out({"messages": row["messages"]}, setting)
         except TrainerError as error:
             return {"error": error.exception}
-    tokens = sequence(rendered, setting)
+    tokens = sequence(layout, setting)
     return {
         "input_ids": tokens.input_ids[:limit].tolist(),
         "labels": tokens.labels[:limit].tolist(),

@@ -25,7 +25,7 @@ from glmlint.app.settings import resolve
 from glmlint.engine.baseline import write_baseline
 from glmlint.read.schema import load_schema
 from glmlint.rules.base import FAMILIES, all_rules
-from glmlint.trainer.base import all_recipes
+from glmlint.trainer.base import all_trainers
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -105,7 +105,7 @@ def test_flags_named_alone_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", OWN_PAGES, ids=name_of)
 def test_names_of_rules_and_recipes_exist(page: Path) -> None:
-    known = {*all_rules(), *all_recipes(), *HOOKS, *load_schema("config")["properties"]}
+    known = {*all_rules(), *all_trainers(), *HOOKS, *load_schema("config")["properties"]}
     known |= {*FAMILIES, "ms-swift", "pre-commit", "shouting-user"}
     named = {span for span in spans(page) if re.fullmatch(r"[a-z]+(-[a-z]+)+", span)}
     assert named <= known
@@ -167,8 +167,8 @@ def test_every_key_of_the_report_is_described() -> None:
 
 
 def test_every_recipe_is_described() -> None:
-    page = ROOT / "docs" / "recipes.md"
-    assert set(all_recipes()) <= set(spans(page))
+    page = ROOT / "docs" / "recipes" / "README.md"
+    assert set(all_trainers()) <= {span.strip("[]") for span in spans(page)}
 
 
 def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -220,7 +220,16 @@ def test_hooks_take_data_files_only(hook: dict[str, Any]) -> None:
 def test_the_core_needs_neither_torch_nor_transformers() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     core = {re.split(r"[^a-z0-9-]", need)[0] for need in project["dependencies"]}
-    assert core == {"click", "jinja2", "jsonschema", "msgspec", "numpy", "rich", "splintr-rs"}
+    assert core == {
+        "click",
+        "jinja2",
+        "jsonschema",
+        "msgspec",
+        "numpy",
+        "pyyaml",
+        "rich",
+        "splintr-rs",
+    }
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for extra in project["optional-dependencies"].keys() - {"dev", "ray"}:
         assert f"[{extra}]" in readme, extra

@@ -28,6 +28,7 @@ ROOMS = (
     ("fix", "runners"),
     ("convert", "scoring"),
     ("reporters",),
+    ("compare",),
     ("app",),
     ("__main__",),
 )

@@ -73,8 +73,8 @@ def test_the_verdict_of_each_golden_row_is_what_its_labels_say(recipe: str) -> N
             continue
         own = row["max_input_length"] + row["max_output_length"] + 1
         prepared = prepare(json.dumps({"messages": row["messages"]}).encode(), 1, opened(recipe))
-        assert prepared.rendered is not None
-        labels = sequence(prepared.rendered, opened(recipe)).labels
+        assert prepared.layout is not None
+        labels = sequence(prepared.layout, opened(recipe)).labels
         assert labels[:own].tolist() == row["labels"]
         for budget in {own, 12, len(labels) // 2, len(labels) - 1, len(labels)}:
             supervised = int((labels[1:] != -100).sum())
@@ -100,8 +100,8 @@ def test_a_stop_is_lost_where_the_cut_falls_inside_an_answer(recipe: str) -> Non
     context = opened(recipe)
     row = row_of("Hi", "Hello, how are you today?", "Fine, and you?", "Fine too, thanks.")
     prepared = prepare(json.dumps(row).encode(), 1, context)
-    assert prepared.rendered is not None
-    tokens = sequence(prepared.rendered, context)
+    assert prepared.layout is not None
+    tokens = sequence(prepared.layout, context)
     expected, told = [], []
     for budget in range(2, len(tokens.labels) + 1):
         for index in (1, 3):
@@ -199,8 +199,8 @@ def prompt_tokens(row: dict[str, Any], index: int, recipe: str) -> int:
     """Tokens before one message, from the ids of the messages before it."""
     before = {"messages": row["messages"][:index]}
     prepared = prepare(json.dumps(before).encode(), 1, opened(recipe))
-    assert prepared.rendered is not None
-    return len(sequence(prepared.rendered, opened(recipe)).input_ids) - 1  # the appended end
+    assert prepared.layout is not None
+    return len(sequence(prepared.layout, opened(recipe)).input_ids) - 1  # the appended end
 
 
 @pytest.mark.parametrize("recipe", ["glm4", "glm4-2024-06"])

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from glmlint.engine.check import check_lines
 from glmlint.engine.finish import finish
 from glmlint.evidence import contents
-from glmlint.evidence.row import Fact, Row
 from glmlint.plan import Plan
 from glmlint.read.source import Chunk
 from glmlint.read.textfacts import _SIEVE, line_facts
@@ -23,6 +22,7 @@ from glmlint.rules import personal_data, secret
 from glmlint.rules.base import Problem, all_rules
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.prepared import prepare
+from glmlint.trainer.row import Fact, Row
 
 CONTENT = {
     name: loaded.rule.severity
@@ -57,11 +57,7 @@ def answered(text: str, question: str = "?") -> dict[str, Any]:
 
 
 def row_of(value: Any) -> Row:
-    prepared = prepare(line(value), 1, context_of("glm4"))
-    return Row(
-        "train.jsonl", 1, prepared.raw, context_of("glm4"),
-        facts=prepared.facts, sample=prepared.sample, value=prepared.value,
-    )  # fmt: skip
+    return prepare(line(value), 1, context_of("glm4"), path="train.jsonl")
 
 
 def problems(name: str, row: Any) -> list[Problem]:

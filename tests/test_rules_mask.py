@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from glmlint.engine.check import check_lines
 from glmlint.engine.finish import finish
-from glmlint.evidence.row import Row
 from glmlint.evidence.teaching import foreign_messages, unstopped_answers
 from glmlint.finding import Finding
 from glmlint.plan import Plan
@@ -22,6 +21,7 @@ from glmlint.read.source import Chunk, read_bytes
 from glmlint.rules.base import Edit, all_rules
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.prepared import prepare, prepared_rows
+from glmlint.trainer.row import Row
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
 FAMILY = {
@@ -91,12 +91,8 @@ def edits_of(rule: str, row: Any, **settings: Any) -> tuple[Edit, ...]:
 
 
 def opened_row(row: Any, context: Context) -> Row:
-    prepared = prepare(json.dumps(row, ensure_ascii=False).encode(), 1, context)
-    return Row(
-        "train.jsonl", 1, prepared.raw, context, facts=prepared.facts, sample=prepared.sample,
-        value=prepared.value, defect=prepared.defect, rendered=prepared.rendered,
-        error=prepared.error, dropped=prepared.dropped,
-    )  # fmt: skip
+    line = json.dumps(row, ensure_ascii=False).encode()
+    return prepare(line, 1, context, path="train.jsonl")
 
 
 class TestWhoIsTrained:
@@ -174,7 +170,7 @@ class TestWhoIsTrained:
                 row["messages"].append({"role": "observation", "content": call})
             row["messages"].append({"role": "assistant", "content": answer})
         opened = opened_row(row, context_of(Plan(recipe=recipe)))
-        if opened.rendered is not None:
+        if opened.layout is not None:
             assert foreign_messages(opened) == {}
             assert list(unstopped_answers(opened)) == []
 
@@ -475,7 +471,7 @@ def test_no_row_breaks_a_rule(rows: list[Any], budget: int) -> None:
             lines = [json.dumps(row).encode() for row in rows]
             chunk = Chunk("train.jsonl", lines, range(1, len(lines) + 1), {}, [], 0, None)
             result = finish(check_lines([chunk], plan, context), plan, context)
-            readable = [p for p in prepared_rows(chunk, context) if p.rendered is not None]
+            readable = [p for p in prepared_rows(chunk, context) if p.layout is not None]
             assert result.totals.unreadable == len(rows) - len(readable)
             said = [finding.rule for finding in result.findings]
             cut = ("truncated", "over-truncated", "answer-fully-truncated")

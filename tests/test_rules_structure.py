@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from glmlint.engine.check import Checker, check_chunk, check_lines
 from glmlint.engine.finish import finish
 from glmlint.evidence.json_fault import diagnose
-from glmlint.evidence.row import Row
 from glmlint.finding import Finding
 from glmlint.plan import Plan
 from glmlint.read.schema import violations
 from glmlint.read.source import Chunk
 from glmlint.rules.base import Edit, Example, all_rules
 from glmlint.trainer.base import Context, open_context
+from glmlint.trainer.row import Row
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
 STRUCTURE = {

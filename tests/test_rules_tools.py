@@ -15,13 +15,13 @@ from glmlint.engine.check import check_lines
 from glmlint.engine.finish import finish
 from glmlint.evidence.arguments import ArgumentSchema, pattern_cost
 from glmlint.evidence.calls import ToolSet, calls, declared
-from glmlint.evidence.row import Row
 from glmlint.finding import Finding, Pointer
 from glmlint.plan import Plan
 from glmlint.read.source import Chunk
 from glmlint.rules.base import Edit, Example, Problem, all_rules
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.prepared import prepare
+from glmlint.trainer.row import Row
 
 RECIPES = ("glm4", "glm4-combine", "glm4-2024-06")
 TOOLS = {
@@ -68,12 +68,7 @@ def said(*rows: Any, recipe: str = "glm4") -> set[tuple[str, str, str | None]]:
 
 
 def row_of(value: Any, recipe: str = "glm4") -> Row:
-    context = context_of(recipe)
-    ready = prepare(line_of(value), 1, context)
-    return Row(
-        "train.jsonl", 1, ready.raw, context, facts=ready.facts, sample=ready.sample,
-        value=ready.value, defect=ready.defect, rendered=ready.rendered, error=ready.error,
-    )  # fmt: skip
+    return prepare(line_of(value), 1, context_of(recipe), path="train.jsonl")
 
 
 def user(text: str = "Weather in Rome?") -> dict[str, Any]:

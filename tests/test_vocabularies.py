@@ -19,7 +19,7 @@ from conftest import SHARED
 from glmlint.app.cli import cli
 from glmlint.engine.show import look
 from glmlint.plan import Plan
-from glmlint.trainer.base import all_recipes, open_context
+from glmlint.trainer.base import all_trainers, open_context
 from glmlint.trainer.tokenizer import (
     GLM4_BASE,
     GLM4_CONTROL,
@@ -302,7 +302,7 @@ def refused(done: Result, *names: str) -> bool:
 
 
 @pytest.mark.xfail(strict=False, reason="control ids are constants of the recipes still")
-@pytest.mark.parametrize("recipe", sorted(all_recipes()))
+@pytest.mark.parametrize("recipe", sorted(all_trainers()))
 @each_moved_form
 def test_no_id_of_glm_4_is_printed_for_a_vocabulary_without_it(
     form: str, recipe: str, tmp_path: Path

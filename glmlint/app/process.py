@@ -17,6 +17,7 @@ import click
 from glmlint.app.options import Failure
 from glmlint.output import OutputError, silence, tell
 from glmlint.temporary import remove_made
+from glmlint.text import RunStopped
 
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C: 128 and the signal's number, as shells count."""
@@ -73,6 +74,9 @@ def _run(command: click.Command) -> int:
             code = 0
     except BrokenPipeError:
         code = 0
+    except RunStopped as stopped:
+        tell(stopped.say())
+        code = 2
     except OSError as error:
         if "--debug" in sys.argv:
             raise

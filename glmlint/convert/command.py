@@ -10,7 +10,8 @@ from typing import Any, Final
 import click
 
 from glmlint.app.options import Failure, complete_files
-from glmlint.convert.base import Kind, formats
+from glmlint.convert.base import Format, Kind, formats
+from glmlint.convert.columns import TARGETS, mapped
 from glmlint.convert.run import (
     Count,
     Outcome,
@@ -23,7 +24,7 @@ from glmlint.convert.run import (
 from glmlint.finding import Pointer, json_pointer, place
 from glmlint.output import colored, language, silence, tell, tell_json, width
 from glmlint.read.source import SourceError, find_inputs, read_chunks
-from glmlint.text import system_fault
+from glmlint.text import Told, system_fault
 from glmlint.visible import escaped_json, printable_path, visible
 
 SHOWN_REFUSALS: Final = 20
@@ -46,6 +47,7 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
         "endings": "written are .jsonl, .json and .gz of them",
         "itself": "{path} is the input itself; --force replaces it",
         "interrupted": "interrupted: nothing was replaced",
+        "map-and-from": "--map says what the columns hold: leave --from out beside it",
         "title": "Lost or guessed on the way",
         "columns": ("what", "times", "rows", "first", ""),
     },
@@ -65,6 +67,7 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
         "endings": "只能写出 .jsonl、.json 及其 .gz 压缩文件",
         "itself": "{path} 就是输入文件本身；如需覆盖，请加上 --force",
         "interrupted": "已中断：没有替换任何文件",
+        "map-and-from": "--map 已说明各列的内容：请不要同时使用 --from",
         "title": "转换中丢失或推测的内容",
         "columns": ("类别", "次数", "行数", "首次出现", ""),
     },
@@ -78,6 +81,13 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
     "--from", "source", type=click.Choice(["auto", *sorted(formats())]), default="auto",
     show_default=True, help="What the rows are; auto looks at each.",
 )  # fmt: skip
+@click.option(
+    "--map",
+    "columns",
+    multiple=True,
+    metavar="COLUMN=TARGET",
+    help=f"What a column of another name holds ({', '.join(TARGETS)}); give it once for each.",
+)
 @click.option(
     "--output", "-o", default="-", metavar="FILE|-", show_default=True,
     shell_complete=complete_files,
@@ -116,12 +126,13 @@ def convert_file(flags: dict[str, Any]) -> int:
     output = None if flags["output"] == "-" else Path(flags["output"])
     if output is not None:
         _refuse_output(inputs[0].path, output, flags["force"], lang)
+    source = _source(flags, lang)
     outcome = Outcome()
     rows = convert_rows(
         read_chunks(inputs[0]),
         outcome,
         target=writers()[flags["to"]],
-        source=None if flags["source"] == "auto" else formats()[flags["source"]],
+        source=source,
         take=flags["take"],
     )
     try:
@@ -149,6 +160,18 @@ def convert_file(flags: dict[str, Any]) -> int:
     else:
         _print(outcome, inputs[0].path, flags, lang)
     return code
+
+
+def _source(flags: dict[str, Any], lang: str) -> Format | None:
+    """The format of the rows; None where each row's looks decide."""
+    if flags["columns"]:
+        if flags["source"] != "auto":
+            raise Failure(_WORDS[lang]["map-and-from"])
+        try:
+            return mapped(flags["columns"])
+        except Told as error:
+            raise Failure(error.say(lang)) from None
+    return None if flags["source"] == "auto" else formats()[flags["source"]]
 
 
 class ConvertInterrupted(Failure):
@@ -199,11 +222,9 @@ def _print(outcome: Outcome, path: str, flags: dict[str, Any], lang: str) -> Non
     for defect in outcome.file_defects:
         if not outcome.rows:
             _tell(str(defect.values.get("kind", defect.rule)), path)
-    for refusal in outcome.refusals[:SHOWN_REFUSALS]:
-        parts = (refusal.detail, _place(refusal.pointer))
-        told = words["comma"].join(part for part in parts if part)
-        sentence = _sentence(refusal.kind, lang) + (words["aside"].format(told) if told else "")
-        _tell(f"{words['refused']}{words['colon']}{sentence}", path, refusal.line)
+    for one in outcome.refusals[:SHOWN_REFUSALS]:
+        sentence = f"{words['refused']}{words['colon']}{one.say(lang)}"
+        _tell(sentence, path, one.line, one.column)
     hidden = outcome.rows - outcome.converted - min(len(outcome.refusals), SHOWN_REFUSALS)
     if hidden:
         _tell(words["more"].format(more=hidden), path)
@@ -223,9 +244,10 @@ def _print(outcome: Outcome, path: str, flags: dict[str, Any], lang: str) -> Non
         _tell(words["kept" if there else "nothing"].format(path=_shown(flags["output"])), path)
 
 
-def _tell(sentence: str, path: str, line: int | None = None) -> None:
+def _tell(sentence: str, path: str, line: int | None = None, column: int | None = None) -> None:
     """A line of the report, as editors and grep read it."""
-    tell(sentence, path=path if line is None else f"{path}:{line}", name="")
+    place_ = ":".join([path, *(str(number) for number in (line, column) if number is not None)])
+    tell(sentence, path=place_, name="")
 
 
 def _print_losses(losses: list[Count], path: str, words: dict[str, Any], lang: str) -> None:
@@ -281,9 +303,11 @@ def _json(
         "refusals": [
             {
                 "line": one.line,
+                "column": one.column,
                 "kind": one.kind.name,
                 "pointer": json_pointer(one.pointer),
                 "detail": one.detail,
+                "what": one.say(lang),
             }
             for one in outcome.refusals
         ],

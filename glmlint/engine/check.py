@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import copy
-import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from typing import Final
-
-import numpy as np
-from msgspec import UNSET
 
 from glmlint.engine.baseline import once_fingerprint
 from glmlint.engine.ignores import plain_content, read_ignores
 from glmlint.engine.times import FIRST_PASS, HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 from glmlint.evidence.duplicates import conversation, table
-from glmlint.evidence.report import FileStats, Held, Ignores, Once, Report, keep_first
-from glmlint.evidence.row import Fact, Row
+from glmlint.evidence.report import (
+    IN_ANOTHER_FORMAT,
+    FileStats,
+    Held,
+    Ignores,
+    Once,
+    Report,
+    keep_first,
+)
 from glmlint.finding import Finding, fingerprint, json_pointer
 from glmlint.plan import Plan
 from glmlint.progress import Passes
 from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
-from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules
+from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, sentence
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.loaded import part_of, remember
-from glmlint.trainer.mask import count
-from glmlint.trainer.prepared import Prepared, prepared_rows
+from glmlint.trainer.prepared import count_rows, prepared_rows
+from glmlint.trainer.row import Fact, Row
 
 Progress = Callable[[int, int], None]
 """Called after each chunk with the rows and bytes done."""
@@ -42,6 +43,7 @@ class Checker:
         self.watch = Watch() if plan.profile_rules else None
         """Where the time goes, where that is asked."""
         self.layout_context = self.watch.context(context) if self.watch else context
+        self._place = {name: place for place, name in enumerate(all_rules())}
         self._known = self.watch.rules(all_rules()) if self.watch else all_rules()
         self._by_path: dict[str, tuple[dict[str, str], frozenset[str]]] = {}
         self._by_facts: dict[tuple[int, int], list[tuple[Loaded, str]]] = {}
@@ -77,8 +79,10 @@ class Checker:
             loaded = self._known.get(name)
             if loaded is None or severity == "off":
                 continue
+            if loaded.rule.form not in (None, *self.context.trainer.reads):
+                continue
             applies = loaded.rule.applies
-            if applies is None or applies(self.context.recipe, self.plan):
+            if applies is None or applies(self.context.trainer, self.plan):
                 yield loaded, severity
 
     def rules_of(self, path: str) -> Iterator[tuple[Loaded, str]]:
@@ -103,18 +107,25 @@ class Checker:
                 when = loaded.rule.when
                 if when & facts or (when == Fact.ANY and not facts & Fact.DEFECT):
                     rules.append((loaded, severity))
-            # Some rules speak only where no narrower rule did.
-            rules.sort(key=lambda item: LAST.get(item[0].rule.name, 0))
+            rules.sort(key=lambda item: self._place[item[0].rule.name])
             self._by_facts[key] = rules
         return self._by_facts[key]
 
     def check_row(
-        self, row: Row, stats: FileStats, unreadable: bool, ignores: Ignores | None = None
+        self, row: Row, stats: FileStats, apart: bool, ignores: Ignores | None = None
     ) -> bool:
-        """Run the rules on one row. Returns whether it has a finding of warning or error."""
+        """Run the rules on one row. Returns whether it has a finding of warning or error.
+
+        Args:
+            row: read and laid out.
+            stats: what is found is added to it.
+            apart: the row is counted as unreadable or dropped, whatever is found.
+            ignores: what the row wants to be left alone with.
+        """
         counted = False
-        pending: list[tuple[tuple[str, str], Once]] = []
         held: list[Held] = []
+        held_once: set[tuple[str, str]] = set()
+        told: set[tuple[str, str]] = set()
         for loaded, severity in self.rules_for(row.path, row.facts):
             rule = loaded.rule
             if row.defect is not None and row.value is None and rule.needs_value:
@@ -126,28 +137,35 @@ class Checker:
                 continue
             for problem in loaded.check(row):
                 if problem.raises:
-                    row.memo["raises"] = True
+                    row.said.raises = True
                 level = self.level(row.path, rule.name, severity, problem)
                 if level == "off":
                     continue
                 if level != "info":
-                    row.named.append(problem.pointer or ())
+                    row.said.places.append(problem.pointer or ())
                 if problem.trains and level == "error":
-                    row.memo.setdefault("trains", set()).add(problem.pointer or ())
+                    row.said.trains.add(problem.pointer or ())
                 if ignores is not None and ignores.match(rule.name):
                     stats.ignored += 1
                     continue
                 if problem.once is not None:
-                    if self.plan.add_ignores and not self._is_old(
-                        once_fingerprint(rule.name, problem.once, row.path)
-                    ):
-                        _want(stats, row, rule.name)
                     key = (rule.name, problem.once)
+                    old = self._is_old(once_fingerprint(*key, row.path))
+                    if self.plan.add_ignores and not old:
+                        _want(stats, row, rule.name)
+                    if key in told:
+                        continue  # it stands for so many rows, whatever each says of itself
+                    told.add(key)
                     known = stats.once.get(key)
                     if known is not None and (known.line or 0) <= row.line:
                         known.rows += 1
                     else:
-                        pending.append((key, self._once(row, rule.name, level, problem)))
+                        stats.add_once(key, self._once(row, rule.name, level, problem))
+                    if level != "info":
+                        if old:
+                            held_once.add(key)
+                        else:  # every row that the finding stands for counts
+                            counted = True
                     continue
                 finding = self._finding(row, rule.name, level, problem)
                 if self._is_old(finding.fingerprint):
@@ -161,15 +179,13 @@ class Checker:
                 if len(stats.findings) < self.plan.max_findings:
                     stats.findings.append(finding)
                 counted = counted or level != "info"
-        for key, once in pending:
-            # Which row is named is known only when all parts are merged: `finish` counts it.
-            once.otherwise_clean = not counted and not unreadable and once.severity != "info"
-            stats.add_once(key, once)
-        for old in held:
-            old.clean = not counted and not unreadable
+        for one in held:
+            one.clean = not counted and not apart
         stats.held += held
+        if held_once and not counted and not apart and not self.plan.write_baseline:
+            stats.held_once.setdefault(frozenset(held_once), []).append(row.line)
         if ignores is not None:
-            ignores.clean = not counted and not unreadable
+            ignores.clean = not counted and not apart
             stats.ignores.setdefault(row.line, []).append(ignores)
         return counted
 
@@ -179,7 +195,6 @@ class Checker:
         return plan.write_baseline or (plan.baseline is not None and identity in plan.baseline)
 
     def _finding(self, row: Row, rule: str, severity: str, problem: Problem) -> Finding:
-        lang = self.plan.lang
         pointer = None if problem.pointer is None else json_pointer(problem.pointer)
         column = problem.column
         return Finding(
@@ -189,8 +204,8 @@ class Checker:
             line=row.line,
             column=column if column is not None else self._column(row, problem),
             pointer=pointer,
-            message=problem.text.say(lang, **problem.values),
-            help=problem.help.say(lang, **problem.values),
+            message=sentence(problem.text, self.plan, problem.values),
+            help=sentence(problem.help, self.plan, problem.values),
             fixable=bool(problem.edits),
             fingerprint=fingerprint(rule, pointer, row.identity),
         )
@@ -202,7 +217,7 @@ class Checker:
         column = problem.column if problem.column is not None else self._column(row, problem)
         return Once(
             rule, severity, problem.text, problem.values, problem.help, problem.pointer,
-            row.line, column, 1, False, bool(problem.edits),
+            row.line, column, 1, bool(problem.edits),
         )  # fmt: skip
 
 
@@ -226,10 +241,6 @@ def matches(path: str, pattern: str, root: str) -> bool:
     return any(fnmatchcase(name, glob.removeprefix("./")) for name in names for glob in patterns)
 
 
-LAST: Final = {"non-assistant-supervised": 1, "invalid-shape": 2, "trainer-raises": 3}
-"""Rules that look at what the others said of the row, and their order."""
-
-
 def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
     """Check one chunk of one file."""
     with timing(checker.watch, REST):
@@ -248,59 +259,39 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
     with timing(watch, READ):
         rows = list(prepared_rows(chunk, checker.layout_context))
     totals = stats.totals
-    totals.samples = len(rows)
-    readable = [row for row in rows if row.rendered is not None]
-    facts = np.fromiter((row.facts for row in readable), np.int64, len(readable))
-    if readable:
-        with timing(watch, TOKENIZE):
-            counts = count([row.rendered for row in readable if row.rendered is not None], context)
+    totals.samples = sum(row.is_sample for row in rows)
+    with timing(watch, TOKENIZE):
+        counts = count_rows(rows, context)
+    if counts is not None:
         stats.add_counts(counts)
-        facts |= np.where(counts.supervised == 0, Fact.UNTRAINED, 0)
-        facts |= np.where(counts.tokens > counts.kept, Fact.CUT, 0)
-    place = 0
     said: list[tuple[bytes, int, bool]] = []
-    for prepared in rows:
-        has_tokens = prepared.rendered is not None
-        unreadable = not has_tokens and prepared.dropped is None
-        if has_tokens:
-            prepared.facts = int(facts[place])
-        totals.unreadable += unreadable
+    for row in rows:
+        unreadable = row.unreadable
+        if unreadable and row.is_sample:
+            totals.unreadable += 1
+            if row.defect is None and row.foreign is not None:
+                stats.notes[IN_ANOTHER_FORMAT] += 1
         found = False
         # Rows without unread keys have no value yet, so that they pay nothing for this.
-        answers = isinstance(prepared.value, dict) and IGNORE_KEY in prepared.value
-        if answers or checker.rules_for(chunk.path, prepared.facts):
-            row = Row(
-                chunk.path,
-                prepared.line,
-                prepared.raw,
-                context,
-                facts=prepared.facts,
-                sample=prepared.sample,
-                value=prepared.value,
-                defect=prepared.defect,
-                rendered=prepared.rendered,
-                error=prepared.error,
-                dropped=prepared.dropped,
-            )
+        answers = row.decoded and isinstance(row.value, dict) and IGNORE_KEY in row.value
+        if answers or checker.rules_for(chunk.path, row.facts):
             ignores = None
             if answers:
-                row.content = plain_content(prepared.raw)
-                ignores = read_ignores(prepared.value, row.content, checker.severities(chunk.path))
-            if has_tokens:
-                row.tokens = int(counts.tokens[place])
-                row.supervised = int(counts.supervised[place])
-                row.kept = int(counts.kept[place])
-                row.kept_supervised = int(counts.kept_supervised[place])
-            found = checker.check_row(row, stats, unreadable, ignores)
-        if not unreadable:
+                row.content = plain_content(row.raw)
+                ignores = read_ignores(row.value, row.content, checker.severities(chunk.path))
+            found = checker.check_row(row, stats, unreadable or row.dropped is not None, ignores)
+        if row.dropped is not None:
+            totals.dropped += 1
+            totals.dropped_by_reason[row.dropped.reason] += 1
+        elif not unreadable:
             if found:
                 totals.with_findings += 1
             else:
                 totals.clean += 1
-        if checker.hashes and (content := _conversation(prepared)) is not None:
-            said.append((content, prepared.line, not found and not unreadable))
-        place += has_tokens
-    if context.recipe.through_datasets:
+        if checker.hashes and (content := _conversation(row)) is not None:
+            clean = not found and not unreadable and row.dropped is None
+            said.append((content, row.line, clean))
+    if context.trainer.through_datasets:
         with timing(watch, SHAPES):
             stats.shapes.add(part_of(chunk, rows, context))
     if said:
@@ -310,22 +301,10 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
     return stats
 
 
-def _conversation(prepared: Prepared) -> bytes | None:
-    if prepared.conversation is not None:
-        return prepared.conversation
-    return None if prepared.value is UNSET else conversation(prepared.value)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """A chunk makes a million objects and no cycles: looking for cycles costs a tenth of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+def _conversation(row: Row) -> bytes | None:
+    if row.conversation_bytes is not None:
+        return row.conversation_bytes
+    return conversation(row.value) if row.decoded else None
 
 
 def check_lines(

@@ -7,19 +7,22 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from glmlint.engine.ignores import ignored_names
 from glmlint.plan import Plan
 from glmlint.read.source import InputFile, read_chunks, rereadable
 from glmlint.trainer.base import Context, open_context
+from glmlint.trainer.errors import Dropped, TrainerError
+from glmlint.trainer.layout import Tokens
 from glmlint.trainer.loaded import learn
 from glmlint.trainer.mask import sequence
-from glmlint.trainer.prepared import LOADER_ERROR, Prepared, prepared_rows
+from glmlint.trainer.prepared import LOADER_ERROR, prepared_rows
+from glmlint.trainer.row import Row
 
 
 class EncodedRow(Struct):
-    """One row as the trainer hands it to the model."""
+    """One sequence that a trainer makes of a row, or what becomes of the row instead."""
 
     path: str
     line: int
@@ -29,10 +32,13 @@ class EncodedRow(Struct):
     labels: npt.NDArray[np.int32]
     error: str | None
     """Name of the exception with which the trainer ends at this row."""
-    dropped: bool
+    dropped: str | None
+    """Why the trainer leaves the row out."""
     spans: list[Span]
     ignores: tuple[str, ...] = ()
     """Rules and families that the row's own ignore key names."""
+    part: int | None = None
+    """0-based number of the sequence, where one row gives several."""
 
 
 class Span(Struct):
@@ -67,53 +73,61 @@ def encode_rows(
         source.SourceError: a file can't be read.
     """
     context = context or open_context(plan)
-    limit = plan.max_length if truncate else None
     for path in files:
-        index = 0
         with rereadable(InputFile(path)) as file:
             learn(file, context)
-            for chunk in read_chunks(file):
-                for prepared in prepared_rows(chunk, context):
-                    yield _encoded(path, index, prepared, context, limit)
-                    index += 1
+            rows = (row for chunk in read_chunks(file) for row in prepared_rows(chunk, context))
+            for index, row in enumerate(row for row in rows if row.is_sample):
+                yield from _encoded(index, row, truncate)
 
 
 _NO_IDS: Final = np.zeros(0, np.int32)
 
 
-def _encoded(
-    path: str, index: int, prepared: Prepared, context: Context, limit: int | None
-) -> EncodedRow:
-    if prepared.rendered is None:
-        error = prepared.error.exception if prepared.error else LOADER_ERROR
-        dropped = prepared.dropped is not None
-        return EncodedRow(
-            path, prepared.line, index, _NO_IDS, _NO_IDS, None if dropped else error, dropped, []
-        )
-    ignores = () if prepared.value is UNSET else ignored_names(prepared.value)
-    tokens = sequence(prepared.rendered, context)
-    if prepared.loaded is not None:
-        messages = prepared.loaded
-    elif prepared.value is not UNSET:
-        messages = prepared.value["messages"]
+def _encoded(index: int, row: Row, truncate: bool) -> Iterator[EncodedRow]:
+    context = row.context
+    ignores = ignored_names(row.value) if row.decoded else ()
+    error, dropped = row.error, row.dropped
+    parts: list[Tokens] = []
+    if row.layout is not None:
+        tokens = sequence(row.layout, context)
+        try:
+            parts = (
+                context.trainer.cut(tokens, context.plan.max_length, context)
+                if truncate
+                else [tokens]
+            )
+        except TrainerError as found:
+            error = found
+        except Dropped as found:
+            dropped = found
+    if dropped is not None or not parts:
+        name = None if dropped is not None else error.exception if error else LOADER_ERROR
+        reason = None if dropped is None else dropped.reason
+        yield EncodedRow(row.path, row.line, index, _NO_IDS, _NO_IDS, name, reason, [], ignores)
+        return
+    for number, part in enumerate(parts):
+        yield EncodedRow(
+            row.path, row.line, index, part.input_ids, part.labels, None, None,
+            spans(part.owners, part.input_ids, _turns(row), context),
+            ignores, number if len(parts) > 1 else None,
+        )  # fmt: skip
+
+
+def _turns(row: Row) -> list[Any]:
+    """The messages as the trainer has them: role and metadata are read from these."""
+    if row.loaded is not None:
+        messages = row.loaded.get("messages")
+    elif row.decoded or row.typed is not None:
+        messages = row.value.get("messages")
     else:
-        sample = prepared.loaded_sample or prepared.sample
+        sample = row.loaded_sample or row.sample
         assert sample is not None  # a row without a value was decoded typed
         messages = [
             {"role": message.role, "metadata": message.metadata or None}
             for message in sample.messages
         ]
-    return EncodedRow(
-        path,
-        prepared.line,
-        index,
-        tokens.input_ids[:limit],
-        tokens.labels[:limit],
-        None,
-        False,
-        spans(tokens.owners[:limit], tokens.input_ids, messages, context),
-        ignores,
-    )
+    return messages if isinstance(messages, list) else []
 
 
 def spans(

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from glmlint.engine.check import Checker, check_chunk
 from glmlint.engine.finish import finish
+from glmlint.evidence.cut import kept_places
 from glmlint.evidence.report import Report
 from glmlint.finding import Finding
 from glmlint.plan import Plan
 from glmlint.read.source import Chunk, InputFile, SourceError, read_chunks, rereadable
 from glmlint.rules.base import all_rules
 from glmlint.text import Text, Told
-from glmlint.trainer.base import IGNORE_INDEX, Context, TrainerError
+from glmlint.trainer.base import Context
+from glmlint.trainer.errors import TrainerError
+from glmlint.trainer.layout import IGNORE_INDEX
 from glmlint.trainer.loaded import learn
 from glmlint.trainer.mask import sequence
-from glmlint.trainer.prepared import LOADER_ERROR, Prepared, prepared_rows
+from glmlint.trainer.prepared import LOADER_ERROR, count_rows, prepared_rows
+from glmlint.trainer.row import Row
 
 PREFIX: Final = -1
 """The owner of tokens that stand in no message."""
@@ -141,32 +145,37 @@ def _findings(chunk: Chunk, plan: Plan, context: Context, checker: Checker) -> l
     return [finding for finding in found if all_rules()[finding.rule].check is not None]
 
 
-def _sample(path: str, row: Prepared, findings: list[Finding], context: Context) -> Sample:
+def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> Sample:
     tokens: list[Token] = []
-    if row.rendered is not None:
-        encoded = sequence(row.rendered, context)
-        budget = context.plan.max_length
+    error, dropped = row.error, row.dropped
+    if row.layout is not None:
+        encoded = sequence(row.layout, context)
+        count_rows([row], context)
+        error, dropped = row.error, row.dropped
+        kept = set(kept_places(row).tolist())
         columns = zip(encoded.input_ids, encoded.labels, encoded.owners, strict=True)
         tokens = [
             Token(
                 id=int(token),
                 label=int(label),
-                owner=int(owner),
+                owner=max(int(owner), PREFIX),
                 supervised=bool(label != IGNORE_INDEX) and place > 0,
-                kept=place < budget,
+                kept=place in kept,
                 bytes=context.tokenizer.token_bytes(int(token)),
             )
             for place, (token, label, owner) in enumerate(columns)
         ]
-    unread = row.rendered is None and row.error is None and row.dropped is None
-    error = TrainerError(LOADER_ERROR, "the bytes are no row") if unread else row.error
+    unread = row.layout is None and error is None and dropped is None
+    if unread:
+        error = TrainerError(LOADER_ERROR, "the bytes are no row")
+    reason = None if dropped is None else str(dropped)
     return Sample(
-        path, row.line, tokens, _count(tokens, _roles(row)), findings, error, unread, row.dropped
+        path, row.line, tokens, _count(tokens, _roles(row)), findings, error, unread, reason
     )
 
 
-def _roles(row: Prepared) -> list[str]:
-    if row.value is not UNSET:
+def _roles(row: Row) -> list[str]:
+    if row.decoded:
         messages: Any = row.value.get("messages") if isinstance(row.value, dict) else None
         entries = messages if isinstance(messages, list) else []
         return [str(entry.get("role")) if isinstance(entry, dict) else "?" for entry in entries]

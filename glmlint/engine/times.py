@@ -70,11 +70,11 @@ class Watch:
 
     def context(self, context: Context) -> Context:
         """A context whose recipe counts as laying out; it shares what the other one remembers."""
-        recipe = copy.copy(context.recipe)
-        for name in ("render", "render_plain"):
-            setattr(recipe, name, self._timed_part(getattr(recipe, name)))
+        trainer = copy.copy(context.trainer)
+        for name in ("lay_out", "lay_out_sample"):
+            setattr(trainer, name, self._timed_part(getattr(trainer, name)))
         timed = dataclasses.replace(context)
-        timed.__dict__["recipe"] = recipe  # where `cached_property` keeps it
+        timed.__dict__["trainer"] = trainer  # where `cached_property` keeps it
         return timed
 
     def _timed_part(self, function: Callable[..., T]) -> Callable[..., T]:

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from glmlint.evidence.row import Row
-from glmlint.trainer.base import IGNORE_INDEX, ROLE_IDS
+from glmlint.trainer.layout import IGNORE_INDEX, NONE, authors
+from glmlint.trainer.row import Row, per_row
 
 
 def written_role(row: Row, index: int) -> Any:
     """The role of a message as it is written; None where there is none."""
+    if row.conversation is not None:
+        turns = row.conversation.turns
+        return turns[index].role if index < len(turns) else None
     if row.sample is not None:
         return row.sample.messages[index].role
     message = row.messages[index] if index < len(row.messages) else None
@@ -21,25 +24,22 @@ def written_role(row: Row, index: int) -> Any:
 
 
 def trained_messages(row: Row) -> list[int]:
-    """Indexes of the messages that the mask covers, in order; no tokenizer is asked."""
+    """Indexes of the messages that carry loss, in order; no tokenizer is asked."""
     return sorted(owner for owner, trained in row.printed.items() if trained and owner >= 0)
 
 
 def foreign_messages(row: Row) -> dict[int, int]:
     """Trained messages that no assistant wrote -> how many supervised tokens each brings.
 
-    A label belongs to the message whose mask sets it. With a mask that lies one place behind the
-    labels, the one token after an answer (its stop token) so is the answer's.
+    A message's stop token counts as its own (see `layout.authors`).
     """
     foreign = [index for index in trained_messages(row) if written_role(row, index) != "assistant"]
     if not foreign:
         return {}
-    tokens = row.token_row
+    tokens = row.all_tokens
     places = np.flatnonzero(tokens.labels != IGNORE_INDEX)
     places = places[places >= 1]
-    owners, numbers = np.unique(
-        tokens.owners[places - row.context.recipe.shift], return_counts=True
-    )
+    owners, numbers = np.unique(authors(tokens.owners)[places], return_counts=True)
     brought = dict(zip(owners.tolist(), numbers.tolist(), strict=True))
     return {index: brought[index] for index in foreign if index in brought}
 
@@ -50,11 +50,10 @@ def unstopped_answers(row: Row) -> Iterator[int]:
     The one token after an answer teaches the stop: the next role token, or the appended end. A
     template may also close the turn itself, with a control token at the end of the message.
     """
-    rendered = row.rendered
-    if rendered is None:
+    layout = row.layout
+    if layout is None:
         return
-    pieces, trained, owners = rendered.pieces, rendered.trained, rendered.owners
-    shift = row.context.recipe.shift
+    pieces, first, owners = layout.pieces, layout.first, layout.owners
     ends = {owner: place for place, owner in enumerate(owners)}
     for index in trained_messages(row):
         if written_role(row, index) != "assistant":
@@ -65,34 +64,38 @@ def unstopped_answers(row: Row) -> Iterator[int]:
         for place in (closing, last + 1):
             if place >= len(pieces) or not isinstance(pieces[place], int):
                 continue
-            if shift <= place and trained[place - shift]:
+            if first[place] != NONE:
                 break
         else:
             yield index
 
 
+@per_row
+def _system_headers(row: Row) -> Counter[int]:
+    assert row.layout is not None
+    system = row.context.id("<|system|>")
+    pieces = zip(row.layout.owners, row.layout.pieces, strict=True)
+    return Counter(owner for owner, piece in pieces if piece == system)
+
+
 def prints_tools(row: Row, index: int) -> bool:
     """Whether a message's tool list is in the prompt: it stands behind a system token of its own."""
-    if row.rendered is None:
+    if row.layout is None:
         return False
-    headers = row.memo.get("system headers")
-    if headers is None:
-        pieces = zip(row.rendered.owners, row.rendered.pieces, strict=True)
-        headers = Counter(owner for owner, piece in pieces if piece == ROLE_IDS["system"])
-        row.memo["system headers"] = headers
     if row.sample is not None:
         content: Any = row.sample.messages[index].content
     else:
         message = row.messages[index]
         content = message.get("content") if isinstance(message, dict) else None
-    return bool(headers[index] > (1 if written_role(row, index) == "system" and content else 0))
+    headers = _system_headers(row)[index]
+    return headers > (1 if written_role(row, index) == "system" and content else 0)
 
 
 def printed_text(row: Row) -> str:
     """The text of the row as the trainer lays it out, without the tools that rows share."""
-    assert row.rendered is not None
+    assert row.layout is not None
     names = {token: name for name, token in row.context.tokenizer.control.items()}
     return "".join(
         piece if isinstance(piece, str) else names.get(piece, "") if isinstance(piece, int) else ""
-        for piece in row.rendered.pieces
+        for piece in row.layout.pieces
     )

@@ -12,7 +12,6 @@ from msgspec import Struct, field
 from glmlint.engine.baseline import once_fingerprint
 from glmlint.engine.check import Checker
 from glmlint.engine.ignores import plain_content, read_ignores
-from glmlint.evidence.row import Fact, Row
 from glmlint.finding import Defect, file_identity, fingerprint, json_pointer
 from glmlint.fix.edit import apply
 from glmlint.plan import Plan
@@ -20,8 +19,8 @@ from glmlint.read.charset import decoded
 from glmlint.read.source import Chunk
 from glmlint.rules.base import IGNORE_KEY, Problem, all_rules
 from glmlint.trainer.base import Context
-from glmlint.trainer.mask import count
-from glmlint.trainer.prepared import Prepared, prepared_rows
+from glmlint.trainer.prepared import count_rows, prepared_rows
+from glmlint.trainer.row import Row
 
 MAX_ROUNDS: Final = 50
 """How often one row is read again after an edit."""
@@ -124,31 +123,12 @@ def read_rows(
 ) -> list[list[Row]]:
     """The rows of each line: one, or several where a line holds several values."""
     chunk = Chunk(path, lines, range(len(lines)), defects or {})
-    prepared = list(prepared_rows(chunk, context))
-    readable = [entry.rendered for entry in prepared if entry.rendered is not None]
-    counts = count(readable, context) if readable else None
+    rows = list(prepared_rows(chunk, context))
+    count_rows(rows, context)
     found: list[list[Row]] = [[] for _ in lines]
-    place = 0
-    for entry in prepared:
-        row = _row(entry, path, context)
-        if counts is not None and entry.rendered is not None:
-            row.tokens = int(counts.tokens[place])
-            row.supervised = int(counts.supervised[place])
-            row.kept = int(counts.kept[place])
-            row.kept_supervised = int(counts.kept_supervised[place])
-            row.facts |= Fact.UNTRAINED if row.supervised == 0 else 0
-            row.facts |= Fact.CUT if row.tokens > row.kept else 0
-            place += 1
-        found[entry.line].append(row)
+    for row in rows:
+        found[row.line].append(row)
     return found
-
-
-def _row(entry: Prepared, path: str, context: Context) -> Row:
-    return Row(
-        path, entry.line, entry.raw, context, facts=entry.facts, sample=entry.sample,
-        value=entry.value, defect=entry.defect, rendered=entry.rendered, error=entry.error,
-        dropped=entry.dropped,
-    )  # fmt: skip
 
 
 def problems_of(row: Row, repair: Repair, old: Counter[str]) -> Iterator[tuple[str, list[Problem]]]:
@@ -175,7 +155,7 @@ def problems_of(row: Row, repair: Repair, old: Counter[str]) -> Iterator[tuple[s
             if level == "off":
                 continue
             if level != "info":
-                row.named.append(problem.pointer or ())
+                row.said.places.append(problem.pointer or ())
             if ignores is not None and ignores.match(rule.name):
                 continue
             if repair.old.of_row(rule.name, problem, row, old):

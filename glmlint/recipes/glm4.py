@@ -5,26 +5,18 @@ Source: THUDM/GLM-4 finetune/finetune.py, commit dfe4601 (2025-04-16), `process_
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
-from glmlint.read.sample import Sample
-from glmlint.trainer.base import (
-    GMASK,
-    ROLE_IDS,
-    SOP,
-    Context,
-    Piece,
-    Recipe,
-    Rendered,
-    Text,
-    TrainerError,
-    text_of,
-)
-
-USER = ROLE_IDS["user"]
-SYSTEM = ROLE_IDS["system"]
+from glmlint.read.sample import ROLES, Sample
+from glmlint.recipes.official_config import from_config
+from glmlint.trainer.base import Context, Text, Trainer, messages_of, text_of
+from glmlint.trainer.config import TrainerConfig
+from glmlint.trainer.errors import TrainerError
+from glmlint.trainer.layout import END, NONE, PREFIX, SAME, Layout, Piece, shifted
+from glmlint.trainer.vocabulary import OFFICIAL_NUMBERS
 
 
 def process_message(message: Any) -> Any:
@@ -58,13 +50,32 @@ def clean_tools(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return cleaned["tools"]  # type: ignore[no-any-return]
 
 
-def message_pieces(role: str, metadata: Any, content: str) -> list[Piece]:
-    """Header and content of one message without typed control tokens."""
-    header = "\n" if metadata is UNSET else f"{metadata}\n"
-    return [ROLE_IDS[role], header + content]
+BUDGET: Final = Text(
+    "max_input_length + max_output_length + 1", "max_input_length + max_output_length + 1"
+)
+"""What the budget is in the script's YAML."""
+
+ROLE_TOKENS: Final = {role: f"<|{role}|>" for role in ROLES}
 
 
-class Glm4(Recipe):
+def role_ids(context: Context) -> dict[str, int]:
+    """Role -> id of its control token."""
+    control = context.tokenizer.control
+    return {role: control[name] for role, name in ROLE_TOKENS.items()}
+
+
+def prefix(context: Context) -> list[Piece]:
+    """The two control tokens in front of every row."""
+    return [context.id("[gMASK]"), context.id("<sop>")]
+
+
+class Combine(Struct, frozen=True, forbid_unknown_fields=True):
+    """`combine` of the script's YAML."""
+
+    combine: bool = False
+
+
+class Glm4(Trainer):
     """`combine: false`: every assistant message is trained."""
 
     name = "glm4"
@@ -79,29 +90,55 @@ class Glm4(Recipe):
         "(the next role token, or the appended <|user|>)",
         "每条 assistant 消息（不含角色标记）以及其后的一个标记（下一个角色标记，或末尾追加的 <|user|>）",
     )
-    shift = 1
+    called = Text("the official script", "官方脚本")
+    budget_means = BUDGET
+    Options = Combine
+    numbers = OFFICIAL_NUMBERS
+    suffixes = frozenset((".jsonl", ".csv", ".xlsx"))
+    evaluates = "each-answer"
     trains_unknown_roles = True
     cleans_properties = True
 
-    def render(self, messages: list[Any], context: Context) -> Rendered:
-        rendered = Rendered([GMASK, SOP], [False, False], [-1, -1])
-        for index, message in enumerate(messages):
-            try:
-                message = process_message(message)
-                trained = message["role"] not in ("system", "user", "observation")
-                text = context.template.render([message])
-            except Exception as error:  # whatever the script or its template raises
-                raise TrainerError(type(error).__name__, str(error), ("messages", index)) from None
-            rendered.add(without_prefix(text, context), trained, index)
-        rendered.add([USER], False, -1)
-        return rendered
+    def from_config(
+        self, values: Mapping[str, Any], file: str, folder: str | None
+    ) -> TrainerConfig | None:
+        return from_config(values, file, folder)
 
-    def render_plain(self, sample: Sample, context: Context) -> Rendered | None:
+    def variant(self, options: Combine) -> str:
+        return "glm4-combine" if options.combine else self.name
+
+    def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
+        pieces, labels, owners = prefix(context), [NONE, NONE], [PREFIX, PREFIX]
+        trained: list[bool] = []
+        faults: list[Exception] = []  # of the script; those of its template come as texts
+
+        def processed() -> Iterator[list[Any]]:
+            for message in messages_of(row):
+                try:
+                    message = process_message(message)
+                    trained.append(message["role"] not in ("system", "user", "observation"))
+                except Exception as error:  # whatever odd shapes raise
+                    faults.append(error)
+                    return
+                yield [message]
+
+        for index, text in enumerate(context.template.render_each(processed())):
+            if isinstance(text, Exception):
+                raise TrainerError(type(text).__name__, str(text), ("messages", index)) from None
+            more = without_prefix(text, context)
+            pieces += more
+            labels += [SAME if trained[index] else NONE] * len(more)
+            owners += [index] * len(more)
+        for error in faults:
+            at = ("messages", len(trained))
+            raise TrainerError(type(error).__name__, str(error), at) from None
+        return shifted([*pieces, context.id("<|user|>")], [*labels, NONE], [*owners, END])
+
+    def lay_out_sample(self, sample: Sample, context: Context) -> Layout | None:
         if not context.template.known:
             return None
-        pieces: list[Piece] = [GMASK, SOP]
-        trained = [False, False]
-        owners = [-1, -1]
+        roles = role_ids(context)
+        pieces, labels, owners = prefix(context), [NONE, NONE], [PREFIX, PREFIX]
         for index, message in enumerate(sample.messages):
             role = message.role
             if message.tools is not UNSET and role == "system":
@@ -112,25 +149,25 @@ class Glm4(Recipe):
                     raise TrainerError(
                         tools.fault.exception, tools.fault.detail, ("messages", index, "tools")
                     )
-                pieces.append(SYSTEM)
+                pieces.append(roles["system"])
                 pieces += tools.pieces
-                trained += [False] * (len(tools.pieces) + 1)
+                labels += [NONE] * (len(tools.pieces) + 1)
                 owners += [index] * (len(tools.pieces) + 1)
             if message.content:
                 metadata = message.metadata
-                pieces.append(ROLE_IDS[role])
+                pieces.append(roles[role])
                 pieces.append(
                     "\n" + message.content
                     if metadata is UNSET
                     else f"{metadata}\n{message.content}"
                 )
-                train = role == "assistant"
-                trained += (train, train)
+                label = SAME if role == "assistant" else NONE
+                labels += (label, label)
                 owners += (index, index)
-        pieces.append(USER)
-        trained.append(False)
-        owners.append(-1)
-        return Rendered(pieces, trained, owners)
+        pieces.append(roles["user"])
+        labels.append(NONE)
+        owners.append(END)
+        return shifted(pieces, labels, owners)
 
     def tool_pieces(self, tools: list[dict[str, Any]], context: Context) -> list[Piece]:
         return context.split(context.template.tools_text(clean_tools(tools)))
@@ -145,4 +182,4 @@ def without_prefix(text: str, context: Context) -> list[Piece]:
     return [int(token) for token in ids[2:]]
 
 
-recipe = Glm4()
+trainer = Glm4()

@@ -12,23 +12,12 @@ from typing import Any
 from msgspec import UNSET
 
 from glmlint.read.sample import ROLES, Sample
-from glmlint.recipes.glm4 import clean_tools, process_message
-from glmlint.trainer.base import (
-    ENDOFTEXT,
-    GMASK,
-    ROLE_IDS,
-    SOP,
-    Context,
-    Piece,
-    Recipe,
-    Rendered,
-    Text,
-    TrainerError,
-)
+from glmlint.recipes.glm4 import BUDGET, clean_tools, prefix, process_message, role_ids
+from glmlint.trainer.base import Context, Text, Trainer, messages_of
+from glmlint.trainer.errors import TrainerError
+from glmlint.trainer.layout import END, NONE, PREFIX, SAME, Layout, Piece, shifted
 from glmlint.trainer.template import BUILT_IN, CALL_NOTE, INTRO, TOOLS_HEADING, dumps_tool
-
-NEWLINE = 198
-"""Id of "\\n", which header and tools start or end with."""
+from glmlint.trainer.vocabulary import OFFICIAL_NUMBERS
 
 
 def tools_text(tools: Any) -> str:
@@ -49,7 +38,7 @@ def tools_text(tools: Any) -> str:
     return text
 
 
-class Glm4June2024(Recipe):
+class Glm4June2024(Trainer):
     """The Python renderer of June 2024, with <|endoftext|> at the end."""
 
     name = "glm4-2024-06"
@@ -64,41 +53,49 @@ class Glm4June2024(Recipe):
         "(the next role token, or the appended <|endoftext|>)",
         "每条 assistant 消息（不含角色标记）以及其后的一个标记（下一个角色标记，或末尾追加的 <|endoftext|>）",
     )
-    shift = 1
+    called = Text("the official script", "官方脚本")
+    budget_means = BUDGET
+    numbers = OFFICIAL_NUMBERS
+    suffixes = frozenset((".jsonl", ".csv", ".xlsx"))
+    evaluates = "each-answer"
     typed_control_tokens = False
     cleans_properties = True
     template_name = "python-2024-06"
 
-    def render(self, messages: list[Any], context: Context) -> Rendered:
-        del context
-        rendered = Rendered([GMASK, SOP], [False, False], [-1, -1])
-        for index, message in enumerate(messages):
+    def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
+        pieces, labels, owners = prefix(context), [NONE, NONE], [PREFIX, PREFIX]
+        for index, message in enumerate(messages_of(row)):
             try:
                 message = process_message(message)
                 trained = message["role"] not in ("system", "user", "observation")
-                pieces = self._message(message)
+                more = self._message(message, context)
             except Exception as error:  # whatever the script or the tokenizer raises
                 raise TrainerError(type(error).__name__, str(error), ("messages", index)) from None
-            rendered.add(pieces, trained, index)
-        rendered.add([ENDOFTEXT], False, -1)
-        return rendered
+            pieces += more
+            labels += [SAME if trained else NONE] * len(more)
+            owners += [index] * len(more)
+        return shifted([*pieces, context.id("<|endoftext|>")], [*labels, NONE], [*owners, END])
 
-    def _message(self, message: Any) -> list[Piece]:
+    def _message(self, message: Any, context: Context) -> list[Piece]:
         pieces: list[Piece] = []
         if tools := message.get("tools"):
-            pieces += [ROLE_IDS["system"], NEWLINE, tools_text(tools)]
+            pieces += [context.id("<|system|>"), "\n", tools_text(tools)]
         if content := message["content"]:
             role = message["role"]
             assert role in ROLES, role
             header = f"{message.get('metadata', '')}\n"
             if not isinstance(content, str):
                 raise TypeError("expected string or buffer")
-            pieces += [ROLE_IDS[role], header, content]
+            pieces += [role_ids(context)[role], header, content]
         return pieces
 
-    def render_plain(self, sample: Sample, context: Context) -> Rendered | None:
-        rendered = Rendered([GMASK, SOP], [False, False], [-1, -1])
+    def lay_out_sample(self, sample: Sample, context: Context) -> Layout | None:
+        roles = role_ids(context)
+        newline = context.encoded("\n")
+        pieces, labels, owners = prefix(context), [NONE, NONE], [PREFIX, PREFIX]
         for index, message in enumerate(sample.messages):
+            more: list[Piece] = []
+            label = NONE
             if message.tools is not UNSET and message.role == "system":
                 tools = context.tools(bytes(message.tools))
                 if tools is None:
@@ -108,21 +105,22 @@ class Glm4June2024(Recipe):
                         tools.fault.exception, tools.fault.detail, ("messages", index, "tools")
                     )
                 if tools.value:
-                    rendered.add([ROLE_IDS["system"], *tools.pieces], False, index)
+                    more += [roles["system"], *tools.pieces]
             if message.content:
-                header: Piece = NEWLINE if message.metadata is UNSET else f"{message.metadata}\n"
-                pieces = [ROLE_IDS[message.role], header, message.content]
-                rendered.add(pieces, message.role == "assistant", index)
-        rendered.add([ENDOFTEXT], False, -1)
-        return rendered
+                header: Piece = newline if message.metadata is UNSET else f"{message.metadata}\n"
+                more += [roles[message.role], header, message.content]
+                label = SAME if message.role == "assistant" else NONE
+            pieces += more
+            labels += [label] * len(more)
+            owners += [index] * len(more)
+        return shifted([*pieces, context.id("<|endoftext|>")], [*labels, NONE], [*owners, END])
 
     def tool_pieces(self, tools: list[dict[str, Any]], context: Context) -> list[Piece]:
-        del context
         cleaned = clean_tools(tools)
         try:
-            return [NEWLINE, tools_text(cleaned)]
+            return [context.encoded("\n"), tools_text(cleaned)]
         except (KeyError, TypeError, NotImplementedError) as error:
             raise TrainerError(type(error).__name__, str(error)) from None
 
 
-recipe = Glm4June2024()
+trainer = Glm4June2024()

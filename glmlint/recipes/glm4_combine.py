@@ -5,32 +5,25 @@ Source: THUDM/GLM-4 finetune/finetune.py, commit dfe4601 (2025-04-16), `process_
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from msgspec import UNSET
 
 from glmlint.read.sample import Sample
-from glmlint.trainer.base import (
-    GMASK,
-    ROLE_IDS,
-    SOP,
-    Context,
-    Encoded,
-    Piece,
-    Recipe,
-    Rendered,
-    Text,
-    TrainerError,
-)
+from glmlint.recipes.glm4 import BUDGET, prefix, role_ids
+from glmlint.trainer.base import Context, Text, Trainer, messages_of
+from glmlint.trainer.errors import TrainerError
+from glmlint.trainer.layout import END, NONE, SAME, Encoded, Layout, Piece, shifted
+from glmlint.trainer.layout import PREFIX as OWNER_PREFIX
 from glmlint.trainer.template import PREFIX
+from glmlint.trainer.vocabulary import OFFICIAL_NUMBERS
 
-ASSISTANT = ROLE_IDS["assistant"]
-SYSTEM = ROLE_IDS["system"]
-USER = ROLE_IDS["user"]
+MOST_PREFIXES: Final = 256
+"""Messages of the longest row whose prefixes are rendered: the work grows with their square."""
 
 
-class Glm4Combine(Recipe):
+class Glm4Combine(Trainer):
     """`combine: true`: only what follows the last assistant token is trained."""
 
     name = "glm4-combine"
@@ -44,54 +37,60 @@ class Glm4Combine(Recipe):
         "what follows the last <|assistant|> but its first token, to the appended <|user|>",
         "最后一个 <|assistant|> 之后除首个标记外的全部内容，直到末尾追加的 <|user|>",
     )
-    shift = 1
+    called = Text("the official script", "官方脚本")
+    budget_means = BUDGET
+    numbers = OFFICIAL_NUMBERS
+    suffixes = frozenset((".jsonl", ".csv", ".xlsx"))
+    evaluates = "whole-row"
     trains_history = False
     trains_all_after_last = True
 
-    def render(self, messages: list[Any], context: Context) -> Rendered:
+    def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
+        messages = messages_of(row)
         if not messages:
             raise TrainerError("IndexError", "list index out of range", ("messages",))
         try:
             text = context.template.render(messages)
         except Exception as error:  # whatever the template raises
             raise TrainerError(type(error).__name__, str(error)) from None
-        return self._finish(*self._by_message(text, messages, context))
+        return self._finish(*self._by_message(text, messages, context), context)
 
-    def render_plain(self, sample: Sample, context: Context) -> Rendered | None:
+    def lay_out_sample(self, sample: Sample, context: Context) -> Layout | None:
         if not context.template.known:
             return None
-        pieces: list[Piece] = [GMASK, SOP]
-        owners = [-1, -1]
+        roles = role_ids(context)
+        pieces, owners = prefix(context), [OWNER_PREFIX, OWNER_PREFIX]
         for index, message in enumerate(sample.messages):
             if message.tools is not UNSET:
                 tools = context.tools(bytes(message.tools))
                 if tools is None:
                     return None
-                pieces.append(SYSTEM)
+                pieces.append(roles["system"])
                 pieces += tools.pieces
                 owners += [index] * (len(tools.pieces) + 1)
             if message.content:
                 metadata = message.metadata
-                pieces.append(ROLE_IDS[message.role])
+                pieces.append(roles[message.role])
                 pieces.append(
                     "\n" + message.content
                     if metadata is UNSET
                     else f"{metadata}\n{message.content}"
                 )
                 owners += (index, index)
-        return self._finish(pieces, owners)
+        return self._finish(pieces, owners, context)
 
-    def _finish(self, pieces: list[Piece], owners: list[int]) -> Rendered:
+    def _finish(self, pieces: list[Piece], owners: list[int], context: Context) -> Layout:
+        assistant = context.id("<|assistant|>")
         last = len(pieces) - 1
-        while last >= 0 and pieces[last] != ASSISTANT:
+        while last >= 0 and pieces[last] != assistant:
             last -= 1
         if last < 0:
-            raise TrainerError("ValueError", f"{ASSISTANT} is not in list")
+            raise TrainerError("ValueError", f"{assistant} is not in list")
         behind = len(pieces) - last - 1
-        return Rendered(
-            [*pieces, USER],
-            [False] * (last + 1) + [True] * behind + [False],
-            [*owners, -1],
+        return shifted(
+            [*pieces, context.id("<|user|>")],
+            [NONE] * (last + 1) + [SAME] * behind + [NONE],
+            [*owners, END],
         )
 
     def _by_message(
@@ -115,7 +114,7 @@ class Glm4Combine(Recipe):
                 owners += parts
             else:
                 pieces.append(piece)
-                owners.append(owner if inside else -1)
+                owners.append(owner if inside else OWNER_PREFIX)
             at += size
         return pieces, owners
 
@@ -127,17 +126,33 @@ class Glm4Combine(Recipe):
             for message in messages:
                 end += len(context.template.render([message])) - len(PREFIX)
                 ends.append(end)
+        elif len(messages) > MOST_PREFIXES:
+            return _content_ends(text, messages)
         else:  # a template may look at all messages: only growing prefixes tell them apart
-            for index in range(len(messages)):
-                try:
-                    part = context.template.render(messages[: index + 1])
-                except Exception:  # a template may refuse a part of a conversation
-                    part = ""
-                ends.append(len(part) if text.startswith(part) else 0)
+            prefixes = (messages[: index + 1] for index in range(len(messages)))
+            for part in context.template.render_each(prefixes):
+                # A template may refuse a part of a conversation.
+                known = part if isinstance(part, str) and text.startswith(part) else ""
+                ends.append(len(known))
         return ends
 
     def tool_pieces(self, tools: list[dict[str, Any]], context: Context) -> list[Piece]:
         return context.split(context.template.tools_text(tools))
+
+
+def _content_ends(text: str, messages: list[Any]) -> list[int]:
+    """Where the contents end in the text, as far as they stand there in order."""
+    ends: list[int] = []
+    at = 0
+    for message in messages:
+        content: Any = message.get("content") if isinstance(message, dict) else None
+        found = text.find(content, at) if isinstance(content, str) and content else -1
+        if found < 0:
+            ends.append(0)
+        else:
+            at = found + len(content)
+            ends.append(at)
+    return ends
 
 
 def _parts(ends: list[int], owner: int, at: int, size: int) -> tuple[list[int], list[int]]:
@@ -153,7 +168,7 @@ def _parts(ends: list[int], owner: int, at: int, size: int) -> tuple[list[int], 
             if done == size:
                 return edges, parts
             edges.append(done)
-    return edges, [*parts, -1]
+    return edges, [*parts, OWNER_PREFIX]
 
 
 def _cut_tokens(text: str, edges: list[int], context: Context) -> list[Piece]:
@@ -168,4 +183,4 @@ def _cut_tokens(text: str, edges: list[int], context: Context) -> list[Piece]:
     return [Encoded(part) for part in np.split(ids, cuts)]
 
 
-recipe = Glm4Combine()
+trainer = Glm4Combine()

@@ -9,9 +9,9 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from glmlint.plan import Plan
 from glmlint.reporters.words import FAMILY, SEVERITY, counted, say
-from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules
+from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules, general
 from glmlint.text import NOUN, Text, Told
-from glmlint.trainer.base import all_recipes
+from glmlint.trainer.base import all_trainers
 from glmlint.visible import json_text, visible
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def rule_object(loaded: Loaded, active: dict[str, str]) -> dict[str, Any]:
         "title": first_line(loaded),
         "title_zh": rule.title_zh,
         "text": {"en": rule.text.en, "zh": rule.text.zh},
-        "help": {"en": rule.help.en, "zh": rule.help.zh},
+        "help": {"en": general(rule.help).en, "zh": general(rule.help).zh},
         "documentation": loaded.doc.strip(),
     }
 
@@ -251,7 +251,7 @@ def write_recipes(out: IO[str], form: str, lang: str, width: int, color: bool) -
                 "typed_control_tokens": recipe.typed_control_tokens,
                 "default": recipe.name == Plan.recipe,
             }
-            for recipe in all_recipes().values()
+            for recipe in all_trainers().values()
         ]
         out.write(json_text(entries, indent=2) + "\n")
         return
@@ -260,7 +260,7 @@ def write_recipes(out: IO[str], form: str, lang: str, width: int, color: bool) -
     from glmlint.reporters.tables import console_for, print_wrapped
 
     with console_for(out, width, color) as console:
-        for number, recipe in enumerate(all_recipes().values()):
+        for number, recipe in enumerate(all_trainers().values()):
             if number:
                 console.print()
             head = Styled(recipe.name, style="bold")
@@ -286,7 +286,7 @@ def _colon(lang: str) -> str:
 
 def _unfilled(text: Text, lang: str) -> str:
     """A sentence with its fields left as names."""
-    told = NOUN.sub(r"\1} \2s", text.plain(lang))
+    told = NOUN.sub(r"\1} \2s", general(text).plain(lang))
     return re.sub(r"(\{\w+)[!:][^{}]+\}", r"\1}", told).replace("{{", "{").replace("}}", "}")
 
 

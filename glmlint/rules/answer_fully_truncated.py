@@ -14,7 +14,7 @@ import numpy as np
 
 from glmlint.evidence.cut import cut_message, verdict
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
-from glmlint.trainer.base import IGNORE_INDEX
+from glmlint.trainer.layout import IGNORE_INDEX
 
 rule = Rule(
     name="answer-fully-truncated",
@@ -82,13 +82,13 @@ def check(row: Row) -> Iterator[Problem]:
     if verdict(row) != "answer-fully-truncated":
         return
     index = cut_message(row)
-    labels = row.token_row.labels
+    labels = row.all_tokens.labels
     yield rule.problem(
-        ("messages", index),
+        row.at(index),
         edits=(Edit("drop-row", ()),),
         supervised=row.supervised,
         first=int(np.flatnonzero(labels[1:] != IGNORE_INDEX)[0]) + 2,
         kept=row.kept,
         tokens=row.tokens,
-        where=f"messages[{index}]",
+        where=row.where(index),
     )

@@ -21,7 +21,7 @@ from glmlint.evidence.report import FileStats
 from glmlint.loader import Padding, Shapes
 from glmlint.plan import Plan, version
 from glmlint.rules.base import Example, Problem, Rule, Text
-from glmlint.trainer.base import Recipe, get_recipe
+from glmlint.trainer.base import Trainer, get_trainer
 from glmlint.trainer.loaded import OLDEST_JSON
 
 FUNCTION: Final = ("messages", 0, "tools", 0, "function")
@@ -105,7 +105,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
     shapes = file.shapes.whole
     if shapes is None:
         return
-    padded = printed(shapes, plan.datasets, get_recipe(plan.recipe))
+    padded = printed(shapes, plan.datasets, get_trainer(plan.recipe))
     if padded:
         blank = file.first_blank if version(plan.datasets) >= version(OLDEST_JSON) else None
         yield rule.problem(
@@ -121,7 +121,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
         )
 
 
-def printed(shapes: Shapes, datasets: str, recipe: Recipe) -> list[Padding]:
+def printed(shapes: Shapes, datasets: str, recipe: Trainer) -> list[Padding]:
     """The keys that a version adds to tools and that the recipe prints as null."""
     if any(conflict.fails for conflict in shapes.conflicts(datasets)):
         return []  # nothing is loaded at all

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from glmlint.evidence.row import Fact, Row
 from glmlint.evidence.scores import FileScores
 from glmlint.evidence.scores import Row as ScoredRow
 from glmlint.finding import Pointer
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
-from glmlint.trainer.base import Recipe, Text
+from glmlint.trainer.base import Text, Trainer, get_trainer
+from glmlint.trainer.row import Fact, Row
 
 if TYPE_CHECKING:
     from glmlint.evidence.report import FileStats, Report
@@ -134,6 +134,8 @@ class Rule:
     """The sentence: where it is, what happens in training. Fields in braces are filled in."""
     help: Text
     """What to do about it."""
+    form: str | None = None
+    """The form of rows whose shape the rule is about; it is left out where the trainer reads none."""
     when: int = Fact.ANY
     fix: str | None = None
     """"safe", "unsafe" or None."""
@@ -141,9 +143,11 @@ class Rule:
     """Off unless selected by name or by ALL."""
     needs_value: bool = True
     """Whether `check` is left out where the bytes are no JSON."""
+    after: tuple[str, ...] = ()
+    """Rules that run before this one, since it looks at what they said of the row; "*": all others."""
     hashes: str | None = None
     """"rows", "prompts" or "signatures": what `check_run` needs to have remembered of every row."""
-    applies: Callable[[Recipe, Plan], bool] | None = None
+    applies: Callable[[Trainer, Plan], bool] | None = None
     """Whether the rule has any meaning under a recipe; None: always."""
     bad: tuple[Any, ...] = ()
     """Rows (or `Example`s) that the rule reports."""
@@ -173,6 +177,27 @@ class Rule:
             text or self.text, values, pointer, severity, help or self.help, once, raises, edits,
             column, trains,
         )  # fmt: skip
+
+
+@cache
+def words_of(recipe: str) -> dict[str, Text]:
+    """Fields that any sentence may have: how the trainer that runs is called, and its budget."""
+    trainer = get_trainer(recipe)
+    return {"trainer": trainer.called, "budget_means": trainer.budget_means}
+
+
+def general(text: Text) -> Text:
+    """A sentence as a page shows it: its own fields stay, the trainer is the default one."""
+    told = words_of(Plan.recipe)
+    en, zh = text.en, text.zh
+    for name, word in told.items():
+        en, zh = en.replace(f"{{{name}}}", word.en), zh.replace(f"{{{name}}}", word.zh)
+    return Text(en, zh)
+
+
+def sentence(text: Text, plan: Plan, values: dict[str, Any]) -> str:
+    """A rule's sentence in the language of the run."""
+    return text.say(plan.lang, **{**words_of(plan.recipe), **values})
 
 
 @dataclass(frozen=True)
@@ -210,7 +235,28 @@ def all_rules() -> dict[str, Loaded]:
             module.__doc__ or "",
         )
         found[loaded.rule.name] = loaded
-    return dict(sorted(found.items()))
+    return {name: found[name] for name in _in_order(found)}
+
+
+def _in_order(rules: dict[str, Loaded]) -> Iterable[str]:
+    """Names by alphabet, each behind those that its rule runs after."""
+    speaks_last = {name for name in rules if "*" in rules[name].rule.after}
+    before = {
+        name: set(rules) - speaks_last if name in speaks_last else set(rules[name].rule.after)
+        for name in sorted(rules)
+    }
+    done: dict[str, None] = {}
+
+    def place(name: str) -> None:
+        if name in done:
+            return
+        for other in sorted(before[name] & rules.keys()):
+            place(other)
+        done[name] = None
+
+    for name in sorted(rules):
+        place(name)
+    return done
 
 
 def default_rules(max_severity: str = "warning") -> dict[str, str]:

@@ -106,8 +106,10 @@ def check(row: Row) -> Iterator[Problem]:
     spilt = foreign_messages(row)
     if not spilt:
         return
-    assert row.rendered is not None
-    start = row.rendered.owners[row.rendered.trained.index(True) - 1]
+    assert row.layout is not None
+    assistant = row.context.id("<|assistant|>")
+    last = max(place for place, piece in enumerate(row.layout.pieces) if piece == assistant)
+    start = row.layout.owners[last]
     typed = start in spilt  # the last assistant token stands in a message that is no answer
     # The last message first, so that a removal leaves the indexes before it as they are.
     cut = tuple(Edit("remove", ("messages", index)) for index in sorted(spilt, reverse=True))

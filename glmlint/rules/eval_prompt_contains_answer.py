@@ -30,7 +30,7 @@ rule = Rule(
     title_zh="官方脚本构造的评测提示里含有答案",
     severity="warning",
     when=Fact.ANY,
-    applies=lambda recipe, plan: recipe.name == "glm4-combine" and bool(plan.eval_files),
+    applies=lambda trainer, plan: trainer.evaluates == "whole-row" and bool(plan.eval_files),
     text=Text(
         "with combine: true the evaluation prompt holds the answer ({rows:row}): "
         "ROUGE and BLEU of this file mean nothing",
@@ -52,7 +52,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.path not in row.plan.eval_files or row.rendered is None or not row.supervised:
+    if row.path not in row.plan.eval_files or row.layout is None or not row.supervised:
         return
     limit = row.plan.max_input_length or DEFAULT_MAX_INPUT
     # Every supervised token but the appended end is the answer's; the prompt is the row's start.

@@ -28,7 +28,7 @@ from glmlint.evidence.report import FileStats
 from glmlint.evidence.teaching import written_role
 from glmlint.plan import DEFAULT_MAX_INPUT, Plan
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
-from glmlint.trainer.base import ROLE_IDS
+from glmlint.trainer.row import per_row
 
 _SHORT = {
     "messages": [
@@ -54,23 +54,18 @@ _长 = {
     ]
 }  # fmt: skip
 
-_BY_ANSWER: Final = ("glm4", "glm4-2024-06")
-"""The recipes whose script makes one prompt for each answer."""
-
 rule = Rule(
     name="eval-prompt-over-budget",
     family="budget",
     title_zh="验证集某一行的提示超过 `max_input_length`：会被截断，或被略过",
     severity="warning",
     when=Fact.ANY,
-    applies=lambda recipe, plan: (
-        recipe.name in (*_BY_ANSWER, "glm4-combine") and bool(plan.eval_files)
-    ),
+    applies=lambda trainer, plan: trainer.evaluates is not None and bool(plan.eval_files),
     text=Text(
         "the prompt of messages[{index}] has {size} tokens, max_input_length is {limit}: "
-        "the official script leaves out {count} of the row's answers when it evaluates",
+        "{trainer} leaves out {count} of the row's answers when it evaluates",
         "messages[{index}] 的提示有 {size} 个 token，而 max_input_length 为 {limit}："
-        "官方脚本评测时会漏掉该行的 {count} 个回答",
+        "{trainer}评测时会漏掉该行的 {count} 个回答",
     ),
     variants={
         "cut": Text(
@@ -81,8 +76,8 @@ rule = Rule(
         ),
         "none": Text(
             "in {rows} rows no prompt is shorter than max_input_length ({limit}), and there are no "
-            "others: the official script ends with an exception before training",
-            "全部 {rows} 行的提示都不短于 max_input_length（{limit}）：官方脚本在训练开始前就会异常退出",
+            "others: {trainer} ends with an exception before training",
+            "全部 {rows} 行的提示都不短于 max_input_length（{limit}）：{trainer}在训练开始前就会异常退出",
         ),
     },
     help=Text(
@@ -113,28 +108,28 @@ def _limit(plan: Plan) -> int:
 
 
 def note(row: Row) -> Iterator[str]:
-    by_answer = row.context.recipe.name in _BY_ANSWER
-    if by_answer and row.path in row.plan.eval_files and row.rendered is not None:
+    by_answer = row.context.trainer.evaluates == "each-answer"
+    if by_answer and row.path in row.plan.eval_files and row.layout is not None:
         prompts = _prompts(row)
         if prompts:
             yield _ASKED if min(prompts.values()) < _limit(row.plan) else _LEFT_OUT
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.path not in row.plan.eval_files or row.rendered is None:
+    if row.path not in row.plan.eval_files or row.layout is None:
         return
     limit = _limit(row.plan)
     if row.tokens <= limit:
         return
-    if row.context.recipe.name in _BY_ANSWER:
+    if row.context.trainer.evaluates == "each-answer":
         over = {index: size for index, size in _prompts(row).items() if size >= limit}
         for index, size in list(over.items())[:1]:
             at = ("messages", index)
             yield rule.problem(at, index=index, size=size, limit=limit, count=len(over))
         return
     # The rendered ids end before the appended <|user|>; the prompt is what the last answer follows.
-    ids = row.token_row.input_ids[:-1]
-    size = int(np.flatnonzero(ids == ROLE_IDS["assistant"])[-1])
+    ids = row.all_tokens.input_ids[:-1]
+    size = int(np.flatnonzero(ids == row.context.id("<|assistant|>"))[-1])
     if size > limit:
         yield rule.problem(("messages",), text="cut", size=size, limit=limit)
 
@@ -146,19 +141,15 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
         )
 
 
+@per_row
 def _prompts(row: Row) -> dict[int, int]:
     """Assistant messages -> tokens of the row before each, in order."""
-    known: dict[int, int] | None = row.memo.get(rule.name)
-    if known is None:
-        answers = [i for i in range(_size(row)) if written_role(row, i) == "assistant"]
-        if row.tokens <= _limit(row.plan):  # how long they are is of no account
-            known = dict.fromkeys(answers, 0)
-        else:
-            # Messages follow each other; what belongs to none is the prefix and the appended end.
-            places = np.searchsorted(row.token_row.owners[:-1], answers).tolist()
-            known = dict(zip(answers, places, strict=True))
-        row.memo[rule.name] = known
-    return known
+    answers = [i for i in range(_size(row)) if written_role(row, i) == "assistant"]
+    if row.tokens <= _limit(row.plan):  # how long they are does not matter
+        return dict.fromkeys(answers, 0)
+    # Messages follow each other; what belongs to none is the prefix and the appended end.
+    places = np.searchsorted(row.all_tokens.owners[:-1], answers).tolist()
+    return dict(zip(answers, places, strict=True))
 
 
 def _size(row: Row) -> int:

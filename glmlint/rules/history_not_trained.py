@@ -82,11 +82,11 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.rendered is None or not row.supervised:
+    if row.layout is None or not row.supervised:
         return
-    printed = {owner for owner in row.rendered.owners if owner >= 0}
+    printed = {owner for owner in row.layout.owners if owner >= 0}
     printed.difference_update(trained_messages(row))
     count = sum(written_role(row, index) == "assistant" for index in printed)
     if count:
         # The row itself as the place: to look up a message's column costs more than the rest.
-        yield rule.problem(once="history", count=count, recipe=row.context.recipe.name)
+        yield rule.problem(once="history", count=count, recipe=row.context.trainer.name)

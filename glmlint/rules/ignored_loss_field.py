@@ -99,7 +99,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    unread = set(LOSS_FIELDS) - row.context.recipe.loss_fields
+    unread = set(LOSS_FIELDS) - row.context.trainer.loss_fields
     trained = set(trained_messages(row))
     worst: dict[str, tuple[int, str]] = {}
     for index, message in row.good_messages:
@@ -108,7 +108,7 @@ def check(row: Row) -> Iterator[Problem]:
             if key not in worst or worst[key][1] == "agrees" != verdict:
                 worst[key] = (index, verdict)
     for key in sorted(unread.intersection(row.value if isinstance(row.value, dict) else ())):
-        yield rule.problem((key,), once=f"row {key}", key=key, recipe=row.context.recipe.name)
+        yield rule.problem((key,), once=f"row {key}", key=key, recipe=row.context.trainer.name)
     for key, (index, verdict) in sorted(worst.items()):
         yield rule.problem(
             ("messages", index, key),
@@ -117,13 +117,13 @@ def check(row: Row) -> Iterator[Problem]:
             once=f"{key} {verdict}" if verdict == "agrees" else key,
             where=f"messages[{index}]",
             key=key,
-            recipe=row.context.recipe.name,
+            recipe=row.context.trainer.name,
         )
 
 
 def _verdict(row: Row, value: Any, trained: bool) -> str:
     """The variant that says it: what the value asks for beside what happens; "" where it is unclear."""
-    if row.rendered is None or not isinstance(value, bool | int | float) or value not in (0, 1):
+    if row.layout is None or not isinstance(value, bool | int | float) or value not in (0, 1):
         return ""
     if bool(value) == trained:
         return "agrees"

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from glmlint.rules.base import Edit, Fact, Pointer, Problem, Row, Rule, Text
+from glmlint.trainer.row import per_row
 
 rule = Rule(
     name="invisible-character",
@@ -153,12 +154,10 @@ def check(row: Row) -> Iterator[Problem]:
             )  # fmt: skip
 
 
+@per_row
 def _about_encodings(row: Row) -> bool:
     """Whether the conversation is about encodings: there, mojibake is quoted on purpose."""
-    known = row.memo.get("encodings")
-    if known is None:
-        known = row.memo["encodings"] = any(_ENCODING(text) for _, _, text in row.texts)
-    return bool(known)
+    return any(_ENCODING(text) for _, _, text in row.texts)
 
 
 def _hidden(text: str) -> list[str]:
@@ -177,6 +176,9 @@ def _removal(at: Pointer, text: str, chars: set[str]) -> tuple[Edit, ...]:
     None where a control character is the rest of a dash or of a quotation mark.
     """
     if chars & _CUT_QUOTES:
+        return ()
+    chars = {char for char in chars if not "\U000e0020" <= char <= "\U000e007e"}  # hidden letters
+    if not chars:
         return ()
     text = _BREAKS.sub("\n", _COLOUR.sub("", text))
     return (Edit("replace", at, text.translate(dict.fromkeys(map(ord, chars)))),)

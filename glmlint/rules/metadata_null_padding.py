@@ -22,7 +22,7 @@ from glmlint.evidence.report import FileStats
 from glmlint.loader import Padding, Shapes
 from glmlint.plan import Plan, version
 from glmlint.rules.base import Edit, Example, Fact, Pointer, Problem, Row, Rule, Text
-from glmlint.trainer.base import get_recipe
+from glmlint.trainer.base import get_trainer
 
 METADATA: Final = ("messages", 0, "metadata")
 
@@ -43,6 +43,7 @@ _OLD: Final = {"datasets": "4.6.1", "transformers": "5.23.0"}
 rule = Rule(
     name="metadata-null-padding",
     family="loader",
+    form="glm",
     title_zh="文件里只要有一次工具调用，其他消息的头部就都会出现 None",
     severity="warning",
     when=Fact.LOADED,
@@ -115,7 +116,7 @@ def check(row: Row) -> Iterator[Problem]:
 def _bare(row: Row) -> list[Pointer]:
     """The messages that get a null from the loader, where it is printed."""
     load = row.context.loads.get(row.path)
-    if load is None or row.rendered is None or not prints_null(row.plan):
+    if load is None or row.layout is None or not prints_null(row.plan):
         return []
     if "metadata" not in load.message_fields:
         return []
@@ -145,7 +146,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
 def prints_null(plan: Plan) -> bool:
     """Whether a null `metadata` is printed as the word None."""
     # The renderer of June 2024 is no template of transformers.
-    own = get_recipe(plan.recipe).template_name is not None
+    own = get_trainer(plan.recipe).template_name is not None
     return own or version(plan.transformers) < version(DROPS)
 
 

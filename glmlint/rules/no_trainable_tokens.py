@@ -61,7 +61,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.rendered is None or row.supervised:
+    if row.layout is None or row.supervised:
         return
     answers = [(i, m) for i, m in row.good_messages if m.get("role") == "assistant"]
     if not answers:

@@ -24,6 +24,7 @@ rule = Rule(
     family="mask",
     title_zh="配方训练了不是 assistant 写的文本",
     severity="error",
+    after=("missing-role", "openai-tool-calls", "other-format", "unknown-role"),
     when=Fact.ROLES | Fact.ODD | Fact.CONTROL | Fact.EMPTY,
     applies=lambda recipe, _: not recipe.trains_all_after_last,
     text=Text(
@@ -77,7 +78,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    told = row.memo.get("trains", ())
+    told = row.said.trains
     if () in told:
         return
     for index, count in foreign_messages(row).items():

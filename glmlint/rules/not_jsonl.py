@@ -17,6 +17,7 @@ from typing import Final
 from glmlint.evidence.report import FileStats
 from glmlint.plan import Plan
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.trainer.base import get_trainer
 
 _ROW = '{"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]}'
 
@@ -66,9 +67,9 @@ rule = Rule(
             "一行里有多个对象（多出 {rows} 条）：按行读取的程序在此处出错",
         ),
         "json-suffix": Text(
-            "the name ends in .json: the official script loads .jsonl files only "
+            "the name ends in .json: {trainer} loads .jsonl files only "
             "and raises NotImplementedError",
-            "文件名以 .json 结尾：官方脚本只加载 .jsonl 文件，否则抛出 NotImplementedError",
+            "文件名以 .json 结尾：{trainer}只加载 .jsonl 文件，否则抛出 NotImplementedError",
         ),
     },
     help=Text(
@@ -131,8 +132,9 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
         if defect.rule != "not-jsonl":
             continue
         kind = defect.values.get("kind", "")
-        if kind == "json-suffix" and not plan.recipe.startswith("glm4"):
-            continue  # other trainers take .json files
+        opened = get_trainer(plan.recipe).suffixes
+        if kind == "json-suffix" and (opened is None or ".json" in opened):
+            continue
         yield rule.problem(
             None,
             text=rule.variants.get(kind, rule.text),

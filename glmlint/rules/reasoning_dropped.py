@@ -73,9 +73,9 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.rendered is None:
+    if row.layout is None:
         return
-    known = row.context.recipe.template_name is not None or row.context.template.known
+    known = row.context.trainer.template_name is not None or row.context.template.known
     printed = "" if known else printed_text(row)
     thoughts = 0
     told = False

@@ -20,7 +20,7 @@ from glmlint.finding import file_identity
 from glmlint.loader import Conflict, Shapes
 from glmlint.plan import Plan
 from glmlint.rules.base import Example, Placed, Rule, Text
-from glmlint.trainer.base import get_recipe
+from glmlint.trainer.base import get_trainer
 
 MOST: Final = 20
 """Paths of one file that are reported."""
@@ -88,7 +88,7 @@ rule = Rule(
 
 
 def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
-    if not get_recipe(plan.recipe).through_datasets:
+    if not get_trainer(plan.recipe).through_datasets:
         return
     trained = [path for path in report.files if path not in plan.eval_files]
     before = report.files[trained[0]].shapes.whole if len(trained) == 1 else None

@@ -21,6 +21,7 @@ from glmlint.trainer.template import BUILT_IN
 rule = Rule(
     name="tools-not-rendered",
     family="tools",
+    form="glm",
     title_zh="配方的模板不会输出的工具，或让训练脚本中止的工具",
     severity="error",
     when=Fact.TOOLS,
@@ -121,7 +122,7 @@ rule = Rule(
 def check(row: Row) -> Iterator[Problem]:
     if row.error is not None or row.facts & Fact.ODD:
         yield from _odd_types(row)
-    if not row.context.template.known and row.context.recipe.template_name is None:
+    if not row.context.template.known and row.context.trainer.template_name is None:
         yield from _silent_template(row)
 
 
@@ -149,7 +150,7 @@ def _odd_types(row: Row) -> Iterator[Problem]:
 
 
 def _silent_template(row: Row) -> Iterator[Problem]:
-    if row.rendered is None or foreign(row):
+    if row.layout is None or foreign(row):
         return
     for entry in declared(row):
         names = [name for name in entry.tools.by_name if entry.tools.by_name[name].function]
@@ -157,7 +158,7 @@ def _silent_template(row: Row) -> Iterator[Problem]:
             continue
         printed = "".join(
             piece
-            for piece, owner in zip(row.rendered.pieces, row.rendered.owners, strict=True)
+            for piece, owner in zip(row.layout.pieces, row.layout.owners, strict=True)
             if isinstance(piece, str) and owner in (entry.message, -1)
         )
         if not any(name in printed for name in names):

@@ -20,6 +20,7 @@ rule = Rule(
     title_zh="训练脚本在这一行抛出异常，整个训练随之中止",
     severity="error",
     when=Fact.RAISES,
+    after=("*",),
     text=Text(
         "the trainer raises {exception} at this row and the run ends ({detail})",
         "训练脚本在这一行抛出 {exception}，整个训练随之中止（{detail}）",
@@ -53,7 +54,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.error is not None and not row.memo.get("raises"):
+    if row.error is not None and not row.said.raises:
         yield rule.problem(
             row.error.at or (),
             raises=True,

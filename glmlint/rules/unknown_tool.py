@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, Final
 
-from glmlint.evidence.calls import Call, calls, declared, foreign, taught, tools_by_name, turns
+from glmlint.evidence.calls import Call, calls, declared, taught, tools_by_name, turns
 from glmlint.finding import Pointer, place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.trainer.row import per_row
 
 TOOL: Final[dict[str, Any]] = {
     "type": "function",
@@ -83,7 +84,7 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     for call in calls(row):
-        if call.tool is not None or call.free or foreign(row):
+        if call.tool is not None or call.free:
             continue
         known = tools_by_name(row)
         if not known:
@@ -111,12 +112,10 @@ def _at(call: Call) -> Pointer:
     return ("messages", call.message, "metadata" if call.form == "metadata" else "content")
 
 
+@per_row
 def _system_texts(row: Row) -> list[str]:
-    texts: list[str] | None = row.memo.get("system texts")
-    if texts is None:
-        texts = row.memo["system texts"] = [
-            turn.content
-            for turn in turns(row)
-            if turn.role == "system" and isinstance(turn.content, str)
-        ]
-    return texts
+    return [
+        turn.content
+        for turn in turns(row)
+        if turn.role == "system" and isinstance(turn.content, str)
+    ]

@@ -20,6 +20,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from glmlint.evidence.padded import padded
 from glmlint.evidence.report import FileStats
 from glmlint.evidence.teaching import prints_tools
 from glmlint.loader import Padding, Shapes
@@ -29,7 +30,9 @@ from glmlint.rules import arrow_null_padding
 from glmlint.rules.arrow_null_padding import printed
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 from glmlint.rules.metadata_null_padding import DROPS, padded_metadata, prints_null
-from glmlint.trainer.base import Context, Encoded, TrainerError, get_recipe
+from glmlint.trainer.base import Context, get_trainer
+from glmlint.trainer.errors import Dropped, TrainerError
+from glmlint.trainer.layout import Encoded
 from glmlint.trainer.loaded import NEWEST_PADDING, OLDEST_JSON
 from glmlint.trainer.template import ChatTemplate, dumps_tool, dumps_tool_html
 
@@ -61,6 +64,7 @@ REMOVABLE = ("metadata", "tools")
 rule = Rule(
     name="version-dependent",
     family="mask",
+    form="glm",
     title_zh="这一行的 token id 随 transformers 或 datasets 的版本而变",
     severity="warning",
     when=Fact.ODD | Fact.TOOLS | Fact.LOADED,
@@ -197,7 +201,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
     pinned = "datasets" in plan.pinned or version(plan.datasets) < version(OLDEST_JSON)
     if shapes is None or pinned:
         return
-    recipe = get_recipe(plan.recipe)
+    recipe = get_trainer(plan.recipe)
     if not recipe.through_datasets or printed(shapes, plan.datasets, recipe):
         return  # the plan's own version pads them, too
     if padded := printed(shapes, NEWEST_PADDING, recipe):
@@ -242,7 +246,7 @@ def check(row: Row) -> Iterator[Problem]:
             once="loaded",
             datasets=row.plan.datasets,
         )
-    if row.context.recipe.template_name is not None:
+    if row.context.trainer.template_name is not None:
         return  # no template of transformers
     if row.sample is None:
         yield from _nulls(row)
@@ -267,7 +271,7 @@ def _nulls(row: Row) -> Iterator[Problem]:
     places: dict[str, list[int]] = {}
     for index, message in row.good_messages:
         for key, value in message.items():
-            if value is None:
+            if value is None and ("messages", index, key) not in padded(row):
                 places.setdefault(key, []).append(index)
     if not places or _outcome(row, row.messages, old) == _outcome(row, row.messages, new):
         return
@@ -300,12 +304,14 @@ def _outcome(row: Row, messages: list[Any], transformers: str) -> Hashable:
     base = row.context
     context = Context(base.plan, base.tokenizer, _template(base.template, transformers))
     try:
-        rendered = base.recipe.render(messages, context)
+        layout = base.trainer.lay_out({"messages": messages}, context)
     except TrainerError as error:
         return error.exception
+    except Dropped as reason:
+        return f"dropped: {reason.reason}"
     return tuple(
         tuple(piece.ids.tolist()) if isinstance(piece, Encoded) else piece
-        for piece in rendered.pieces
+        for piece in layout.pieces
     )
 
 
@@ -315,7 +321,7 @@ def _template(template: ChatTemplate, transformers: str) -> ChatTemplate:
 
 
 def _tools_differ(row: Row) -> bool:
-    if row.rendered is None:
+    if row.layout is None:
         return False
     if row.sample is not None and row.context.template.known:
         return any(

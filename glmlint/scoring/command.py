@@ -150,7 +150,7 @@ def score(context: click.Context, /, **flags: Any) -> None:
     Scores are kept: a run that was stopped goes on where it was, and rows that were scored
     before cost nothing.
     """
-    from glmlint.trainer.base import all_recipes
+    from glmlint.trainer.base import all_trainers
 
     files = flags.pop("files")
     told = {name: flags.pop(name) for name in PLAN_FLAGS}
@@ -158,8 +158,8 @@ def score(context: click.Context, /, **flags: Any) -> None:
     lang = plan.lang
     budget = _token_budget(flags["token_budget"], lang)
     for recipe in flags["probe"]:
-        if recipe not in all_recipes():
-            raise Failure(_NO_RECIPE.say(lang, recipe=recipe, known=listed(all_recipes())))
+        if recipe not in all_trainers():
+            raise Failure(_NO_RECIPE.say(lang, recipe=recipe, known=listed(all_trainers())))
     written = [(f"--{name.replace('_', '-')}", flags[name]) for name in ("output", "per_sample")]
     if plan.write_baseline:
         written.append(("--baseline", plan.baseline_file))

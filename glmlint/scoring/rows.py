@@ -65,7 +65,7 @@ class Encoded(Protocol):
     @property
     def error(self) -> str | None: ...
     @property
-    def dropped(self) -> bool: ...
+    def dropped(self) -> str | None: ...
     @property
     def spans(self) -> Sequence[MessageSpan]: ...
     @property
@@ -180,7 +180,7 @@ def collect(
 
 
 def _add(data: Data, one: Encoded, chinese: ChineseShare | None, ifd: bool) -> None:
-    note = one.error or ("dropped" if one.dropped else None)
+    note = one.error or (None if one.dropped is None else "dropped")
     if note is not None:
         row = make_row((), (), path=one.path, line=one.line, index=one.index)
     else:

@@ -1,92 +1,49 @@
-"""What a recipe is: its facts, how it renders a sample, and the registry of all recipes."""
+"""What a trainer is: its facts, how it lays a row out, and the registry of all trainers."""
 
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
 
-from glmlint.finding import Pointer
 from glmlint.loader import Load
-from glmlint.plan import Plan
+from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, Plan
 from glmlint.read.sample import Sample, decode_tools
 from glmlint.text import Text as Text  # recipes and rules take it from here
+from glmlint.text import Told
+from glmlint.trainer.config import TrainerConfig
+from glmlint.trainer.conversation import Conversation
+from glmlint.trainer.cut import keep_start
+from glmlint.trainer.errors import TrainerError
+from glmlint.trainer.forms import glm
+from glmlint.trainer.layout import Encoded, Layout, Piece, Tokens
+from glmlint.trainer.packing import Part
 from glmlint.trainer.template import ChatTemplate, load_template
-from glmlint.trainer.tokenizer import Ids, Tokenizer, load_tokenizer
+from glmlint.trainer.tokenizer import Tokenizer, load_tokenizer
+from glmlint.trainer.vocabulary import GLM, require, require_numbers
 
-IGNORE_INDEX: Final = -100
-"""The label of a token that is in no loss (torch's cross_entropy)."""
-
-GMASK: Final = 151331
-SOP: Final = 151333
-ENDOFTEXT: Final = 151329
-"""Ids that the official scripts write as numbers."""
-
-ROLE_IDS: Final = {"system": 151335, "user": 151336, "assistant": 151337, "observation": 151338}
+DEFAULT_BUDGET: Final = DEFAULT_MAX_INPUT + DEFAULT_MAX_OUTPUT + 1
 
 _MEMO_LIMIT: Final = 4096
+_MEMO_SIZE: Final = 16 << 20
+"""Characters of all texts that are remembered together."""
 
-
-class TrainerError(Exception):
-    """The trainer raises at this row and the run ends."""
-
-    def __init__(self, exception: str, detail: str, at: Pointer | None = None) -> None:
-        super().__init__(f"{exception}: {detail}")
-        self.exception = exception
-        """Name of the exception class."""
-        self.detail = detail
-        self.at = at
-        """Where in the sample, when that is known."""
-
-
-class Dropped(Exception):
-    """The trainer leaves this row out, with a warning or none; the message says why."""
-
-
-class Encoded:
-    """A text that is encoded already."""
-
-    __slots__ = ("ids",)
-
-    def __init__(self, ids: Ids) -> None:
-        self.ids = ids
-
-
-Piece = int | str | Encoded
-"""One control token, a text still to encode, or a text that is encoded already."""
-
-
-class Rendered:
-    """A sample as its trainer lays it out: pieces, and for each whether it is trained and whose.
-
-    The label of a token at t is the token itself when the piece of the token at t - `shift` is
-    trained, and -100 otherwise.
-    """
-
-    __slots__ = ("owners", "pieces", "trained")
-
-    def __init__(self, pieces: list[Piece], trained: list[bool], owners: list[int]) -> None:
-        self.pieces = pieces
-        self.trained = trained
-        self.owners = owners
-        """Index of the message of each piece; -1 for the prefix and the appended end."""
-
-    def add(self, pieces: Sequence[Piece], trained: bool, owner: int) -> None:
-        """Append pieces of one message."""
-        self.pieces.extend(pieces)
-        self.trained.extend([trained] * len(pieces))
-        self.owners.extend([owner] * len(pieces))
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class ToolList:
-    """One `tools` value that good shape rows share: decoded, rendered and encoded once."""
+    """One `tools` value that valid rows share: decoded, rendered and encoded once."""
 
     value: list[dict[str, Any]]
     pieces: list[Piece]
@@ -102,19 +59,50 @@ class Context:
     template: ChatTemplate
     loads: dict[str, Load] = field(default_factory=dict, repr=False)
     """Path -> what the loader makes of the file's rows; only of files in which it changes some."""
+    _of: dict[str, Context] = field(default_factory=dict, repr=False)
     _tools: dict[bytes, ToolList | None] = field(default_factory=dict, repr=False)
     _texts: dict[str, Encoded] = field(default_factory=dict, repr=False)
     _loaded: dict[tuple[int, bytes], bytes] = field(default_factory=dict, repr=False)
+    _memo: dict[Any, Any] = field(default_factory=dict, repr=False)
+    _memo_size: list[int] = field(default_factory=lambda: [0], repr=False)
 
     @cached_property
-    def recipe(self) -> Recipe:
-        """The plan's recipe."""
-        return get_recipe(self.plan.recipe)
+    def trainer(self) -> Trainer:
+        """The plan's trainer."""
+        return get_trainer(self.plan.recipe)
+
+    @cached_property
+    def options(self) -> Any:
+        """The trainer's options, of the type that it declares."""
+        return msgspec.convert(self.plan.options, self.trainer.Options)
+
+    def of(self, path: str) -> Context:
+        """The context of one file: the same, but where some options hold for that file alone."""
+        if not self.plan.file_options:
+            return self
+        found = self._of.get(path)
+        if found is None:
+            own = self.plan.file_options.get(os.path.realpath(path))
+            found = (
+                self
+                if own is None
+                else replace(
+                    self,
+                    plan=replace(self.plan, options={**self.plan.options, **own}, file_options={}),
+                    _of={},
+                )
+            )
+            self._of[path] = found
+        return found
+
+    def id(self, name: str) -> int:
+        """The id of a control token. `open_context` has seen to those that the trainer needs."""
+        return self.tokenizer.control[name]
 
     @cached_property
     def prints_nulls(self) -> bool:
         """Whether a null `metadata` is printed, as the word None."""
-        return self.recipe.template_name is not None or not self.template.drops_nulls
+        return self.trainer.template_name is not None or not self.template.drops_nulls
 
     def split(self, text: str) -> list[Piece]:
         """The text with its control tokens as ids, as an HF tokenizer reads a rendered string."""
@@ -128,6 +116,31 @@ class Context:
                 self._texts.clear()
             known = self._texts[text] = Encoded(self.tokenizer.encode([text])[0])
         return known
+
+    def remembered(self, key: Hashable, work: Callable[[], T], size: int = 0) -> T:
+        """What work gives, done once for a key: for what many rows share, such as tool lists.
+
+        Args:
+            size: of what is kept, in characters.
+        """
+        try:
+            return self._memo[key]  # type: ignore[no-any-return]
+        except KeyError:
+            pass
+        found = work()
+        if size <= _MEMO_SIZE // 8:
+            kept = self._memo_size[0] + size
+            if len(self._memo) >= _MEMO_LIMIT or kept > _MEMO_SIZE:
+                self._memo.clear()
+                kept = size
+            self._memo_size[0] = kept
+            self._memo[key] = found
+        return found
+
+    @cached_property
+    def typed(self) -> Typed | None:
+        """The fast way for the rows that the trainer reads, where they are not GLM's."""
+        return self.trainer.typed(self)
 
     def tools(self, raw: bytes) -> ToolList | None:
         """The tool list of a `tools` value in good shape; None for one that is not."""
@@ -170,7 +183,7 @@ class Context:
             # No list in a file begins with a line feed: the bytes stand for this list alone.
             known = b"\n" + msgspec.json.encode(value)
             self._tools[known] = self._laid_out(value)
-        except Exception:  # a list of odd shape: `Recipe.render` says what becomes of it
+        except Exception:  # a list of odd shape: `Trainer.lay_out` says what becomes of it
             return None
         self._loaded[key] = known
         return known
@@ -187,7 +200,7 @@ class Context:
 
     def _laid_out(self, value: list[dict[str, Any]]) -> ToolList:
         try:
-            pieces = self.recipe.tool_pieces(value, self)
+            pieces = self.trainer.tool_pieces(value, self)
         except TrainerError as error:
             return ToolList(value, [], error)
         return ToolList(
@@ -197,19 +210,54 @@ class Context:
         )
 
 
-class Recipe:
-    """One trainer. A file in this folder with a module-level `recipe` is one more of them."""
+@dataclass(frozen=True)
+class Typed:
+    """The fast way for rows of another form than GLM's: it gives the same as `Trainer.lay_out`."""
+
+    decode: Callable[[bytes], Any]
+    """Bytes -> a typed row. Raises `SHAPE_ERRORS` for one of odd shape."""
+    encode: Callable[[Any], bytes]
+    """Typed row -> bytes in a fixed form, without the keys that the type does not know."""
+    lay_out: Callable[[Any, bool], Layout | None]
+    """Typed row -> layout; None to use `Trainer.lay_out`, and raises what that raises. The flag says
+    that no text of the row can hold a control token."""
+    facts: Callable[[Any], int]
+    """Typed row -> facts of its turns."""
+
+
+class NoOptions(Struct, frozen=True, forbid_unknown_fields=True):
+    """The options of a trainer that has none."""
+
+
+class Trainer:
+    """One trainer. A file in `recipes/` with a module-level `trainer` is one more of them."""
 
     name: str
     title: Text
+    called: Text = Text("the trainer", "训练脚本")
+    """How sentences name it."""
+    budget_means: Text = Text("--max-length", "--max-length")
+    """What the budget is in the trainer's own settings."""
     source: str
-    """Repository, file, commit and date that the recipe was read from."""
+    """Repository, file, commit and date that it was read from."""
     date: str
     """Date of that commit, ISO."""
     supervises: Text
     """Which tokens carry loss, in a sentence."""
-    shift: int = 0
-    """How many places the mask lies behind the labels."""
+    Options: type[Struct] = NoOptions
+    """Typed options with their defaults: `--set KEY=VALUE`."""
+    reads: frozenset[str] = frozenset(("glm",))
+    """Formats, as `read.formats.recognise` names them, whose rows this trainer reads."""
+    control_tokens: tuple[str, ...] = GLM
+    """Control tokens without which it can't run."""
+    numbers: Mapping[str, int] = MappingProxyType({})
+    """Control tokens whose ids its script writes as numbers: the vocabulary must agree."""
+    cuts_prefix: bool = True
+    """Whether `cut` keeps the first tokens of a row, so that counts at any budget follow from one."""
+    cut_words: Text = Text("keeps the first tokens of a row", "保留每行最前面的 token")
+    """What it does with a row that is longer than the budget."""
+    cuts_units: bool = False
+    """Whether `cut` keeps the start of each unit of a row, by lengths alone: see `keep_units`."""
     trains_history: bool = True
     """Whether earlier answers of a conversation carry loss."""
     typed_control_tokens: bool = True
@@ -217,17 +265,75 @@ class Recipe:
     trains_unknown_roles: bool = False
     trains_all_after_last: bool = False
     """Whether everything behind the last assistant token is trained, whoever wrote it."""
+    budget_option: str | None = None
+    """The option that is the budget, such as `cutoff_len`; None where a flag of glmlint alone sets it."""
+    pins: Mapping[str, str] = MappingProxyType({})
+    """Versions of `datasets` and `transformers` that its newest release allows at most."""
     loss_fields: frozenset[str] = frozenset()
     """Keys of a message by which a row can switch its own loss on or off."""
     through_datasets: bool = True
     """Whether the trainer reads its file with `datasets.load_dataset`."""
+    suffixes: frozenset[str] | None = None
+    """Endings of the files that it opens; None: any that `datasets` knows."""
     cleans_properties: bool = False
     """Whether the trainer takes out what is null directly under a tool's `properties`."""
     template_name: str | None = None
-    """The renderer, when the recipe does not use the tokenizer's template."""
+    """The renderer, when the trainer does not use the tokenizer's template."""
+    evaluates: Literal["each-answer", "whole-row"] | None = None
+    """How its evaluation makes prompts of a validation row: one before each answer, or one of the
+    whole row with its answer in it; None where it makes none that glmlint knows."""
 
-    def render(self, messages: list[Any], context: Context) -> Rendered:
-        """Lay out any messages at all, exactly as the trainer does.
+    def default_budget(self, options: Any) -> int | None:
+        """The longest sequence, in tokens, where nobody set one; None: no limit is known."""
+        del options
+        return DEFAULT_BUDGET
+
+    def model_options(self, model: str) -> dict[str, Any]:
+        """The options that name a model's layout, such as `template`; {} where none does.
+
+        Args:
+            model: a name of `trainer.models.MODELS`.
+        """
+        del model
+        return {}
+
+    def default_tokenizer(self, options: Any) -> str | None:
+        """The vocabulary where neither a model nor a tokenizer was named; None: one has to be."""
+        del options
+        return "glm4"
+
+    def variant(self, options: Any) -> str:
+        """Name of the trainer that runs with these options, where one option makes it another."""
+        del options
+        return self.name
+
+    def from_config(
+        self, values: Mapping[str, Any], file: str, folder: str | None
+    ) -> TrainerConfig | None:
+        """What this trainer takes from its own settings file; None where it is not one of its own.
+
+        Args:
+            values: the keys of the file.
+            file: its path.
+            folder: a folder that was named beside it, for trainers that get theirs so.
+
+        Raises:
+            ConfigError: a value that can't be used.
+        """
+        del values, file, folder
+        return None
+
+    def refusal(self, options: Any) -> Told | None:
+        """Why this trainer ends before it reads anything, with these options, or why glmlint can't
+        follow it; None where it runs."""
+        del options
+        return None
+
+    def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
+        """Lay out any row at all, exactly as the trainer does.
+
+        Args:
+            row: the row as the loader hands it over.
 
         Raises:
             TrainerError: where the trainer raises.
@@ -235,19 +341,103 @@ class Recipe:
         """
         raise NotImplementedError
 
-    def render_plain(self, sample: Sample, context: Context) -> Rendered | None:
-        """The same for a row of good shape without typed control tokens; None to use `render`."""
+    def lay_out_sample(self, sample: Sample, context: Context) -> Layout | None:
+        """The same for a valid row without typed control tokens; None to use `lay_out`."""
         del sample, context
         return None
 
+    def typed(self, context: Context) -> Typed | None:
+        """The fast way for rows of the form that this trainer reads; None: they are GLM's."""
+        del context
+        return None
+
+    def reads_row(self, form: str, row: Any, context: Context) -> bool:
+        """Whether this trainer reads a row of a known form as it is meant.
+
+        Args:
+            form: as `read.formats.recognise` names it.
+        """
+        del context
+        if form != "glm" or "glm" in self.reads:
+            return form in self.reads
+        return "openai" in self.reads and not glm.matches(row)
+
+    def conversation(self, row: dict[str, Any], context: Context) -> Conversation | None:
+        """What a row says, as this trainer reads it: a turn's index is its owner in the layout.
+
+        Never raises. None: the row is GLM's, and the turns are its messages.
+        """
+        del row, context
+        return None
+
     def tool_pieces(self, tools: list[dict[str, Any]], context: Context) -> list[Piece]:
-        """What a tool list in good shape becomes, without its role token.
+        """What a valid tool list becomes, without its role token.
 
         Raises:
             TrainerError: where the trainer raises on these tools.
         """
         del tools, context
         return []
+
+    def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
+        """The sequences that the trainer makes of a row: see `trainer.cut`.
+
+        Raises:
+            Dropped: the row is left out.
+            TrainerError: the trainer raises at a row of this length.
+        """
+        del context
+        return keep_start(tokens, budget)
+
+    def keep_units(
+        self, lengths: npt.NDArray[np.int64], budgets: npt.NDArray[np.int64], context: Context
+    ) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+        """How many tokens at the start of each unit are kept. Only where `cuts_units`.
+
+        Args:
+            lengths: of the units of some rows, [rows, units].
+            budgets: [budgets].
+
+        Yields:
+            Each unit of which something is kept, and how much: [rows, budgets].
+        """
+        raise NotImplementedError
+
+    def packs(self, options: Any) -> bool:
+        """Whether several rows share a sequence with these options."""
+        del options
+        return False
+
+    def pack(
+        self, lengths: Sequence[int | None], budget: int, context: Context
+    ) -> list[list[Part]]:
+        """Which rows go into each sequence. Only for trainers that pack.
+
+        Args:
+            lengths: of all rows of the training data in order, as the cut leaves them, in tokens;
+                None for a row that is left out.
+            budget: as in `cut`.
+        """
+        raise NotImplementedError
+
+    def filled(self, tokens: Tokens, budget: int, context: Context) -> Tokens:
+        """A packed sequence with the padding that the trainer itself puts behind it."""
+        del budget, context
+        return tokens
+
+
+def messages_of(row: dict[str, Any]) -> list[Any]:
+    """The `messages` of a row, for trainers that read `row["messages"]`.
+
+    Raises:
+        TrainerError: there are none, or they are not a list.
+    """
+    if "messages" not in row:
+        raise TrainerError("KeyError", "'messages'")
+    messages = row["messages"]
+    if not isinstance(messages, list):
+        raise TrainerError("TypeError", "messages is not a list", ("messages",))
+    return messages
 
 
 def text_of(pieces: Sequence[Piece], context: Context) -> tuple[np.ndarray, list[int]]:
@@ -272,20 +462,22 @@ def text_of(pieces: Sequence[Piece], context: Context) -> tuple[np.ndarray, list
 
 
 @cache
-def all_recipes() -> dict[str, Recipe]:
-    """Every recipe by name, found in this folder."""
+def all_trainers() -> dict[str, Trainer]:
+    """Every trainer by name, found in the folder `recipes`."""
     package = importlib.import_module("glmlint.recipes")
-    found: dict[str, Recipe] = {}
+    found: dict[str, Trainer] = {}
     for module in pkgutil.iter_modules(package.__path__):
-        if module.name != "base" and not module.name.startswith("_"):
-            recipe = getattr(importlib.import_module(f"{package.__name__}.{module.name}"), "recipe")  # noqa: B009
-            found[recipe.name] = recipe
+        trainer = getattr(
+            importlib.import_module(f"{package.__name__}.{module.name}"), "trainer", None
+        )
+        if isinstance(trainer, Trainer):
+            found[trainer.name] = trainer
     return dict(sorted(found.items()))
 
 
-def get_recipe(name: str) -> Recipe:
-    """The recipe of that name. Raises KeyError."""
-    return all_recipes()[name]
+def get_trainer(name: str) -> Trainer:
+    """The trainer of that name. Raises KeyError."""
+    return all_trainers()[name]
 
 
 def open_context(plan: Plan, *, allow_download: bool = False) -> Context:
@@ -295,5 +487,8 @@ def open_context(plan: Plan, *, allow_download: bool = False) -> Context:
         TokenizerError, TemplateFault: one sentence for the user.
     """
     tokenizer = load_tokenizer(plan.tokenizer, allow_download=allow_download)
+    trainer = get_trainer(plan.recipe)
+    require(tokenizer, trainer.control_tokens, plan.recipe)
+    require_numbers(tokenizer, trainer.numbers, plan.recipe)
     template = load_template(plan.template, tokenizer.chat_template, plan.transformers)
     return Context(plan, tokenizer, template)

@@ -156,7 +156,7 @@ def learn(file: InputFile, context: Context, *, blanks: bool = True) -> None:
         source.SourceError: the file can't be read.
     """
     context.loads.pop(file.path, None)
-    if not context.recipe.through_datasets:
+    if not context.trainer.through_datasets:
         return
     parts = Parts()
     for chunk in read_chunks(file):
@@ -181,7 +181,7 @@ def loaded_sample(sample: Sample, load: Load, context: Context) -> Sample | None
     if added is None or not context.template.known:
         return None
     metadata = "None" if "metadata" in added and context.prints_nulls else UNSET
-    cleans = context.recipe.cleans_properties
+    cleans = context.trainer.cleans_properties
     messages = []
     same = True
     for message in sample.messages:

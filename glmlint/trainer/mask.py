@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from glmlint.trainer.base import IGNORE_INDEX, Context, Rendered, text_of
+from glmlint.trainer.base import Context
+from glmlint.trainer.errors import Dropped, TrainerError
+from glmlint.trainer.layout import NONE, SAME, Layout, Tokens
 
 Int = npt.NDArray[np.int64]
 
@@ -23,20 +26,109 @@ class Counts:
     """Labels that are not -100 at index 1 or later, before truncation."""
     kept: Int
     kept_supervised: Int
+    sequences: Int
+    """How many sequences each row becomes: 0 where it is left out for its length."""
+    faults: dict[int, TrainerError | Dropped]
+    """Row -> why the trainer's cut ends the run there, or leaves the row out."""
+    grid: Int | None
+    """Kept supervised tokens of all rows at each budget of `GRID`, where the cut keeps no prefix."""
     edges: Int
     """Sorted places where the number of rows that supervise a place changes."""
     changes: Int
     """By how much it changes there: the running sum is the number of supervised tokens at a place."""
 
 
-def count(rows: Sequence[Rendered], context: Context) -> Counts:
+GRID: Final = tuple(
+    sorted(power * part // 2 for power in map((2).__pow__, range(4, 22)) for part in (2, 3))
+)
+"""Budgets, two a doubling, at which kept tokens are counted where the cut keeps no prefix."""
+
+
+def count(rows: Sequence[Layout], context: Context) -> Counts:
     """Count a chunk of rows with one call of the tokenizer.
 
     Args:
-        rows: rendered samples, each with at least one piece.
+        rows: layouts, each with at least one piece.
         context: whose plan gives the budget.
     """
-    recipe = context.recipe
+    trainer = context.trainer
+    if trainer.cuts_prefix:
+        return _count_prefixes(rows, context)
+    # A budget of a token or two may leave a row out, and that is for the cut to say.
+    return (_count_units if trainer.cuts_units and context.plan.max_length > 2 else _count)(
+        rows, context
+    )
+
+
+def _count(rows: Sequence[Layout], context: Context) -> Counts:
+    """Count rows one by one: what is kept of each is for the trainer's cut to say."""
+    size = len(rows)
+    columns = np.zeros((5, size), np.int64)
+    tokens, supervised, kept, kept_supervised, parts = columns
+    grid = np.zeros(len(GRID), np.int64)
+    faults: dict[int, TrainerError | Dropped] = {}
+    places: list[Int] = []
+    for index, row in enumerate(sequences(rows, context)):
+        tokens[index] = len(row.input_ids)
+        supervised[index] = row.supervised
+        places.append(np.flatnonzero(row.labels[1:] != NONE) + 1)
+        try:
+            found = context.trainer.cut(row, context.plan.max_length, context)
+        except (TrainerError, Dropped) as fault:
+            faults[index] = fault
+            found = []
+        parts[index] = len(found)
+        kept[index] = sum(len(part.input_ids) for part in found)
+        kept_supervised[index] = sum(part.supervised for part in found)
+        for at, budget in enumerate(GRID):
+            if budget > tokens[index]:
+                grid[at:] += _kept_at(row, budget, context)
+                break
+            grid[at] += _kept_at(row, budget, context)
+    taught = np.concatenate(places) if places else np.zeros(0, np.int64)
+    edges, changes = supervised_places(taught, taught + 1)
+    return Counts(tokens, supervised, kept, kept_supervised, parts, faults, grid, edges, changes)
+
+
+def _kept_at(row: Tokens, budget: int, context: Context) -> int:
+    """How many supervised tokens of a row a budget keeps."""
+    try:
+        return sum(part.supervised for part in context.trainer.cut(row, budget, context))
+    except (TrainerError, Dropped):
+        return 0
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The pieces of a chunk of rows, an entry a piece."""
+
+    first: Int
+    """Of each row the number of its first piece, and of all pieces at the end."""
+    row: Int
+    length: Int
+    start: Int
+    """Place of the first token in the row."""
+    head: npt.NDArray[np.bool_]
+    """Whether the first token carries loss."""
+    rest: npt.NDArray[np.bool_]
+    """Whether the others do."""
+    tokens: Int
+    """Length of each row."""
+
+    @property
+    def labelled(self) -> tuple[Int, Int, Int]:
+        """Pieces that carry loss, and where: half-open ranges of places in the row.
+
+        Of a piece it is the first token, the others, or both: one range. Place 0 is in no loss.
+        """
+        some = np.flatnonzero(self.head | self.rest)
+        start = self.start[some]
+        stop = np.where(self.rest[some], start + self.length[some], start + 1)
+        start = np.maximum(np.where(self.head[some], start, start + 1), 1)
+        return some, start, np.maximum(stop, start)
+
+
+def _pieces(rows: Sequence[Layout], context: Context) -> Pieces:
     pieces = [piece for row in rows for piece in row.pieces]
     lengths = np.array(
         [1 if type(p) is int else -1 if type(p) is str else len(p.ids) for p in pieces],  # type: ignore[union-attr]
@@ -45,34 +137,86 @@ def count(rows: Sequence[Rendered], context: Context) -> Counts:
     texts = [piece for piece in pieces if type(piece) is str]
     if texts:
         lengths[lengths < 0] = np.diff(context.tokenizer.encode(texts)[1])
-    trained = np.array([flag for row in rows for flag in row.trained], bool)
+    number = len(pieces)
+    head = np.fromiter((label for row in rows for label in row.first), np.int64, number) != NONE
+    rest = np.fromiter((label for row in rows for label in row.rest), np.int64, number) != NONE
     first = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(row.pieces) for row in rows], out=first[1:])
-
     ends = np.cumsum(lengths)
     base = np.concatenate(([0], ends))[first]  # token place in the chunk where each row starts
-    tokens = np.diff(base)
-    row_of = np.repeat(np.arange(len(rows)), np.diff(first))
-    # Label places of the trained pieces, in their row: moved by the recipe's shift, place 0 is in
-    # no loss, and nothing lies past the row's end.
-    start = (ends - lengths - base[row_of])[trained] + recipe.shift
-    stop = (ends - base[row_of])[trained] + recipe.shift
-    row_of = row_of[trained]
-    start = np.maximum(start, 1)
-    stop = np.minimum(stop, tokens[row_of])
-    whole = np.maximum(stop - start, 0)
-    budget = context.plan.max_length
-    inside = np.maximum(np.minimum(stop, budget) - start, 0)
+    row = np.repeat(np.arange(len(rows)), np.diff(first))
+    return Pieces(first, row, lengths, ends - lengths - base[row], head, rest, np.diff(base))
+
+
+def _count_prefixes(rows: Sequence[Layout], context: Context) -> Counts:
+    """Count rows of which the first tokens are kept: arithmetic over the chunk, ids are not needed."""
+    pieces = _pieces(rows, context)
+    some, start, stop = pieces.labelled
+    row = pieces.row[some]
     size = len(rows)
+    supervised = np.bincount(row, stop - start, size).astype(np.int64)
     edges, changes = supervised_places(start, stop)
+    budget = context.plan.max_length
+    kept = np.minimum(pieces.tokens, budget)
+    inside = np.maximum(np.minimum(stop, budget) - start, 0)
+    kept_supervised = np.bincount(row, inside, size).astype(np.int64)
+    ones = np.ones(size, np.int64)
     return Counts(
-        tokens=tokens,
-        supervised=np.bincount(row_of, whole, size).astype(np.int64),
-        kept=np.minimum(tokens, budget),
-        kept_supervised=np.bincount(row_of, inside, size).astype(np.int64),
-        edges=edges,
-        changes=changes,
-    )
+        pieces.tokens, supervised, kept, kept_supervised, ones, {}, None, edges, changes
+    )  # fmt: skip
+
+
+_AT_ONCE: Final = 1 << 20
+"""Numbers in one array, a number a unit and budget: what stays small in memory."""
+
+
+def _count_units(rows: Sequence[Layout], context: Context) -> Counts:
+    """Count rows of which the start of each unit is kept: arithmetic too, for all budgets at once."""
+    pieces = _pieces(rows, context)
+    unit = np.fromiter((n for row in rows for n in row.units or ()), np.int64, len(pieces.row))
+    some, start, stop = pieces.labelled
+    supervised = np.bincount(pieces.row[some], stop - start, len(rows)).astype(np.int64)
+    edges, changes = supervised_places(start, stop)
+    kept, kept_supervised = np.zeros((2, len(rows)), np.int64)
+    grid = np.zeros(len(GRID), np.int64)
+    budgets = np.array((*GRID, context.plan.max_length))
+    edge = np.searchsorted(some, pieces.first)
+    units = np.array([row.units[-1] + 1 if row.units else 0 for row in rows])
+    for number in np.unique(units).tolist():
+        alike = np.flatnonzero(units == number)
+        step = max(_AT_ONCE // (number * len(budgets)), 1)
+        for batch in (alike[at : at + step] for at in range(0, len(alike), step)):
+            inside, of = _ranges(pieces.first[batch], pieces.first[batch + 1])
+            lengths = np.zeros((len(batch), number), np.int64)
+            np.add.at(lengths, (of, unit[inside]), pieces.length[inside])
+            sizes = np.zeros((len(batch), number, len(budgets)), np.int64)
+            for which, found in context.trainer.keep_units(lengths, budgets, context):
+                sizes[:, which] = found
+            taught, of = _ranges(edge[batch], edge[batch + 1])
+            of_unit = unit[some[taught]]
+            base = (np.cumsum(lengths, 1) - lengths)[of, of_unit]
+            reach = np.minimum((stop[taught] - base)[:, None], sizes[of, of_unit])
+            reach = np.maximum(reach - (start[taught] - base)[:, None], 0)
+            # What is left may begin later than the row: its first token is in no loss then.
+            heads = np.zeros((len(batch), number), np.int64)
+            opens = start[taught] == base
+            heads[of[opens], of_unit[opens]] = 1
+            lost = np.take_along_axis(heads, np.argmax(sizes > 0, 1), 1)
+            grid += reach[:, :-1].sum(0) - lost[:, :-1].sum(0)
+            kept[batch] = sizes[:, :, -1].sum(1)
+            taught_here = np.bincount(of, reach[:, -1], len(batch)).astype(np.int64)
+            kept_supervised[batch] = taught_here - lost[:, -1]
+    ones = np.ones(len(rows), np.int64)
+    return Counts(
+        pieces.tokens, supervised, kept, kept_supervised, ones, {}, grid, edges, changes
+    )  # fmt: skip
+
+
+def _ranges(start: Int, stop: Int) -> tuple[Int, Int]:
+    """The numbers of several ranges one after the other, and for each the number of its range."""
+    sizes = stop - start
+    of = np.repeat(np.arange(len(sizes)), sizes)
+    return np.arange(len(of)) + (start - np.cumsum(sizes) + sizes)[of], of
 
 
 def supervised_places(start: Int, stop: Int) -> tuple[Int, Int]:
@@ -90,24 +234,38 @@ def sum_at(places: Int, steps: Int) -> tuple[Int, Int]:
     return edges[changes != 0], changes[changes != 0]
 
 
-@dataclass(frozen=True)
-class TokenRow:
-    """One row as the trainer hands it to the model, before truncation."""
-
-    input_ids: npt.NDArray[np.int32]
-    labels: npt.NDArray[np.int32]
-    owners: npt.NDArray[np.int32]
-    """Index of the message of each token; -1 for the prefix and the appended end."""
+def sequence(layout: Layout, context: Context) -> Tokens:
+    """Ids and labels of one row before truncation; -100 where a token is in no loss."""
+    return next(sequences([layout], context))
 
 
-def sequence(row: Rendered, context: Context) -> TokenRow:
-    """Ids and labels of one row, int32, aligned; -100 where a token is in no loss."""
-    ids, starts = text_of(row.pieces, context)
-    sizes = np.diff([*starts, len(ids)])
-    trained = np.repeat(np.array(row.trained, bool), sizes)
-    shift = context.recipe.shift
-    if shift:
-        trained = np.concatenate((np.zeros(shift, bool), trained))[: len(ids)]
-    labels = np.where(trained, ids, IGNORE_INDEX).astype(np.int32)
+def sequences(rows: Sequence[Layout], context: Context) -> Iterator[Tokens]:
+    """`sequence` of each row, with one call of the tokenizer."""
+    texts = [piece for row in rows for piece in row.pieces if type(piece) is str]
+    encoded, offsets = context.tokenizer.encode(texts)
+    places = iter(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True))
+    for row in rows:
+        parts: list[npt.NDArray[Any]] = []
+        for piece in row.pieces:
+            if type(piece) is int:
+                parts.append(np.array((piece,), np.int32))
+            elif type(piece) is str:
+                start, stop = next(places)
+                parts.append(encoded[start:stop].astype(np.int32))
+            else:
+                parts.append(piece.ids.astype(np.int32))  # type: ignore[union-attr]
+        yield _assembled(row, parts)
+
+
+def _assembled(row: Layout, parts: list[npt.NDArray[Any]]) -> Tokens:
+    ids = np.concatenate(parts) if parts else np.zeros(0, np.int32)
+    sizes = np.fromiter(map(len, parts), np.int64, len(parts))
+    rest = np.repeat(np.array(row.rest, np.int64), sizes)
+    labels = np.where(rest == SAME, ids, NONE).astype(np.int32)
+    at = (np.cumsum(sizes) - sizes)[sizes > 0]
+    head = np.array(row.first, np.int64)[sizes > 0]
+    labels[at] = np.where(head == SAME, ids[at], head)
     owners = np.repeat(np.array(row.owners, np.int32), sizes)
-    return TokenRow(ids, labels, owners)
+    units = None if row.units is None else np.repeat(np.array(row.units, np.int32), sizes)
+    weights = None if row.weights is None else np.repeat(np.array(row.weights, np.float32), sizes)
+    return Tokens(ids, labels, owners, units, weights)

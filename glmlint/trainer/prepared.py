@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from glmlint.finding import Defect
 from glmlint.loader import Load
@@ -22,51 +22,16 @@ from glmlint.read.sample import (
     read,
 )
 from glmlint.read.source import Chunk, split_values
-from glmlint.read.textfacts import answer_facts, line_facts
-from glmlint.trainer.base import Context, Dropped, Rendered, TrainerError
+from glmlint.read.textfacts import answer_facts, line_facts, turn_facts
+from glmlint.text import RunStopped
+from glmlint.trainer.base import Context, Typed
+from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.loaded import loaded_sample
+from glmlint.trainer.mask import Counts, count
+from glmlint.trainer.row import Row
 
 LOADER_ERROR: Final = "DatasetGenerationError"
 """What `datasets` raises on bytes that it can't read."""
-
-_PLAIN_TURNS: Final = re.compile(r"s?(?:u(?:ao)*a)+")
-
-
-class Prepared(Struct):
-    """One row, read and laid out, its tokens not yet counted."""
-
-    line: int
-    raw: bytes
-    facts: int
-    sample: Sample | None
-    value: Any
-    defect: Defect | None
-    rendered: Rendered | None
-    error: TrainerError | None
-    dropped: str | None
-    conversation: bytes | None = None
-    """The row's messages, encoded in a fixed form; None where that is not at hand."""
-    shape: int = 0
-    """What stands for the row's shape (see `loader.Shapes.known`), its tool lists apart."""
-    tools: tuple[bytes, ...] = ()
-    """The bytes of the row's tool lists, for which `shape` does not stand."""
-    loaded: list[Any] | None = None
-    """The messages as the loader hands them to the trainer, where they differ from the written ones."""
-    loaded_sample: Sample | None = None
-    """The same, where they still are of good shape."""
-
-
-@cache
-def _turn_facts(roles: tuple[str, ...]) -> int:
-    """Facts that follow from who speaks in which order."""
-    facts = 0
-    if not _PLAIN_TURNS.fullmatch("".join(role[0] for role in roles)):
-        facts |= Fact.ROLES
-    if roles.count("assistant") > 1:
-        facts |= Fact.HISTORY
-    if "observation" in roles:
-        facts |= Fact.CALLS
-    return facts
 
 
 @cache
@@ -91,7 +56,8 @@ def prepare(
     defect: Defect | None = None,
     facts: int | None = None,
     load: Load | None = None,
-) -> Prepared:
+    path: str = "",
+) -> Row:
     """Read one row and lay it out as the trainer does.
 
     Args:
@@ -100,15 +66,24 @@ def prepare(
         defect: a fault that the source knows already.
         facts: what `line_facts` says of the bytes, when it was asked.
         load: what the loader makes of the file's rows, where it changes some.
+        path: the file.
     """
-    if defect is not None and defect.rule != "not-jsonl":
-        return Prepared(line, raw, Fact.DEFECT, None, None, defect, None, None, None)
     if facts is None:
         facts = line_facts([raw])[0]
+    row = Row(path, line, raw, context, facts)
+    if defect is not None:
+        row.defect = defect
+        row.facts |= Fact.DEFECT
+        if defect.rule != "not-jsonl":
+            row.facts = Fact.DEFECT
+            row.value_ = None
+            return row
     marks = context.tokenizer.marks
     if marks and (b"\\" in raw or any(mark in raw for mark in marks)):
-        facts |= Fact.CONTROL  # an escape may hide one
-    value: Any = UNSET
+        row.facts |= Fact.CONTROL  # an escape may hide one
+    if context.typed is not None:
+        _prepare_foreign(row, context.typed, context, load)
+        return row
     sample: Sample | None
     try:
         sample = decode_sample(raw)
@@ -117,47 +92,97 @@ def prepare(
         sample = None
     if sample is None or again.count(b'"') != raw.count(b'"') or b"\\u0022" in raw:
         # An unread key, a repeated one, or a row of another shape: read the whole value.
-        found = read(raw)
-        value = found.value
-        if found.defect is not None:
-            return Prepared(line, raw, Fact.DEFECT, None, value, found.defect, None, None, None)
-        if found.non_finite:
-            facts |= Fact.NON_FINITE
+        if not _read_value(row):
+            row.facts = Fact.DEFECT
+            return row
+        if row.facts & Fact.NON_FINITE:
             sample = None
-        if isinstance(value, dict):
-            facts |= _row_keys(tuple(value))
-            if isinstance(value.get("messages"), list):
-                for message in value["messages"]:
+        if isinstance(row.value_, dict):
+            row.facts |= _row_keys(tuple(row.value_))
+            if isinstance(row.value_.get("messages"), list):
+                for message in row.value_["messages"]:
                     if isinstance(message, dict):
-                        facts |= _message_keys(tuple(message))
-    if defect is not None:
-        facts |= Fact.DEFECT
-    prepared = Prepared(line, raw, facts, sample, value, defect, None, None, None)
-    if sample is not None and _good(sample, prepared, context):
-        if not prepared.facts & Fact.KEYS:
-            prepared.conversation = again
+                        row.facts |= _message_keys(tuple(message))
+    if sample is not None and _good(sample, row, context):
+        row.sample = sample
+        if not row.facts & Fact.KEYS:
+            row.conversation_bytes = again
         if load is not None and not (load.keeps_keys and _without_floats(sample)):
             as_loaded = loaded_sample(sample, load, context)
             if as_loaded is None:
-                prepared.value = read(raw).value
-                prepared.loaded = _loaded(prepared.value["messages"], load)
+                row.loaded = _loaded(row.value, load)
             elif as_loaded is not sample:
-                prepared.loaded_sample = as_loaded
-        _lay_out_sample(sample, prepared, context, load)
+                row.loaded_sample = as_loaded
+        _lay_out_sample(row, sample, context, load)
     else:
-        prepared.sample = None
-        _lay_out_value(prepared, context, load)
-    if prepared.error is not None or prepared.dropped is not None:
-        prepared.facts |= Fact.RAISES
-    if prepared.loaded is not None or prepared.loaded_sample is not None:
-        prepared.facts |= Fact.LOADED
-    return prepared
+        _lay_out_value(row, context, load)
+    if row.error is not None or row.dropped is not None:
+        row.facts |= Fact.RAISES
+    if row.loaded is not None or row.loaded_sample is not None:
+        row.facts |= Fact.LOADED
+    return row
 
 
-def _good(sample: Sample, prepared: Prepared, context: Context) -> bool:
-    """Whether the tool lists are in good shape too; sets the facts of the messages."""
+def _prepare_foreign(row: Row, typed: Typed, context: Context, load: Load | None) -> None:
+    """`prepare` for a trainer that reads another form than GLM's."""
+    sample = None
+    raw = row.raw
+    try:
+        sample = typed.decode(raw)
+        again = typed.encode(sample)
+    except SHAPE_ERRORS:
+        pass
+    if sample is None or again.count(b'"') != raw.count(b'"') or b"\\u0022" in raw:
+        if not _read_value(row):
+            row.facts = Fact.DEFECT
+            return
+        if row.facts & Fact.NON_FINITE:
+            sample = None
+        if isinstance(row.value_, dict):
+            row.facts |= _row_keys(tuple(row.value_))
+    if sample is None:
+        _lay_out_value(row, context, load)
+    else:
+        row.typed = sample
+        if not row.facts & Fact.KEYS:
+            row.conversation_bytes = again
+        plain = not row.facts & Fact.CONTROL
+        row.facts |= typed.facts(sample)
+        try:
+            if load is None:
+                row.layout = typed.lay_out(sample, plain)
+            else:
+                row.loaded = _loaded(row.value, load)
+            if row.layout is None:
+                value = row.value if row.loaded is None else row.loaded
+                row.layout = context.trainer.lay_out(value, context)
+        except TrainerError as error:
+            row.error = error
+        except Dropped as reason:
+            row.dropped = reason
+    if row.error is not None or row.dropped is not None:
+        row.facts |= Fact.RAISES
+    if row.loaded is not None:
+        row.facts |= Fact.LOADED
+
+
+def _read_value(row: Row) -> bool:
+    """Decode the whole row. Returns whether there is a value that a loader reads."""
+    found = read(row.raw)
+    row.value_ = found.value
+    if found.defect is not None:
+        row.defect = found.defect
+        row.facts |= Fact.DEFECT
+        return False
+    if found.non_finite:
+        row.facts |= Fact.NON_FINITE
+    return True
+
+
+def _good(sample: Sample, row: Row, context: Context) -> bool:
+    """Whether the tool lists are valid too; sets the facts of the messages."""
     roles = []
-    facts = prepared.facts
+    facts = row.facts
     keys = 0  # which sets of keys the messages have: a bit each
     others = 0  # messages with more than role and content
     tools: tuple[bytes, ...] = ()
@@ -181,9 +206,9 @@ def _good(sample: Sample, prepared: Prepared, context: Context) -> bool:
             facts |= answer_facts(message.content)
             if message.content[0] in '{["':
                 facts |= Fact.CALLS
-    prepared.facts = facts | _turn_facts(tuple(roles))
-    prepared.shape = keys | (others < len(roles))
-    prepared.tools = tools
+    row.facts = facts | turn_facts(tuple(roles))
+    row.shape = keys | (others < len(roles))
+    row.tools = tools
     return True
 
 
@@ -199,86 +224,109 @@ def _without_floats(sample: Sample) -> bool:
     )
 
 
-def _loaded(messages: list[Any], load: Load) -> list[Any] | None:
-    """The messages as the trainer receives them; None where they are as written."""
+def _loaded(value: dict[str, Any], load: Load) -> dict[str, Any] | None:
+    """The row as the trainer receives it; None where it is as written."""
+    messages = value.get("messages")
+    if not isinstance(messages, list):
+        return None
     loaded: list[Any] = load.messages(messages)
     # Unlike ==, this tells 0 from 0.0, and one order of keys from another.
-    return None if repr(loaded) == repr(messages) else loaded
+    return None if repr(loaded) == repr(messages) else {**value, "messages": loaded}
 
 
-def _lay_out_sample(
-    sample: Sample, prepared: Prepared, context: Context, load: Load | None
-) -> None:
-    recipe = context.recipe
+def _lay_out_sample(row: Row, sample: Sample, context: Context, load: Load | None) -> None:
+    trainer = context.trainer
     try:
-        plain = prepared.loaded_sample or sample
-        if prepared.loaded is None and not (
-            prepared.facts & Fact.CONTROL and recipe.typed_control_tokens
-        ):
-            prepared.rendered = recipe.render_plain(plain, context)
-        if prepared.rendered is None:
-            if prepared.value is UNSET:
-                prepared.value = read(prepared.raw).value
-            messages = prepared.value["messages"]
-            if load is not None and prepared.loaded is None:
-                prepared.loaded = _loaded(messages, load)
-            prepared.rendered = recipe.render(
-                messages if prepared.loaded is None else prepared.loaded, context
-            )
+        if row.loaded is None and not (row.facts & Fact.CONTROL and trainer.typed_control_tokens):
+            row.layout = trainer.lay_out_sample(row.loaded_sample or sample, context)
+        if row.layout is None:
+            if load is not None and row.loaded is None:
+                row.loaded = _loaded(row.value, load)
+            row.layout = trainer.lay_out(row.value if row.loaded is None else row.loaded, context)
     except TrainerError as error:
-        prepared.error = error
+        row.error = error
     except Dropped as reason:
-        prepared.dropped = str(reason)
+        row.dropped = reason
 
 
-def _lay_out_value(prepared: Prepared, context: Context, load: Load | None) -> None:
+def _lay_out_value(row: Row, context: Context, load: Load | None) -> None:
     """A row that breaks the schema: what the trainer makes of it all the same."""
-    prepared.facts |= Fact.ODD | Fact.TOOLS | Fact.CALLS | Fact.ROLES | Fact.EMPTY | Fact.HISTORY
-    prepared.facts |= Fact.LOOP | Fact.PLACEHOLDER
-    value = prepared.value
-    if value is UNSET:  # the tools of a row that decodes are odd
-        found = read(prepared.raw)
-        value = prepared.value = found.value
-        if found.defect is not None:
-            prepared.defect = found.defect
-            prepared.facts |= Fact.DEFECT
-            return
-        if found.non_finite:
-            prepared.facts |= Fact.NON_FINITE
+    row.facts |= Fact.ODD | Fact.TOOLS | Fact.CALLS | Fact.ROLES | Fact.EMPTY | Fact.HISTORY
+    row.facts |= Fact.LOOP | Fact.PLACEHOLDER
+    # The tools of a row that decodes are odd, where its value is not read yet.
+    if not row.decoded and not _read_value(row):
+        return
+    value = row.value
     if not isinstance(value, dict):
-        prepared.error = TrainerError(LOADER_ERROR, "the row is no object")
+        row.error = TrainerError(LOADER_ERROR, "the row is no object")
         return
-    if "messages" not in value:
-        prepared.error = TrainerError("KeyError", "'messages'")
-        return
-    messages = value["messages"]
-    if load is not None and isinstance(messages, list):
-        prepared.loaded = _loaded(messages, load)
-        messages = messages if prepared.loaded is None else prepared.loaded
+    if load is not None:
+        row.loaded = _loaded(value, load)
     try:
-        if not isinstance(messages, list):
-            raise TrainerError("TypeError", "messages is no list", ("messages",))
-        prepared.rendered = context.recipe.render(messages, context)
+        row.layout = context.trainer.lay_out(value if row.loaded is None else row.loaded, context)
     except TrainerError as error:
-        prepared.error = error
+        row.error = error
     except Dropped as reason:
-        prepared.dropped = str(reason)
+        row.dropped = reason
 
 
-def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Prepared]:
+def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
     """Every row of a chunk; a line that holds several values gives several rows."""
     defects = chunk.defects
+    context = context.of(chunk.path)
     load = context.loads.get(chunk.path)
     facts = line_facts(chunk.lines)
+    path = chunk.path
     for index, (raw, line) in enumerate(zip(chunk.lines, chunk.numbers, strict=True)):
-        prepared = prepare(
-            raw, line, context, defects.get(index) if defects else None, facts[index], load
-        )
-        defect = prepared.defect
-        if defect is not None and defect.rule == "invalid-json" and (parts := split_values(raw)):
-            note = Defect("not-jsonl", {"kind": "several-on-a-line"}, line)
-            yield prepare(parts[0], line, context, load=load)
-            for part in parts[1:]:
-                yield prepare(part, line, context, note, load=load)
+        try:
+            row = prepare(
+                raw,
+                line,
+                context,
+                defects.get(index) if defects else None,
+                facts[index],
+                load,
+                path,
+            )
+            defect = row.defect
+            if defect is None or defect.rule != "invalid-json" or not (parts := split_values(raw)):
+                yield row
+                continue
+            note: Defect | None = None
+            for part in parts:
+                yield prepare(part, line, context, note, load=load, path=path)
+                note = Defect("not-jsonl", {"kind": "several-on-a-line"}, line)
+        except RunStopped as fault:
+            raise fault.at(path, line, context.plan.lang) from None
+
+
+def count_rows(rows: Sequence[Row], context: Context) -> Counts | None:
+    """Count the tokens of the rows that have a layout, and note the counts in each.
+
+    Returns:
+        The counts of those rows, in order; None without any.
+    """
+    readable = [row for row in rows if row.layout is not None]
+    if not readable:
+        return None
+    counts = count([row.layout for row in readable if row.layout is not None], context)
+    columns = (counts.tokens, counts.supervised, counts.kept, counts.kept_supervised)
+    for row, tokens, supervised, kept, kept_supervised in zip(
+        readable, *(column.tolist() for column in columns), strict=True
+    ):
+        row.tokens = tokens
+        row.supervised = supervised
+        row.kept = kept
+        row.kept_supervised = kept_supervised
+        if not supervised:
+            row.facts |= Fact.UNTRAINED
+        if tokens > kept:
+            row.facts |= Fact.CUT
+    for place, fault in counts.faults.items():
+        row = readable[place]
+        row.facts |= Fact.RAISES
+        if isinstance(fault, TrainerError):
+            row.error = fault
         else:
-            yield prepared
+            row.dropped = fault
+    return counts

@@ -14,7 +14,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from glmlint.text import Text, Told
+from glmlint.text import Text, Told, listed
+from glmlint.trainer.template import read_template
 
 Ids = npt.NDArray[np.uint32]
 
@@ -38,6 +39,20 @@ GLM4_CONTROL: Final = (
     "<|end_of_video|>",
 )
 """GLM-4's control tokens in the order of their ids, 151329 to 151342."""
+
+GLM45_CONTROL: Final = (
+    *GLM4_CONTROL,
+    *("<|begin_of_audio|>", "<|end_of_audio|>"),
+    *("<|begin_of_transcription|>", "<|end_of_transcription|>"),
+    *("<|code_prefix|>", "<|code_middle|>", "<|code_suffix|>"),
+    *("<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"),
+    *("<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "/nothink"),
+    *("<|begin_of_box|>", "<|end_of_box|>"),
+)
+"""Those of GLM-4.5, 4.6 and 4.1V, whose pieces are GLM-4's: ids 151329 to 151362."""
+
+BUNDLED: Final = {"glm4": GLM4_CONTROL, "glm4.5": GLM45_CONTROL}
+"""Tokenizers that need no file: name -> control tokens in the order of their ids."""
 
 GLM4_PATTERN: Final = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
@@ -115,12 +130,13 @@ class Tokenizer:
         return [(match.start(), match.group()) for match in self._control_pattern.finditer(text)]
 
     @cached_property
-    def _control_text(self) -> dict[int, str]:
+    def control_text(self) -> dict[int, str]:
+        """Id -> control token."""
         return {token: text for text, token in self.control.items()}
 
     def token_bytes(self, token: int) -> bytes:
         """What one id stands for; control tokens give their own text, an id without any "<id>"."""
-        text = self._control_text.get(token)
+        text = self.control_text.get(token)
         if text is not None:
             return text.encode()
         try:
@@ -133,14 +149,14 @@ def load_tokenizer(spec: str, *, allow_download: bool = False) -> Tokenizer:
     """The tokenizer that `--tokenizer` names.
 
     Args:
-        spec: "glm4", a model folder, a `tokenizer.json`, a tiktoken rank file, or a hub name.
+        spec: one of `BUNDLED`, a model folder, a `tokenizer.json`, a tiktoken rank file, or a hub name.
         allow_download: a hub name may be fetched; nothing else ever touches the network.
 
     Raises:
         TokenizerError: one sentence that says what is missing or wrong.
     """
-    if spec == "glm4":
-        return _bundled_glm4()
+    if spec in BUNDLED:
+        return _bundled(spec)
     path = Path(spec)
     if path.is_dir():
         return _from_folder(path)
@@ -150,10 +166,11 @@ def load_tokenizer(spec: str, *, allow_download: bool = False) -> Tokenizer:
         return _from_hub(spec, allow_download)
     raise TokenizerError(
         Text(
-            "no such tokenizer: {spec} (a folder, a file, or the name glm4)",
-            "找不到 tokenizer：{spec}（应为文件夹、文件，或名称 glm4）",
+            "no such tokenizer: {spec} (a folder, a file, or one of the names {names})",
+            "找不到 tokenizer：{spec}（应为文件夹、文件，或以下名称之一：{names}）",
         ),
         spec=spec,
+        names=listed(BUNDLED),
     )
 
 
@@ -242,8 +259,14 @@ def _decodes_alone(backend: _Backend, token: int) -> bool:
 
 
 @cache
-def _bundled_glm4() -> Tokenizer:
-    return Tokenizer("glm4", True, GLM4_BASE, _glm4_control(GLM4_BASE), Glm4Backend())
+def _bundled(name: str) -> Tokenizer:
+    control = {text: GLM4_BASE + place for place, text in enumerate(BUNDLED[name])}
+    return Tokenizer(name, True, GLM4_BASE, control, _glm4_backend())
+
+
+@cache
+def _glm4_backend() -> Glm4Backend:
+    return Glm4Backend()
 
 
 def _glm4_control(first: int) -> dict[str, int]:
@@ -359,19 +382,12 @@ def _from_folder(folder: Path) -> Tokenizer:
 def _folder_template(folder: Path, config: dict[str, Any]) -> str | None:
     file = folder / "chat_template.jinja"
     if file.is_file():
-        try:
-            return file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise TokenizerError(
-                Text("{file} can't be read: {error}", "无法读取 {file}：{error}"),
-                file=file,
-                error=error,
-            ) from None
+        return read_template(file)
     template = config.get("chat_template")
     if isinstance(template, list):  # several named ones: transformers takes "default"
-        entries = (entry for entry in template if isinstance(entry, dict))
-        named = {str(entry.get("name")): entry.get("template") for entry in entries}
-        template = named.get("default")
+        named = [entry for entry in template if isinstance(entry, dict)]
+        default = [entry.get("template") for entry in named if entry.get("name") == "default"]
+        template = default[-1] if default else None
     return template if isinstance(template, str) else None
 
 
