@@ -13,6 +13,7 @@ import msgspec
 from glmlint.app.options import Failure, complete_files
 from glmlint.convert.base import Format, Kind, formats
 from glmlint.convert.columns import TARGETS, mapped
+from glmlint.convert.padding import surveyed
 from glmlint.convert.run import (
     Count,
     Outcome,
@@ -25,7 +26,7 @@ from glmlint.convert.run import (
 from glmlint.evidence.json_fault import printable
 from glmlint.finding import Pointer, json_pointer, place
 from glmlint.output import language, silence
-from glmlint.read.source import SourceError, find_inputs, read_chunks
+from glmlint.read.source import InputFile, SourceError, find_inputs, rereadable
 from glmlint.text import Told, system_fault
 
 SHOWN_REFUSALS: Final = 20
@@ -129,20 +130,15 @@ def convert_file(flags: dict[str, Any]) -> int:
         _refuse_output(inputs[0].path, output, flags["force"], lang)
     source = _source(flags, lang)
     outcome = Outcome()
-    rows = convert_rows(
-        read_chunks(inputs[0]),
-        outcome,
-        target=writers()[flags["to"]],
-        source=source,
-        take=flags["take"],
-    )
     try:
-        if output is None:
-            _write_stdout(as_lines(rows))
-        else:
-            name = output.name.removesuffix(".gz")
-            pieces = as_array(rows) if name.endswith(".json") else as_lines(rows)
-            write_atomically(output, pieces, lambda: outcome.converted > 0)
+        with rereadable(inputs[0]) as file:
+            rows = _rows(file, outcome, source, flags)
+            if output is None:
+                _write_stdout(as_lines(rows))
+            else:
+                name = output.name.removesuffix(".gz")
+                pieces = as_array(rows) if name.endswith(".json") else as_lines(rows)
+                write_atomically(output, pieces, lambda: outcome.converted > 0)
     except SourceError as error:
         raise Failure(f"{_shown(inputs[0].path)}: {error.say(lang)}") from None
     except BrokenPipeError:  # the reader of the output, such as head, has enough
@@ -160,6 +156,15 @@ def convert_file(flags: dict[str, Any]) -> int:
     else:
         _print(outcome, inputs[0].path, flags, lang)
     return code
+
+
+def _rows(
+    file: InputFile, outcome: Outcome, source: Format | None, flags: dict[str, Any]
+) -> Iterator[bytes]:
+    """The converted rows. Nothing is read before the first one is asked for."""
+    survey, chunks = surveyed(file)
+    target = writers()[flags["to"]]
+    yield from convert_rows(chunks, outcome, target, source, flags["take"], survey)
 
 
 def _source(flags: dict[str, Any], lang: str) -> Format | None:
