@@ -78,14 +78,18 @@ def _finished(report: Report, checker: Checker) -> Result:
         severity_counts += stats.severity_counts
         late: list[Finding] = []
         named: set[int | None] = set()
-        for finding, clean in _late(stats, checker):
+        new: set[tuple[str, str]] = set()
+        for key, finding in _late(stats, checker):
             if matching.holds(finding.rule, finding.fingerprint):
                 continue
             late.append(finding)
             rule_counts[finding.rule] += 1
             severity_counts[finding.severity] += 1
-            if clean:
-                named.add(finding.line)
+            if key is not None:
+                new.add(key)
+        for keys, lines in stats.held_once.items():
+            if not keys.isdisjoint(new):
+                named.update(lines)
         for held in sorted(stats.held, key=lambda held: held.line):
             if matching.holds(held.rule, held.fingerprint):
                 continue
@@ -98,7 +102,6 @@ def _finished(report: Report, checker: Checker) -> Result:
         across = placed.get(stats.path, Across())
         rule_counts += across.rule_counts
         severity_counts += across.severity_counts
-        # A row whose only finding is told once a file counts when it is the row that is named.
         named |= across.named
         totals.with_findings += len(named)
         totals.clean -= len(named)
@@ -124,15 +127,15 @@ def _stays_wide(stats: FileStats, checker: Checker) -> bool:
     return off and any(defect.rule == "not-utf8" for defect in stats.defects)
 
 
-def _late(stats: FileStats, checker: Checker) -> list[tuple[Finding, bool]]:
-    """Findings of the whole file, each with whether its row has no other one."""
-    whole = [(finding, False) for finding in _file_findings(stats, checker)]
+def _late(stats: FileStats, checker: Checker) -> list[tuple[tuple[str, str] | None, Finding]]:
+    """Findings of the whole file, those told once a file with their keys."""
+    whole = [(None, finding) for finding in _file_findings(stats, checker)]
     return [*_once(stats, checker.plan), *whole]
 
 
-def _once(stats: FileStats, plan: Plan) -> list[tuple[Finding, bool]]:
-    found = []
-    for (_, key), once in stats.once.items():
+def _once(stats: FileStats, plan: Plan) -> list[tuple[tuple[str, str] | None, Finding]]:
+    found: list[tuple[tuple[str, str] | None, Finding]] = []
+    for key, once in stats.once.items():
         pointer = None if once.pointer is None else json_pointer(once.pointer)
         samples = stats.totals.samples
         values = {**once.values, "rows": once.rows, "samples": samples}
@@ -147,10 +150,10 @@ def _once(stats: FileStats, plan: Plan) -> list[tuple[Finding, bool]]:
             message=sentence(told.text, plan, values),
             help=sentence(told.help, plan, values),
             fixable=told.fixable,
-            fingerprint=once_fingerprint(once.rule, key, stats.path),
+            fingerprint=once_fingerprint(*key, stats.path),
             rows=once.rows,
         )
-        found.append((finding, once.otherwise_clean))
+        found.append((key, finding))
     return found
 
 

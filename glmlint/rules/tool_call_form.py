@@ -4,16 +4,16 @@ GLM-4 writes the name right after its role token, then a line end, then the argu
 is what a message with the name in `metadata` becomes. Two other forms are in use. With the name on
 the first line of the content a line end slips between the role token and the name. With
 `{"name", "arguments"}` as content (the sample in the official README) the model is taught to answer
-with plain text that happens to be JSON, which no server takes for a call of GLM-4. The marks of
-other models' calls (`tool_call:` with `arguments:`, `<tool_call>`, `[TOOL_CALLS]`) are plain text as
-well. A file that mixes forms teaches the model to choose one at random.
+with plain text that happens to be JSON, which no server takes for a call of GLM-4. A file that mixes
+forms teaches the model to choose one at random.
+
+Calls in other models' text forms are told by `call-as-text`.
 
 Evidence: GLM-4 #684; LLaMA-Factory #9772.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -58,12 +58,6 @@ rule = Rule(
             "and `arguments` as the arguments",
             "{place} 在参数外又包了一层 {name}：模型会学着把 `name` 和 `arguments` 当作参数传入",
         ),
-        "text": Text(
-            "messages[{index}] writes a call as another model does, “{mark}” ({rows:row}): "
-            "GLM-4 learns to answer with that text, not to call the tool",
-            "messages[{index}] 按其他模型的写法书写调用“{mark}”（共 {rows} 行）："
-            "GLM-4 学到的是把这段文字当作回答，而不是调用工具",
-        ),
         "mixed": Text(
             "tool calls are written in several forms: {metadata} with the name in metadata, "
             "{first} with the name on the first line, {content} as name and arguments in the content; "
@@ -96,12 +90,6 @@ rule = Rule(
                 {"role": "assistant", "content": "22 度。"},
             ]
         },
-        {
-            "messages": [
-                {"role": "user", "content": "罗马天气怎么样？"},
-                {"role": "assistant", "content": 'tool_call: weather\narguments: {"city": "罗马"}'},
-            ]
-        },
     ),
     good=(
         {
@@ -121,25 +109,8 @@ rule = Rule(
                 },
             ]
         },
-        {
-            "messages": [
-                {"role": "user", "content": "Qwen 的工具调用写在什么标记里？"},
-                {"role": "assistant", "content": "写在 <tool_call> 和 </tool_call> 之间。"},
-            ]
-        },
     ),
 )
-
-_CONVERTED: Final = Text(
-    "Put the name into `metadata` and only the arguments into `content`, one call a message, and "
-    "the result into an `observation` message.",
-    "把工具名放进 `metadata`，`content` 里只留参数，每条消息一个调用；结果写成 `observation` 消息。",
-)
-_WRITTEN: Final = re.compile(
-    r"\A\W*(tool_call:) *[\w.-]+\s+arguments:|(<\|?tool_call\|?>)\s*\{|(\[TOOL_CALLS\]) *\["
-)
-"""A call as other models write it; the group is its mark."""
-_ALONE: Final = re.compile(r"\s*tool_call: *([\w.-]+)\s+arguments:\s*(\{.*\})\s*", re.DOTALL)
 
 
 def note(row: Row) -> Iterator[str]:
@@ -150,7 +121,6 @@ def note(row: Row) -> Iterator[str]:
 
 
 def check(row: Row) -> Iterator[Problem]:
-    yield from _in_text(row)
     told = -1
     for call in calls(row):
         if call.message == told or foreign(row):
@@ -174,33 +144,6 @@ def check(row: Row) -> Iterator[Problem]:
                 call.at, text=text, edits=_in_metadata(row, call),
                 place=place(call.at), name=call.name[:80],
             )  # fmt: skip
-
-
-def _in_text(row: Row) -> Iterator[Problem]:
-    if row.plan.template is not None:
-        return  # it may be the template of a model that writes calls so
-    for index, role, text in row.texts:
-        if role != "assistant" or not ("tool_call" in text or "TOOL_CALLS" in text):
-            continue  # a word is found many times faster than a pattern
-        if (found := _WRITTEN.search(text)) is not None:
-            mark = found[found.lastindex or 0]
-            at = ("messages", index, "content")
-            yield rule.problem(
-                at, text="text", once="text", index=index, mark=mark, help=_CONVERTED,
-                edits=_call_alone(row, text, index),
-            )  # fmt: skip
-            return
-
-
-def _call_alone(row: Row, text: str, index: int) -> tuple[Edit, ...]:
-    """Edits for a text that is one `tool_call:` and nothing else."""
-    found = _ALONE.fullmatch(text)
-    if found is None or not isinstance(holds_json(found[2]), dict) or not _unnamed(row, index):
-        return ()
-    return (
-        Edit("add", ("messages", index, "metadata"), found[1]),
-        Edit("replace", ("messages", index, "content"), found[2]),
-    )
 
 
 def _wrapped(call: Call) -> str | None:

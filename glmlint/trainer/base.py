@@ -254,6 +254,8 @@ class Trainer:
     """Control tokens whose ids its script writes as numbers: the vocabulary must agree."""
     cuts_prefix: bool = True
     """Whether `cut` keeps the first tokens of a row, so that counts at any budget follow from one."""
+    cut_words: Text = Text("keeps the first tokens of a row", "保留每行最前面的 token")
+    """What it does with a row that is longer than the budget."""
     cuts_units: bool = False
     """Whether `cut` keeps the start of each unit of a row, by lengths alone: see `keep_units`."""
     trains_history: bool = True

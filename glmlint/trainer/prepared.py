@@ -23,6 +23,7 @@ from glmlint.read.sample import (
 )
 from glmlint.read.source import Chunk, split_values
 from glmlint.read.textfacts import answer_facts, line_facts, turn_facts
+from glmlint.text import RunStopped
 from glmlint.trainer.base import Context, Typed
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.loaded import loaded_sample
@@ -277,17 +278,26 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
     facts = line_facts(chunk.lines)
     path = chunk.path
     for index, (raw, line) in enumerate(zip(chunk.lines, chunk.numbers, strict=True)):
-        row = prepare(
-            raw, line, context, defects.get(index) if defects else None, facts[index], load, path
-        )
-        defect = row.defect
-        if defect is not None and defect.rule == "invalid-json" and (parts := split_values(raw)):
-            note = Defect("not-jsonl", {"kind": "several-on-a-line"}, line)
-            yield prepare(parts[0], line, context, load=load, path=path)
-            for part in parts[1:]:
+        try:
+            row = prepare(
+                raw,
+                line,
+                context,
+                defects.get(index) if defects else None,
+                facts[index],
+                load,
+                path,
+            )
+            defect = row.defect
+            if defect is None or defect.rule != "invalid-json" or not (parts := split_values(raw)):
+                yield row
+                continue
+            note: Defect | None = None
+            for part in parts:
                 yield prepare(part, line, context, note, load=load, path=path)
-        else:
-            yield row
+                note = Defect("not-jsonl", {"kind": "several-on-a-line"}, line)
+        except RunStopped as fault:
+            raise fault.at(path, line, context.plan.lang) from None
 
 
 def count_rows(rows: Sequence[Row], context: Context) -> Counts | None:

@@ -13,6 +13,7 @@ from glmlint.plan import Plan
 from glmlint.read.facts import Fact as Fact
 from glmlint.read.formats import is_glm, recognise
 from glmlint.read.sample import Sample, read
+from glmlint.read.scan import NO_ROWS
 from glmlint.read.schema import Violation, violations
 from glmlint.read.span import Positions
 from glmlint.read.survey import Survey
@@ -158,6 +159,14 @@ class Row:
             return (*turn.text_at, *inside[1:])
         return turn.at
 
+    @property
+    def turns_at(self) -> Pointer:
+        """Where the turns are written: the list that holds them, or the row."""
+        if self.conversation is None:
+            return ("messages",)
+        places = {turn.at[:-1] for turn in self.conversation.turns}
+        return places.pop() if len(places) == 1 else ()
+
     def where(self, index: int, *inside: str | int) -> str:
         """The same place as a sentence names it: `messages[2].content`."""
         return place(self.at(index, *inside))
@@ -170,6 +179,12 @@ class Row:
     def violations(self) -> list[Violation]:
         """Where the row breaks the sample schema."""
         return violations(self.value) if self.facts & Fact.ODD else []
+
+    @property
+    def is_sample(self) -> bool:
+        """False for what stands around the rows of an array, such as the lack of its `]`."""
+        defect = self.defect
+        return defect is None or defect.values.get("reason") not in NO_ROWS
 
     @property
     def unreadable(self) -> bool:
@@ -226,7 +241,7 @@ class Row:
         """The form of another trainer that the whole row is in, as `formats.recognise` names it.
 
         None for a row in a form that this trainer reads, for one of no known form, and for GLM
-        messages with a trace of OpenAI's or ms-swift's form in them. Rules about shape leave a
+                messages with a trace of OpenAI's or ms-swift's form in them. Rules about shape leave a
         foreign row to `other-format`.
         """
         trainer = self.context.trainer
