@@ -186,6 +186,15 @@ def words_of(recipe: str) -> dict[str, Text]:
     return {"trainer": trainer.called, "budget_means": trainer.budget_means}
 
 
+def general(text: Text) -> Text:
+    """A sentence as a page shows it: its own fields stay, the trainer is the default one."""
+    told = words_of(Plan.recipe)
+    en, zh = text.en, text.zh
+    for name, word in told.items():
+        en, zh = en.replace(f"{{{name}}}", word.en), zh.replace(f"{{{name}}}", word.zh)
+    return Text(en, zh)
+
+
 def sentence(text: Text, plan: Plan, values: dict[str, Any]) -> str:
     """A rule's sentence in the language of the run."""
     return text.say(plan.lang, **{**words_of(plan.recipe), **values})
