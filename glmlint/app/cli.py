@@ -382,6 +382,8 @@ def encode(place: str | None, no_truncate: bool, **flags: Any) -> None:
                     entry["part"] = row.part
                 entry["input_ids"] = row.input_ids.tolist()
                 entry["labels"] = row.labels.tolist()
+                if row.weights is not None:
+                    entry["loss_scale"] = row.weights.tolist()
             write(msgspec.json.encode(entry) + b"\n")
     except SourceError as error:
         sys.stdout.flush()

@@ -1,6 +1,6 @@
 """ms-swift's supervised training (`swift sft`), with its templates of GLM.
 
-Source: ms-swift 4.6.0 on PyPI (2026-10): swift/template, swift/agent_template, swift/loss_scale
+Source: ms-swift 4.6.0 on PyPI (2026-10-14): swift/template, swift/agent_template, swift/loss_scale
 and swift/dataset/preprocessor.
 """
 
@@ -114,7 +114,7 @@ class Swift(Trainer):
     title = Text("ms-swift, supervised fine-tuning (swift sft)", "ms-swift 监督微调（swift sft）")
     called = Text("ms-swift", "ms-swift")
     source = "ms-swift 4.6.0"
-    date = "2026-10-30"
+    date = "2026-10-14"
     supervises = Text(
         "every answer without its header, and the stop token behind it, as `loss_scale` says",
         "每个回答（不含其开头的角色标记）及其后的停止标记，由 loss_scale 决定",
