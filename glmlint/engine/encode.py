@@ -79,7 +79,7 @@ def encode_rows(
         with rereadable(InputFile(path)) as file:
             learn(file, context)
             rows = (row for chunk in read_chunks(file) for row in prepared_rows(chunk, context))
-            for index, row in enumerate(rows):
+            for index, row in enumerate(row for row in rows if row.is_sample):
                 yield from _encoded(index, row, truncate)
 
 
@@ -118,6 +118,11 @@ def _encoded(index: int, row: Row, truncate: bool) -> Iterator[EncodedRow]:
 
 def _turns(row: Row) -> list[Any]:
     """The messages as the trainer has them: role and metadata are read from these."""
+    if row.conversation is not None:
+        return [
+            {"role": turn.role, "metadata": turn.calls[0].name if turn.calls else None}
+            for turn in row.conversation.turns
+        ]
     if row.loaded is not None:
         messages = row.loaded.get("messages")
     elif row.decoded:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
 from msgspec import Struct
 
 from glmlint.engine.check import Checker, check_chunk
 from glmlint.engine.finish import finish
+from glmlint.evidence.cut import kept_places
 from glmlint.evidence.report import Report
 from glmlint.finding import Finding
 from glmlint.plan import Plan
@@ -16,11 +16,11 @@ from glmlint.read.source import Chunk, InputFile, SourceError, read_chunks, rere
 from glmlint.rules.base import all_rules
 from glmlint.text import Text, Told
 from glmlint.trainer.base import Context
-from glmlint.trainer.errors import Dropped, TrainerError
-from glmlint.trainer.layout import IGNORE_INDEX, Tokens
+from glmlint.trainer.errors import TrainerError
+from glmlint.trainer.layout import IGNORE_INDEX
 from glmlint.trainer.loaded import learn
 from glmlint.trainer.mask import sequence
-from glmlint.trainer.prepared import LOADER_ERROR, prepared_rows
+from glmlint.trainer.prepared import LOADER_ERROR, count_rows, prepared_rows
 from glmlint.trainer.row import Row
 
 PREFIX: Final = -1
@@ -150,13 +150,9 @@ def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> S
     error, dropped = row.error, row.dropped
     if row.layout is not None:
         encoded = sequence(row.layout, context)
-        kept: set[int] = set()
-        try:
-            kept = _kept(encoded, context)
-        except TrainerError as found:
-            error = found
-        except Dropped as found:
-            dropped = found
+        count_rows([row], context)
+        error, dropped = row.error, row.dropped
+        kept = set(kept_places(row).tolist())
         columns = zip(encoded.input_ids, encoded.labels, encoded.owners, strict=True)
         tokens = [
             Token(
@@ -178,15 +174,9 @@ def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> S
     )
 
 
-def _kept(tokens: Tokens, context: Context) -> set[int]:
-    """The places that are in some sequence after truncation."""
-    places = np.arange(len(tokens.input_ids), dtype=np.int32)
-    numbered = Tokens(tokens.input_ids, tokens.labels, places, tokens.units)
-    parts = context.trainer.cut(numbered, context.plan.max_length, context)
-    return {place for part in parts for place in part.owners.tolist()}
-
-
 def _roles(row: Row) -> list[str]:
+    if row.conversation is not None:
+        return [turn.role for turn in row.conversation.turns]
     if row.decoded:
         messages: Any = row.value.get("messages") if isinstance(row.value, dict) else None
         entries = messages if isinstance(messages, list) else []

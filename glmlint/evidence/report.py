@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct, field
@@ -32,6 +32,10 @@ COUNTS = (
     "fully_truncated_samples",
 )
 """The integers of `totals`, in the order of the JSON report."""
+
+
+IN_ANOTHER_FORMAT: Final = "unreadable in another format"
+"""Note of a file: rows that the trainer can't read, as they are in a known form of another one."""
 
 
 class Totals(Struct):
@@ -88,8 +92,6 @@ class Once(Struct):
     line: int | None
     column: int | None
     rows: int
-    otherwise_clean: bool
-    """Whether the first row has no other finding that would count it in `with_findings`."""
     fixable: bool = False
 
 
@@ -235,6 +237,9 @@ class FileStats(Struct):
     """Findings that a row's ignore key silenced."""
     held: list[Held] = field(default_factory=list)
     """Findings of rows whose fingerprints are in the baseline."""
+    held_once: dict[frozenset[tuple[str, str]], list[int]] = field(default_factory=dict)
+    """Keys of `once` that are in the baseline -> lines of the rows with these, and nothing else that
+    counts: whether the baseline covers all of them is known at the end."""
     wanted: dict[tuple[int, bytes], set[str]] = field(default_factory=dict)
     """(line, what stands for the row) -> rules that it may ignore; b"" where only the line is known."""
     times: Times | None = None
@@ -279,6 +284,8 @@ class FileStats(Struct):
             if len(self.held) >= max_findings:
                 held.finding = None
             self.held.append(held)
+        for keys, lines in other.held_once.items():
+            self.held_once.setdefault(keys, []).extend(lines)
         for defect in other.defects:
             if defect not in self.defects:
                 self.defects.append(defect)

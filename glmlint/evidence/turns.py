@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from glmlint.evidence.json_fault import printable
-from glmlint.read.formats import ROLE_ALIASES
+from glmlint.read.formats import role_in
 from glmlint.read.sample import ROLES
 from glmlint.trainer.row import Row
 
@@ -55,7 +55,7 @@ def role_of(message: Any) -> str | None:
         return None
     if role in ROLES:
         return role
-    known = ROLE_ALIASES.get(role.strip().lower())
+    known = role_in(message)
     return "assistant" if known == "call" else known
 
 
@@ -64,8 +64,20 @@ def content_of(message: Any) -> Any:
     return message.get("content") if isinstance(message, dict) else None
 
 
+def says_nothing(message: dict[str, Any], *apart_from: str) -> bool:
+    """Whether a message has nothing that somebody wrote, but for its role and the named keys."""
+    nothing: tuple[Any, ...] = (None, "", [], {})
+    return all(
+        value in nothing or isinstance(value, bool | int | float)
+        for key, value in message.items()
+        if key != "role" and key not in apart_from
+    )
+
+
 def speakers(row: Row) -> list[str | None]:
     """The role of each message, as `role_of` reads it."""
+    if row.conversation is not None:
+        return [turn.role for turn in row.conversation.turns]
     if row.sample is not None:
         return [message.role for message in row.sample.messages]
     return [role_of(message) for message in row.messages]

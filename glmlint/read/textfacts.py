@@ -8,6 +8,7 @@ stands is a pattern searched.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
@@ -25,10 +26,21 @@ def _with(first: int, seconds: range | bytes) -> list[int]:
     return _pairs(*(bytes((first, second)) for second in seconds))
 
 
+def _speakers() -> bytes:
+    """A pattern of those who speak, before a colon: the colon first, so that `re` looks for that."""
+    names = ("ssistant", "SSISTANT", "bot", "Bot", "BOT", "AI", "GPT", "GLM", "uman", "UMAN")
+    by_last: dict[str, list[str]] = {}
+    for sign in (name + after for name in names for after in ("", "**", ">", "]")):
+        for text in (sign, sign + " "):
+            by_last.setdefault(text[-1], []).append(f"(?<={re.escape(text)}:)")
+    found = (f"(?<={re.escape(last)}:)(?:{'|'.join(texts)})" for last, texts in by_last.items())
+    return f":(?:{'|'.join(found)})".encode()
+
+
 _SIEVE: Final = (
     # (pairs of bytes, pattern, fact); a pattern is None where the pair says it all.
     # Typed control tokens and think tags.
-    (_pairs(b"<|"), None, Fact.CONTROL),
+    (_pairs(b"<|"), None, Fact.CONTROL | Fact.MARKS),
     (_pairs(b"K]"), rb"MASK\]", Fact.CONTROL),
     (_pairs(b"p>"), rb"op>", Fact.CONTROL),
     (_pairs(b"nk"), rb"think", Fact.THINK),
@@ -60,10 +72,32 @@ _SIEVE: Final = (
     (_pairs(b"e]"), rb"\](?<= here\])", Fact.PLACEHOLDER),
     (_pairs(b"{{"), rb"\{\{ ?[a-zA-Z]", Fact.PLACEHOLDER),
     (_pairs(b"``"), rb"```", Fact.FENCE),
-    # Calls as other models write them.
-    (_pairs(b"l:", b"l>", b"S]"), rb"tool_call(?::|\|?>)|TOOL_CALLS\]", Fact.CALLS),
+    # Calls, results and control tokens of other models' templates.
+    (_pairs(b"l:"), rb"tool_call:", Fact.MARKS),
+    (_with(0x3C, b"tTfiasemuUpPbBE0rhg/\\"),
+     rb"<\\?/?(?:tool_|TOOLCALL|func|invoke|antml:|start_|end_of|minimax:|use_mcp|s>|unk>|UNK>"
+     rb"|pad>|PAD>|[be]os>|[BE]OS>|eo[ahmt]>|0x|reserved_|extra_id_|assistant>|user>|human>|bot>"
+     rb"|gpt>)", Fact.MARKS),
+    (_pairs(b"<\xef"), None, Fact.MARKS),
+    (_pairs(b"[T", b"[/", b"[I", b"[U", b"[P", b"[C", b"[S", b"[E", b"[B", b"[\\"),
+     rb"\[\\?/?(?:TOOL_|INST\]|(?:UNK|PAD|CLS|SEP|EOS|BOS)\])", Fact.MARKS),
+    (_pairs(b"\x9c\xbf"), "✿".encode(), Fact.MARKS),
+    (_pairs(b"Ac", b"\xa8\xe8", b"\x9c\xe8", b"\xa8\xe5", b"\x9c\xe5"),
+     "Action (?:Input|[0-9])|(?:行动|动作)(?:输入|参数)".encode(), Fact.MARKS),
+    (_pairs(b"s[", b"LT", b"E:"), rb"functools\[|RESULT of|RESPONSE:", Fact.MARKS),
+    # Speakers of a dialogue: those that answer, and those whom nobody but a user is called.
+    (_pairs(*(bytes((last, 0x3A)) for last in b"tTIMnN>]* ")), _speakers(), Fact.MARKS),
+    (_pairs(*(bytes((last, 0xEF)) for last in b"tTIMn>]* \x8b\x94\x86\xba\xbb\x9f\x8d\x91")),
+     r"(?:tant|TANT|[Bb]ot|BOT|AI|GPT|GLM|uman|UMAN|手|答|理|人|类|服|生|复)(?:\*\*|[>\]]|】)? ?：".encode(),
+     Fact.MARKS),
+    (_pairs(*(bytes((last, 0x3A)) for last in b"\x8b\x94\x86\xba\xbb\x9f\x8d\x91")),
+     "(?:手|答|理|人|类|服|生|复|】):".encode(), Fact.MARKS),
+    (_pairs(b"##"), r"## ?(?:Instr|Resp|Human|Assis|User|指令|问题|回答|回复)".encode(), Fact.MARKS),
+    (_pairs(b"[R"), rb"\[Round ", Fact.MARKS),
     # An escape may stand for any character at all.
     (_pairs(b"\\u"), rb"\\u00", Fact.CONTROL | Fact.THINK | Fact.CALLS),
+    (_pairs(b"\\u"), rb"\\u(?:00|[fF]{2}(?:1[aA]|5[cC])|273[fF]|(?:8[fF]93|53[cC]2))|\\u[0-9a-fA-F]{4} ?:",
+     Fact.MARKS),
     (_pairs(b"\\u", b"\\b", b"\\f"), rb"(?<!\\)(?:\\\\)*+\\[bfu]",
      Fact.HIDDEN | Fact.SECRET | Fact.PLACEHOLDER | Fact.FENCE),
     (_pairs(b"\\u"), rb"\\u00[2-5]", Fact.NUMBER),
@@ -73,10 +107,10 @@ _PATTERNS: Final = tuple(None if p is None else re.compile(p).search for _, p, _
 _FACTS: Final = tuple(fact for _, _, fact in _SIEVE)
 
 
-def _table() -> npt.NDArray[np.uint32]:
-    table = np.zeros(1 << 16, np.uint32)
+def _table() -> npt.NDArray[np.uint64]:
+    table = np.zeros(1 << 16, np.uint64)
     for number, (pairs, _, _) in enumerate(_SIEVE):
-        table[pairs] |= 1 << number
+        table[pairs] |= np.uint64(1 << number)
     return table
 
 
@@ -130,7 +164,7 @@ def line_facts(lines: list[bytes]) -> list[int]:
         rows.append(np.searchsorted(ends, 2 * found + offset))
         masks.append(_MASKS[pairs[found]])
     row = np.concatenate(rows)
-    mask = np.zeros(len(lines), np.uint32)
+    mask = np.zeros(len(lines), np.uint64)
     np.bitwise_or.at(mask, row, np.concatenate(masks))
     for index in np.flatnonzero(mask).tolist():
         bits, line = int(mask[index]), lines[index]
@@ -216,3 +250,19 @@ def answer_facts(answer: str) -> int:
 def bare(text: str) -> str:
     """A short text without white space, brackets and full stops around it, in lower case."""
     return text.strip(" \t\r\n.。…<>[](){}（）【】").casefold()
+
+
+_PLAIN_TURNS: Final = re.compile(r"s?(?:u(?:ao)*a)+")
+
+
+@lru_cache(4096)
+def turn_facts(roles: tuple[str, ...]) -> int:
+    """Facts that follow from who speaks in which order."""
+    facts = 0
+    if not _PLAIN_TURNS.fullmatch("".join(role[0] for role in roles)):
+        facts |= Fact.ROLES
+    if roles.count("assistant") > 1:
+        facts |= Fact.HISTORY
+    if "observation" in roles:
+        facts |= Fact.CALLS
+    return facts

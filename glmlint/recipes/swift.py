@@ -188,6 +188,8 @@ def _pieces(part: Part, context: Context) -> Iterator[tuple[Piece, int]]:
     else:
         control = set(context.tokenizer.control.values())
         for token in part.ids:
+            if not 0 <= token < context.tokenizer.vocab_size:
+                raise TrainerError("IndexError", f"{token} is no token id of the model")
             yield token if token in control else Encoded(np.array([token], np.uint32)), part.owner
 
 

@@ -66,6 +66,7 @@ def report_object(result: Result, max_findings: int) -> dict[str, Any]:
             "budget": origin(plan, "budget"),
             **{name: pin_origin(plan, name) for name in ("transformers", "datasets")},
         },
+        "warnings": [note.plain("en") for note in plan.notes],
         "totals": totals_object(result.totals),
         "files": [
             {"path": file.path, "totals": totals_object(file.totals)} for file in result.files

@@ -84,11 +84,11 @@ def check(row: Row) -> Iterator[Problem]:
     index = cut_message(row)
     labels = row.all_tokens.labels
     yield rule.problem(
-        ("messages", index),
+        row.at(index),
         edits=(Edit("drop-row", ()),),
         supervised=row.supervised,
         first=int(np.flatnonzero(labels[1:] != IGNORE_INDEX)[0]) + 2,
         kept=row.kept,
         tokens=row.tokens,
-        where=f"messages[{index}]",
+        where=row.where(index),
     )

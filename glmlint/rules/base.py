@@ -18,7 +18,7 @@ from glmlint.evidence.scores import Row as ScoredRow
 from glmlint.finding import Pointer
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
-from glmlint.trainer.base import Text, Trainer
+from glmlint.trainer.base import Text, Trainer, get_trainer
 from glmlint.trainer.row import Fact, Row
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ class Rule:
     """The sentence: where it is, what happens in training. Fields in braces are filled in."""
     help: Text
     """What to do about it."""
+    form: str | None = None
+    """The form of rows whose shape the rule is about; it is left out where the trainer reads none."""
     when: int = Fact.ANY
     fix: str | None = None
     """"safe", "unsafe" or None."""
@@ -175,6 +177,27 @@ class Rule:
             text or self.text, values, pointer, severity, help or self.help, once, raises, edits,
             column, trains,
         )  # fmt: skip
+
+
+@cache
+def words_of(recipe: str) -> dict[str, Text]:
+    """Fields that any sentence may have: how the trainer that runs is called, and its budget."""
+    trainer = get_trainer(recipe)
+    return {"trainer": trainer.called, "budget_means": trainer.budget_means}
+
+
+def general(text: Text) -> Text:
+    """A sentence as a page shows it: its own fields stay, the trainer is the default one."""
+    told = words_of(Plan.recipe)
+    en, zh = text.en, text.zh
+    for name, word in told.items():
+        en, zh = en.replace(f"{{{name}}}", word.en), zh.replace(f"{{{name}}}", word.zh)
+    return Text(en, zh)
+
+
+def sentence(text: Text, plan: Plan, values: dict[str, Any]) -> str:
+    """A rule's sentence in the language of the run."""
+    return text.say(plan.lang, **{**words_of(plan.recipe), **values})
 
 
 @dataclass(frozen=True)

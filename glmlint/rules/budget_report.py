@@ -34,9 +34,8 @@ rule = Rule(
         ),
     },
     help=Text(
-        "In the official script the budget is max_input_length + max_output_length + 1; "
-        "elsewhere --max-length.",
-        "官方脚本的预算为 max_input_length + max_output_length + 1；其他训练脚本用 --max-length。",
+        "In {trainer} the budget is {budget_means}; --max-length sets it here.",
+        "{trainer}的预算为 {budget_means}；此处用 --max-length 设置。",
     ),
     bad=(
         {

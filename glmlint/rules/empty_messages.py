@@ -15,6 +15,7 @@ from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="empty-messages",
     family="structure",
+    form="glm",
     title_zh="`messages` 是空列表",
     severity="error",
     when=Fact.ODD,

@@ -17,6 +17,7 @@ from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="last-not-assistant",
     family="structure",
+    form="glm",
     title_zh="对话没有以回答结尾",
     severity="warning",
     when=Fact.ROLES,

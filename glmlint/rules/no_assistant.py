@@ -64,7 +64,7 @@ def check(row: Row) -> Iterator[Problem]:
         return
     error = row.error
     if error is not None and error.exception == "ValueError" and error.at is None:
-        yield rule.problem(("messages",), text="raises", raises=True, exception=error.exception)
+        yield rule.problem(row.turns_at, text="raises", raises=True, exception=error.exception)
     else:
         # Something is trained all the same where other text carries the loss.
-        yield rule.problem(("messages",), severity="warning" if row.supervised else "error")
+        yield rule.problem(row.turns_at, severity="warning" if row.supervised else "error")

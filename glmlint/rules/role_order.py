@@ -19,6 +19,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="role-order",
     family="structure",
+    form="glm",
     title_zh="轮次顺序不对：连续两个问题、连续两个回答，或工具结果之后没有回答",
     severity="warning",
     when=Fact.ROLES,

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from glmlint.plan import version
-from glmlint.text import Text, Told, listed
+from glmlint.text import RunStopped, Text, Told, listed
 
 if TYPE_CHECKING:
-    from jinja2 import Template as JinjaTemplate
+    from glmlint.trainer.jinja import Compiled, Features, Span
 
 PREFIX: Final = "[gMASK]<sop>"
 
@@ -98,6 +100,28 @@ class TemplateFault(Told):
     """A template that can't be used; the message is one sentence for the user."""
 
 
+def stopped(text: Text) -> Text:
+    """A phrase that follows a template's name, as a sentence."""
+    return Text(f"the template {{name}} {text.en}", f"模板 {{name}} {text.zh}")
+
+
+_SYNTAX: Final = Text(
+    "the template {name} does not parse: {error}", "模板 {name} 有语法错误：{error}"
+)
+_DEEP: Final = Text(
+    "the template {name} nests too deeply: jinja2 can't compile it ({error})",
+    "模板 {name} 嵌套太深，jinja2 无法编译（{error}）",
+)
+_TOO_LONG: Final = Text(
+    "the template {name} is longer than {bytes:,} bytes: that is no chat template",
+    "模板 {name} 超过 {bytes:,} 字节，不是聊天模板",
+)
+_TOO_DEEP: Final = ("RecursionError", "IndentationError")
+_GENERATION: Final = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
+_THOUGHTS: Final = ("reasoning_content", "thinking", "reasoning")
+"""Names of one thing, as transformers has them since 5.21."""
+
+
 def dumps_tool(value: Any, *, sort: bool = False) -> str:
     """transformers' `tojson(indent=4)` since 4.42.0: nothing sorted, nothing escaped."""
     return json.dumps(value, ensure_ascii=False, indent=4, sort_keys=sort)
@@ -157,41 +181,24 @@ class ChatTemplate:
         return "".join(parts)
 
     @cached_property
-    def _compiled(self) -> JinjaTemplate:
-        import jinja2
-        from jinja2.ext import loopcontrols
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
+    def _features(self) -> Features:
+        """What the environment of this version of transformers has."""
+        from glmlint.trainer.jinja import Features
 
-        def raise_exception(message: str) -> None:
-            raise jinja2.TemplateError(message)
-
-        def tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None,
-                   separators: tuple[str, str] | None = None, sort_keys: bool = False) -> str:  # fmt: skip
-            return json.dumps(
-                value,
-                ensure_ascii=ensure_ascii,
-                indent=indent,
-                separators=separators,
-                sort_keys=sort_keys,
-            )
-
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+        have = version(self.transformers)
+        return Features(
+            tojson=not self.escapes_tools,
+            generation=have >= (4, 43),
+            controls=have >= (4, 45),
+            first_marked=have >= (5, 4),
         )
-        if not self.escapes_tools:
-            environment.filters["tojson"] = tojson
-        environment.globals["raise_exception"] = raise_exception
-        try:
-            return environment.from_string(self.text if self.text is not None else _LAYOUT)
-        except jinja2.TemplateError as error:
-            raise TemplateFault(
-                Text(
-                    "the template {name} does not parse: {error}",
-                    "模板 {name} 有语法错误：{error}",
-                ),
-                name=self.name,
-                error=error,
-            ) from None
+
+    @cached_property
+    def _own(self) -> Compiled:
+        """The template of a known revision."""
+        from glmlint.trainer.jinja import Compiled
+
+        return Compiled(_LAYOUT, self._features)
 
     @cached_property
     def _names(self) -> dict[str, Any]:
@@ -209,21 +216,88 @@ class ChatTemplate:
 
         Raises:
             Exception: whatever the template raises on these messages, as in the trainer.
+            RunStopped: a template of the user's takes too much.
         """
+        return self._rendered(messages)[0]
+
+    def render_marked(self, messages: Sequence[Any]) -> tuple[str, list[Span]]:
+        """The string, and where the bodies of its `{% generation %}` stand in it.
+
+        The places are what transformers makes of them: (start, stop) in code points, in the order in
+        which the blocks are printed, and wrong where a block stands in a macro or in `{% set %}`.
+        Raises as `render`.
+        """
+        return self._rendered(messages, marked=True)
+
+    @property
+    def marks(self) -> bool:
+        """Whether the template says by `{% generation %}` what the model is to learn."""
+        return self.text is not None and _GENERATION.search(self.text) is not None
+
+    def render_each(self, conversations: Iterable[Sequence[Any]]) -> Iterator[str | Exception]:
+        """As `render` for each of several conversations; what it raises comes in place of the string.
+
+        Raises:
+            RunStopped: as `render`.
+        """
+        for found in self._rendered_each(conversations):
+            yield found if isinstance(found, Exception) else found[0]
+
+    def _rendered(self, messages: Sequence[Any], marked: bool = False) -> tuple[str, list[Span]]:
+        (found,) = self._rendered_each((messages,), marked)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _rendered_each(
+        self, conversations: Iterable[Sequence[Any]], marked: bool = False
+    ) -> Iterator[tuple[str, list[Span]] | Exception]:
+        handed = ([self._handed(message) for message in messages] for messages in conversations)
+        names = {"tools": None, "documents": None, "add_generation_prompt": False, **self._names}
+        if self.text is None:
+            for messages in handed:
+                try:
+                    yield self._own.render({**names, "messages": messages}, sys.maxsize, marked)
+                except Exception as error:  # whatever odd messages make jinja2 raise
+                    yield error
+            return
+        from glmlint.trainer.worker import Stopped, worker
+
+        try:
+            yield from worker().render((self.text, self._features), names, handed, marked)
+        except Stopped as fault:
+            raise RunStopped(stopped(fault.text), name=self.name, **fault.values) from None
+
+    def _handed(self, message: Any) -> Any:
+        """A message as transformers hands it to the template."""
+        if not isinstance(message, dict):
+            return message
         if self.drops_nulls:
-            messages = [
-                {key: value for key, value in message.items() if value is not None}
-                if isinstance(message, dict)
-                else message
-                for message in messages
-            ]
-        return self._compiled.render(
-            messages=messages,
-            tools=None,
-            documents=None,
-            add_generation_prompt=False,
-            **self._names,
-        )
+            message = {key: value for key, value in message.items() if value is not None}
+        if self.text is not None and version(self.transformers) >= (5, 21):
+            thought = next((message[k] for k in _THOUGHTS if message.get(k) is not None), None)
+            if thought is not None:
+                message = {"thinking": thought, **message, "reasoning_content": thought}
+        return message
+
+    def compile(self) -> None:
+        """See whether the template can be used at all.
+
+        Raises:
+            TemplateFault: it does not parse, nests too deeply, or takes too much to compile.
+        """
+        if self.text is None:
+            return
+        from glmlint.trainer.worker import Stopped, Unfit, worker
+
+        try:
+            worker().compile((self.text, self._features))
+        except Unfit as fault:
+            deep = fault.name in _TOO_DEEP or "nested" in str(fault)
+            error = f"{fault.name}: {fault}" if deep else str(fault)
+            raise TemplateFault(_DEEP if deep else _SYNTAX, name=self.name, error=error) from None
+        except Stopped as fault:
+            raise TemplateFault(stopped(fault.text), name=self.name, **fault.values) from None
 
 
 def load_template(spec: str | None, own: str | None, transformers: str) -> ChatTemplate:
@@ -246,12 +320,29 @@ def load_template(spec: str | None, own: str | None, transformers: str) -> ChatT
             spec=spec,
             names=listed(REVISIONS),
         )
+    return _from_text(spec, read_template(path), transformers)
+
+
+LONGEST: Final = 1 << 20
+"""Bytes of the longest template that is read."""
+
+
+def read_template(path: Path) -> str:
+    """The text of a template's file.
+
+    Raises:
+        TemplateFault: it can't be read, or is far too long for a template.
+    """
     try:
-        return _from_text(spec, path.read_text(encoding="utf-8"), transformers)
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            data = file.read(LONGEST + 1)
+        if len(data) > LONGEST:
+            raise TemplateFault(_TOO_LONG, name=path, bytes=LONGEST)
+        return data.decode().replace("\r\n", "\n").replace("\r", "\n")
+    except (OSError, ValueError) as error:
         raise TemplateFault(
-            Text("{spec} can't be read: {error}", "无法读取 {spec}：{error}"),
-            spec=spec,
+            Text("{path} can't be read: {error}", "无法读取 {path}：{error}"),
+            path=path,
             error=error,
         ) from None
 
@@ -260,6 +351,8 @@ def _from_text(name: str, text: str, transformers: str) -> ChatTemplate:
     digest = hashlib.blake2b(text.strip().encode("utf-8", "replace"), digest_size=16).hexdigest()
     if digest in KNOWN_TEXTS:
         return ChatTemplate(KNOWN_TEXTS[digest], None, transformers)
+    if len(text) > LONGEST:
+        raise TemplateFault(_TOO_LONG, name=name, bytes=LONGEST)
     template = ChatTemplate(name, text, transformers)
-    _ = template._compiled  # a template that does not parse is told at once
+    template.compile()
     return template

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glmlint.text import Text, Told, listed
+from glmlint.trainer.template import read_template
 
 Ids = npt.NDArray[np.uint32]
 
@@ -129,12 +130,13 @@ class Tokenizer:
         return [(match.start(), match.group()) for match in self._control_pattern.finditer(text)]
 
     @cached_property
-    def _control_text(self) -> dict[int, str]:
+    def control_text(self) -> dict[int, str]:
+        """Id -> control token."""
         return {token: text for text, token in self.control.items()}
 
     def token_bytes(self, token: int) -> bytes:
         """What one id stands for; control tokens give their own text."""
-        text = self._control_text.get(token)
+        text = self.control_text.get(token)
         return text.encode() if text is not None else self.backend.decode_bytes([token])
 
 
@@ -317,11 +319,12 @@ def _from_folder(folder: Path) -> Tokenizer:
 def _folder_template(folder: Path, config: dict[str, Any]) -> str | None:
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        return read_template(file)
     template = config.get("chat_template")
     if isinstance(template, list):  # several named ones: transformers takes "default"
-        named = {entry.get("name"): entry.get("template") for entry in template}
-        template = named.get("default")
+        named = [entry for entry in template if isinstance(entry, dict)]
+        default = [entry.get("template") for entry in named if entry.get("name") == "default"]
+        template = default[-1] if default else None
     return template if isinstance(template, str) else None
 
 
