@@ -22,7 +22,7 @@ from glmlint.trainer.base import Text, Trainer, get_trainer
 from glmlint.trainer.row import Fact, Row
 
 if TYPE_CHECKING:
-    from glmlint.evidence.report import FileStats, Report
+    from glmlint.evidence.report import FileStats, Habit, Report
 
 __all__ = ["Example", "Fact", "Pointer", "Problem", "Row", "Rule", "Text"]
 
@@ -59,6 +59,8 @@ class Problem(Struct):
     column: int | None
     trains: bool = False
     """The sentence says that what stands at the place is trained, though no assistant wrote it."""
+    habit: Habit | None = None
+    """Told instead, once a file, where most rows of the file are so. `{samples}` is their number."""
 
 
 class Placed(Struct):
@@ -168,6 +170,7 @@ class Rule:
         edits: tuple[Edit, ...] = (),
         column: int | None = None,
         trains: bool = False,
+        habit: Habit | None = None,
         **values: Any,
     ) -> Problem:
         """A problem of this rule; `text` is a sentence, or the name of a variant."""
@@ -175,7 +178,7 @@ class Rule:
             text = self.variants[text]
         return Problem(
             text or self.text, values, pointer, severity, help or self.help, once, raises, edits,
-            column, trains,
+            column, trains, habit,
         )  # fmt: skip
 
 

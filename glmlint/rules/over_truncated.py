@@ -36,8 +36,9 @@ rule = Rule(
     },
     help=Text(
         "A budget of {tokens} keeps the whole row (in {trainer} "
-        "{budget_means}); or shorten or drop the row.",
-        "预算达到 {tokens} 即可保留整行（{trainer}中为 {budget_means}）；或缩短、删除这一行。",
+        "{budget_means}); or shorten or drop the row "
+        "(`--unsafe-fixes` drops it).",
+        "预算达到 {tokens} 即可保留整行（{trainer}中为 {budget_means}）；或缩短、删除这一行（--unsafe-fixes 会删除整行）。",
     ),
     bad=(
         Example(

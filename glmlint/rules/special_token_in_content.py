@@ -75,8 +75,8 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Break it up (such as `< |user|>`), or take it out.",
-        "把它拆开（例如 `< |user|>`），或删掉。",
+        "Break it up (such as `< |user|>`; `--unsafe-fixes` does), or take it out.",
+        "把它拆开（例如 `< |user|>`，--unsafe-fixes 可以做到），或删掉。",
     ),
     bad=(
         {
@@ -165,11 +165,18 @@ def _foreign(row: Row) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
+_THOUGHT: Final = frozenset(("<think>", "</think>"))
+
+
 def _control(row: Row) -> Iterator[Problem]:
     tokenizer = row.context.tokenizer
     typed = row.context.trainer.typed_control_tokens
+    # A thought in an answer is written so on purpose; `orphan-think-tag` looks at its tags.
+    thinking = {row.at(index, "content") for index, role, _ in row.texts if role == "assistant"}
     for pointer, text, is_key in _texts(row):
         tokens = list(dict.fromkeys(token for _, token in tokenizer.find_control(text)))
+        if set(tokens) >= _THOUGHT and pointer in thinking:
+            tokens = [token for token in tokens if token not in _THOUGHT]
         if not tokens:
             continue
         if not typed:

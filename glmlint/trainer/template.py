@@ -256,6 +256,9 @@ class ChatTemplate:
         names = {"tools": None, "documents": None, "add_generation_prompt": False, **self._names}
         if self.text is None:
             for messages in handed:
+                if (plain := _plain_text(messages)) is not None:
+                    yield plain, []
+                    continue
                 try:
                     yield self._own.render({**names, "messages": messages}, sys.maxsize, marked)
                 except Exception as error:  # whatever odd messages make jinja2 raise
@@ -298,6 +301,18 @@ class ChatTemplate:
             raise TemplateFault(_DEEP if deep else _SYNTAX, name=self.name, error=error) from None
         except Stopped as fault:
             raise TemplateFault(stopped(fault.text), name=self.name, **fault.values) from None
+
+
+def _plain_text(messages: Sequence[Any]) -> str | None:
+    """What `_LAYOUT` prints for messages without tools, a hundred times faster; None for others."""
+    parts = [PREFIX]
+    for message in messages:
+        if type(message) is not dict or "tools" in message:
+            return None
+        if content := message.get("content"):
+            role, metadata = message.get("role", ""), message.get("metadata", "")
+            parts.append(f"<|{role}|>{metadata}\n{content}")
+    return "".join(parts)
 
 
 def load_template(spec: str | None, own: str | None, transformers: str) -> ChatTemplate:
