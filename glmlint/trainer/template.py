@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from glmlint.plan import version
 from glmlint.text import Text, Told, listed
 
 if TYPE_CHECKING:
     from jinja2 import Template as JinjaTemplate
+
+    from glmlint.trainer.jinja_turns import Note
 
 PREFIX: Final = "[gMASK]<sop>"
 
@@ -62,23 +64,46 @@ BUILT_IN: Final = {
 }
 """What the template says of GLM-4's built-in tools."""
 
+TOOLS_HEADING_45: Final = (
+    "You may call one or more functions to assist with the user query.\n\n"
+    "You are provided with function signatures within <tools></tools> XML tags:"
+)
+CALL_HEADING_45: Final = "For each function call, output the function name and arguments within the following XML format:"
+"""What GLM-4.5 and its successors say before the list of tools and behind it."""
+
 REVISIONS: Final = {"ChatGLM": "ChatGLM", "GLM-4": "GLM-4"}
 """Template name -> what the assistant calls itself: the first Jinja revision, and the later."""
 
 DEFAULT_REVISION: Final = "ChatGLM"
 
+LATER: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "GLM-4.5": ("glm-4.5.jinja", {"strict": False}),
+    "GLM-4.6": ("glm-4.5.jinja", {"strict": True}),
+    "GLM-4.7-Flash": ("glm-4.7.jinja", {}),
+}
+"""Templates of later models: name -> file in `templates/`, and its variables. GLM-4.1V has GLM-4.5's."""
+
+TRL_TRAINING: Final = "glm-4.5-trl.jinja"
+"""What TRL renders in place of GLM-4.5's template for `assistant_only_loss`."""
+
+TEMPLATES: Final = (*REVISIONS, *LATER)
+"""Names that `--template` knows."""
+
 KNOWN_TEXTS: Final = {
     "71d5275fb03251acefbbc11a9c105ed5": "ChatGLM",
     "2089866d5a6e6e10619cb0da8d9f9ddf": "GLM-4",
+    "39f25615d752c244a7e4236394cbb35c": "GLM-4.5",
+    "03cb1baf2b533b9c01aadf098f1db392": "GLM-4.6",
+    "209b763e145b01dd145a624e3d5130b8": "GLM-4.7-Flash",
 }
-"""blake2b-128 of the published templates -> the revision that renders the same, only faster."""
+"""blake2b-128 of the published templates -> the name of glmlint's own that renders the same."""
 
 _LAYOUT: Final = """\
-{{- prefix -}}
-{%- for message in messages -%}
-  {%- if message['tools'] is defined -%}
+{{- '[gMASK]<sop>' -}}
+{%- for item in messages -%}
+  {%- if item['tools'] is defined -%}
     {{- '<|system|>\n' ~ intro -}}
-    {%- for tool in message['tools'] -%}
+    {%- for tool in item['tools'] -%}
       {%- if tool['type'] == 'function' -%}
         {{- '\n## ' }}{{ tool['function']['name'] }}{{ '\n\n' -}}
         {{- tool['function'] | tojson(indent=4) }}{{ call_note -}}
@@ -87,11 +112,28 @@ _LAYOUT: Final = """\
       {%- endif -%}
     {%- endfor -%}
   {%- endif -%}
-  {%- if message['content'] -%}
-    {{- '<|' }}{{ message['role'] }}{{ '|>' }}{{ message['metadata'] }}{{ '\n' }}{{ message['content'] -}}
+  {%- if item['content'] -%}
+    {{- '<|' }}{{ item['role'] }}{{ '|>' }}{{ item['metadata'] }}{{ '\n' }}{{ item['content'] -}}
   {%- endif -%}
 {%- endfor -%}
+{{- '<|assistant|>' if add_generation_prompt -}}
 """
+
+
+_THOUGHTS: Final = ("reasoning_content", "thinking", "reasoning")
+"""Names of one thing, as transformers has them since 5.21."""
+
+
+class Rendered(NamedTuple):
+    """What a template printed for a conversation. Places are in code points of the text."""
+
+    text: str
+    generated: list[tuple[int, int]]
+    """Where the bodies of its `{% generation %}` stand: (start, stop)."""
+    turns: list[Note]
+    """From each place on, whose the text is: index of a message, `tools`, or -1 for nobody's."""
+    tools: int
+    """What stands for the tool list in `turns`: the number of messages."""
 
 
 class TemplateFault(Told):
@@ -117,13 +159,24 @@ class ChatTemplate:
 
     name: str
     text: str | None
-    """A template of the user's; None for a revision that glmlint knows."""
+    """A template of the user's, or one of `templates/`; None for GLM-4's revisions."""
     transformers: str
+    own: bool = False
+    """Whether the text is glmlint's own: it is to be trusted."""
+    names: tuple[tuple[str, Any], ...] = ()
+    """Variables that it needs beside those of a conversation."""
+    published: bool = True
+    """Whether what it stands for is the published text to the last character."""
 
     @property
     def known(self) -> bool:
         """Whether messages are rendered one after the other, each for itself."""
         return self.text is None
+
+    @property
+    def source(self) -> str:
+        """The template's text, or one with the same control tokens, loops and keys."""
+        return _LAYOUT if self.text is None else self.text
 
     @cached_property
     def escapes_tools(self) -> bool:
@@ -159,8 +212,10 @@ class ChatTemplate:
     @cached_property
     def _compiled(self) -> JinjaTemplate:
         import jinja2
-        from jinja2.ext import loopcontrols
+        from jinja2.ext import Extension, loopcontrols
         from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        from glmlint.trainer.jinja_turns import Turns, instrument
 
         def raise_exception(message: str) -> None:
             raise jinja2.TemplateError(message)
@@ -175,14 +230,37 @@ class ChatTemplate:
                 sort_keys=sort_keys,
             )
 
+        class Generation(Extension):
+            """`{% generation %}`: prints its body, whose place in the text is noted."""
+
+            tags = {"generation"}  # noqa: RUF012  # as jinja2 declares it
+
+            def parse(self, parser: Any) -> Any:
+                line = next(parser.stream).lineno
+                body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+                call = self.call_method("marked")
+                return jinja2.nodes.CallBlock(call, [], [], body).set_lineno(line)
+
+            def marked(self, caller: Callable[[], str]) -> str:
+                text = caller()
+                at = self.environment.turns.size  # type: ignore[attr-defined]
+                self.environment.generated.append((at, at + len(text)))  # type: ignore[attr-defined]
+                return text
+
         environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation]
         )
         if not self.escapes_tools:
             environment.filters["tojson"] = tojson
         environment.globals["raise_exception"] = raise_exception
+        turns = Turns()
+        vars(environment).update(
+            turns=turns, turns_enter=turns.enter, turns_leave=turns.leave, generated=[]
+        )
         try:
-            return environment.from_string(self.text if self.text is not None else _LAYOUT)
+            tree = environment.parse(self.source)
+            instrument(tree, environment)
+            return environment.from_string(tree)
         except jinja2.TemplateError as error:
             raise TemplateFault(
                 Text(
@@ -196,34 +274,56 @@ class ChatTemplate:
     @cached_property
     def _names(self) -> dict[str, Any]:
         if self.text is not None:
-            return {"eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
-        return {
-            "prefix": PREFIX,
-            "intro": self.intro,
-            "call_note": CALL_NOTE,
-            "built_in": BUILT_IN,
-        }
+            return {
+                "eos_token": "<|endoftext|>",
+                "pad_token": "<|endoftext|>",
+                **dict(self.names),
+            }
+        return {"intro": self.intro, "call_note": CALL_NOTE, "built_in": BUILT_IN}
 
-    def render(self, messages: Sequence[Any]) -> str:
+    def render(self, messages: Sequence[Any], **names: Any) -> str:
         """The string for any messages at all, odd ones as jinja2 prints them.
+
+        Args:
+            names: other variables of the template, such as `tools`.
 
         Raises:
             Exception: whatever the template raises on these messages, as in the trainer.
         """
+        return self.rendered(messages, **names).text
+
+    def rendered(self, messages: Sequence[Any], **names: Any) -> Rendered:
+        """The same, and whose each part of it is."""
+        template = self._compiled
+        handed = [self._handed(message) for message in messages]
+        tools = names.get("tools") or ()
+        numbers = {id(message): index for index, message in enumerate(handed)}
+        if isinstance(tools, list):
+            numbers |= {id(tool): len(handed) for tool in tools}
+        environment: Any = template.environment
+        generated: list[tuple[int, int]] = []
+        environment.generated = generated
+        turns = environment.turns
+        turns.watch(numbers)
+        defaults = {"tools": None, "documents": None, "add_generation_prompt": False}
+        variables = {**defaults, **self._names, **names, "messages": handed}
+        pieces: list[str] = []
+        for piece in template.root_render_func(template.new_context(variables)):
+            pieces.append(piece)
+            turns.size += len(piece)
+        return Rendered("".join(pieces), generated, turns.notes, len(handed))
+
+    def _handed(self, message: Any) -> Any:
+        """A message as transformers hands it to the template."""
+        if not isinstance(message, dict):
+            return message
         if self.drops_nulls:
-            messages = [
-                {key: value for key, value in message.items() if value is not None}
-                if isinstance(message, dict)
-                else message
-                for message in messages
-            ]
-        return self._compiled.render(
-            messages=messages,
-            tools=None,
-            documents=None,
-            add_generation_prompt=False,
-            **self._names,
-        )
+            message = {key: value for key, value in message.items() if value is not None}
+        if self.text is not None and version(self.transformers) >= (5, 21):
+            thought = next((message[k] for k in _THOUGHTS if message.get(k) is not None), None)
+            if thought is not None:
+                message = {"thinking": thought, **message, "reasoning_content": thought}
+        return message
 
 
 def load_template(spec: str | None, own: str | None, transformers: str) -> ChatTemplate:
@@ -236,6 +336,8 @@ def load_template(spec: str | None, own: str | None, transformers: str) -> ChatT
         return _from_text("the model folder's", own, transformers)
     if spec is None or spec in REVISIONS:
         return ChatTemplate(spec or DEFAULT_REVISION, None, transformers)
+    if spec in LATER:
+        return own_template(spec, *LATER[spec], transformers)
     path = Path(spec)
     if not path.is_file():
         raise TemplateFault(
@@ -244,7 +346,7 @@ def load_template(spec: str | None, own: str | None, transformers: str) -> ChatT
                 "找不到模板 {spec}：既不是文件，也不是 {names} 之一",
             ),
             spec=spec,
-            names=listed(REVISIONS),
+            names=listed(TEMPLATES),
         )
     try:
         return _from_text(spec, path.read_text(encoding="utf-8"), transformers)
@@ -259,7 +361,15 @@ def load_template(spec: str | None, own: str | None, transformers: str) -> ChatT
 def _from_text(name: str, text: str, transformers: str) -> ChatTemplate:
     digest = hashlib.blake2b(text.strip().encode("utf-8", "replace"), digest_size=16).hexdigest()
     if digest in KNOWN_TEXTS:
-        return ChatTemplate(KNOWN_TEXTS[digest], None, transformers)
+        found = load_template(KNOWN_TEXTS[digest], None, transformers)
+        return replace(found, published=text == text.strip())
     template = ChatTemplate(name, text, transformers)
     _ = template._compiled  # a template that does not parse is told at once
     return template
+
+
+def own_template(name: str, file: str, names: Mapping[str, Any], transformers: str) -> ChatTemplate:
+    """One of glmlint's own templates, from the folder `templates`."""
+    text = (Path(__file__).parent / "templates" / file).read_text(encoding="utf-8")
+    headings = {"tools_heading": TOOLS_HEADING_45, "call_heading": CALL_HEADING_45}
+    return ChatTemplate(name, text, transformers, True, tuple({**headings, **names}.items()))

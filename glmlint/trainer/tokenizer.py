@@ -129,12 +129,13 @@ class Tokenizer:
         return [(match.start(), match.group()) for match in self._control_pattern.finditer(text)]
 
     @cached_property
-    def _control_text(self) -> dict[int, str]:
+    def control_text(self) -> dict[int, str]:
+        """Id of a control token -> its text."""
         return {token: text for text, token in self.control.items()}
 
     def token_bytes(self, token: int) -> bytes:
         """What one id stands for; control tokens give their own text."""
-        text = self._control_text.get(token)
+        text = self.control_text.get(token)
         return text.encode() if text is not None else self.backend.decode_bytes([token])
 
 
