@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from glmlint.plan import Plan
@@ -66,8 +67,21 @@ def outcome(value: Any, context: Context) -> dict[str, Any]:
     return {"input_ids": part.input_ids.tolist(), "labels": part.labels.tolist()}
 
 
-def compare(file: Path, context_of: Callable[[dict[str, Any]], Context]) -> int:
-    """Compare every row of a file. How many there were."""
+def compare(
+    file: Path,
+    context_of: Callable[[dict[str, Any]], Context],
+    differ: Mapping[int, str] = MappingProxyType({}),
+) -> int:
+    """Compare every row of a file.
+
+    Args:
+        file: vectors.
+        context_of: the context for a line of it.
+        differ: lines that come out differently, and why.
+
+    Returns:
+        How many rows there were.
+    """
     number = 0
     for number, line in enumerate(read(file), 1):
         wanted = {
@@ -75,6 +89,9 @@ def compare(file: Path, context_of: Callable[[dict[str, Any]], Context]) -> int:
         }
         found = outcome(line["row"], context_of(line))
         said = found.pop("message", "")
+        if number in differ:
+            assert found != wanted, f"{file.name}: line {number} is equal by now"
+            continue
         assert found == wanted, f"{file.name}: line {number}"
         if "error" in line:  # the vectors hold the first 160 characters, the sentence its beginning
             assert said[:60] == line["message"][:60], f"{file.name}: line {number}"
