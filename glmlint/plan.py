@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from glmlint.text import Text
+
 DEFAULT_MAX_INPUT: Final = 512
 DEFAULT_MAX_OUTPUT: Final = 512
 """The official script's own defaults (GLM-4 finetune/configs/lora.yaml, 2025-04-16)."""
+
+NO_BUDGET: Final = 2**31 - 1
+"""Stands for the budget where the trainer has none, or none that is known."""
 
 NEWEST_TRANSFORMERS: Final = "5.24.0"
 NEWEST_DATASETS: Final = "5.2.0"
@@ -50,6 +55,14 @@ class Plan:
     recipe: str = "glm4"
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the trainer that were set; `Trainer.Options` has their types and defaults."""
+    file_options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Real path of a file -> options of the trainer that hold for it alone, such as its columns."""
+    data: tuple[str, ...] = ()
+    """The files that the trainer's own settings name."""
+    notes: tuple[Text, ...] = ()
+    """Sentences about settings that can't be followed."""
+    model: str | None = None
+    """A name of `trainer.models.MODELS`, where it is known."""
     tokenizer: str = "glm4"
     template: str | None = None
     """A name the recipe knows, a .jinja file, or None for the recipe's own default."""

@@ -42,8 +42,8 @@ def check(row):
 
 RECIPE = '''"""A trainer that trains on everything, made up for a test."""
 
-from glmlint.trainer.base import GMASK, SOP, Trainer, Text
-from glmlint.trainer.layout import Layout
+from glmlint.trainer.base import Text, Trainer, messages_of
+from glmlint.trainer.layout import NONE, PREFIX, SAME, Layout
 
 
 class Everything(Trainer):
@@ -53,14 +53,15 @@ class Everything(Trainer):
     date = "2026-01-01"
     supervises = Text("every token", "所有标记")
 
-    def render(self, messages, context):
-        rendered = Layout([GMASK, SOP], [False, False], [-1, -1])
-        for index, message in enumerate(messages):
-            rendered.add(context.split(message["content"]), True, index)
-        return rendered
+    def lay_out(self, row, context):
+        layout = Layout([], [], [], [])
+        layout.add([context.id("[gMASK]"), context.id("<sop>")], NONE, PREFIX)
+        for index, message in enumerate(messages_of(row)):
+            layout.add(context.split(message["content"]), SAME, index)
+        return layout
 
 
-recipe = Everything()
+trainer = Everything()
 '''
 
 

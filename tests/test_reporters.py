@@ -474,7 +474,7 @@ def test_the_verdict_names_what_was_assumed() -> None:
     assert "recipe glm4 (default)" in text
     assert "combine: false" in text
     assert "template ChatGLM (default)" in text
-    assert "1,025 is the official script's default" in text
+    assert "1,025 is the default of the official script" in text
     chosen = last(
         run({"a.jsonl": [GOOD]}, recipe="glm4-combine", max_length=2048,
             origins={"recipe": "flag", "budget": "glmlint.toml"})

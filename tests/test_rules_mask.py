@@ -91,12 +91,8 @@ def edits_of(rule: str, row: Any, **settings: Any) -> tuple[Edit, ...]:
 
 
 def opened_row(row: Any, context: Context) -> Row:
-    prepared = prepare(json.dumps(row, ensure_ascii=False).encode(), 1, context)
-    return Row(
-        "train.jsonl", 1, prepared.raw, context, facts=prepared.facts, sample=prepared.sample,
-        value=prepared.value, defect=prepared.defect, layout=prepared.layout,
-        error=prepared.error, dropped=prepared.dropped,
-    )  # fmt: skip
+    line = json.dumps(row, ensure_ascii=False).encode()
+    return prepare(line, 1, context, path="train.jsonl")
 
 
 class TestWhoIsTrained:

@@ -68,12 +68,7 @@ def said(*rows: Any, recipe: str = "glm4") -> set[tuple[str, str, str | None]]:
 
 
 def row_of(value: Any, recipe: str = "glm4") -> Row:
-    context = context_of(recipe)
-    ready = prepare(line_of(value), 1, context)
-    return Row(
-        "train.jsonl", 1, ready.raw, context, facts=ready.facts, sample=ready.sample,
-        value=ready.value, defect=ready.defect, layout=ready.layout, error=ready.error,
-    )  # fmt: skip
+    return prepare(line_of(value), 1, context_of(recipe), path="train.jsonl")
 
 
 def user(text: str = "Weather in Rome?") -> dict[str, Any]:

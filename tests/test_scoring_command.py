@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from conftest import OFFICIAL
 from scoring_models import checkpoint
 
 from glmlint.app.cli import cli
@@ -20,7 +21,7 @@ from glmlint.plan import Plan
 from glmlint.read.source import InputFile, read_chunks
 from glmlint.scoring.command import score
 from glmlint.scoring.rows import collect
-from glmlint.trainer.base import all_trainers, open_context
+from glmlint.trainer.base import open_context
 
 ROWS: list[list[tuple[str, str]]] = [
     [("user", "法国的首都是哪里？"), ("assistant", "法国的首都是巴黎。")],
@@ -93,7 +94,7 @@ def test_tokens_and_losses_are_aligned_with_encode(file: Path, recipe: str) -> N
     assert told["tokens"] == told["supervised_tokens"] == total > 0
 
 
-@pytest.mark.parametrize("recipe", all_trainers())
+@pytest.mark.parametrize("recipe", OFFICIAL)
 def test_as_many_tokens_as_check_keeps(recipe: str) -> None:
     data = Path(__file__).resolve().parents[2] / "shared" / "data"
     names = (

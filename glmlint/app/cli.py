@@ -18,7 +18,9 @@ from glmlint.app.options import (
     baseline_options,
     complete_files,
     complete_rule,
+    data_paths,
     make_plan,
+    model_option,
     plan_options,
     refuse_inputs,
     rule_options,
@@ -142,6 +144,7 @@ def report_options(command: Any) -> Any:
 
 @cli.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]…", shell_complete=complete_files)
+@model_option
 @plan_options
 @rule_options
 @report_options
@@ -169,9 +172,9 @@ def check(
     from glmlint.runners.local import check_files
     from glmlint.text import listed, system_fault
 
-    paths = paths or (".",)
     formats = formats or ("text",)
     plan, context = make_plan(flags, paths)
+    paths = data_paths(paths, plan) or (".",)
     lang = plan.lang
     for form in formats:
         if form not in names():
@@ -291,22 +294,31 @@ def _diff(paths: tuple[str, ...], plan: Plan, context: Context, unsafe: bool, pr
     return 2 if fixes.failures else int(bool(fixes.drafts))
 
 
+def data_of(plan: Plan) -> tuple[str, ...]:
+    """The files that the trainer's own settings name. Raises UsageError without any."""
+    if not plan.data:
+        raise click.UsageError("Missing argument 'FILE[:LINE]'.")
+    return plan.data
+
+
 @cli.command(cls=OfPlace)
-@click.argument("place", metavar="FILE[:LINE]", shell_complete=complete_files)
+@click.argument("place", required=False, metavar="FILE[:LINE]", shell_complete=complete_files)
+@model_option
 @plan_options
 @rule_options
 @click.option("--ids", is_flag=True, help="Print token ids too.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto",
               help="[default: auto]")  # fmt: skip
-def show(place: str, ids: bool, color: str, **flags: Any) -> None:
+def show(place: str | None, ids: bool, color: str, **flags: Any) -> None:
     """One sample as the trainer sees it: supervised, masked and lost tokens, and the budget."""
     from glmlint.engine.show import ShowError, look
     from glmlint.output import colored, width
     from glmlint.reporters.base import ReporterOptions
     from glmlint.reporters.sample_text import write_sample
 
-    path, line = split_place(place)
-    plan, context = make_plan(flags, (path,))
+    path, line = split_place(place) if place else ("", None)
+    plan, context = make_plan(flags, (path,) if place else ())
+    path = path or data_of(plan)[0]
     terminal = sys.stdout.isatty()
     options = ReporterOptions(
         width=width(),
@@ -325,10 +337,11 @@ def show(place: str, ids: bool, color: str, **flags: Any) -> None:
 
 
 @cli.command(cls=OfPlace)
-@click.argument("place", metavar="FILE[:LINE]", shell_complete=complete_files)
+@click.argument("place", required=False, metavar="FILE[:LINE]", shell_complete=complete_files)
+@model_option
 @plan_options
 @click.option("--no-truncate", is_flag=True, help="The whole sequence, before the budget cuts it.")
-def encode(place: str, no_truncate: bool, **flags: Any) -> None:
+def encode(place: str | None, no_truncate: bool, **flags: Any) -> None:
     """Print the trainer's own ids and labels, one JSON object a sample.
 
     A row at which the trainer raises gives its exception as "error".
@@ -338,9 +351,9 @@ def encode(place: str, no_truncate: bool, **flags: Any) -> None:
     from glmlint.engine.encode import encode_rows
     from glmlint.read.source import SourceError, find_inputs
 
-    path, line = split_place(place)
-    plan, context = make_plan(flags, (path,))
-    inputs, missing = find_inputs((path,))
+    path, line = split_place(place) if place else ("", None)
+    plan, context = make_plan(flags, (path,) if place else ())
+    inputs, missing = find_inputs((path,) if place else data_of(plan))
     for problem in missing:
         raise Failure(f"{problem.path}: {problem.say(plan.lang)}")
     write = sys.stdout.buffer.write
@@ -375,6 +388,7 @@ def encode(place: str, no_truncate: bool, **flags: Any) -> None:
 
 
 @cli.command()
+@model_option
 @plan_options
 @rule_options
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",

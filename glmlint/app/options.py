@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -80,6 +81,10 @@ def add_options(command: Command, options: Sequence[Callable[[Command], Command]
 _PLAN_OPTIONS = (
     click.option("--recipe", metavar="NAME", shell_complete=complete_recipes,
                  help="Which trainer: see `glmlint recipes`.  [default: glm4]"),
+    click.option("--trainer-config", metavar="FILE", shell_complete=complete_files,
+                 help="The trainer's own YAML or JSON: recipe, options, budget, data files, model."),
+    click.option("--set", multiple=True, metavar="KEY=VALUE",
+                 help="An option of the trainer, such as combine=true; see `glmlint recipes`."),
     click.option("--max-input-length", type=LENGTH, metavar="N",
                  help="As in the official script: the budget is N + M + 1.  [default: 512]"),
     click.option("--max-output-length", type=LENGTH, metavar="M",
@@ -101,6 +106,18 @@ _PLAN_OPTIONS = (
     click.option("--lang", type=click.Choice(["en", "zh", "auto"]),
                  help="Language of the reports.  [default: auto]"),
 )  # fmt: skip
+
+
+_MODEL_OPTION = (
+    click.option("--model", metavar="NAME|FOLDER", shell_complete=complete_files,
+                 help="The model that is tuned: its vocabulary, chat template and the trainer's name "
+                      "for its layout.  [default: glm-4-9b]"),
+)  # fmt: skip
+
+
+def model_option(command: Command) -> Command:
+    """Add `--model`; in `score` the flag of that name is the model that scores."""
+    return add_options(command, _MODEL_OPTION)
 
 
 def plan_options(command: Command) -> Command:
@@ -209,6 +226,23 @@ def make_plan(
         return plan, open_context(plan, allow_download=allow_download)
     except (SettingsError, TemplateFault, TokenizerError) as error:
         raise Failure(error.say(asked_language(named, paths))) from None
+
+
+def data_paths(paths: Sequence[str], plan: Plan) -> tuple[str, ...]:
+    """What is to be read: the paths, or the files that the trainer's own settings name.
+
+    A folder that holds those files stands for them: the official script is given its data so.
+    """
+    if not plan.data:
+        return tuple(paths)
+    folders = [os.path.realpath(path) for path in paths]
+    if all(
+        Path(folder).is_dir()
+        and all(os.path.realpath(file).startswith(folder + os.sep) for file in plan.data)
+        for folder in folders
+    ):
+        return plan.data
+    return tuple(paths)
 
 
 def refuse_inputs(written: Sequence[tuple[str, str]], paths: Sequence[str], lang: str) -> None:

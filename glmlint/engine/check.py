@@ -14,7 +14,7 @@ from glmlint.evidence.report import FileStats, Held, Ignores, Once, Report, keep
 from glmlint.finding import Finding, fingerprint, json_pointer
 from glmlint.plan import Plan
 from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
-from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules
+from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, sentence
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.loaded import part_of, remember
 from glmlint.trainer.prepared import count_rows, prepared_rows
@@ -170,7 +170,6 @@ class Checker:
         return plan.write_baseline or (plan.baseline is not None and identity in plan.baseline)
 
     def _finding(self, row: Row, rule: str, severity: str, problem: Problem) -> Finding:
-        lang = self.plan.lang
         pointer = None if problem.pointer is None else json_pointer(problem.pointer)
         column = problem.column
         return Finding(
@@ -180,8 +179,8 @@ class Checker:
             line=row.line,
             column=column if column is not None else self._column(row, problem),
             pointer=pointer,
-            message=problem.text.say(lang, **problem.values),
-            help=problem.help.say(lang, **problem.values),
+            message=sentence(problem.text, self.plan, problem.values),
+            help=sentence(problem.help, self.plan, problem.values),
             fixable=bool(problem.edits),
             fingerprint=fingerprint(rule, pointer, row.identity),
         )
@@ -255,7 +254,7 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
             found = checker.check_row(row, stats, unreadable, ignores)
         if row.dropped is not None:
             totals.dropped += 1
-            stats.dropped_by_reason[row.dropped.reason] += 1
+            totals.dropped_by_reason[row.dropped.reason] += 1
         elif not unreadable:
             if found:
                 totals.with_findings += 1

@@ -14,7 +14,7 @@ from glmlint.engine.times import REST, timing
 from glmlint.evidence.report import FileStats, Report, Times, Totals, keep_first
 from glmlint.finding import RANK, Finding, file_identity, fingerprint, json_pointer
 from glmlint.plan import Plan
-from glmlint.rules.base import Placed, Problem
+from glmlint.rules.base import Placed, Problem, sentence
 from glmlint.trainer.base import Context
 
 
@@ -141,8 +141,8 @@ def _once(stats: FileStats, plan: Plan) -> list[tuple[Finding, bool]]:
             line=once.line,
             column=once.column,
             pointer=pointer,
-            message=once.text.say(plan.lang, **values),
-            help=once.help.say(plan.lang, **values),
+            message=sentence(once.text, plan, values),
+            help=sentence(once.help, plan, values),
             fixable=once.fixable,
             fingerprint=once_fingerprint(once.rule, key, stats.path),
             rows=once.rows,
@@ -213,8 +213,8 @@ def _placed_finding(plan: Plan, rule: str, severity: str, placed: Placed) -> Fin
         line=placed.line,
         column=None if placed.line is None else 1,
         pointer=pointer,
-        message=problem.text.say(plan.lang, **problem.values),
-        help=problem.help.say(plan.lang, **problem.values),
+        message=sentence(problem.text, plan, problem.values),
+        help=sentence(problem.help, plan, problem.values),
         fixable=bool(problem.edits),
         fingerprint=placed_fingerprint(rule, placed),
     )
@@ -242,8 +242,8 @@ def _file_finding(
         line=problem.values.get("line"),
         column=problem.column,
         pointer=None,
-        message=problem.text.say(plan.lang, **problem.values),
-        help=problem.help.say(plan.lang, **problem.values),
+        message=sentence(problem.text, plan, problem.values),
+        help=sentence(problem.help, plan, problem.values),
         fixable=bool(problem.edits),
         fingerprint=fingerprint(rule, None, file_identity(stats.path)),
     )

@@ -15,7 +15,7 @@ from glmlint.evidence.duplicates import Rows
 from glmlint.finding import Defect, Finding, Pointer
 from glmlint.trainer.base import Text
 from glmlint.trainer.loaded import Parts
-from glmlint.trainer.mask import Counts, Int, sum_at
+from glmlint.trainer.mask import GRID, Counts, Int, sum_at
 
 COUNTS = (
     "samples",
@@ -42,6 +42,8 @@ class Totals(Struct):
     with_findings: int = 0
     unreadable: int = 0
     dropped: int = 0
+    dropped_by_reason: Counter[str] = field(default_factory=Counter)
+    """Reason -> rows that the trainer leaves out for it."""
     tokens: int = 0
     supervised_tokens: int = 0
     kept_tokens: int = 0
@@ -71,6 +73,7 @@ class Totals(Struct):
         """Add the counts of other rows."""
         for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.dropped_by_reason += other.dropped_by_reason
 
 
 class Once(Struct):
@@ -101,6 +104,48 @@ class Places(Struct):
         self.at, self.number = sum_at(
             np.concatenate((self.at, at)), np.concatenate((self.number, number))
         )
+
+
+class Curve(Struct):
+    """Budget -> supervised tokens that it keeps. Merges by sum.
+
+    Exact at every budget where the first tokens of a row are kept. Other cuts keep sometimes fewer
+    under a larger budget: they are counted at the budgets of `GRID`.
+    """
+
+    places: Places = field(default_factory=Places)
+    """Place -> by how much the number of supervised tokens at a place changes there."""
+    grid: Int | None = None
+    """Kept supervised tokens at each budget of `GRID`; None where `places` tells all."""
+
+    def add(self, counts: Counts) -> None:
+        """Add a chunk of rows."""
+        if counts.grid is None:
+            self.places.add(counts.edges, counts.changes)
+        else:
+            self.grid = counts.grid if self.grid is None else self.grid + counts.grid
+
+    def merge(self, other: Curve) -> None:
+        """Add other rows of the same trainer."""
+        self.places.add(other.places.at, other.places.number)
+        if other.grid is not None:
+            self.grid = other.grid if self.grid is None else self.grid + other.grid
+
+    def kept(self, budget: int) -> int:
+        """How many supervised tokens a budget keeps; of a grid, the largest one at or below it."""
+        if self.grid is None:
+            return kept_supervised(self.places, budget)
+        place = int(np.searchsorted(np.array(GRID), budget, side="right")) - 1
+        return int(self.grid[place]) if place >= 0 else 0
+
+    def smallest(self, share: float) -> int | None:
+        """The smallest budget from which on at least that share is kept; None without any tokens."""
+        if self.grid is None:
+            return smallest_budget(self.places, share)
+        if not self.grid[-1]:
+            return None
+        short = np.flatnonzero(self.grid < _part(share, int(self.grid[-1])))
+        return int(GRID[int(short[-1]) + 1 if len(short) else 0])
 
 
 class Ignores(Struct):
@@ -167,10 +212,8 @@ class FileStats(Struct):
     totals: Totals = field(default_factory=Totals)
     lengths: Places = field(default_factory=Places)
     """Length in tokens -> number of readable rows of that length."""
-    supervised: Places = field(default_factory=Places)
-    """Place -> by how much the number of supervised tokens at a place changes there."""
-    dropped_by_reason: Counter[str] = field(default_factory=Counter)
-    """Reason -> rows that the trainer leaves out for it."""
+    curve: Curve = field(default_factory=lambda: Curve())
+    """How many supervised tokens any budget keeps."""
     findings: list[Finding] = field(default_factory=list)
     once: dict[tuple[str, str], Once] = field(default_factory=dict)
     rule_counts: Counter[str] = field(default_factory=Counter)
@@ -212,17 +255,16 @@ class FileStats(Struct):
         )
         at, number = np.unique(counts.tokens, return_counts=True)
         self.lengths.add(at, number.astype(np.int64))
-        self.supervised.add(counts.edges, counts.changes)
+        self.curve.add(counts)
 
     def merge(self, other: FileStats, max_findings: int) -> None:
         """Add another part of the same file."""
         self.totals.add(other.totals)
         self.lengths.add(other.lengths.at, other.lengths.number)
-        self.supervised.add(other.supervised.at, other.supervised.number)
+        self.curve.merge(other.curve)
         self.findings = keep_first([*self.findings, *other.findings], max_findings)
         for key, once in other.once.items():
             self.add_once(key, once)
-        self.dropped_by_reason += other.dropped_by_reason
         self.rule_counts += other.rule_counts
         self.severity_counts += other.severity_counts
         self.notes += other.notes

@@ -5,12 +5,15 @@ Source: THUDM/GLM-4 finetune/finetune.py, commit dfe4601 (2025-04-16), `process_
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import UNSET, Struct
 
 from glmlint.read.sample import ROLES, Sample
+from glmlint.recipes.official_config import from_config
 from glmlint.trainer.base import Context, Text, Trainer, messages_of, text_of
+from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.layout import END, NONE, PREFIX, SAME, Layout, Piece, shifted
 from glmlint.trainer.vocabulary import OFFICIAL_NUMBERS
@@ -46,6 +49,11 @@ def clean_tools(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
         raise TrainerError(type(error).__name__, str(error)) from None
     return cleaned["tools"]  # type: ignore[no-any-return]
 
+
+BUDGET: Final = Text(
+    "max_input_length + max_output_length + 1", "max_input_length + max_output_length + 1"
+)
+"""What the budget is in the script's YAML."""
 
 ROLE_TOKENS: Final = {role: f"<|{role}|>" for role in ROLES}
 
@@ -83,12 +91,18 @@ class Glm4(Trainer):
         "每条 assistant 消息（不含角色标记）以及其后的一个标记（下一个角色标记，或末尾追加的 <|user|>）",
     )
     called = Text("the official script", "官方脚本")
+    budget_means = BUDGET
     Options = Combine
     numbers = OFFICIAL_NUMBERS
     suffixes = frozenset((".jsonl", ".csv", ".xlsx"))
     evaluates = "each-answer"
     trains_unknown_roles = True
     cleans_properties = True
+
+    def from_config(
+        self, values: Mapping[str, Any], file: str, folder: str | None
+    ) -> TrainerConfig | None:
+        return from_config(values, file, folder)
 
     def variant(self, options: Combine) -> str:
         return "glm4-combine" if options.combine else self.name

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import UNSET
 
 from glmlint.read.sample import Sample
-from glmlint.recipes.glm4 import prefix, role_ids
+from glmlint.recipes.glm4 import BUDGET, prefix, role_ids
 from glmlint.trainer.base import Context, Text, Trainer, messages_of
 from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.layout import END, NONE, SAME, Encoded, Layout, Piece, shifted
@@ -35,6 +35,7 @@ class Glm4Combine(Trainer):
         "最后一个 <|assistant|> 之后除首个标记外的全部内容，直到末尾追加的 <|user|>",
     )
     called = Text("the official script", "官方脚本")
+    budget_means = BUDGET
     numbers = OFFICIAL_NUMBERS
     suffixes = frozenset((".jsonl", ".csv", ".xlsx"))
     evaluates = "whole-row"

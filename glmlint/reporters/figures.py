@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from glmlint.engine.finish import Result
-from glmlint.evidence.report import Places, kept_supervised, nearest_rank, smallest_budget
+from glmlint.evidence.report import Curve, Places, nearest_rank
 from glmlint.plan import Plan
 from glmlint.trainer.base import Context
 
@@ -75,14 +75,17 @@ def histogram(lengths: Places, edges: Sequence[int]) -> list[tuple[int, int]]:
 def budgets(result: Result) -> list[Budget]:
     """The run's budget, then the smallest that keep 95, 99 and 100% of the supervised tokens."""
     lengths = lengths_of(result)
-    supervised = merged(file.stats.supervised for file in result.files)
+    curve = Curve()
+    for file in result.files:
+        curve.merge(file.stats.curve)
     total = result.totals.supervised_tokens
     found = []
     for target in (None, *SHARES):
-        length = result.plan.max_length if target is None else smallest_budget(supervised, target)
+        length = result.plan.max_length if target is None else curve.smallest(target)
         if length is None:
             continue
-        kept = kept_supervised(supervised, length)
+        own = result.totals.kept_supervised_tokens
+        kept = own if target is None else curve.kept(length)
         found.append(
             Budget(
                 max_length=length,

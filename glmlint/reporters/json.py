@@ -46,6 +46,7 @@ def report_object(result: Result, max_findings: int) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "glmlint": __version__,
         "recipe": plan.recipe,
+        "options": plan.options,
         "tokenizer": {
             "name": context.tokenizer.name,
             "exact": context.tokenizer.exact,
@@ -65,6 +66,7 @@ def report_object(result: Result, max_findings: int) -> dict[str, Any]:
             "budget": origin(plan, "budget"),
             **{name: pin_origin(plan, name) for name in ("transformers", "datasets")},
         },
+        "warnings": [note.plain("en") for note in plan.notes],
         "totals": totals_object(result.totals),
         "files": [
             {"path": file.path, "totals": totals_object(file.totals)} for file in result.files
@@ -87,6 +89,7 @@ def totals_object(totals: Totals) -> dict[str, Any]:
     """The counts of a file or a run, with the ratios derived from them."""
     return {
         **{count: getattr(totals, count) for count in COUNTS},
+        "dropped_by_reason": dict(sorted(totals.dropped_by_reason.items())),
         "trainable_ratio": totals.trainable_ratio,
         "lost_share": totals.lost_share,
     }

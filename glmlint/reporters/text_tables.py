@@ -23,7 +23,7 @@ from glmlint.reporters.tables import (
     print_wrapped,
     shortened,
 )
-from glmlint.reporters.verdict import assumed, mark, message, verdict
+from glmlint.reporters.verdict import assumed, dropped, mark, message, verdict
 from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import SEVERITY, percent, say
 
@@ -157,7 +157,7 @@ def _summary(console: Console, result: Result) -> None:
     if totals.samples:
         line = say(
             "rows-line", lang, clean=f"{totals.clean:,}", bad=f"{totals.with_findings:,}",
-            unreadable=f"{totals.unreadable:,}",
+            unreadable=f"{totals.unreadable:,}", dropped=dropped(totals, lang),
         )  # fmt: skip
         print_wrapped(console, line, "dim")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from glmlint.engine.finish import Result
+from glmlint.evidence.report import Totals
 from glmlint.finding import RANK, SEVERITIES, Finding
-from glmlint.plan import Plan
+from glmlint.plan import NO_BUDGET, Plan
 from glmlint.reporters.figures import budgets, origin, pin_origin, template_name, template_origin
 from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import ORIGINS, counted, percent, say
@@ -38,12 +39,18 @@ def summary(result: Result) -> str:
         clean=f"{totals.clean:,}",
         bad=f"{totals.with_findings:,}",
         unreadable=f"{totals.unreadable:,}",
+        dropped=dropped(totals, lang),
         tokens=f"{about}{totals.tokens:,}",
         ratio=about + percent(totals.trainable_ratio),
         truncated=f"{about}{totals.truncated_samples:,}",
         lost=about + percent(totals.lost_share),
         counts=severity_counts(result),
     )
+
+
+def dropped(totals: Totals, lang: str) -> str:
+    """How many rows the trainer leaves out, as the end of a list of counts; "" without any."""
+    return say("and-dropped", lang, n=f"{totals.dropped:,}") if totals.dropped else ""
 
 
 def verdict(result: Result) -> str:
@@ -135,7 +142,17 @@ def assumed(result: Result) -> list[str]:
         )
     ]
     if origin(plan, "budget") == "default":
-        lines.append(say("default-budget", lang, budget=f"{plan.max_length:,}"))
+        key = "no-budget" if plan.max_length == NO_BUDGET else "default-budget"
+        told = {"trainer": context.trainer.called, "means": context.trainer.budget_means}
+        lines.append(
+            say(
+                key,
+                lang,
+                budget=f"{plan.max_length:,}",
+                **{name: text.plain(lang) for name, text in told.items()},
+            )
+        )
+    lines += (visible(note.plain(lang)) for note in plan.notes)
     if not context.tokenizer.exact:
         lines.append(say("inexact", lang))
     if any(result.suppressed.values()):

@@ -65,8 +65,8 @@ WORDS: Final = {
     "longest": Text("max", "最长"),
     "longer": Text("{n} longer", "{n} 个更长"),
     "rows-line": Text(
-        "{clean} clean, {bad} with findings, {unreadable} unreadable",
-        "{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读",
+        "{clean} clean, {bad} with findings, {unreadable} unreadable{dropped}",
+        "{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读{dropped}",
     ),
     "smallest": Text("smallest for {share}", "保留 {share} 的最小值"),
     "keeps-plain": Text("{length} keeps {share}", "{length} 保留 {share}"),
@@ -174,11 +174,15 @@ WORDS: Final = {
         "tokenizer {tokenizer}（{tokenizer_from}）；预算 {budget}（{budget_from}）；"
         "transformers {transformers}（{transformers_from}）；datasets {datasets}（{datasets_from}）。",
     ),
+    "no-budget": Text(
+        "Nobody set the budget, and {trainer} has none that is known here: no row is cut. Set yours "
+        "with --max-length N.",
+        "没有设置预算，{trainer}也没有此处已知的默认值：不截断任何行。请用 --max-length N 设置。",
+    ),
     "default-budget": Text(
-        "Nobody set the budget: {budget} is the official script's default (512 + 512 + 1). Set "
-        "yours with --max-length N, or --max-input-length N --max-output-length M.",
-        "没有设置预算：{budget} 是官方脚本的默认值（512 + 512 + 1）。请用 --max-length N，"
-        "或 --max-input-length N --max-output-length M 设置。",
+        "Nobody set the budget: {budget} is the default of {trainer} ({means}). Set yours with "
+        "--max-length N.",
+        "没有设置预算：{budget} 是{trainer}的默认值（{means}）。请用 --max-length N 设置。",
     ),
     "inexact": Text(
         "≈: the tokenizer's control tokens or split had to be guessed, so counts may be off.",
@@ -193,11 +197,12 @@ WORDS: Final = {
         "`glmlint explain {rule}` 显示规则的详细说明与示例。",
     ),
     "summary": Text(
-        "{samples}: {clean} clean, {bad} with findings, {unreadable} unreadable; {tokens} tokens, "
+        "{samples}: {clean} clean, {bad} with findings, {unreadable} unreadable{dropped}; {tokens} tokens, "
         "{ratio} trainable; {truncated} truncated, {lost} of supervised tokens lost; {counts}",
-        "{samples}：{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读；{tokens} 个 token，"
+        "{samples}：{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读{dropped}；{tokens} 个 token，"
         "可训练 {ratio}；{truncated} 个被截断，丢失受监督 token {lost}；{counts}",
     ),
+    "and-dropped": Text(", {n} dropped by the trainer", "，{n} 个被训练脚本丢弃"),
     "length-line": Text(
         "lengths: p50 {p50}, p90 {p90}, p95 {p95}, p99 {p99}, max {max}; budget {budget}",
         "长度：p50 {p50}，p90 {p90}，p95 {p95}，p99 {p99}，最长 {max}；预算 {budget}",

@@ -18,7 +18,7 @@ from glmlint.evidence.scores import Row as ScoredRow
 from glmlint.finding import Pointer
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
-from glmlint.trainer.base import Text, Trainer
+from glmlint.trainer.base import Text, Trainer, get_trainer
 from glmlint.trainer.row import Fact, Row
 
 if TYPE_CHECKING:
@@ -175,6 +175,18 @@ class Rule:
             text or self.text, values, pointer, severity, help or self.help, once, raises, edits,
             column, trains,
         )  # fmt: skip
+
+
+@cache
+def words_of(recipe: str) -> dict[str, Text]:
+    """Fields that any sentence may have: how the trainer that runs is called, and its budget."""
+    trainer = get_trainer(recipe)
+    return {"trainer": trainer.called, "budget_means": trainer.budget_means}
+
+
+def sentence(text: Text, plan: Plan, values: dict[str, Any]) -> str:
+    """A rule's sentence in the language of the run."""
+    return text.say(plan.lang, **{**words_of(plan.recipe), **values})
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,9 @@ rule = Rule(
         ),
     },
     help=Text(
-        "A budget of {tokens} keeps the whole row (in the official script "
-        "max_input_length + max_output_length + 1); or shorten or drop the row.",
-        "预算达到 {tokens} 即可保留整行（官方脚本为 max_input_length + max_output_length + 1）；"
-        "或缩短、删除这一行。",
+        "A budget of {tokens} keeps the whole row (in {trainer} "
+        "{budget_means}); or shorten or drop the row.",
+        "预算达到 {tokens} 即可保留整行（{trainer}中为 {budget_means}）；或缩短、删除这一行。",
     ),
     bad=(
         Example(

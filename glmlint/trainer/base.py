@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -18,6 +19,7 @@ from glmlint.loader import Load
 from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, Plan
 from glmlint.read.sample import Sample, decode_tools
 from glmlint.text import Text as Text  # recipes and rules take it from here
+from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.cut import keep_start
 from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.layout import Encoded, Layout, Piece, Tokens
@@ -48,6 +50,7 @@ class Context:
     template: ChatTemplate
     loads: dict[str, Load] = field(default_factory=dict, repr=False)
     """Path -> what the loader makes of the file's rows; only of files in which it changes some."""
+    _of: dict[str, Context] = field(default_factory=dict, repr=False)
     _tools: dict[bytes, ToolList | None] = field(default_factory=dict, repr=False)
     _texts: dict[str, Encoded] = field(default_factory=dict, repr=False)
     _loaded: dict[tuple[int, bytes], bytes] = field(default_factory=dict, repr=False)
@@ -61,6 +64,25 @@ class Context:
     def options(self) -> Any:
         """The trainer's options, of the type that it declares."""
         return msgspec.convert(self.plan.options, self.trainer.Options)
+
+    def of(self, path: str) -> Context:
+        """The context of one file: the same, but where some options hold for that file alone."""
+        if not self.plan.file_options:
+            return self
+        found = self._of.get(path)
+        if found is None:
+            own = self.plan.file_options.get(os.path.realpath(path))
+            found = (
+                self
+                if own is None
+                else replace(
+                    self,
+                    plan=replace(self.plan, options={**self.plan.options, **own}, file_options={}),
+                    _of={},
+                )
+            )
+            self._of[path] = found
+        return found
 
     def id(self, name: str) -> int:
         """The id of a control token. `open_context` has seen to those that the trainer needs."""
@@ -163,6 +185,8 @@ class Trainer:
     title: Text
     called: Text = Text("the trainer", "训练脚本")
     """How sentences name it."""
+    budget_means: Text = Text("--max-length", "--max-length")
+    """What the budget is in the trainer's own settings."""
     source: str
     """Repository, file, commit and date that it was read from."""
     date: str
@@ -186,6 +210,10 @@ class Trainer:
     trains_unknown_roles: bool = False
     trains_all_after_last: bool = False
     """Whether everything behind the last assistant token is trained, whoever wrote it."""
+    budget_option: str | None = None
+    """The option that is the budget, such as `cutoff_len`; None where a flag of glmlint alone sets it."""
+    pins: Mapping[str, str] = MappingProxyType({})
+    """Versions of `datasets` and `transformers` that its newest release allows at most."""
     loss_fields: frozenset[str] = frozenset()
     """Keys of a message by which a row can switch its own loss on or off."""
     through_datasets: bool = True
@@ -205,10 +233,45 @@ class Trainer:
         del options
         return DEFAULT_BUDGET
 
+    def model_options(self, model: str) -> dict[str, Any]:
+        """The options that name a model's layout, such as `template`; {} where none does.
+
+        Args:
+            model: a name of `trainer.models.MODELS`.
+        """
+        del model
+        return {}
+
+    def default_tokenizer(self, options: Any) -> str | None:
+        """The vocabulary where neither a model nor a tokenizer was named; None: one has to be."""
+        del options
+        return "glm4"
+
     def variant(self, options: Any) -> str:
         """Name of the trainer that runs with these options, where one option makes it another."""
         del options
         return self.name
+
+    def from_config(
+        self, values: Mapping[str, Any], file: str, folder: str | None
+    ) -> TrainerConfig | None:
+        """What this trainer takes from its own settings file; None where it is not one of its own.
+
+        Args:
+            values: the keys of the file.
+            file: its path.
+            folder: a folder that was named beside it, for trainers that get theirs so.
+
+        Raises:
+            ConfigError: a value that can't be used.
+        """
+        del values, file, folder
+        return None
+
+    def refusal(self, options: Any) -> Text | None:
+        """Why this trainer ends before it reads anything, with these options; None where it runs."""
+        del options
+        return None
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         """Lay out any row at all, exactly as the trainer does.

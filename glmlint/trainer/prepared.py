@@ -241,6 +241,7 @@ def _lay_out_value(row: Row, context: Context, load: Load | None) -> None:
 def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
     """Every row of a chunk; a line that holds several values gives several rows."""
     defects = chunk.defects
+    context = context.of(chunk.path)
     load = context.loads.get(chunk.path)
     facts = line_facts(chunk.lines)
     path = chunk.path
