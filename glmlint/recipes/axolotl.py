@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -18,7 +19,6 @@ from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import NONE, SYSTEM, Layout, Tokens, layout_of
 from glmlint.trainer.mask import sequence
 from glmlint.trainer.template import TemplateFault
-from glmlint.trainer.template_keys import message_keys
 
 When = Literal["all", "turn", "last", "none"]
 
@@ -92,6 +92,7 @@ class Axolotl(Trainer):
         "axolotl（type: chat_template 数据集）",
     )
     called = Text("axolotl", "axolotl")
+    budget_means = Text("sequence_len", "sequence_len")
     source = "axolotl 0.19.0 axolotl/prompt_strategies/chat_template.py"
     date = "2026-09-10"
     supervises = Text(
@@ -101,8 +102,9 @@ class Axolotl(Trainer):
     )
     Options = AxolotlOptions
     reads = frozenset(("glm", "openai", "sharegpt"))
-    loss_fields = frozenset()
     cuts_prefix = False
+    budget_option = "sequence_len"
+    pins = MappingProxyType({"datasets": "4.8.4", "transformers": "5.16.1"})
 
     def default_budget(self, options: AxolotlOptions) -> int | None:
         return options.sequence_len
@@ -237,6 +239,8 @@ def _turns(
     Returns:
         The turns, and the place of the row's first message among them.
     """
+    from glmlint.trainer.template_keys import message_keys
+
     messages = _messages(row, options)
     keys = message_keys(context.template.source, options.field_messages)
     turns: list[dict[str, Any]] = []

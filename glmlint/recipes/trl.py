@@ -54,8 +54,9 @@ class Trl(Trainer):
     name = "trl"
     title = Text("TRL's SFTTrainer", "TRL 的 SFTTrainer")
     called = Text("TRL", "TRL")
+    budget_means = Text("max_length", "max_length")
     source = "trl 1.16.0 trl/trainer/sft_trainer.py"
-    date = "2026-11-20"
+    date = "2026-10-15"
     supervises = Text(
         "every token, prompts too; of prompt and completion the completion; with "
         "assistant_only_loss what the template marks as the assistant's",
@@ -65,6 +66,7 @@ class Trl(Trainer):
     Options = TrlOptions
     reads = frozenset(("glm", "openai", "sharegpt", "prompt-response", "text"))
     cuts_prefix = False
+    budget_option = "max_length"
 
     def default_budget(self, options: TrlOptions) -> int | None:
         return options.max_length
