@@ -14,6 +14,7 @@ from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.mask import sequence
 from glmlint.trainer.prepared import prepare
+from glmlint.trainer.tokenizer import Tokenizer
 
 HERE = Path(__file__).parent / "golden"
 UNLIMITED = 1 << 40
@@ -46,6 +47,14 @@ def opened(
 ) -> Context:
     """A context of the trainer for one of `MODELS`; no budget where that is None."""
     return _opened(recipe, model, json.dumps(options), transformers, budget or UNLIMITED)
+
+
+def ids_of(text: str, tokenizer: Tokenizer) -> list[int]:
+    """A text as an HF tokenizer encodes it: control tokens in it as theirs."""
+    found: list[int] = []
+    for piece in tokenizer.split(text):
+        found += [piece] if isinstance(piece, int) else tokenizer.encode([piece])[0].tolist()
+    return found
 
 
 def outcome(value: Any, context: Context) -> dict[str, Any]:

@@ -395,7 +395,9 @@ class Places:
     def next(self, wanted: frozenset[int], at: int) -> int:
         """The first place from `at` on of one of these ids; -1 without one. `at` may be -1."""
         if at < 0:  # Python's range begins with the last token then
-            if len(self.ids) and int(self.ids[-1]) in wanted:
+            if not len(self.ids):
+                raise IndexError("list index out of range")
+            if int(self.ids[-1]) in wanted:
                 return -1
             at = 0
         found = np.flatnonzero(np.isin(self.ids[at:], list(wanted)))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -31,6 +31,8 @@ DEFAULT_BUDGET: Final = DEFAULT_MAX_INPUT + DEFAULT_MAX_OUTPUT + 1
 
 _MEMO_LIMIT: Final = 4096
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class ToolList:
@@ -51,6 +53,7 @@ class Context:
     loads: dict[str, Load] = field(default_factory=dict, repr=False)
     """Path -> what the loader makes of the file's rows; only of files in which it changes some."""
     _of: dict[str, Context] = field(default_factory=dict, repr=False)
+    _known: dict[Any, Any] = field(default_factory=dict, repr=False)
     _tools: dict[bytes, ToolList | None] = field(default_factory=dict, repr=False)
     _texts: dict[str, Encoded] = field(default_factory=dict, repr=False)
     _loaded: dict[tuple[int, bytes], bytes] = field(default_factory=dict, repr=False)
@@ -79,10 +82,19 @@ class Context:
                     self,
                     plan=replace(self.plan, options={**self.plan.options, **own}, file_options={}),
                     _of={},
+                    _known={},
                 )
             )
             self._of[path] = found
         return found
+
+    def cached(self, work: Callable[[Context], T]) -> T:
+        """What a function says of this context, worked out once."""
+        try:
+            return self._known[work]  # type: ignore[no-any-return]
+        except KeyError:
+            found = self._known[work] = work(self)
+            return found
 
     def id(self, name: str) -> int:
         """The id of a control token. `open_context` has seen to those that the trainer needs."""
