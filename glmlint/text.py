@@ -68,6 +68,31 @@ class Told(Exception):
         return self.text.say(lang, **self.values)
 
 
+class RunStopped(BaseException):
+    """The run can't go on at some row: one sentence for the user, exit code 2.
+
+    No Exception, so that nothing takes it for one of the trainer's: those become findings.
+    """
+
+    def __init__(self, text: Text, **values: object) -> None:
+        super().__init__(text.en)
+        self.text = text
+        self.values = values
+        self.place: str | None = None
+        """Where in the data, as "path:line"."""
+        self.lang = "en"
+
+    def at(self, path: str, line: int, lang: str) -> RunStopped:
+        """The same, with the row at which the run stopped (line 0: its file), and the run's language."""
+        self.place, self.lang = f"{path}:{line}" if line else path, lang
+        return self
+
+    def say(self) -> str:
+        """The sentence, in the language of the run."""
+        told = self.text.say(self.lang, **self.values)
+        return told if self.place is None else f"{self.place}: {told}"
+
+
 _SYSTEM: Final = {
     errno.ENOENT: "文件或文件夹不存在",
     errno.ENOTDIR: "路径中有一部分不是文件夹",

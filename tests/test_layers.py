@@ -27,6 +27,7 @@ ROOMS = (
     ("fix", "runners"),
     ("convert", "scoring"),
     ("reporters",),
+    ("compare",),
     ("app",),
     ("__main__",),
 )

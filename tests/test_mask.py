@@ -153,10 +153,7 @@ def normal(report: Report) -> Any:
     """A report as plain data, in an order of its own."""
     found = []
     for path, stats in report.files.items():
-        once = {
-            key: (o.line, o.rows, o.severity, o.values, o.otherwise_clean)
-            for key, o in stats.once.items()
-        }
+        once = {key: (o.line, o.rows, o.severity, o.values) for key, o in stats.once.items()}
         found.append(
             (path, stats.totals, stats.lengths.at.tolist(), stats.lengths.number.tolist(),
              stats.curve.places.at.tolist(), stats.curve.places.number.tolist(), stats.findings,

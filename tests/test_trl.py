@@ -11,7 +11,9 @@ from trainer_rows import HERE, compare, opened, outcome, read
 
 from glmlint.trainer.base import Context
 from glmlint.trainer.errors import Dropped
+from glmlint.trainer.layout import Tokens
 from glmlint.trainer.mask import sequence
+from glmlint.trainer.packing import joined
 from glmlint.trainer.prepared import prepare
 
 
@@ -36,15 +38,19 @@ def packed(line: dict[str, Any]) -> list[dict[str, Any]]:
         row = prepare(json.dumps(value, ensure_ascii=False).encode(), 1, context)
         assert row.layout is not None
         rows.append(sequence(row.layout, context))
-    if context.options.packing:
-        found = context.trainer.pack(rows, context.plan.max_length, context)  # type: ignore[attr-defined]
+    found = []
+    kept: list[Tokens] = []
+    for row in rows:
+        try:
+            kept += context.trainer.cut(row, context.plan.max_length, context)
+        except Dropped:
+            continue
+    if context.trainer.packs(context.options):
+        lengths = [len(row.input_ids) for row in kept]
+        for parts in context.trainer.pack(lengths, context.plan.max_length, context):
+            found.append(joined([kept[row].part(slice(start, stop)) for row, start, stop in parts]))
     else:
-        found = []
-        for row in rows:
-            try:
-                found += context.trainer.cut(row, context.plan.max_length, context)
-            except Dropped:
-                continue
+        found = kept
     return [{"input_ids": t.input_ids.tolist(), "labels": t.labels.tolist()} for t in found]
 
 

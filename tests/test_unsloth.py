@@ -56,7 +56,7 @@ def test_refusals(options: dict[str, Any], row: dict[str, Any], exception: str) 
 def test_one_marker_alone_is_refused_before_anything_is_read() -> None:
     trainer = opened("unsloth", "glm4", {}, "5.17.0", None).trainer
     refusal = trainer.refusal(trainer.Options(response_part="x"))
-    assert refusal is not None and "neither" in refusal.en
+    assert refusal is not None and "neither" in refusal.say("en")
     assert trainer.refusal(trainer.Options()) is None
 
 

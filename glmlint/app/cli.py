@@ -26,6 +26,7 @@ from glmlint.app.options import (
     rule_options,
     save_baseline,
 )
+from glmlint.text import RunStopped
 
 if TYPE_CHECKING:
     from glmlint.engine.finish import Result
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from glmlint.trainer.base import Context
 
 LATER = {
+    "compare": (
+        "glmlint.app.compare:compare",
+        "The same rows under several trainers: what each teaches.",
+    ),
     "convert": (
         "glmlint.convert.command:convert",
         "ShareGPT, OpenAI, Alpaca, ChatGLM3 to GLM messages, and back.",
@@ -377,6 +382,8 @@ def encode(place: str | None, no_truncate: bool, **flags: Any) -> None:
                     entry["part"] = row.part
                 entry["input_ids"] = row.input_ids.tolist()
                 entry["labels"] = row.labels.tolist()
+                if row.weights is not None:
+                    entry["loss_scale"] = row.weights.tolist()
             write(msgspec.json.encode(entry) + b"\n")
     except SourceError as error:
         sys.stdout.flush()
@@ -476,6 +483,9 @@ def main() -> None:
     except KeyboardInterrupt:
         click.echo(f"glmlint: {_word('interrupted-line')}", err=True)
         code = 130
+    except RunStopped as stopped:
+        click.echo(f"glmlint: {stopped.say()}", err=True)
+        code = 2
     except Exception as error:  # a fault of glmlint itself: one line, or the traceback on request
         if "--debug" in sys.argv:
             raise

@@ -79,7 +79,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         msgspec.convert(options, all_trainers()[recipe].Options)
     )
     if refusal is not None:
-        raise SettingsError(refusal)
+        raise SettingsError(refusal.text, **refusal.values)
     trainer = all_trainers()[recipe]
     max_length, max_input, max_output = _budget(settings, origins, trainer, options)
     pinned = _pins(settings.get("pin", {}))

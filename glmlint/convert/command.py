@@ -11,7 +11,8 @@ import click
 import msgspec
 
 from glmlint.app.options import Failure, complete_files
-from glmlint.convert.base import Kind, formats
+from glmlint.convert.base import Format, Kind, formats
+from glmlint.convert.columns import TARGETS, mapped
 from glmlint.convert.run import (
     Count,
     Outcome,
@@ -21,10 +22,11 @@ from glmlint.convert.run import (
     write_atomically,
     writers,
 )
+from glmlint.evidence.json_fault import printable
 from glmlint.finding import Pointer, json_pointer, place
 from glmlint.output import language, silence
 from glmlint.read.source import SourceError, find_inputs, read_chunks
-from glmlint.text import system_fault
+from glmlint.text import Told, system_fault
 
 SHOWN_REFUSALS: Final = 20
 """Refused rows that the text report lists; the JSON report has more."""
@@ -46,6 +48,7 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
         "endings": "written are .jsonl, .json and .gz of them",
         "itself": "{path} is the input itself; --force replaces it",
         "interrupted": "interrupted: nothing was replaced",
+        "map-and-from": "--map says what the columns hold: leave --from out beside it",
         "title": "Lost or guessed on the way",
         "columns": ("what", "times", "rows", "first", ""),
     },
@@ -65,6 +68,7 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
         "endings": "只能写出 .jsonl、.json 及其 .gz 压缩文件",
         "itself": "{path} 就是输入文件本身；如需覆盖，请加上 --force",
         "interrupted": "已中断：没有替换任何文件",
+        "map-and-from": "--map 已说明各列的内容：请不要同时使用 --from",
         "title": "转换中丢失或推测的内容",
         "columns": ("类别", "次数", "行数", "首次出现", ""),
     },
@@ -78,6 +82,13 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
     "--from", "source", type=click.Choice(["auto", *sorted(formats())]), default="auto",
     show_default=True, help="What the rows are; auto looks at each.",
 )  # fmt: skip
+@click.option(
+    "--map",
+    "columns",
+    multiple=True,
+    metavar="COLUMN=TARGET",
+    help=f"What a column of another name holds ({', '.join(TARGETS)}); give it once for each.",
+)
 @click.option(
     "--output", "-o", default="-", metavar="FILE|-", show_default=True,
     shell_complete=complete_files,
@@ -116,12 +127,13 @@ def convert_file(flags: dict[str, Any]) -> int:
     output = None if flags["output"] == "-" else Path(flags["output"])
     if output is not None:
         _refuse_output(inputs[0].path, output, flags["force"], lang)
+    source = _source(flags, lang)
     outcome = Outcome()
     rows = convert_rows(
         read_chunks(inputs[0]),
         outcome,
         target=writers()[flags["to"]],
-        source=None if flags["source"] == "auto" else formats()[flags["source"]],
+        source=source,
         take=flags["take"],
     )
     try:
@@ -148,6 +160,18 @@ def convert_file(flags: dict[str, Any]) -> int:
     else:
         _print(outcome, inputs[0].path, flags, lang)
     return code
+
+
+def _source(flags: dict[str, Any], lang: str) -> Format | None:
+    """The format of the rows; None where each row's looks decide."""
+    if flags["columns"]:
+        if flags["source"] != "auto":
+            raise Failure(_WORDS[lang]["map-and-from"])
+        try:
+            return mapped(flags["columns"])
+        except Told as error:
+            raise Failure(printable(error.say(lang))) from None
+    return None if flags["source"] == "auto" else formats()[flags["source"]]
 
 
 class ConvertInterrupted(Failure):
@@ -187,8 +211,8 @@ def _sentence(kind: Kind, lang: str) -> str:
 
 
 def _place(pointer: Pointer) -> str:
-    # A key may hold half a surrogate pair, which no terminal can show.
-    return place(pointer).encode("utf-8", "replace").decode() if pointer else ""
+    # A key may hold half a surrogate pair, which no terminal can show, or a line break.
+    return printable(place(pointer)) if pointer else ""
 
 
 def _print(outcome: Outcome, path: str, flags: dict[str, Any], lang: str) -> None:
@@ -197,12 +221,9 @@ def _print(outcome: Outcome, path: str, flags: dict[str, Any], lang: str) -> Non
     for defect in outcome.file_defects:
         if not outcome.rows:
             click.echo(f"{path}: {defect.values.get('kind', defect.rule)}", err=True)
-    for refusal in outcome.refusals[:SHOWN_REFUSALS]:
-        parts = (refusal.detail, _place(refusal.pointer))
-        told = words["comma"].join(part for part in parts if part)
-        sentence = _sentence(refusal.kind, lang) + (words["aside"].format(told) if told else "")
-        line = f"{path}:{refusal.line}: {words['refused']}{words['colon']}{sentence}"
-        click.echo(line, err=True)
+    for one in outcome.refusals[:SHOWN_REFUSALS]:
+        place_ = f"{path}:{one.line}:{one.column}"
+        click.echo(f"{place_}: {words['refused']}{words['colon']}{one.say(lang)}", err=True)
     hidden = outcome.rows - outcome.converted - min(len(outcome.refusals), SHOWN_REFUSALS)
     if hidden:
         click.echo(f"{path}: {words['more'].format(more=hidden)}", err=True)
@@ -275,9 +296,11 @@ def _json(
         "refusals": [
             {
                 "line": one.line,
+                "column": one.column,
                 "kind": one.kind.name,
                 "pointer": _pointer(one.pointer),
                 "detail": one.detail.encode("utf-8", "replace").decode(),
+                "what": one.say(lang).encode("utf-8", "replace").decode(),
             }
             for one in outcome.refusals
         ],

@@ -16,10 +16,11 @@ import msgspec
 from glmlint.convert import kinds
 from glmlint.convert.base import Format, Kind, Loss, Notes, Refused, formats, reader_of
 from glmlint.convert.chat import dump
+from glmlint.convert.refusals import Refusal, refusal
 from glmlint.finding import Defect, Pointer
 from glmlint.read.formats import recognise
 from glmlint.read.sample import SHAPE_ERRORS, decode_sample, read
-from glmlint.read.scan import BLANK
+from glmlint.read.scan import BLANK, split_values
 from glmlint.read.source import Chunk
 from glmlint.temporary import new_name
 
@@ -37,15 +38,6 @@ class Count(msgspec.Struct):
     pointer: Pointer
     times: int = 0
     rows: int = 0
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """One row that was not converted."""
-
-    line: int
-    kind: Kind
-    pointer: Pointer
-    detail: str
 
 
 class Outcome(msgspec.Struct):
@@ -95,7 +87,7 @@ def convert_line(
     """
     found = read(raw)
     if found.defect is not None:
-        raise _broken(found.defect)
+        raise Refused(kinds.BROKEN, detail=found.defect.rule, defect=found.defect)
     if found.non_finite:
         raise Refused(kinds.NOT_WRITABLE, detail="NaN, Infinity")
     value = found.value
@@ -126,28 +118,32 @@ def convert_rows(
     for chunk in chunks:
         outcome.file_defects += chunk.file_defects
         for index, raw in enumerate(chunk.lines):
-            outcome.rows += 1
             number = chunk.numbers[index]
-            try:
-                if index in chunk.defects:
-                    raise _broken(chunk.defects[index])
-                line, losses, was = convert_line(raw, target, source, take)
-            except Refused as error:
-                _count(outcome.refused, number, [Loss(error.kind, error.pointer)])
-                if len(outcome.refusals) < KEPT_REFUSALS:
-                    refusal = Refusal(number, error.kind, error.pointer, error.detail)
-                    outcome.refusals.append(refusal)
-                continue
-            outcome.converted += 1
-            outcome.formats[was.name] = outcome.formats.get(was.name, 0) + 1
-            _count(outcome.losses, number, losses)
-            yield line
+            waiting = [(raw, chunk.defects.get(index))]
+            while waiting:
+                row, fault = waiting.pop(0)
+                try:
+                    if fault is not None:
+                        raise Refused(kinds.BROKEN, detail=fault.rule, defect=fault)
+                    line, losses, was = convert_line(row, target, source, take)
+                except Refused as error:
+                    if _is_json_fault(error) and row is raw and (parts := split_values(raw)):
+                        waiting = [(part, None) for part in parts]  # several rows on one line
+                        continue
+                    outcome.rows += 1
+                    _count(outcome.refused, number, [Loss(error.kind, error.pointer)])
+                    if len(outcome.refusals) < KEPT_REFUSALS:
+                        outcome.refusals.append(refusal(error, chunk.path, number, row))
+                    continue
+                outcome.rows += 1
+                outcome.converted += 1
+                outcome.formats[was.name] = outcome.formats.get(was.name, 0) + 1
+                _count(outcome.losses, number, losses)
+                yield line
 
 
-def _broken(defect: Defect) -> Refused:
-    reason = defect.values.get("reason")
-    where = f" (column {defect.column})" if defect.column else ""
-    return Refused(kinds.BROKEN, detail=f"{defect.rule}{f': {reason}' if reason else ''}{where}")
+def _is_json_fault(error: Refused) -> bool:
+    return error.defect is not None and error.defect.rule == "invalid-json"
 
 
 def _count(counts: dict[str, Count], line: int, losses: list[Loss]) -> None:

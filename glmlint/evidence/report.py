@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct, field
 
 from glmlint.evidence import duplicates
 from glmlint.evidence.duplicates import Rows
-from glmlint.finding import Defect, Finding, Pointer
+from glmlint.finding import RANK, Defect, Finding, Pointer
 from glmlint.trainer.base import Text
 from glmlint.trainer.loaded import Parts
 from glmlint.trainer.mask import GRID, Counts, Int, sum_at
@@ -32,6 +32,10 @@ COUNTS = (
     "fully_truncated_samples",
 )
 """The integers of `totals`, in the order of the JSON report."""
+
+
+IN_ANOTHER_FORMAT: Final = "unreadable in another format"
+"""Note of a file: rows that the trainer can't read, as they are in a known form of another one."""
 
 
 class Totals(Struct):
@@ -88,9 +92,23 @@ class Once(Struct):
     line: int | None
     column: int | None
     rows: int
-    otherwise_clean: bool
-    """Whether the first row has no other finding that would count it in `with_findings`."""
     fixable: bool = False
+    habit: Habit | None = None
+    """What is said instead where most rows of the file are so."""
+
+    def before(self, other: Once) -> bool:
+        """Whether this is the row that is told of the two: the worse one, else the earlier one."""
+        mine, theirs = RANK[self.severity], RANK[other.severity]
+        return mine > theirs or (mine == theirs and (self.line or 0) <= (other.line or 0))
+
+
+class Habit(Struct, frozen=True):
+    """What is said once a file of something that most of its rows have: a cause, not a slip."""
+
+    text: Text
+    help: Text
+    severity: str
+    fixable: bool
 
 
 class Places(Struct):
@@ -235,6 +253,9 @@ class FileStats(Struct):
     """Findings that a row's ignore key silenced."""
     held: list[Held] = field(default_factory=list)
     """Findings of rows whose fingerprints are in the baseline."""
+    held_once: dict[frozenset[tuple[str, str]], list[int]] = field(default_factory=dict)
+    """Keys of `once` that are in the baseline -> lines of the rows with these, and nothing else that
+    counts: whether the baseline covers all of them is known at the end."""
     wanted: dict[tuple[int, bytes], set[str]] = field(default_factory=dict)
     """(line, what stands for the row) -> rules that it may ignore; b"" where only the line is known."""
     times: Times | None = None
@@ -262,7 +283,8 @@ class FileStats(Struct):
         self.totals.add(other.totals)
         self.lengths.add(other.lengths.at, other.lengths.number)
         self.curve.merge(other.curve)
-        self.findings = keep_first([*self.findings, *other.findings], max_findings)
+        if other.findings:
+            self.findings = keep_first([*self.findings, *other.findings], max_findings)
         for key, once in other.once.items():
             self.add_once(key, once)
         self.rule_counts += other.rule_counts
@@ -279,6 +301,8 @@ class FileStats(Struct):
             if len(self.held) >= max_findings:
                 held.finding = None
             self.held.append(held)
+        for keys, lines in other.held_once.items():
+            self.held_once.setdefault(keys, []).extend(lines)
         for defect in other.defects:
             if defect not in self.defects:
                 self.defects.append(defect)
@@ -287,12 +311,12 @@ class FileStats(Struct):
             self.first_blank = min(self.first_blank or other.first_blank, other.first_blank)
 
     def add_once(self, key: tuple[str, str], once: Once) -> None:
-        """Count a finding that is told once a file; the earliest place is the one that is told."""
+        """Count a finding that is told once a file: of its worst row, the earliest of them."""
         known = self.once.get(key)
         if known is None:
             self.once[key] = once
             return
-        first = known if (known.line or 0) <= (once.line or 0) else once
+        first = known if known.before(once) else once
         first.rows = known.rows + once.rows
         self.once[key] = first
 

@@ -5,7 +5,7 @@ Source: THUDM/GLM-4 finetune/finetune.py, commit dfe4601 (2025-04-16), `process_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import UNSET, Struct
@@ -109,17 +109,29 @@ class Glm4(Trainer):
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         pieces, labels, owners = prefix(context), [NONE, NONE], [PREFIX, PREFIX]
-        for index, message in enumerate(messages_of(row)):
-            try:
-                message = process_message(message)
-                trained = message["role"] not in ("system", "user", "observation")
-                text = context.template.render([message])
-            except Exception as error:  # whatever the script or its template raises
-                raise TrainerError(type(error).__name__, str(error), ("messages", index)) from None
+        trained: list[bool] = []
+        faults: list[Exception] = []  # of the script; those of its template come as texts
+
+        def processed() -> Iterator[list[Any]]:
+            for message in messages_of(row):
+                try:
+                    message = process_message(message)
+                    trained.append(message["role"] not in ("system", "user", "observation"))
+                except Exception as error:  # whatever odd shapes raise
+                    faults.append(error)
+                    return
+                yield [message]
+
+        for index, text in enumerate(context.template.render_each(processed())):
+            if isinstance(text, Exception):
+                raise TrainerError(type(text).__name__, str(text), ("messages", index)) from None
             more = without_prefix(text, context)
             pieces += more
-            labels += [SAME if trained else NONE] * len(more)
+            labels += [SAME if trained[index] else NONE] * len(more)
             owners += [index] * len(more)
+        for error in faults:
+            at = ("messages", len(trained))
+            raise TrainerError(type(error).__name__, str(error), at) from None
         return shifted([*pieces, context.id("<|user|>")], [*labels, NONE], [*owners, END])
 
     def lay_out_sample(self, sample: Sample, context: Context) -> Layout | None:

@@ -15,11 +15,11 @@ from msgspec import Struct
 
 from glmlint.trainer.base import Context, Text, Trainer
 from glmlint.trainer.chat import Borders, Span, borders, lay_out_text, render_chat
-from glmlint.trainer.cut import keep_end, keep_start, split
+from glmlint.trainer.cut import keep_end, keep_start
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import NONE, PREFIX, Layout, Tokens, layout_of
 from glmlint.trainer.mask import sequence
-from glmlint.trainer.packing import best_fit, wrapped
+from glmlint.trainer.packing import Part, batches, best_fit, pieces, wrapped
 from glmlint.trainer.template import TRL_TRAINING, ChatTemplate, TemplateFault, own_template
 
 MARKS: Final = re.compile(r"\{%-?\s*generation\s*-?%\}")
@@ -84,9 +84,7 @@ class Trl(Trainer):
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         options: TrlOptions = context.options
         if options.packing:
-            if options.packing_strategy == "bfd":
-                return keep_start(tokens, budget)
-            return split(tokens, budget) if options.packing_strategy == "bfd_split" else [tokens]
+            return [_packable(tokens, budget, options.packing_strategy)]
         if options.max_length is None:
             return [tokens]
         keep = keep_start if options.truncation_mode == "keep_start" else keep_end
@@ -95,25 +93,34 @@ class Trl(Trainer):
             raise Dropped("no-labels", "no token that is kept carries loss")
         return found
 
-    def pack(self, rows: Sequence[Tokens], budget: int, context: Context) -> list[Tokens]:
-        """The sequences that it packs these rows into; the rows themselves where it doesn't pack.
+    def packs(self, options: TrlOptions) -> bool:
+        return options.packing
 
-        Args:
-            rows: uncut, in the order of the file.
-            budget: length of a sequence, in tokens.
-        """
+    def pack(
+        self, lengths: Sequence[int | None], budget: int, context: Context
+    ) -> list[list[Part]]:
         options: TrlOptions = context.options
-        if not options.packing:
-            return list(rows)
-        found: list[Tokens] = []
-        for at in range(0, len(rows), PACKED_TOGETHER):
-            batch = rows[at : at + PACKED_TOGETHER]
+        found: list[list[Part]] = []
+        for rows in batches(len(lengths), PACKED_TOGETHER, 1):
+            sizes = [(row, lengths[row] or 0) for row in rows]
             if options.packing_strategy == "wrapped":
-                found += wrapped(batch, budget)
+                found += wrapped(sizes, budget)
                 continue
-            parts = [part for row in batch for part in self.cut(row, budget, context)]
-            found += best_fit(parts, budget)
+            parts = pieces(sizes, budget)
+            sacks = best_fit([part.stop - part.start for part in parts], budget)
+            found += [[parts[number] for number in sack] for sack in sacks]
         return found
+
+
+def _packable(tokens: Tokens, budget: int, strategy: str) -> Tokens:
+    """A row as it goes into the packer: where it keeps rows or their pieces apart in a sequence, the
+    first token of each is without a label."""
+    if strategy == "wrapped":
+        return tokens
+    found = tokens.part(slice(budget if strategy == "bfd" else None))
+    found.labels = found.labels.copy()
+    found.labels[::budget] = NONE
+    return found
 
 
 def _lay_out(row: dict[str, Any], context: Context) -> Layout:
@@ -135,6 +142,7 @@ def _lay_out(row: dict[str, Any], context: Context) -> Layout:
     names = {"tools": tools, **kwargs}
     if "chat_template" in names:
         template = ChatTemplate("row", names.pop("chat_template"), context.plan.transformers)
+        template.compile()
     if "prompt" in row:
         return _completion(row, context, template, names)
     if not _is_conversational(row):

@@ -9,9 +9,11 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
+from glmlint.text import Told
 from glmlint.trainer.base import Context, Text, Trainer
 from glmlint.trainer.chat import borders, lay_out_text, render_chat
 from glmlint.trainer.errors import Dropped, TrainerError
@@ -74,17 +76,19 @@ class Unsloth(Trainer):
     def default_budget(self, options: UnslothOptions) -> int | None:
         return options.max_length
 
-    def refusal(self, options: UnslothOptions) -> Text | None:
+    def refusal(self, options: UnslothOptions) -> Told | None:
         if (options.instruction_part is None) == (options.response_part is None):
             return None
-        return Text(
-            f"unsloth ends with ValueError: {_ONE_OF_TWO}",
-            f"unsloth 会以 ValueError 结束：{_ONE_OF_TWO}",
+        return Told(
+            Text(
+                f"unsloth ends with ValueError: {_ONE_OF_TWO}",
+                f"unsloth 会以 ValueError 结束：{_ONE_OF_TWO}",
+            )
         )
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         try:
-            found = context.cached(_labels)
+            found = _labels(context)
             if isinstance(found, Exception):
                 raise found
             tokens = _tokens(row, context)
@@ -99,7 +103,7 @@ class Unsloth(Trainer):
         # Texts are cut before they are labelled: what stands last is an answer's in any case.
         found = tokens.part(slice(budget))
         if len(found.input_ids) < len(tokens.input_ids):
-            labels = context.cached(_labels)
+            labels = _labels(context)
             assert not isinstance(labels, Exception)
             found.labels = labels(found.input_ids)
         return [found]
@@ -128,6 +132,11 @@ class Labels:
 
 def _labels(context: Context) -> Labels | Exception:
     """What labels a row; the exception that unsloth raises instead."""
+    key = ("unsloth", msgspec.json.encode(context.options))
+    return context.remembered(key, lambda: _found(context))
+
+
+def _found(context: Context) -> Labels | Exception:
     options: UnslothOptions = context.options
     control = context.tokenizer.control_text
 

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from glmlint.plan import Plan
 from glmlint.reporters.visible import visible
 from glmlint.reporters.words import FAMILY, SEVERITY, counted, say
-from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules
+from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules, general
 from glmlint.text import NOUN, Text, Told
 from glmlint.trainer.base import all_trainers
 
@@ -87,7 +87,7 @@ def rule_object(loaded: Loaded, active: dict[str, str]) -> dict[str, Any]:
         "title": first_line(loaded),
         "title_zh": rule.title_zh,
         "text": {"en": rule.text.en, "zh": rule.text.zh},
-        "help": {"en": rule.help.en, "zh": rule.help.zh},
+        "help": {"en": general(rule.help).en, "zh": general(rule.help).zh},
         "documentation": loaded.doc.strip(),
     }
 
@@ -286,7 +286,7 @@ def _colon(lang: str) -> str:
 
 def _unfilled(text: Text, lang: str) -> str:
     """A sentence with its fields left as names."""
-    told = NOUN.sub(r"\1} \2s", text.plain(lang))
+    told = NOUN.sub(r"\1} \2s", general(text).plain(lang))
     return re.sub(r"(\{\w+)[!:][^{}]+\}", r"\1}", told).replace("{{", "{").replace("}}", "}")
 
 

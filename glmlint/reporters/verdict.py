@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from glmlint.engine.finish import Result
-from glmlint.evidence.report import Totals
+from glmlint.evidence.report import IN_ANOTHER_FORMAT
 from glmlint.finding import RANK, SEVERITIES, Finding
 from glmlint.plan import NO_BUDGET, Plan
 from glmlint.reporters.figures import budgets, origin, pin_origin, template_name, template_origin
@@ -36,10 +36,7 @@ def summary(result: Result) -> str:
         "summary",
         lang,
         samples=counted(totals.samples, "sample", lang),
-        clean=f"{totals.clean:,}",
-        bad=f"{totals.with_findings:,}",
-        unreadable=f"{totals.unreadable:,}",
-        dropped=dropped(totals, lang),
+        rows=rows_told(result),
         tokens=f"{about}{totals.tokens:,}",
         ratio=about + percent(totals.trainable_ratio),
         truncated=f"{about}{totals.truncated_samples:,}",
@@ -48,9 +45,22 @@ def summary(result: Result) -> str:
     )
 
 
-def dropped(totals: Totals, lang: str) -> str:
-    """How many rows the trainer leaves out, as the end of a list of counts; "" without any."""
-    return say("and-dropped", lang, n=f"{totals.dropped:,}") if totals.dropped else ""
+def rows_told(result: Result) -> str:
+    """How many rows are clean, have findings, end the training, or are left out."""
+    totals, lang = result.totals, result.plan.lang
+    stopping = say("stopping-one" if totals.unreadable == 1 else "stopping", lang,
+                   n=f"{totals.unreadable:,}")  # fmt: skip
+    foreign = sum(file.stats.notes[IN_ANOTHER_FORMAT] for file in result.files)
+    if foreign:
+        key = "stopping-all-foreign" if foreign == totals.unreadable else "stopping-foreign"
+        stopping += say(key, lang, n=f"{foreign:,}")
+    told = say(
+        "rows-line", lang, clean=f"{totals.clean:,}", bad=f"{totals.with_findings:,}",
+        stopping=stopping,
+    )  # fmt: skip
+    if totals.dropped:
+        told += say("and-dropped", lang, n=f"{totals.dropped:,}")
+    return told
 
 
 def verdict(result: Result) -> str:

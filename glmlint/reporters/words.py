@@ -65,8 +65,16 @@ WORDS: Final = {
     "longest": Text("max", "最长"),
     "longer": Text("{n} longer", "{n} 个更长"),
     "rows-line": Text(
-        "{clean} clean, {bad} with findings, {unreadable} unreadable{dropped}",
-        "{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读{dropped}",
+        "{clean} clean, {bad} with findings, {stopping}",
+        "{clean} 个正常，{bad} 个有问题，{stopping}",
+    ),
+    "stopping": Text("{n} that stop the trainer", "{n} 个会让训练脚本中止"),
+    "stopping-one": Text("{n} that stops the trainer", "{n} 个会让训练脚本中止"),
+    "stopping-foreign": Text(
+        " ({n} in another trainer's format)", "（其中 {n} 个是其他训练框架的格式）"
+    ),
+    "stopping-all-foreign": Text(
+        " (in another trainer's format)", "（其他训练框架的格式）"
     ),
     "smallest": Text("smallest for {share}", "保留 {share} 的最小值"),
     "keeps-plain": Text("{length} keeps {share}", "{length} 保留 {share}"),
@@ -112,11 +120,35 @@ WORDS: Final = {
     ),
     "shown": Text("recipe {recipe} · template {template} · budget {budget}",
                   "配方 {recipe} · 模板 {template} · 预算 {budget}"),
+    "compare-trainer": Text("Trainer", "训练框架"),
+    "compare-two": Text(
+        "compare needs two sides: give --recipe twice, or --max-length, --set 2:KEY=VALUE, a second file",
+        "compare 需要两方：请给出两个 --recipe，或两个 --max-length、--set 2:KEY=VALUE、第二个文件",
+    ),
+    "compare-pair": Text(
+        "{a} and {b}: {both} tokens are supervised by both, {first} by the first alone, {second} by "
+        "the second alone; {differ} of {rows} rows differ",
+        "{a} 与 {b}：{both} 个 token 双方都训练，{first} 个仅前者训练，{second} 个仅后者训练；"
+        "{rows} 行中有 {differ} 行不同",
+    ),
+    "compare-differs": Text("What differs", "差异"),
+    "kept": Text("Kept", "保留"),
     "no-findings": Text("No findings in this sample.", "这个样本没有问题。"),
     "stop-note": Text(
         "A supervised role token is the stop of the answer before it.",
         "受监督的角色标记是前一个回答的停止符。",
     ),
+    "other-label-note": Text(
+        "“a → b”: the input holds a, and b is taught in its place.",
+        "“a → b”：输入中是 a，而该位置训练的是 b。",
+    ),
+    "why-untrained": Text("Not trained", "未训练"),
+    "why-prompt": Text("prompt", "提示"),
+    "why-header": Text("header", "角色头"),
+    "why-empty-thought": Text("the template's own thought", "模板自带的空思考"),
+    "why-history": Text("earlier answer", "历史回答"),
+    "why-unlabelled": Text("left out by the trainer", "训练框架不训练"),
+    "why-end": Text("appended end", "末尾追加"),
     "raises": Text(
         "The trainer raises {error} at this sample, and the run ends.",
         "训练脚本在这个样本抛出 {error}，整个训练随之中止。",
@@ -197,9 +229,9 @@ WORDS: Final = {
         "`glmlint explain {rule}` 显示规则的详细说明与示例。",
     ),
     "summary": Text(
-        "{samples}: {clean} clean, {bad} with findings, {unreadable} unreadable{dropped}; {tokens} tokens, "
+        "{samples}: {rows}; {tokens} tokens, "
         "{ratio} trainable; {truncated} truncated, {lost} of supervised tokens lost; {counts}",
-        "{samples}：{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读{dropped}；{tokens} 个 token，"
+        "{samples}：{rows}；{tokens} 个 token，"
         "可训练 {ratio}；{truncated} 个被截断，丢失受监督 token {lost}；{counts}",
     ),
     "and-dropped": Text(", {n} dropped by the trainer", "，{n} 个被训练脚本丢弃"),

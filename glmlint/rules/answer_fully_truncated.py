@@ -31,8 +31,8 @@ rule = Rule(
     ),
     help=Text(
         "Shorten what stands before the answer, raise the budget ({tokens} keeps the whole row), "
-        "or drop the row.",
-        "缩短回答之前的内容，提高预算（{tokens} 可保留整行），或删除这一行。",
+        "or drop the row (`--unsafe-fixes` does).",
+        "缩短回答之前的内容，提高预算（{tokens} 可保留整行），或删除这一行（--unsafe-fixes 会删除整行）。",
     ),
     bad=(
         Example(
@@ -84,11 +84,11 @@ def check(row: Row) -> Iterator[Problem]:
     index = cut_message(row)
     labels = row.all_tokens.labels
     yield rule.problem(
-        ("messages", index),
+        row.at(index),
         edits=(Edit("drop-row", ()),),
         supervised=row.supervised,
         first=int(np.flatnonzero(labels[1:] != IGNORE_INDEX)[0]) + 2,
         kept=row.kept,
         tokens=row.tokens,
-        where=f"messages[{index}]",
+        where=row.where(index),
     )

@@ -22,7 +22,7 @@ from glmlint.trainer.base import Text, Trainer, get_trainer
 from glmlint.trainer.row import Fact, Row
 
 if TYPE_CHECKING:
-    from glmlint.evidence.report import FileStats, Report
+    from glmlint.evidence.report import FileStats, Habit, Report
 
 __all__ = ["Example", "Fact", "Pointer", "Problem", "Row", "Rule", "Text"]
 
@@ -59,6 +59,8 @@ class Problem(Struct):
     column: int | None
     trains: bool = False
     """The sentence says that what stands at the place is trained, though no assistant wrote it."""
+    habit: Habit | None = None
+    """Told instead, once a file, where most rows of the file are so. `{samples}` is their number."""
 
 
 class Placed(Struct):
@@ -134,6 +136,8 @@ class Rule:
     """The sentence: where it is, what happens in training. Fields in braces are filled in."""
     help: Text
     """What to do about it."""
+    form: str | None = None
+    """The form of rows whose shape the rule is about; it is left out where the trainer reads none."""
     when: int = Fact.ANY
     fix: str | None = None
     """"safe", "unsafe" or None."""
@@ -166,6 +170,7 @@ class Rule:
         edits: tuple[Edit, ...] = (),
         column: int | None = None,
         trains: bool = False,
+        habit: Habit | None = None,
         **values: Any,
     ) -> Problem:
         """A problem of this rule; `text` is a sentence, or the name of a variant."""
@@ -173,7 +178,7 @@ class Rule:
             text = self.variants[text]
         return Problem(
             text or self.text, values, pointer, severity, help or self.help, once, raises, edits,
-            column, trains,
+            column, trains, habit,
         )  # fmt: skip
 
 
@@ -182,6 +187,15 @@ def words_of(recipe: str) -> dict[str, Text]:
     """Fields that any sentence may have: how the trainer that runs is called, and its budget."""
     trainer = get_trainer(recipe)
     return {"trainer": trainer.called, "budget_means": trainer.budget_means}
+
+
+def general(text: Text) -> Text:
+    """A sentence as a page shows it: its own fields stay, the trainer is the default one."""
+    told = words_of(Plan.recipe)
+    en, zh = text.en, text.zh
+    for name, word in told.items():
+        en, zh = en.replace(f"{{{name}}}", word.en), zh.replace(f"{{{name}}}", word.zh)
+    return Text(en, zh)
 
 
 def sentence(text: Text, plan: Plan, values: dict[str, Any]) -> str:

@@ -36,8 +36,9 @@ rule = Rule(
     },
     help=Text(
         "A budget of {tokens} keeps the whole row (in {trainer} "
-        "{budget_means}); or shorten or drop the row.",
-        "预算达到 {tokens} 即可保留整行（{trainer}中为 {budget_means}）；或缩短、删除这一行。",
+        "{budget_means}); or shorten or drop the row "
+        "(`--unsafe-fixes` drops it).",
+        "预算达到 {tokens} 即可保留整行（{trainer}中为 {budget_means}）；或缩短、删除这一行（--unsafe-fixes 会删除整行）。",
     ),
     bad=(
         Example(
@@ -99,7 +100,7 @@ def check(row: Row) -> Iterator[Problem]:
         return
     index = cut_message(row)
     yield rule.problem(
-        ("messages", index),
+        row.at(index),
         text="end" if loses_end_only(row) else None,
         edits=(Edit("drop-row", ()),),
         tokens=row.tokens,
@@ -108,5 +109,5 @@ def check(row: Row) -> Iterator[Problem]:
         supervised=row.supervised,
         share=row.lost_supervised / row.supervised,
         limit=row.plan.max_lost_share,
-        where=f"messages[{index}]",
+        where=row.where(index),
     )

@@ -90,7 +90,7 @@ def check(row: Row) -> Iterator[Problem]:
     index = cut_message(row)
     lost = row.lost_supervised
     yield rule.problem(
-        ("messages", index),
+        row.at(index),
         text=None if lost else "harmless",
         severity=None if lost else "info",
         tokens=row.tokens,
@@ -98,5 +98,5 @@ def check(row: Row) -> Iterator[Problem]:
         lost=lost,
         supervised=row.supervised,
         share=lost / row.supervised if row.supervised else 0.0,
-        where=f"messages[{index}]",
+        where=row.where(index),
     )

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from glmlint.plan import version
-from glmlint.text import Text, Told, listed
+from glmlint.text import RunStopped, Text, Told, listed
 
 if TYPE_CHECKING:
-    from jinja2 import Template as JinjaTemplate
-
-    from glmlint.trainer.jinja_turns import Note
+    from glmlint.trainer.jinja import Compiled, Features, Note, Printed, Span
 
 PREFIX: Final = "[gMASK]<sop>"
 
@@ -81,7 +81,7 @@ LATER: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "GLM-4.6": ("glm-4.5.jinja", {"strict": True}),
     "GLM-4.7-Flash": ("glm-4.7.jinja", {}),
 }
-"""Templates of later models: name -> file in `templates/`, and its variables. GLM-4.1V has GLM-4.5's."""
+"""Templates of later models: name -> file in `templates/`, and its variables."""
 
 TRL_TRAINING: Final = "glm-4.5-trl.jinja"
 """What TRL renders in place of GLM-4.5's template for `assistant_only_loss`."""
@@ -120,10 +120,6 @@ _LAYOUT: Final = """\
 """
 
 
-_THOUGHTS: Final = ("reasoning_content", "thinking", "reasoning")
-"""Names of one thing, as transformers has them since 5.21."""
-
-
 class Rendered(NamedTuple):
     """What a template printed for a conversation. Places are in code points of the text."""
 
@@ -138,6 +134,28 @@ class Rendered(NamedTuple):
 
 class TemplateFault(Told):
     """A template that can't be used; the message is one sentence for the user."""
+
+
+def stopped(text: Text) -> Text:
+    """A phrase that follows a template's name, as a sentence."""
+    return Text(f"the template {{name}} {text.en}", f"模板 {{name}} {text.zh}")
+
+
+_SYNTAX: Final = Text(
+    "the template {name} does not parse: {error}", "模板 {name} 有语法错误：{error}"
+)
+_DEEP: Final = Text(
+    "the template {name} nests too deeply: jinja2 can't compile it ({error})",
+    "模板 {name} 嵌套太深，jinja2 无法编译（{error}）",
+)
+_TOO_LONG: Final = Text(
+    "the template {name} is longer than {bytes:,} bytes: that is no chat template",
+    "模板 {name} 超过 {bytes:,} 字节，不是聊天模板",
+)
+_TOO_DEEP: Final = ("RecursionError", "IndentationError")
+_GENERATION: Final = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
+_THOUGHTS: Final = ("reasoning_content", "thinking", "reasoning")
+"""Names of one thing, as transformers has them since 5.21."""
 
 
 def dumps_tool(value: Any, *, sort: bool = False) -> str:
@@ -210,66 +228,24 @@ class ChatTemplate:
         return "".join(parts)
 
     @cached_property
-    def _compiled(self) -> JinjaTemplate:
-        import jinja2
-        from jinja2.ext import Extension, loopcontrols
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
+    def _features(self) -> Features:
+        """What the environment of this version of transformers has."""
+        from glmlint.trainer.jinja import Features
 
-        from glmlint.trainer.jinja_turns import Turns, instrument
-
-        def raise_exception(message: str) -> None:
-            raise jinja2.TemplateError(message)
-
-        def tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None,
-                   separators: tuple[str, str] | None = None, sort_keys: bool = False) -> str:  # fmt: skip
-            return json.dumps(
-                value,
-                ensure_ascii=ensure_ascii,
-                indent=indent,
-                separators=separators,
-                sort_keys=sort_keys,
-            )
-
-        class Generation(Extension):
-            """`{% generation %}`: prints its body, whose place in the text is noted."""
-
-            tags = {"generation"}  # noqa: RUF012  # as jinja2 declares it
-
-            def parse(self, parser: Any) -> Any:
-                line = next(parser.stream).lineno
-                body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-                call = self.call_method("marked")
-                return jinja2.nodes.CallBlock(call, [], [], body).set_lineno(line)
-
-            def marked(self, caller: Callable[[], str]) -> str:
-                text = caller()
-                at = self.environment.turns.size  # type: ignore[attr-defined]
-                self.environment.generated.append((at, at + len(text)))  # type: ignore[attr-defined]
-                return text
-
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation]
+        have = version(self.transformers)
+        return Features(
+            tojson=not self.escapes_tools,
+            generation=have >= (4, 43),
+            controls=have >= (4, 45),
+            first_marked=have >= (5, 4),
         )
-        if not self.escapes_tools:
-            environment.filters["tojson"] = tojson
-        environment.globals["raise_exception"] = raise_exception
-        turns = Turns()
-        vars(environment).update(
-            turns=turns, turns_enter=turns.enter, turns_leave=turns.leave, generated=[]
-        )
-        try:
-            tree = environment.parse(self.source)
-            instrument(tree, environment)
-            return environment.from_string(tree)
-        except jinja2.TemplateError as error:
-            raise TemplateFault(
-                Text(
-                    "the template {name} does not parse: {error}",
-                    "模板 {name} 有语法错误：{error}",
-                ),
-                name=self.name,
-                error=error,
-            ) from None
+
+    @cached_property
+    def _own(self) -> Compiled:
+        """One of glmlint's own templates."""
+        from glmlint.trainer.jinja import Compiled
+
+        return Compiled(self.source, self._features)
 
     @cached_property
     def _names(self) -> dict[str, Any]:
@@ -289,29 +265,79 @@ class ChatTemplate:
 
         Raises:
             Exception: whatever the template raises on these messages, as in the trainer.
+            RunStopped: a template of the user's takes too much.
         """
         return self.rendered(messages, **names).text
 
+    def render_marked(self, messages: Sequence[Any]) -> tuple[str, list[Span]]:
+        """The string, and where the bodies of its `{% generation %}` stand in it.
+
+        The places are what transformers makes of them: (start, stop) in code points, in the order in
+        which the blocks are printed, and wrong where a block stands in a macro or in `{% set %}`.
+        Raises as `render`.
+        """
+        found = self.rendered(messages)
+        return found.text, found.generated
+
     def rendered(self, messages: Sequence[Any], **names: Any) -> Rendered:
-        """The same, and whose each part of it is."""
-        template = self._compiled
-        handed = [self._handed(message) for message in messages]
-        tools = names.get("tools") or ()
-        numbers = {id(message): index for index, message in enumerate(handed)}
-        if isinstance(tools, list):
-            numbers |= {id(tool): len(handed) for tool in tools}
-        environment: Any = template.environment
-        generated: list[tuple[int, int]] = []
-        environment.generated = generated
-        turns = environment.turns
-        turns.watch(numbers)
+        """The string, its marked places, and whose each part of it is. Raises as `render`; such an
+        exception has an attribute `turn`: the index of the message that was being printed, or -1.
+        """
+        (found,) = self.rendered_each((messages,), **names)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    @property
+    def marks(self) -> bool:
+        """Whether the template says by `{% generation %}` what the model is to learn."""
+        return self.text is not None and _GENERATION.search(self.text) is not None
+
+    def render_each(
+        self, conversations: Iterable[Sequence[Any]], **names: Any
+    ) -> Iterator[str | Exception]:
+        """As `render` for each of several conversations; what it raises comes in place of the string.
+
+        Raises:
+            RunStopped: as `render`.
+        """
+        for found in self.rendered_each(conversations, **names):
+            yield found if isinstance(found, Exception) else found.text
+
+    def rendered_each(
+        self, conversations: Iterable[Sequence[Any]], **names: Any
+    ) -> Iterator[Rendered | Exception]:
+        """As `render_each`, with what `rendered` gives."""
+        handed = ([self._handed(message) for message in messages] for messages in conversations)
         defaults = {"tools": None, "documents": None, "add_generation_prompt": False}
-        variables = {**defaults, **self._names, **names, "messages": handed}
-        pieces: list[str] = []
-        for piece in template.root_render_func(template.new_context(variables)):
-            pieces.append(piece)
-            turns.size += len(piece)
-        return Rendered("".join(pieces), generated, turns.notes, len(handed))
+        variables = {**defaults, **self._names, **names}
+        if self.text is not None and not self.own:
+            sizes: list[int] = []
+            yield from self._strange(_counted(handed, sizes), sizes, variables)
+            return
+        for messages in handed:
+            if self.text is None and not names and (plain := _plain_text(messages)) is not None:
+                yield plain
+                continue
+            try:
+                printed = self._own.render({**variables, "messages": messages}, sys.maxsize)
+                yield Rendered(*printed, len(messages))
+            except Exception as error:  # whatever odd messages make jinja2 raise
+                yield error
+
+    def _strange(
+        self, handed: Iterable[list[Any]], sizes: list[int], variables: dict[str, Any]
+    ) -> Iterator[Rendered | Exception]:
+        """What a template that glmlint does not know prints, in a process of its own."""
+        from glmlint.trainer.worker import Stopped, worker
+
+        found: Printed | Exception
+        try:
+            answers = worker().render((str(self.text), self._features), variables, handed)
+            for number, found in enumerate(answers):
+                yield found if isinstance(found, Exception) else Rendered(*found, sizes[number])
+        except Stopped as fault:
+            raise RunStopped(stopped(fault.text), name=self.name, **fault.values) from None
 
     def _handed(self, message: Any) -> Any:
         """A message as transformers hands it to the template."""
@@ -324,6 +350,49 @@ class ChatTemplate:
             if thought is not None:
                 message = {"thinking": thought, **message, "reasoning_content": thought}
         return message
+
+    def compile(self) -> None:
+        """See whether the template can be used at all.
+
+        Raises:
+            TemplateFault: it does not parse, nests too deeply, or takes too much to compile.
+        """
+        if self.text is None or self.own:
+            return
+        from glmlint.trainer.worker import Stopped, Unfit, worker
+
+        try:
+            worker().compile((self.text, self._features))
+        except Unfit as fault:
+            deep = fault.name in _TOO_DEEP or "nested" in str(fault)
+            error = f"{fault.name}: {fault}" if deep else str(fault)
+            raise TemplateFault(_DEEP if deep else _SYNTAX, name=self.name, error=error) from None
+        except Stopped as fault:
+            raise TemplateFault(stopped(fault.text), name=self.name, **fault.values) from None
+
+
+def _counted(conversations: Iterable[list[Any]], sizes: list[int]) -> Iterator[list[Any]]:
+    """The same, the number of messages of each noted as it is taken."""
+    for messages in conversations:
+        sizes.append(len(messages))
+        yield messages
+
+
+def _plain_text(messages: Sequence[Any]) -> Rendered | None:
+    """What `_LAYOUT` prints for messages without tools, a hundred times faster; None for others."""
+    parts = [PREFIX]
+    turns: list[Note] = []
+    size = len(PREFIX)
+    for index, message in enumerate(messages):
+        if type(message) is not dict or "tools" in message:
+            return None
+        if content := message.get("content"):
+            role, metadata = message.get("role", ""), message.get("metadata", "")
+            parts.append(f"<|{role}|>{metadata}\n{content}")
+            turns.append((size, index))
+            size += len(parts[-1])
+    turns.append((size, -1))
+    return Rendered("".join(parts), [], turns, len(messages))
 
 
 def load_template(spec: str | None, own: str | None, transformers: str) -> ChatTemplate:
@@ -348,12 +417,29 @@ def load_template(spec: str | None, own: str | None, transformers: str) -> ChatT
             spec=spec,
             names=listed(TEMPLATES),
         )
+    return _from_text(spec, read_template(path), transformers)
+
+
+LONGEST: Final = 1 << 20
+"""Bytes of the longest template that is read."""
+
+
+def read_template(path: Path) -> str:
+    """The text of a template's file.
+
+    Raises:
+        TemplateFault: it can't be read, or is far too long for a template.
+    """
     try:
-        return _from_text(spec, path.read_text(encoding="utf-8"), transformers)
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            data = file.read(LONGEST + 1)
+        if len(data) > LONGEST:
+            raise TemplateFault(_TOO_LONG, name=path, bytes=LONGEST)
+        return data.decode().replace("\r\n", "\n").replace("\r", "\n")
+    except (OSError, ValueError) as error:
         raise TemplateFault(
-            Text("{spec} can't be read: {error}", "无法读取 {spec}：{error}"),
-            spec=spec,
+            Text("{path} can't be read: {error}", "无法读取 {path}：{error}"),
+            path=path,
             error=error,
         ) from None
 
@@ -363,8 +449,10 @@ def _from_text(name: str, text: str, transformers: str) -> ChatTemplate:
     if digest in KNOWN_TEXTS:
         found = load_template(KNOWN_TEXTS[digest], None, transformers)
         return replace(found, published=text == text.strip())
+    if len(text) > LONGEST:
+        raise TemplateFault(_TOO_LONG, name=name, bytes=LONGEST)
     template = ChatTemplate(name, text, transformers)
-    _ = template._compiled  # a template that does not parse is told at once
+    template.compile()
     return template
 
 

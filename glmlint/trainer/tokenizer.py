@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glmlint.text import Text, Told, listed
+from glmlint.trainer.template import read_template
 
 Ids = npt.NDArray[np.uint32]
 
@@ -133,7 +134,7 @@ class Tokenizer:
 
     @cached_property
     def control_text(self) -> dict[int, str]:
-        """Id of a control token -> its text."""
+        """Id -> control token."""
         return {token: text for text, token in self.control.items()}
 
     def token_bytes(self, token: int) -> bytes:
@@ -321,11 +322,12 @@ def _from_folder(folder: Path) -> Tokenizer:
 def _folder_template(folder: Path, config: dict[str, Any]) -> str | None:
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        return read_template(file)
     template = config.get("chat_template")
     if isinstance(template, list):  # several named ones: transformers takes "default"
-        named = {entry.get("name"): entry.get("template") for entry in template}
-        template = named.get("default")
+        named = [entry for entry in template if isinstance(entry, dict)]
+        default = [entry.get("template") for entry in named if entry.get("name") == "default"]
+        template = default[-1] if default else None
     return template if isinstance(template, str) else None
 
 
