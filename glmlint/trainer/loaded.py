@@ -30,11 +30,11 @@ class Seen(Protocol):
     def raw(self) -> bytes: ...
     @property
     def value(self) -> Any:
-        """The decoded row; UNSET for one of good shape, for which `shape` and `tools` stand."""
+        """The decoded row."""
 
     @property
     def shape(self) -> Hashable:
-        """Stands for the shape but for the tool lists (see `Shapes.known`)."""
+        """Stands for the shape but for the tool lists (see `Shapes.known`); None where nothing does."""
 
     @property
     def tools(self) -> tuple[bytes, ...]:
@@ -133,7 +133,7 @@ def part_of(chunk: Chunk, rows: Iterable[Seen], context: Context) -> Part | None
             at += 1
         start = starts[at]
         length = stops[at] - start
-        if row.value is not UNSET:
+        if row.shape is None:
             shapes.add(row.value, line, start, length)
         elif not shapes.known(row.shape, start, length):
             shapes.add(read(row.raw).value, line, start, length, row.shape)

@@ -105,6 +105,8 @@ def prepare(
                         row.facts |= _message_keys(tuple(message))
     if sample is not None and _good(sample, row, context):
         row.sample = sample
+        if row.decoded:
+            row.shape = None
         if not row.facts & Fact.KEYS:
             row.conversation_bytes = again
         if load is not None and not (load.keeps_keys and _without_floats(sample)):
