@@ -77,8 +77,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     parts = [
         one
         for one, folded in names.items()
-        if len(written) > 4
-        and (folded.startswith(f"{written}-") or folded.endswith(f"-{written}"))
+        if len(written) > 4 and (folded.startswith(f"{written}-") or folded.endswith(f"-{written}"))
     ]
     return parts[0] if len(parts) == 1 else None
 
