@@ -15,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glmlint.app.settings import SettingsError, resolve
+from glmlint.engine.encode import encode_rows
+from glmlint.engine.show import look
 from glmlint.plan import Plan
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.errors import Dropped, TrainerError
@@ -375,6 +377,25 @@ def test_options_that_are_refused(options: tuple[str, ...], words: str) -> None:
         resolve({"recipe": "llamafactory", "set": options})
     assert words in fault.value.say("en")
     assert fault.value.say("zh") != fault.value.say("en")
+
+
+def test_show_and_encode_know_the_turns(tmp_path: Path) -> None:
+    for case in read(HERE / "llamafactory.jsonl"):
+        if "input_ids" not in case:
+            continue
+        file = tmp_path / "train.jsonl"
+        file.write_bytes(line_of(case["row"]) + b"\n")
+        context = context_of(case)
+        (sample,) = look(str(file), 1, context.plan, context)
+        (row,) = encode_rows([str(file)], context.plan, context=context)
+        assert row.input_ids.tolist() == case["input_ids"]
+        assert row.labels.tolist() == case["labels"]
+        conversation = context.trainer.conversation(case["row"], context)
+        assert conversation is not None
+        roles = [turn.role for turn in conversation.turns]
+        assert [count.role for count in sample.messages[1:]] == roles
+        assert sum(count.tokens for count in sample.messages) == len(sample.tokens)
+        assert all(span.role == roles[span.message] for span in row.spans)
 
 
 def test_a_long_text_of_marks_takes_no_longer_than_its_length() -> None:

@@ -11,7 +11,6 @@ import click
 
 from glmlint import __version__
 from glmlint.app.options import (
-    SHARE,
     Failure,
     add_options,
     baseline_options,
@@ -19,6 +18,7 @@ from glmlint.app.options import (
     complete_formats,
     complete_rule,
     data_paths,
+    limit_options,
     make_plan,
     model_option,
     plan_options,
@@ -123,17 +123,7 @@ def cli(debug: bool) -> None:
 _REPORT_OPTIONS = (
     click.option("--fail-on", type=click.Choice(["error", "warning", "info", "never"]),
                  help="The mildest severity that fails the run.  [default: error]"),
-    click.option("--max-lost-share", type=SHARE, metavar="X",
-                 help="A sample that loses a larger share of its supervised tokens is an error.  "
-                      "[default: 0.1]"),
-    click.option("--max-truncated-samples", type=SHARE, metavar="X",
-                 help="Fail when a larger share of samples is cut at all."),
-    click.option("--min-trainable-ratio", type=SHARE, metavar="X",
-                 help="Fail when a file's trainable-token ratio is lower."),
-    click.option("--min-row-ratio", type=SHARE, metavar="X",
-                 help="Report samples with a lower trainable-token ratio."),
-    click.option("--near-duplicates", type=SHARE, metavar="X",
-                 help="Report rows that are at least this similar."),
+    *limit_options(),
     click.option("--eval", multiple=True, metavar="FILE", shell_complete=complete_files,
                  help="A file of the validation split: report rows that stand in both."),
     baseline_options,
@@ -412,6 +402,8 @@ def encode(place: str | None, no_truncate: bool, **flags: Any) -> None:
                     entry["part"] = row.part
                 entry["input_ids"] = row.input_ids.tolist()
                 entry["labels"] = row.labels.tolist()
+                if row.weights is not None:
+                    entry["loss_scale"] = row.weights.tolist()
             write(msgspec.json.encode(entry) + b"\n")
     except SourceError as error:
         sys.stdout.flush()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from glmlint.app.limits import declared
 from glmlint.output import tell
 
 if TYPE_CHECKING:
@@ -131,6 +132,17 @@ _MODEL_OPTION = (
 def model_option(command: Command) -> Command:
     """Add `--model`; in `score` the flag of that name is the model that scores."""
     return add_options(command, _MODEL_OPTION)
+
+
+def limit_options() -> list[Callable[[Command], Command]]:
+    """A flag for each limit that a rule declares."""
+    found: list[Callable[[Command], Command]] = []
+    for limit in declared():
+        default = "" if limit.default is None else f"  [default: {limit.default:g}]"
+        found.append(
+            click.option(f"--{limit.name}", type=SHARE, metavar="X", help=limit.en + default)
+        )
+    return found
 
 
 def plan_options(command: Command) -> Command:

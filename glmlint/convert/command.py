@@ -12,6 +12,7 @@ import click
 from glmlint.app.options import Failure, complete_files
 from glmlint.convert.base import Format, Kind, formats
 from glmlint.convert.columns import TARGETS, mapped
+from glmlint.convert.padding import surveyed
 from glmlint.convert.run import (
     Count,
     Outcome,
@@ -23,7 +24,7 @@ from glmlint.convert.run import (
 )
 from glmlint.finding import Pointer, json_pointer, place
 from glmlint.output import colored, language, silence, tell, tell_json, width
-from glmlint.read.source import SourceError, find_inputs, read_chunks
+from glmlint.read.source import InputFile, SourceError, find_inputs, rereadable
 from glmlint.text import Told, system_fault
 from glmlint.visible import escaped_json, printable_path, visible
 
@@ -128,20 +129,15 @@ def convert_file(flags: dict[str, Any]) -> int:
         _refuse_output(inputs[0].path, output, flags["force"], lang)
     source = _source(flags, lang)
     outcome = Outcome()
-    rows = convert_rows(
-        read_chunks(inputs[0]),
-        outcome,
-        target=writers()[flags["to"]],
-        source=source,
-        take=flags["take"],
-    )
     try:
-        if output is None:
-            _write_stdout(as_lines(rows))
-        else:
-            name = output.name.removesuffix(".gz")
-            pieces = as_array(rows) if name.endswith(".json") else as_lines(rows)
-            write_atomically(output, pieces, lambda: outcome.converted > 0)
+        with rereadable(inputs[0]) as file:
+            rows = _rows(file, outcome, source, flags)
+            if output is None:
+                _write_stdout(as_lines(rows))
+            else:
+                name = output.name.removesuffix(".gz")
+                pieces = as_array(rows) if name.endswith(".json") else as_lines(rows)
+                write_atomically(output, pieces, lambda: outcome.converted > 0)
     except SourceError as error:
         raise Failure(error.say(lang), path=inputs[0].path) from None
     except BrokenPipeError:  # the reader of the output, such as head, has enough
@@ -160,6 +156,15 @@ def convert_file(flags: dict[str, Any]) -> int:
     else:
         _print(outcome, inputs[0].path, flags, lang)
     return code
+
+
+def _rows(
+    file: InputFile, outcome: Outcome, source: Format | None, flags: dict[str, Any]
+) -> Iterator[bytes]:
+    """The converted rows. Nothing is read before the first one is asked for."""
+    survey, chunks = surveyed(file)
+    target = writers()[flags["to"]]
+    yield from convert_rows(chunks, outcome, target, source, flags["take"], survey)
 
 
 def _source(flags: dict[str, Any], lang: str) -> Format | None:

@@ -20,7 +20,7 @@ from glmlint.evidence.report import (
     Report,
     keep_first,
 )
-from glmlint.finding import Finding, fingerprint, json_pointer
+from glmlint.finding import RANK, Finding, fingerprint, json_pointer
 from glmlint.plan import Plan
 from glmlint.progress import Passes
 from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
@@ -58,6 +58,9 @@ class Checker:
         """Whether it compares their prompts too."""
         self.near = "signatures" in hashes
         """Whether it looks for rows that are nearly the same."""
+        self._knows_old = plan.write_baseline or plan.baseline is not None
+        self._last_kept: dict[str, int] = {}
+        """Path -> the last line of which findings are kept, where there are enough of them."""
 
     def severities(self, path: str) -> dict[str, str]:
         """Rule -> severity, for one file."""
@@ -80,6 +83,9 @@ class Checker:
             if loaded is None or severity == "off":
                 continue
             if loaded.rule.form not in (None, *self.context.trainer.reads):
+                continue
+            limit = loaded.rule.limit
+            if limit is not None and limit.default is None and limit.name not in self.plan.limits:
                 continue
             applies = loaded.rule.applies
             if applies is None or applies(self.context.trainer, self.plan):
@@ -157,7 +163,8 @@ class Checker:
                         continue  # it stands for so many rows, whatever each says of itself
                     told.add(key)
                     known = stats.once.get(key)
-                    if known is not None and (known.line or 0) <= row.line:
+                    worse = known is None or RANK[level] > RANK[known.severity]
+                    if known is not None and not worse and (known.line or 0) <= row.line:
                         known.rows += 1
                     else:
                         stats.add_once(key, self._once(row, rule.name, level, problem))
@@ -189,6 +196,15 @@ class Checker:
             stats.ignores.setdefault(row.line, []).append(ignores)
         return counted
 
+    def _may_keep(self, row: Row) -> bool:
+        """Whether a finding of this row can be among the first ones, which are kept."""
+        return row.line <= self._last_kept.get(row.path, row.line)
+
+    def kept(self, stats: FileStats) -> None:
+        """Take note of what a report keeps of a file: it may hold enough findings of earlier rows."""
+        if stats.findings and len(stats.findings) >= self.plan.max_findings:
+            self._last_kept[stats.path] = stats.findings[-1].line or 0
+
     def _is_old(self, identity: str) -> bool:
         """Whether the baseline holds such a finding; how many of them, `finish` knows."""
         plan = self.plan
@@ -207,7 +223,7 @@ class Checker:
             message=sentence(problem.text, self.plan, problem.values),
             help=sentence(problem.help, self.plan, problem.values),
             fixable=bool(problem.edits),
-            fingerprint=fingerprint(rule, pointer, row.identity),
+            fingerprint=_identity(row, rule, problem),
         )
 
     def _column(self, row: Row, problem: Problem) -> int | None:
@@ -217,8 +233,14 @@ class Checker:
         column = problem.column if problem.column is not None else self._column(row, problem)
         return Once(
             rule, severity, problem.text, problem.values, problem.help, problem.pointer,
-            row.line, column, 1, bool(problem.edits),
+            row.line, column, 1, bool(problem.edits), problem.habit,
         )  # fmt: skip
+
+
+def _identity(row: Row, rule: str, problem: Problem) -> str:
+    """The fingerprint of a problem."""
+    pointer = None if problem.pointer is None else json_pointer(problem.pointer)
+    return fingerprint(rule, pointer, row.identity)
 
 
 def _want(stats: FileStats, row: Row, rule: str) -> None:
@@ -330,6 +352,7 @@ def check_lines(
         stats = check_chunk(chunk, checker)
         with timing(watch, REST):
             report.add(stats, plan.max_findings)
+            checker.kept(report.file(chunk.path))
         if progress is not None:
             progress(len(chunk.lines), sum(map(len, chunk.lines)))
     if watch is not None:

@@ -138,6 +138,17 @@ WORDS: Final = {
         "A supervised role token is the stop of the answer before it.",
         "受监督的角色标记是前一个回答的停止符。",
     ),
+    "other-label-note": Text(
+        "“a → b”: the input holds a, and b is taught in its place.",
+        "“a → b”：输入中是 a，而该位置训练的是 b。",
+    ),
+    "why-untrained": Text("Not trained", "未训练"),
+    "why-prompt": Text("prompt", "提示"),
+    "why-header": Text("header", "角色头"),
+    "why-empty-thought": Text("the template's own thought", "模板自带的空思考"),
+    "why-history": Text("earlier answer", "历史回答"),
+    "why-unlabelled": Text("left out by the trainer", "训练框架不训练"),
+    "why-end": Text("appended end", "末尾追加"),
     "raises": Text(
         "The trainer raises {error} at this sample, and the run ends.",
         "训练脚本在这个样本抛出 {error}，整个训练随之中止。",

@@ -21,6 +21,7 @@ from msgspec import UNSET
 
 from glmlint.evidence.calls import holds_json, taught
 from glmlint.evidence.marks import answer_marks
+from glmlint.read.spoken import spoken
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -135,21 +136,35 @@ def check(row: Row) -> Iterator[Problem]:
             row.at(index, "content"), text=kind, once=f"{found.kind}:{found.mark}",
             place=row.where(index), mark=found.mark,
             help=_GLM if row.conversation is None else None,
-            edits=_as_call(row, index) if found.mark == "tool_call:" else (),
+            edits=_as_call(row, index) if found.kind == "call" else (),
         )  # fmt: skip
 
 
 def _as_call(row: Row, index: int) -> tuple[Edit, ...]:
-    """Edits for a GLM message that is one `tool_call:` and nothing else."""
-    text = next(text for place, _, text in row.texts if place == index)
-    found = _ALONE.fullmatch(text)
-    if row.conversation is not None or found is None or not isinstance(holds_json(found[2]), dict):
+    """Edits for a GLM message that is one call with its arguments as JSON, and nothing else."""
+    if row.conversation is not None:
         return ()
-    if row.sample is None and row.messages[index].get("metadata") not in (None, ""):
-        return ()
-    if row.sample is not None and row.sample.messages[index].metadata not in (UNSET, ""):
+    metadata = (
+        row.messages[index].get("metadata")
+        if row.sample is None
+        else row.sample.messages[index].metadata
+    )
+    call = _call(next(text for place, _, text in row.texts if place == index))
+    if call is None or metadata not in (None, UNSET, ""):
         return ()
     return (
-        Edit("add", row.at(index, "metadata"), found[1]),
-        Edit("replace", row.at(index, "content"), found[2]),
+        Edit("add", row.at(index, "metadata"), call[0]),
+        Edit("replace", row.at(index, "content"), call[1]),
     )
+
+
+def _call(text: str) -> tuple[str, str] | None:
+    """(name, arguments as they are written) of a text that is a call and nothing else."""
+    name, arguments = "", ""
+    if found := _ALONE.fullmatch(text):
+        name, arguments = found[1], found[2]
+    elif (said := spoken(text)) is not None and not said.before and len(said.calls) == 1:
+        [call] = said.calls
+        if call.whole and call.sure and call.id is None:
+            name, arguments = call.name, call.arguments or ""
+    return (name, arguments) if isinstance(holds_json(arguments), dict) else None

@@ -31,34 +31,43 @@ class Owned:
     def __add__(self, other: Owned) -> Owned:
         return Owned((*self.parts, *other.parts))
 
+    def cut(self, edges: Iterable[int]) -> list[Owned]:
+        """The text cut at code points, which ascend: one part more than there are edges."""
+        found: list[Owned] = []
+        parts = iter(self.parts)
+        text, owner = next(parts, ("", 0))
+        start = at = 0  # where the current part begins, and what is cut off already
+        for edge in (*edges, len(self.text)):
+            piece: list[Part] = []
+            while at < edge:
+                stop = min(start + len(text), edge)
+                piece.append((text[at - start : stop - start], owner))
+                at = stop
+                if at == start + len(text):
+                    start = at
+                    text, owner = next(parts, ("", 0))
+            found.append(Owned(piece))
+        return found
+
     def part(self, start: int, stop: int | None = None) -> Owned:
         """The code points from `start` to `stop`, as a slice counts them; no negative ones."""
-        return Owned(self._slice(start, len(self.text) if stop is None else stop))
-
-    def _slice(self, start: int, stop: int) -> Iterator[Part]:
-        at = 0
-        for text, owner in self.parts:
-            yield text[max(start - at, 0) : max(stop - at, 0)], owner
-            at += len(text)
+        return self.cut((start, len(self.text) if stop is None else stop))[1]
 
     def strip(self) -> Owned:
         """As `str.strip`."""
         start = len(self.text) - len(self.text.lstrip())
-        return self.part(start, len(self.text.rstrip()))
+        return self.part(start, max(len(self.text.rstrip()), start))
 
     def replace(self, old: str, new: Owned) -> Owned:
         """As `str.replace`."""
+        edges: list[int] = []
         found = self.text.find(old)
-        if found < 0:
-            return self
-        parts: list[Part] = []
-        at = 0
         while found >= 0:
-            parts += self.part(at, found).parts
-            parts += new.parts
-            at = found + len(old)
-            found = self.text.find(old, at)
-        return Owned((*parts, *self.part(at).parts))
+            edges += (found, found + len(old))
+            found = self.text.find(old, found + len(old))
+        if not edges:
+            return self
+        return joined(new if place % 2 else kept for place, kept in enumerate(self.cut(edges)))
 
 
 def owned(text: str, owner: int) -> Owned:
@@ -78,27 +87,36 @@ def pieces_of(text: Owned, context: Context) -> Iterator[tuple[Piece, int]]:
     encoded once.
     """
     whole = text.text
-    at = 0
+    ends = list(accumulate(len(part) for part, _ in text.parts))
+    at = index = 0
     for offset, name in [*context.tokenizer.find_control(whole), (len(whole), "")]:
-        if offset > at:
-            yield from _encoded(text.part(at, offset), context)
+        runs: list[Part] = []
+        start = at
+        while start < offset:
+            stop = min(ends[index], offset)
+            owner = text.parts[index][1]
+            if runs and runs[-1][1] == owner:
+                runs[-1] = (runs[-1][0] + whole[start:stop], owner)
+            else:
+                runs.append((whole[start:stop], owner))
+            start = stop
+            index += stop == ends[index]
+        if runs:
+            yield from _encoded(whole[at:offset], runs, context)
         if name:
-            yield context.id(name), text.part(offset, offset + len(name)).parts[0][1]
-        at = offset + len(name)
+            yield context.id(name), text.parts[index][1]
+            at = offset + len(name)
+            while index < len(ends) and ends[index] <= at:
+                index += 1
 
 
-def _encoded(text: Owned, context: Context) -> Iterator[tuple[Piece, int]]:
-    runs: list[Part] = []
-    for part, owner in text.parts:
-        if runs and runs[-1][1] == owner:
-            runs[-1] = (runs[-1][0] + part, owner)
-        else:
-            runs.append((part, owner))
+def _encoded(text: str, runs: list[Part], context: Context) -> Iterator[tuple[Piece, int]]:
+    """The pieces of a text without control tokens, of which `runs` are the parts."""
     if len(runs) == 1:
         owner = runs[0][1]
-        yield context.encoded(text.text) if owner == TOOLS else text.text, owner
+        yield context.encoded(text) if owner == TOOLS else text, owner
         return
-    ids = context.tokenizer.encode([text.text])[0]
+    ids = context.tokenizer.encode([text])[0]
     sizes = [len(context.tokenizer.token_bytes(int(token))) for token in ids]
     starts = [0, *accumulate(sizes)][:-1]
     edges = list(accumulate(len(part.encode()) for part, _ in runs))[:-1]

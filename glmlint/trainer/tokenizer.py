@@ -51,6 +51,9 @@ GLM45_CONTROL: Final = (
 )
 """Those of GLM-4.5, 4.6 and 4.1V, whose pieces are GLM-4's: ids 151329 to 151362."""
 
+GLM45_PLAIN: Final = frozenset(GLM45_CONTROL[21:32])
+"""Those of them that tokenizer_config.json does not call special: `<think>` to `/nothink`."""
+
 BUNDLED: Final = {"glm4": GLM4_CONTROL, "glm4.5": GLM45_CONTROL}
 """Tokenizers that need no file: name -> control tokens in the order of their ids."""
 

@@ -23,7 +23,7 @@ _ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 
 RAISED: Final = (
     KeyError, IndexError, TypeError, AttributeError, ValueError, AssertionError,
-    NotImplementedError, RecursionError,
+    NotImplementedError, RecursionError, SyntaxError, MemoryError,
 )  # fmt: skip
 """What Python raises on values of another shape than the code expects."""
 
@@ -61,8 +61,14 @@ def refuses(reason: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     return mark
 
 
+_LONGEST: Final = 2_000_000
+"""Code points of a Python literal up to which it is read: its tree takes a hundred times the space."""
+
+
 def literal(text: str) -> Any:
-    """The value of a Python literal. Raises what `ast.literal_eval` raises, and no warnings."""
+    """The value of a Python literal. Raises what `ast.literal_eval` raises; it warns of nothing."""
+    if len(text) > _LONGEST:
+        raise MemoryError
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.literal_eval(text)

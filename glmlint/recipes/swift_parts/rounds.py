@@ -241,30 +241,45 @@ def _shown(content: Any) -> Any:
 @refuses("bad-turns")
 def _join_neighbours(turns: list[Turn], agent: Agent) -> None:
     """Results after an answer become one turn of several texts; so do answers; questions join."""
-    at = 1
+    found: list[Turn] = []
+    at = 0
     while at < len(turns):
-        before, turn = turns[at - 1], turns[at]
-        if before.role == "assistant" and turn.role == "tool":
-            end = at + 1
-            while end < len(turns) and turns[end].role == "tool":
-                end += 1
-            results = [Said(each.content.text, each.owner) for each in turns[at:end]]
+        first = turns[at]
+        end = at + 1
+        while end < len(turns) and turns[end].role == first.role != "system":
+            end += 1
+        group = turns[at:end]
+        if first.role == "tool" and found and found[-1].role == "assistant":
+            results = [Said(each.content.text, each.owner) for each in group]
             following = turns[end].owner if end < len(turns) else END
-            before.content, texts = agent.results(before.content, results, following)
-            turns[at:end] = [Turn("tool", texts, turn.owner)]
-            at += 1
-        elif before.role == turn.role == "assistant":
-            before.content = _list(before.content) + _list(turn.content)
-            before.loss = _list(before.loss) + _list(turn.loss)
-            before.loss_scale = _list(before.loss_scale) + _list(turn.loss_scale)
-            del turns[at]
-        elif before.role == turn.role == "user":
-            if type(before.content) is not type(turn.content):
-                raise TypeError("the contents of two questions can't be joined")
-            before.content = before.content + turn.content
-            del turns[at]
+            found[-1].content, texts = agent.results(found[-1].content, results, following)
+            found.append(Turn("tool", texts, first.owner))
+        elif first.role == "assistant" and len(group) > 1:
+            first.content = [each for turn in group for each in _list(turn.content)]
+            first.loss = [each for turn in group for each in _list(turn.loss)]
+            first.loss_scale = [each for turn in group for each in _list(turn.loss_scale)]
+            found.append(first)
+        elif first.role == "user" and len(group) > 1:
+            first.content = _one_question([turn.content for turn in group])
+            found.append(first)
         else:
-            at += 1
+            found += group
+        at = end
+    turns[:] = found
+
+
+def _one_question(contents: Sequence[Any]) -> Any:
+    """The contents of questions that follow each other as one, in Python's own words where not."""
+    if all(isinstance(content, Owned) for content in contents):
+        return joined(contents)
+    if all(isinstance(content, list) for content in contents):
+        return [each for content in contents for each in content]
+    kinds = list(map(_kind, contents))
+    first = kinds[0]
+    other = next((kind for kind in kinds[1:] if kind != first), first)
+    if first == "dict":
+        raise TypeError(f"unsupported operand type(s) for +: 'dict' and {kinds[1]!r}")
+    raise TypeError(f'can only concatenate {first} (not "{other}") to {first}')
 
 
 def _list(value: Any) -> list[Any]:
@@ -455,8 +470,12 @@ def _ending(content: Any, context: Context) -> str:
     if isinstance(content, Owned):
         return content.text
     ids = content if isinstance(content, list) else content["token_ids"]
-    tokens = context.tokenizer
-    return b"".join(tokens.token_bytes(token) for token in ids[-20:]).decode("utf-8", "replace")
+    for token in ids[-20:]:
+        if not isinstance(token, int):
+            raise TypeError(f"{_kind(token)!r} object cannot be interpreted as an integer")
+    known = context.tokenizer
+    ending = [known.token_bytes(token) for token in ids[-20:] if 0 <= token < known.vocab_size]
+    return b"".join(ending).decode("utf-8", "replace")
 
 
 @refuses("bad-loss")
@@ -486,13 +505,12 @@ def _weighed(parts: Sequence[_Raw], turns: Sequence[Turn], setup: Setup) -> list
             own_loss = None if own_loss is UNSET else own_loss
             own_weight = None if own_weight is UNSET else own_weight
             if isinstance(each, dict) and "loss_scale" in each:
-                for token, factor in zip(each["token_ids"], each["loss_scale"], strict=True):
+                ids = _ids(each["token_ids"], owner).ids
+                for token, factor in zip(ids, each["loss_scale"], strict=True):
                     found.append((Ids([token], owner), factor))
                 continue
-            if isinstance(each, dict):
-                each = Ids(each["token_ids"], owner)
-            elif isinstance(each, list):
-                each = Ids(each, owner)
+            if isinstance(each, dict | list):
+                each = _ids(each["token_ids"] if isinstance(each, dict) else each, owner)
             teaches = scale.strategy == "all" or (
                 part.kind != "other" and (scale.strategy == "default" or is_last)
             )
@@ -505,6 +523,20 @@ def _weighed(parts: Sequence[_Raw], turns: Sequence[Turn], setup: Setup) -> list
             else:
                 found.append((each, 1.0))
     return _without_line_feeds(found)
+
+
+def _ids(ids: Any, owner: int) -> Ids:
+    if not isinstance(ids, list):
+        raise TypeError(f"{_kind(ids)!r} object is no list of token ids")
+    for token in ids:
+        if not isinstance(token, int):
+            kind = _kind(token)
+            raise TypeError(f"'>=' not supported between instances of {kind!r} and 'int'")
+    return Ids(ids, owner)
+
+
+def _kind(value: Any) -> str:
+    return "str" if isinstance(value, Owned) else type(value).__name__
 
 
 def _said(content: Any) -> Any:

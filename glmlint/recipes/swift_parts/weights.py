@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, reduce
-from itertools import pairwise
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -169,16 +168,15 @@ def _by_query(query: Query, scale: Scale) -> float | None:
 
 def _by_marks(text: Owned, marks: Marks) -> Iterator[tuple[Owned, float]]:
     """Parts in order; one may be empty, as a mark's text is where the next mark follows at once."""
-    at = 0
+    matches = list(_pattern(tuple(map(re.escape, marks))).finditer(text.text))
+    parts = text.cut(edge for match in matches for edge in match.span())
     weight = 1.0
-    for match in _pattern(tuple(map(re.escape, marks))).finditer(text.text):
-        if match.start() or at:
-            yield text.part(at, match.start()), weight
-        own, weight = marks[match.group()]
-        yield text.part(match.start(), match.end()), own
-        at = match.end()
-    if at or text.text:
-        yield text.part(at), weight
+    for place, part in enumerate(parts):
+        if place % 2:
+            own, weight = marks[part.text]
+            yield part, own
+        elif place or part.text:
+            yield part, weight
 
 
 def _by_patterns(
@@ -189,14 +187,10 @@ def _by_patterns(
     A part is weighed by the first pattern that fits at its own beginning, be it what that pattern
     found in the text or not.
     """
-    edges = [0]
     end = text.text.rfind(closing) + len(closing) if closing else len(text.text)
-    for match in _pattern(tuple(patterns)).finditer(text.text, 0, max(end, 0)):
-        edges += match.span()
-    edges.append(len(text.text))
-    for start, stop in pairwise(edges):
-        if stop > start:
-            part = text.part(start, stop)
+    matches = _pattern(tuple(patterns)).finditer(text.text, 0, max(end, 0))
+    for part in text.cut(edge for match in matches for edge in match.span()):
+        if part.text:
             fits = (
                 weight
                 for pattern, weight in patterns.items()
