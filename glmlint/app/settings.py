@@ -22,7 +22,7 @@ from glmlint.trainer.base import DEFAULT_BUDGET, Trainer, all_trainers
 from glmlint.trainer.config import ConfigError, TrainerConfig, read_config
 from glmlint.trainer.models import MODELS, model_of
 
-MOST_LISTED: Final = 12
+MOST_LISTED: Final = 16
 """Names that are listed where none of them is near an unknown one."""
 
 LEVELS: Final = ("error", "warning", "info", "off")
