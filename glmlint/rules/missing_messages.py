@@ -10,11 +10,11 @@ Evidence: LLaMA-Factory #4236; GLM-4's process_batch reads `batch["messages"]`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any, Final
 
 from glmlint.evidence.turns import kind_of, shown
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.text import nearest
 
 rule = Rule(
     name="missing-messages",
@@ -119,9 +119,9 @@ def _keyed(value: dict[str, Any]) -> str | None:
 def near_key(value: dict[str, Any]) -> str | None:
     """The key that is meant as `messages`: spelled nearly so, or with turns in it."""
     close = {key.strip().lower(): key for key in value}
-    found = get_close_matches("messages", close, 1, 0.75)
+    found = nearest("messages", close)
     if found:
-        return close[found[0]]
+        return close[found]
     for key, item in value.items():
         turns = isinstance(item, list) and item and isinstance(item[0], dict)
         if turns and "role" in item[0]:
