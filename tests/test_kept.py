@@ -243,6 +243,4 @@ def test_a_name_on_a_result_goes_only_where_its_call_has_it(tmp_path: Path) -> N
 @pytest.mark.parametrize("name", [n for n, r in all_rules().items() if r.rule.fix == "unsafe"])
 def test_an_unsafe_repair_is_announced_in_words(name: str) -> None:
     rule = all_rules()[name].rule
-    if name == "answer-under-user":  # where the repair is sure, another help stands
-        return
     assert "--unsafe-fixes" in rule.help.en and "--unsafe-fixes" in rule.help.zh

@@ -7,11 +7,14 @@ of them depends on the versions: below 5.24 transformers prints the word None fo
 the nulls in tool lists are printed by every version. (The official script leaves out those directly
 under `properties`, and prints all others.)
 
-`--fix` takes all of them out. A null that somebody may have meant stays: one in a list, an argument of a
-call (in GLM's form those are text), a key that is null wherever it stands, and `default`, `const` and
-`examples` of a schema where the file does not show that a table wrote them: then all objects at one place
-have the same keys, and properties are null as a whole. `--fix` leaves Parquet alone; `glmlint convert`
-reads it and writes rows without the padding.
+`--fix` takes all of them out. A null that somebody may have meant stays:
+- one in a list (`"enum": ["a", null]`), and a key that is null wherever it stands in the file;
+- `default`, `const` and `examples` of a schema, but where the file shows that a table wrote them: all
+  objects at one place have the same keys, and properties are null as a whole;
+- an argument that its function requires, or that may be null by its schema; without a schema, one that
+  has a value in another call of the same function. (GLM's own calls are text, and no table looks inside.)
+
+`--fix` leaves Parquet alone; `glmlint convert` reads it and writes rows without the padding.
 
 Evidence: files written with datasets 4.0.0 and 5.2.0; 20 rows with tools gave 272 findings.
 """
