@@ -11,11 +11,12 @@ import sys
 import tempfile
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, Any, Final, cast
 
 import msgspec
 
@@ -23,6 +24,7 @@ from glmlint.finding import Defect
 from glmlint.loader import CHUNK
 from glmlint.read.charset import BOM, encoding_guess, to_utf8, wide_encoding
 from glmlint.read.file_layout import detect, stand_in
+from glmlint.read.sample import read
 from glmlint.read.scan import BLANK, Row, after_blank, scan_values, split_values, too_long
 from glmlint.text import Text, Told, system_fault
 
@@ -810,6 +812,41 @@ def _unpack_zstd(blocks: Iterator[bytes]) -> Iterator[bytes]:
         raise SourceError(_TOO_SHORT, kind="zstd")
 
 
+def _json_opener(column: Any) -> Callable[[Any], Any] | None:
+    """What makes the values of a Parquet column those that were written; None where they are already.
+
+    `datasets` from 4.7 on keeps objects of different keys as JSON text, in columns that say so.
+    """
+    if getattr(column, "extension_name", None) == "arrow.json":
+        return _written_json
+    item = getattr(column, "value_type", None)
+    if item is not None:
+        opener = _json_opener(item)
+        return None if opener is None else partial(_with_items, opener)
+    if not getattr(column, "num_fields", 0) or not hasattr(column, "field"):
+        return None
+    fields = [column.field(index) for index in range(column.num_fields)]
+    inside = {field.name: opener for field in fields if (opener := _json_opener(field.type))}
+    return partial(_with_fields, inside) if inside else None
+
+
+def _written_json(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    raw = text.encode()
+    return text if read(raw).value is None and raw.strip() != b"null" else msgspec.Raw(raw)
+
+
+def _with_fields(openers: dict[str, Callable[[Any], Any]], value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: openers[key](item) if key in openers else item for key, item in value.items()}
+
+
+def _with_items(opener: Callable[[Any], Any], value: Any) -> Any:
+    return [opener(item) for item in value] if isinstance(value, list) else value
+
+
 def _parquet_rows(handle: IO[bytes], max_line: int) -> Iterator[Row]:
     """Each row as JSON. Keys that are null are kept: which keys a row has matters to trainers."""
     try:
@@ -830,9 +867,16 @@ def _parquet_rows(handle: IO[bytes], max_line: int) -> Iterator[Row]:
     number = 0
     try:
         table = pyarrow.parquet.ParquetFile(handle)
+        opened = {
+            field.name: opener
+            for field in table.schema_arrow
+            if (opener := _json_opener(field.type)) is not None
+        }
         for batch in table.iter_batches(batch_size=_PARQUET_ROWS, use_threads=False):
             for record in batch.to_pylist():
                 number += 1
+                for name, opener in opened.items():
+                    record[name] = opener(record[name])
                 line = encode(record)
                 if len(line) > max_line:
                     yield number, b"", too_long(len(line), max_line, number)
