@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from glmlint.engine.baseline import once_fingerprint
 from glmlint.engine.ignores import plain_content, read_ignores
-from glmlint.engine.times import HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
+from glmlint.engine.times import FIRST_PASS, HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 from glmlint.evidence.duplicates import conversation, table
 from glmlint.evidence.report import (
     IN_ANOTHER_FORMAT,
@@ -19,8 +20,9 @@ from glmlint.evidence.report import (
     Report,
     keep_first,
 )
-from glmlint.finding import Finding, fingerprint, json_pointer
+from glmlint.finding import RANK, Finding, fingerprint, json_pointer
 from glmlint.plan import Plan
+from glmlint.progress import Passes
 from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
 from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, sentence
 from glmlint.trainer.base import Context, open_context
@@ -56,6 +58,9 @@ class Checker:
         """Whether it compares their prompts too."""
         self.near = "signatures" in hashes
         """Whether it looks for rows that are nearly the same."""
+        self._knows_old = plan.write_baseline or plan.baseline is not None
+        self._last_kept: dict[str, int] = {}
+        """Path -> the last line of which findings are kept, where there are enough of them."""
 
     def severities(self, path: str) -> dict[str, str]:
         """Rule -> severity, for one file."""
@@ -78,6 +83,9 @@ class Checker:
             if loaded is None or severity == "off":
                 continue
             if loaded.rule.form not in (None, *self.context.trainer.reads):
+                continue
+            limit = loaded.rule.limit
+            if limit is not None and limit.default is None and limit.name not in self.plan.limits:
                 continue
             applies = loaded.rule.applies
             if applies is None or applies(self.context.trainer, self.plan):
@@ -155,7 +163,8 @@ class Checker:
                         continue  # it stands for so many rows, whatever each says of itself
                     told.add(key)
                     known = stats.once.get(key)
-                    if known is not None and (known.line or 0) <= row.line:
+                    worse = known is None or RANK[level] > RANK[known.severity]
+                    if known is not None and not worse and (known.line or 0) <= row.line:
                         known.rows += 1
                     else:
                         stats.add_once(key, self._once(row, rule.name, level, problem))
@@ -187,6 +196,15 @@ class Checker:
             stats.ignores.setdefault(row.line, []).append(ignores)
         return counted
 
+    def _may_keep(self, row: Row) -> bool:
+        """Whether a finding of this row can be among the first ones, which are kept."""
+        return row.line <= self._last_kept.get(row.path, row.line)
+
+    def kept(self, stats: FileStats) -> None:
+        """Take note of what a report keeps of a file: it may hold enough findings of earlier rows."""
+        if stats.findings and len(stats.findings) >= self.plan.max_findings:
+            self._last_kept[stats.path] = stats.findings[-1].line or 0
+
     def _is_old(self, identity: str) -> bool:
         """Whether the baseline holds such a finding; how many of them, `finish` knows."""
         plan = self.plan
@@ -205,7 +223,7 @@ class Checker:
             message=sentence(problem.text, self.plan, problem.values),
             help=sentence(problem.help, self.plan, problem.values),
             fixable=bool(problem.edits),
-            fingerprint=fingerprint(rule, pointer, row.identity),
+            fingerprint=_identity(row, rule, problem),
         )
 
     def _column(self, row: Row, problem: Problem) -> int | None:
@@ -215,8 +233,14 @@ class Checker:
         column = problem.column if problem.column is not None else self._column(row, problem)
         return Once(
             rule, severity, problem.text, problem.values, problem.help, problem.pointer,
-            row.line, column, 1, bool(problem.edits),
+            row.line, column, 1, bool(problem.edits), problem.habit,
         )  # fmt: skip
+
+
+def _identity(row: Row, rule: str, problem: Problem) -> str:
+    """The fingerprint of a problem."""
+    pointer = None if problem.pointer is None else json_pointer(problem.pointer)
+    return fingerprint(rule, pointer, row.identity)
 
 
 def _want(stats: FileStats, row: Row, rule: str) -> None:
@@ -328,6 +352,7 @@ def check_lines(
         stats = check_chunk(chunk, checker)
         with timing(watch, REST):
             report.add(stats, plan.max_findings)
+            checker.kept(report.file(chunk.path))
         if progress is not None:
             progress(len(chunk.lines), sum(map(len, chunk.lines)))
     if watch is not None:
@@ -357,10 +382,15 @@ def check_file(
         source.SourceError: the file can't be read, or no further; what was read is in the report.
     """
     context.loads.pop(file.path, None)
+    passes, times = Passes(progress), copy.deepcopy(report.times)
     with rereadable(file) as source:
-        check_lines(read_chunks(source), plan, context, progress, report)
+        check_lines(read_chunks(source), plan, context, passes.add, report)
         shapes = report.file(file.path).shapes  # a file without rows is reported as well
         before = report.file(after).shapes.whole if after is not None else None
         if remember(file.path, shapes, context, before) is not None:
             report.forget(file.path)
-            check_lines(read_chunks(source), plan, context, progress, report)
+            passes.again()
+            if plan.profile_rules:
+                times.parts[FIRST_PASS] += report.times.total - times.total
+                report.times = times
+            check_lines(read_chunks(source), plan, context, passes.add, report)

@@ -39,6 +39,8 @@ class EncodedRow(Struct):
     """Rules and families that the row's own ignore key names."""
     part: int | None = None
     """0-based number of the sequence, where one row gives several."""
+    weights: npt.NDArray[np.float32] | None = None
+    """Factor of each token's loss, aligned with the labels; None where all count the same."""
 
 
 class Span(Struct):
@@ -110,15 +112,20 @@ def _encoded(index: int, row: Row, truncate: bool) -> Iterator[EncodedRow]:
         yield EncodedRow(
             row.path, row.line, index, part.input_ids, part.labels, None, None,
             spans(part.owners, part.input_ids, _turns(row), context),
-            ignores, number if len(parts) > 1 else None,
+            ignores, number if len(parts) > 1 else None, part.weights,
         )  # fmt: skip
 
 
 def _turns(row: Row) -> list[Any]:
     """The messages as the trainer has them: role and metadata are read from these."""
+    if row.conversation is not None:
+        return [
+            {"role": turn.role, "metadata": turn.calls[0].name if turn.calls else None}
+            for turn in row.conversation.turns
+        ]
     if row.loaded is not None:
         messages = row.loaded.get("messages")
-    elif row.decoded or row.typed is not None:
+    elif row.decoded:
         messages = row.value.get("messages")
     else:
         sample = row.loaded_sample or row.sample

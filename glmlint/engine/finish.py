@@ -14,6 +14,7 @@ from glmlint.engine.times import REST, timing
 from glmlint.evidence.report import FileStats, Report, Times, Totals, keep_first
 from glmlint.finding import RANK, Finding, file_identity, fingerprint, json_pointer
 from glmlint.plan import Plan
+from glmlint.read.survey import is_habit
 from glmlint.rules.base import Placed, Problem, sentence
 from glmlint.trainer.base import Context
 
@@ -136,17 +137,19 @@ def _once(stats: FileStats, plan: Plan) -> list[tuple[tuple[str, str] | None, Fi
     found: list[tuple[tuple[str, str] | None, Finding]] = []
     for key, once in stats.once.items():
         pointer = None if once.pointer is None else json_pointer(once.pointer)
-        values = {**once.values, "rows": once.rows}
+        samples = stats.totals.samples
+        values = {**once.values, "rows": once.rows, "samples": samples}
+        told = once.habit if once.habit and is_habit(once.rows, samples) else once
         finding = Finding(
             rule=once.rule,
-            severity=once.severity,
+            severity=told.severity,
             path=stats.path,
             line=once.line,
             column=once.column,
             pointer=pointer,
-            message=sentence(once.text, plan, values),
-            help=sentence(once.help, plan, values),
-            fixable=once.fixable,
+            message=sentence(told.text, plan, values),
+            help=sentence(told.help, plan, values),
+            fixable=told.fixable,
             fingerprint=once_fingerprint(*key, stats.path),
             rows=once.rows,
         )

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from glmlint.evidence import duplicates
 from glmlint.evidence.duplicates import Rows
-from glmlint.finding import Defect, Finding, Pointer
+from glmlint.finding import RANK, Defect, Finding, Pointer
 from glmlint.trainer.base import Text
 from glmlint.trainer.loaded import Parts
 from glmlint.trainer.mask import GRID, Counts, Int, sum_at
@@ -93,6 +93,22 @@ class Once(Struct):
     column: int | None
     rows: int
     fixable: bool = False
+    habit: Habit | None = None
+    """What is said instead where most rows of the file are so."""
+
+    def before(self, other: Once) -> bool:
+        """Whether this is the row that is told of the two: the worse one, else the earlier one."""
+        mine, theirs = RANK[self.severity], RANK[other.severity]
+        return mine > theirs or (mine == theirs and (self.line or 0) <= (other.line or 0))
+
+
+class Habit(Struct, frozen=True):
+    """What is said once a file of something that most of its rows have: a cause, not a slip."""
+
+    text: Text
+    help: Text
+    severity: str
+    fixable: bool
 
 
 class Places(Struct):
@@ -267,7 +283,8 @@ class FileStats(Struct):
         self.totals.add(other.totals)
         self.lengths.add(other.lengths.at, other.lengths.number)
         self.curve.merge(other.curve)
-        self.findings = keep_first([*self.findings, *other.findings], max_findings)
+        if other.findings:
+            self.findings = keep_first([*self.findings, *other.findings], max_findings)
         for key, once in other.once.items():
             self.add_once(key, once)
         self.rule_counts += other.rule_counts
@@ -294,12 +311,12 @@ class FileStats(Struct):
             self.first_blank = min(self.first_blank or other.first_blank, other.first_blank)
 
     def add_once(self, key: tuple[str, str], once: Once) -> None:
-        """Count a finding that is told once a file; the earliest place is the one that is told."""
+        """Count a finding that is told once a file: of its worst row, the earliest of them."""
         known = self.once.get(key)
         if known is None:
             self.once[key] = once
             return
-        first = known if (known.line or 0) <= (once.line or 0) else once
+        first = known if known.before(once) else once
         first.rows = known.rows + once.rows
         self.once[key] = first
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from glmlint.evidence.json_fault import printable
 from glmlint.read.formats import role_in
 from glmlint.read.sample import ROLES
+from glmlint.read.survey import misplaced_answer
 from glmlint.trainer.row import Row
 
 Fate = Literal["raises", "trained", "printed", "nothing", "left out", "unknown"]
@@ -81,6 +82,11 @@ def speakers(row: Row) -> list[str | None]:
     if row.sample is not None:
         return [message.role for message in row.sample.messages]
     return [role_of(message) for message in row.messages]
+
+
+def answer_at(row: Row) -> int | None:
+    """The message that may be an answer under the wrong role; None in a row of another form."""
+    return None if row.foreign or row.conversation is not None else misplaced_answer(row.messages)
 
 
 def kind_of(value: Any) -> tuple[str, str]:

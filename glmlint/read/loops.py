@@ -55,15 +55,12 @@ class Loop(NamedTuple):
         return self.start + self.length
 
 
-def looping(whole: bytes) -> npt.NDArray[np.int64]:
-    """Places in some bytes where a short unit seems to come again and again, in any order."""
+def looping(whole: bytes) -> Iterator[npt.NDArray[np.int64]]:
+    """Places in some bytes where a short unit seems to come again and again, a part at a time."""
     words = np.frombuffer(whole, "<u8", len(whole) // 8)
-    found = [
-        8 * (places + at)
-        for at in range(0, len(words), _BLOCK)
-        for places in _repeated(words[at : at + _BLOCK + _LAGS[-1]])
-    ]
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+    for at in range(0, len(words), _BLOCK):
+        for places in _repeated(words[at : at + _BLOCK + _LAGS[-1]]):
+            yield 8 * (places + at)
 
 
 def _repeated(words: npt.NDArray[np.uint64]) -> Iterator[npt.NDArray[np.int64]]:

@@ -59,14 +59,20 @@ def _end(found: re.Match[bytes] | None) -> int:
     return found.end()
 
 
+MOST_ON_A_LINE: Final = 10_000
+
+
 def split_values(line: bytes) -> list[bytes] | None:
     """The objects and arrays that stand one after the other on a line.
 
-    None unless there are at least two, all of them closed, with only white space between.
+    None unless there are at least two, all of them closed, with only white space between, and no
+    more than `MOST_ON_A_LINE`.
     """
-    parts = []
+    parts: list[bytes] = []
     pos = after_blank(line, 0)
     while pos < len(line):
+        if len(parts) == MOST_ON_A_LINE:
+            return None
         end = value_end(line, pos) if line[pos] in _OPEN else -1
         if end < 0:
             return None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Final
 
 from msgspec import Struct, field
 
 from glmlint.read.formats import TURN_KEYS, role_in
 from glmlint.read.nulls import KeySets
+from glmlint.read.sample import read
+from glmlint.read.scan import split_values
+from glmlint.read.source import Chunk
 
 MOST: Final = 3
 """So many rows at least make a habit, where they are more than half of the file's."""
@@ -20,12 +25,21 @@ class Survey(Struct):
     """Counts over all rows of a file."""
 
     rows: int = 0
-    under_user: int = 0
-    """Rows that end with what may be an answer under another role than the assistant's."""
+    misplaced: Counter[str] = field(default_factory=Counter)
+    """Role -> rows that end with what may be an answer under it, in place of the assistant's."""
     nulls: KeySets = field(default_factory=KeySets)
     """Which keys all objects at one place have."""
     called: dict[str, set[str]] = field(default_factory=dict)
     """Function -> the arguments that some call of it has a value for, where they are an object."""
+
+    def read(self, chunks: Iterable[Chunk]) -> None:
+        """All rows of a file."""
+        for chunk in chunks:
+            for raw in chunk.lines:
+                found = read(raw)
+                several = split_values(raw) if found.defect is not None else None
+                for value in map(_value, several) if several else (found.value,):
+                    self.add(value)
 
     def add(self, value: Any) -> None:
         """One row, decoded."""
@@ -35,7 +49,8 @@ class Survey(Struct):
             return
         for key in TURN_KEYS:
             if isinstance(turns := value.get(key), list):
-                self.under_user += key == "messages" and misplaced_answer(turns) is not None
+                if key == "messages" and (index := misplaced_answer(turns)) is not None:
+                    self.misplaced[role_in(turns[index]) or ""] += 1
                 for turn in turns:
                     self._see_calls(turn)
 
@@ -56,6 +71,10 @@ class Survey(Struct):
     def hopeless(self) -> bool:
         """Whether the turns of the file surely come from no table."""
         return all(self.nulls.at(key, 0) is None for key in TURN_KEYS)
+
+
+def _value(raw: bytes) -> Any:
+    return read(raw).value
 
 
 def is_habit(rows: int, samples: int) -> bool:

@@ -8,9 +8,10 @@ stands is a pattern searched.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -164,15 +165,12 @@ def line_facts(lines: list[bytes]) -> list[int]:
         return []
     whole = b"\n".join(lines) + b"\n"
     ends = np.fromiter(accumulate(map(len, lines)), np.int64, len(lines)) + np.arange(len(lines))
-    rows, masks = [], []
+    mask = np.zeros(len(lines), np.uint64)
     for offset in (0, 1):
         pairs = np.frombuffer(whole, "<u2", (len(whole) - offset) // 2, offset)
-        found = _marked(pairs)
-        rows.append(np.searchsorted(ends, 2 * found + offset))
-        masks.append(_MASKS[pairs[found]])
-    row = np.concatenate(rows)
-    mask = np.zeros(len(lines), np.uint64)
-    np.bitwise_or.at(mask, row, np.concatenate(masks))
+        for found in _found(pairs, _BLOCK, _marked):
+            row = np.searchsorted(ends, 2 * found + offset)
+            np.bitwise_or.at(mask, row, _MASKS[pairs[found]])
     for index in np.flatnonzero(mask).tolist():
         bits, line = int(mask[index]), lines[index]
         while bits:
@@ -181,9 +179,17 @@ def line_facts(lines: list[bytes]) -> list[int]:
             pattern = _PATTERNS[number]
             if pattern is None or pattern(line):
                 facts[index] |= _FACTS[number]
-    for index in np.unique(np.searchsorted(ends, looping(whole))).tolist():
+    looped: set[int] = set()
+    for places in looping(whole):
+        looped.update(np.unique(np.searchsorted(ends, places)).tolist())
+    for index in looped:
         facts[index] |= Fact.LOOP
-    for index in np.unique(np.searchsorted(ends, _long_numbers(whole))).tolist():
+    words = np.frombuffer(whole, "<u8", len(whole) // 8)
+    numbered: set[int] = set()
+    for found in _found(words, _BLOCK // 4, _capital_words):
+        rows = np.searchsorted(ends, _long_numbers(whole, words, found))
+        numbered.update(np.unique(rows).tolist())
+    for index in sorted(numbered):
         if _NUMBER(lines[index]):
             facts[index] |= Fact.NUMBER
     return facts
@@ -193,29 +199,45 @@ _BLOCK: Final = 1 << 15
 """Pairs looked up at a time: what numpy makes of them on the way stays in the cache."""
 
 
+_MOST: Final = 1 << 16
+"""Places found that are looked at together: what hostile bytes mark may be much more than they are."""
+
+
+def _found(
+    whole: npt.NDArray[Any], block: int, look: Callable[[npt.NDArray[Any]], npt.NDArray[np.int64]]
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Where in an array a function finds something, block by block, many places at a time."""
+    held: list[npt.NDArray[np.int64]] = []
+    size = 0
+    for at in range(0, len(whole), block):
+        found = look(whole[at : at + block])
+        if len(found):
+            held.append(found + at)
+            size += len(found)
+        if size > _MOST:
+            yield np.concatenate(held)
+            held, size = [], 0
+    if held:
+        yield np.concatenate(held)
+
+
 def _marked(pairs: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
-    """Where in the chunk a pair stands that the sieve knows."""
-    found = [
-        np.flatnonzero(_MARKED.take(pairs[at : at + _BLOCK].astype(np.intp), mode="wrap")) + at
-        for at in range(0, len(pairs), _BLOCK)
-    ]
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+    """Where among the pairs one stands that the sieve knows."""
+    return np.flatnonzero(_MARKED.take(pairs.astype(np.intp), mode="wrap"))
 
 
-def _long_numbers(whole: bytes) -> npt.NDArray[np.int64]:
-    """Where in the chunk there may be 15 or more digits and capitals, with single blanks or hyphens.
+def _long_numbers(
+    whole: bytes, words: npt.NDArray[np.uint64], found: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Where there may be 15 or more digits and capitals, with single blanks or hyphens.
 
     Such a run fills one of the words of eight bytes into which the chunk is cut, or all of it but
-    two places. That is asked of all bytes first, the rest of the few words for which it is true.
+    two places. That is asked of all bytes first (`_capital_words`), the rest of the few words for
+    which it is true.
+
+    Args:
+        found: the numbers of these words.
     """
-    words = np.frombuffer(whole, "<u8", len(whole) // 8)
-    found = np.concatenate(
-        [
-            _capital_words(words[at : at + _BLOCK // 4]) + at
-            for at in range(0, len(words), _BLOCK // 4)
-        ]
-        or [np.zeros(0, np.int64)]
-    )
     inside = _KINDS[words[found].view(np.uint8).reshape(-1, 8)]
     blanks = _bits(inside == _BLANK)
     fits = (_bits(inside == 0) == 0) & _ENOUGH[_bits(inside == _DIGIT)] & _APART[blanks]

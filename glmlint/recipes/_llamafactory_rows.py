@@ -202,10 +202,17 @@ def _given(row: Mapping[str, Any], name: str | None, names: Names) -> Any:
     return row.get(name, "") if name else ""
 
 
+class ArrowInvalid(ValueError):
+    """What pyarrow raises where the converted row is stored."""
+
+
 def _added(value: Any, text: str) -> Any:
-    """`value += text` of a value that is no string: only a list takes it."""
+    """`value += text` of a value that is no string: only a list takes it, letter by letter."""
     value = value.copy() if isinstance(value, list) else value
+    mixed = isinstance(value, list) and any(isinstance(item, dict) for item in value)
     value += text
+    if mixed:
+        raise ArrowInvalid("cannot mix struct and non-struct, non-null values")
     return value
 
 

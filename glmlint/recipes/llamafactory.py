@@ -371,6 +371,10 @@ class LlamaFactory(Trainer):
     template_name = "llamafactory"
     cuts_prefix = False
     cuts_units = True
+    cut_words = Text(
+        "shares the budget out pair by pair, and teaches the end of what is left",
+        "逐轮分配预算，并在剩下的内容之后照样训练结束标记",
+    )
     budget_option = "cutoff_len"
     pins = MappingProxyType({"datasets": "4.0.0", "transformers": "5.6.0"})
 

@@ -99,8 +99,9 @@ def budgets(result: Result) -> list[Budget]:
 
 
 def template_name(context: Context) -> str:
-    """The template that the run rendered with: the recipe's own, or the tokenizer's."""
-    return context.trainer.template_name or context.template.name
+    """The template that the run rendered with: an option's, the recipe's own, or the tokenizer's."""
+    named = getattr(context.options, "template", None)
+    return str(named or context.trainer.template_name or context.template.name)
 
 
 def origin(plan: Plan, setting: str) -> str:
@@ -115,6 +116,8 @@ def pin_origin(plan: Plan, package: str) -> str:
 
 def template_origin(context: Context) -> str:
     """The same for the template, which a recipe or a model folder may bring."""
+    if hasattr(context.options, "template"):
+        return origin(context.plan, "set") if "template" in context.plan.options else "default"
     if context.trainer.template_name is not None:
         return "recipe"
     if context.plan.template is None and context.tokenizer.chat_template is not None:

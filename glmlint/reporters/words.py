@@ -120,11 +120,35 @@ WORDS: Final = {
     ),
     "shown": Text("recipe {recipe} · template {template} · budget {budget}",
                   "配方 {recipe} · 模板 {template} · 预算 {budget}"),
+    "compare-trainer": Text("Trainer", "训练框架"),
+    "compare-two": Text(
+        "compare needs two sides: give --recipe twice, or --max-length, --set 2:KEY=VALUE, a second file",
+        "compare 需要两方：请给出两个 --recipe，或两个 --max-length、--set 2:KEY=VALUE、第二个文件",
+    ),
+    "compare-pair": Text(
+        "{a} and {b}: {both} tokens are supervised by both, {first} by the first alone, {second} by "
+        "the second alone; {differ} of {rows} rows differ",
+        "{a} 与 {b}：{both} 个 token 双方都训练，{first} 个仅前者训练，{second} 个仅后者训练；"
+        "{rows} 行中有 {differ} 行不同",
+    ),
+    "compare-differs": Text("What differs", "差异"),
+    "kept": Text("Kept", "保留"),
     "no-findings": Text("No findings in this sample.", "这个样本没有问题。"),
     "stop-note": Text(
         "A supervised role token is the stop of the answer before it.",
         "受监督的角色标记是前一个回答的停止符。",
     ),
+    "other-label-note": Text(
+        "“a → b”: the input holds a, and b is taught in its place.",
+        "“a → b”：输入中是 a，而该位置训练的是 b。",
+    ),
+    "why-untrained": Text("Not trained", "未训练"),
+    "why-prompt": Text("prompt", "提示"),
+    "why-header": Text("header", "角色头"),
+    "why-empty-thought": Text("the template's own thought", "模板自带的空思考"),
+    "why-history": Text("earlier answer", "历史回答"),
+    "why-unlabelled": Text("left out by the trainer", "训练框架不训练"),
+    "why-end": Text("appended end", "末尾追加"),
     "raises": Text(
         "The trainer raises {error} at this sample, and the run ends.",
         "训练脚本在这个样本抛出 {error}，整个训练随之中止。",
@@ -232,6 +256,7 @@ WORDS: Final = {
     "profile-shapes": Text("shapes of rows for the loader", "为加载器记录各行的形状"),
     "profile-hash": Text("hashes of rows to compare", "计算用于比较的行哈希"),
     "profile-rest": Text("counting, findings and the rest", "计数、生成问题及其他"),
+    "profile-first-pass": Text("first of two passes", "第一遍检查（共两遍）"),
     "profile-total": Text("the whole check", "整个检查"),
     "profile-idle": Text(
         "{n} that are on were not called: no row had what they look at.",
@@ -274,6 +299,14 @@ WORDS: Final = {
     ),
     "no-such-line": Text(
         "{path} has no sample at line {line}", "{path} 的第 {line} 行没有样本"
+    ),
+    "stdout-fault": Text(
+        "standard output can't be written: {why}", "无法写入标准输出：{why}"
+    ),
+    "system-fault": Text("{why}", "{why}"),
+    "stopped-by": Text("stopped by {name}", "已被 {name} 终止"),
+    "usage-hint": Text(
+        "(`{command} --help` lists what it takes)", "（`{command} --help` 会列出可用的参数）"
     ),
     "bug": Text(
         "this is a bug in glmlint: {error} (glmlint --debug … shows where)",

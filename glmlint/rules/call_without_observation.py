@@ -72,5 +72,5 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     for index in flow(row).unanswered:
-        at = ("messages", index)
+        at = row.at(index)
         yield rule.problem(at, place=place(at))

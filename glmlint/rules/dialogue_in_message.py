@@ -29,29 +29,29 @@ rule = Rule(
     severity="warning",
     when=Fact.MARKS,
     text=Text(
-        "{place} holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for the "
+        "{where} holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for the "
         "trainer it is one turn of the user, and the answers in it are not learned",
-        "{place} 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
+        "{where} 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
         "训练时它只是一条用户消息，其中的回答不会被学习",
     ),
     variants={
         "trained": Text(
-            "{place} holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for "
+            "{where} holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for "
             "the trainer it is one turn, the words of the user included",
-            "{place} 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
+            "{where} 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
             "训练时它只是一条消息，用户的话也在其中",
         ),
         "format": Text(
-            "{place} is written in the prompt format of another model (“{asks}”, "
+            "{where} is written in the prompt format of another model (“{asks}”, "
             "“{answers}”) ({rows:row}): the template sets its own role tokens around it, and the "
             "model learns to answer what is asked in this form",
-            "{place} 用了其他模型的提示词格式（“{asks}”“{answers}”，共 {rows} 行）："
+            "{where} 用了其他模型的提示词格式（“{asks}”“{answers}”，共 {rows} 行）："
             "模板还会在外面加上自己的角色标记，模型学到的是回答这种格式的提问",
         ),
         "answer": Text(
-            "{place} goes on with a turn of the user (“{asks}”) ({rows:row}): the model "
+            "{where} goes on with a turn of the user (“{asks}”) ({rows:row}): the model "
             "learns to write the user's words itself instead of stopping",
-            "{place} 在回答中接着写了用户的发言（“{asks}”，共 {rows} 行）："
+            "{where} 在回答中接着写了用户的发言（“{asks}”，共 {rows} 行）："
             "模型会学着替用户说话，而不是停下",
         ),
     },
@@ -164,12 +164,12 @@ def check(row: Row) -> Iterator[Problem]:
                 kind = "trained"
             yield rule.problem(
                 at, text=None if kind == "dialogue" else kind, once=kind,
-                place=where, asks=asks, answers=answers,
+                where=where, asks=asks, answers=answers,
             )  # fmt: skip
         elif role == "assistant" and taught(row, index) and (label := _as_answer(text, row)):
             before = (text for _, role, text in row.texts[:place] if role in ("user", "system"))
             if not any(map(_asks_for_one, before)):
-                yield rule.problem(at, text="answer", once="answer", place=where, asks=label)
+                yield rule.problem(at, text="answer", once="answer", where=where, asks=label)
 
 
 _MOST: Final = 1 << 12

@@ -67,5 +67,5 @@ rule = Rule(
 def check(row: Row) -> Iterator[Problem]:
     last = flow(row).last_call
     if last is not None:
-        at = ("messages", last)
+        at = row.at(last)
         yield rule.problem(at, place=place(at))

@@ -49,7 +49,7 @@ rule = Rule(
     bad=(
         {
             "messages": [
-                {"role": "user", "content": "你好", "metadata": None},
+                {"role": "user", "content": "你好"},
                 {"role": "assistant", "content": "好", "metadata": None},
             ]
         },

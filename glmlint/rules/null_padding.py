@@ -56,6 +56,7 @@ def _row(tools: list[Any] | None) -> dict[str, Any]:
 rule = Rule(
     name="null-padding",
     family="structure",
+    form="glm",
     title_zh="每条消息都有所有的键，没有的写成 null：文件是从数据表写出的",
     severity="warning",
     when=Fact.ODD,
@@ -115,7 +116,7 @@ def check(row: Row) -> Iterator[Problem]:
         min(places, key=str),
         text=text,
         severity=None if text is None else "error",
-        once=text or "padding",
+        once="padding",
         raises=text == "raises",
         edits=tuple(Edit("remove", at) for at in sorted(sure, key=str)),
         transformers=row.plan.transformers,

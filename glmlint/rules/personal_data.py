@@ -58,8 +58,8 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Take the number out, or replace it by a dummy (`--unsafe-fixes` does).",
-        "请删去该号码，或替换成占位文字（--unsafe-fixes 可以做到）。",
+        "Take the number out, or replace it by a dummy (`--unsafe-fixes` writes [REDACTED]).",
+        "请删去该号码，或替换成占位文字（--unsafe-fixes 会写成 [REDACTED]）。",
     ),
     bad=(
         {

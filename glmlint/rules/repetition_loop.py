@@ -27,13 +27,13 @@ rule = Rule(
     severity="warning",
     when=Fact.LOOP,
     text=Text(
-        "{place} ends in “{unit}” {times} times in a row: the model learns to loop",
-        "{place} 结尾处“{unit}”连续重复了 {times} 次：模型会学到复读",
+        "{where} ends in “{unit}” {times} times in a row: the model learns to loop",
+        "{where} 结尾处“{unit}”连续重复了 {times} 次：模型会学到复读",
     ),
     variants={
         "inside": Text(
-            "{place} has “{unit}” {times} times in a row: the model learns to loop",
-            "{place} 中“{unit}”连续重复了 {times} 次：模型会学到复读",
+            "{where} has “{unit}” {times} times in a row: the model learns to loop",
+            "{where} 中“{unit}”连续重复了 {times} 次：模型会学到复读",
         ),
     },
     help=Text(
@@ -112,7 +112,7 @@ def check(row: Row) -> Iterator[Problem]:
             loop, at_end = found
             yield rule.problem(
                 row.at(index, "content"), text=None if at_end else "inside",
-                place=row.where(index), times=loop.times,
+                where=row.where(index), times=loop.times,
                 unit=shown(text[loop.start : loop.start + loop.size]),
             )  # fmt: skip
 

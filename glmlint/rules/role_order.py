@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.evidence.turns import speakers
+from glmlint.evidence.turns import answer_at, speakers
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -101,6 +101,8 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         pair = (before or "", role or "")
         before = role
+        if pair == ("user", "user") and index == answer_at(row):
+            continue  # `answer-under-user` speaks of it
         if pair not in _OUT_OF_ORDER or (pair == ("assistant", "assistant") and _tools(row, roles)):
             continue
         yield rule.problem(

@@ -47,8 +47,8 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Revoke the key, then replace it by a dummy (`--unsafe-fixes` does).",
-        "先吊销该密钥，再替换成假的（--unsafe-fixes 可以做到）。",
+        "Revoke the key, then replace it by a dummy (`--unsafe-fixes` writes [REDACTED]).",
+        "先吊销该密钥，再替换成假的（--unsafe-fixes 会写成 [REDACTED]）。",
     ),
     bad=(
         {

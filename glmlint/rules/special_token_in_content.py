@@ -24,7 +24,7 @@ from typing import Any, Final
 from glmlint.evidence.calls import taught
 from glmlint.evidence.marks import tokens_of_others
 from glmlint.evidence.teaching import prints_tools
-from glmlint.finding import Pointer, place
+from glmlint.finding import Pointer, place, value_at
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 from glmlint.trainer.tokenizer import Tokenizer
 
@@ -75,8 +75,8 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Break it up (such as `< |user|>`), or take it out.",
-        "把它拆开（例如 `< |user|>`），或删掉。",
+        "Break it up (such as `< |user|>`; `--unsafe-fixes` does), or take it out.",
+        "把它拆开（例如 `< |user|>`，--unsafe-fixes 可以做到），或删掉。",
     ),
     bad=(
         {
@@ -165,11 +165,18 @@ def _foreign(row: Row) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
+_THOUGHT: Final = frozenset(("<think>", "</think>"))
+
+
 def _control(row: Row) -> Iterator[Problem]:
     tokenizer = row.context.tokenizer
     typed = row.context.trainer.typed_control_tokens
+    # A thought in an answer is written so on purpose; `orphan-think-tag` looks at its tags.
+    thinking = {row.at(index, "content") for index, role, _ in row.texts if role == "assistant"}
     for pointer, text, is_key in _texts(row):
         tokens = list(dict.fromkeys(token for _, token in tokenizer.find_control(text)))
+        if set(tokens) >= _THOUGHT and pointer in thinking:
+            tokens = [token for token in tokens if token not in _THOUGHT]
         if not tokens:
             continue
         if not typed:
@@ -181,6 +188,8 @@ def _control(row: Row) -> Iterator[Problem]:
         else:
             variant, severity = "", "error"
         broken = None if is_key or not typed else break_up(text, tokenizer)
+        if row.conversation is not None and value_at(row.value, pointer) != text:
+            broken = None  # the text is a part of what stands there
         yield rule.problem(
             pointer,
             text=variant or None,
@@ -204,8 +213,13 @@ def break_up(text: str, tokenizer: Tokenizer) -> str | None:
 
 def _texts(row: Row) -> Iterator[tuple[Pointer, str, bool]]:
     """The texts of a row that are printed: (place, text, whether it is an object's key)."""
+    if row.conversation is not None:
+        for turn in row.conversation.turns:
+            if turn.text:
+                yield turn.text_at or turn.at, turn.text, False
+        return
     for index, message in row.good_messages:
-        at: Pointer = ("messages", index)
+        at: Pointer = row.at(index)
         if content := message.get("content"):
             if isinstance(metadata := message.get("metadata"), str):
                 yield (*at, "metadata"), metadata, False

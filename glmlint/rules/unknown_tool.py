@@ -109,7 +109,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _at(call: Call) -> Pointer:
-    return ("messages", call.message, "metadata" if call.form == "metadata" else "content")
+    return ("messages", call.message, "metadata") if call.form == "metadata" else call.at
 
 
 @per_row

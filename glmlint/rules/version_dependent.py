@@ -126,7 +126,7 @@ rule = Rule(
     bad=(
         {
             "messages": [
-                {"role": "user", "content": "你好", "metadata": None},
+                {"role": "user", "content": "你好"},
                 {"role": "assistant", "content": "你好！", "metadata": None},
             ]
         },

@@ -26,6 +26,7 @@ from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.cut import keep_start
 from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.forms import glm
+from glmlint.trainer.forms.base import all_forms
 from glmlint.trainer.layout import Encoded, Layout, Piece, Tokens
 from glmlint.trainer.packing import Part
 from glmlint.trainer.template import ChatTemplate, load_template
@@ -254,6 +255,8 @@ class Trainer:
     """Control tokens whose ids its script writes as numbers: the vocabulary must agree."""
     cuts_prefix: bool = True
     """Whether `cut` keeps the first tokens of a row, so that counts at any budget follow from one."""
+    cut_words: Text = Text("keeps the first tokens of a row", "保留每行最前面的 token")
+    """What it does with a row that is longer than the budget."""
     cuts_units: bool = False
     """Whether `cut` keeps the start of each unit of a row, by lengths alone: see `keep_units`."""
     trains_history: bool = True
@@ -363,10 +366,13 @@ class Trainer:
     def conversation(self, row: dict[str, Any], context: Context) -> Conversation | None:
         """What a row says, as this trainer reads it: a turn's index is its owner in the layout.
 
-        Never raises. None: the row is GLM's, and the turns are its messages.
+        Never raises. None: the row is GLM's, and the turns are its messages; or nothing is known.
         """
-        del row, context
-        return None
+        del context
+        if "glm" in self.reads:
+            return None
+        form = next((one for one in all_forms().values() if one.matches(row)), None)
+        return None if form is None else form.read(row, form.names)
 
     def tool_pieces(self, tools: list[dict[str, Any]], context: Context) -> list[Piece]:
         """What a valid tool list becomes, without its role token.

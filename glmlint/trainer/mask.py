@@ -267,4 +267,5 @@ def _assembled(row: Layout, parts: list[npt.NDArray[Any]]) -> Tokens:
     labels[at] = np.where(head == SAME, ids[at], head)
     owners = np.repeat(np.array(row.owners, np.int32), sizes)
     units = None if row.units is None else np.repeat(np.array(row.units, np.int32), sizes)
-    return Tokens(ids, labels, owners, units)
+    weights = None if row.weights is None else np.repeat(np.array(row.weights, np.float32), sizes)
+    return Tokens(ids, labels, owners, units, weights)

@@ -159,6 +159,14 @@ class Row:
             return (*turn.text_at, *inside[1:])
         return turn.at
 
+    @property
+    def turns_at(self) -> Pointer:
+        """Where the turns are written: the list that holds them, or the row."""
+        if self.conversation is None:
+            return ("messages",)
+        places = {turn.at[:-1] for turn in self.conversation.turns}
+        return places.pop() if len(places) == 1 else ()
+
     def where(self, index: int, *inside: str | int) -> str:
         """The same place as a sentence names it: `messages[2].content`."""
         return place(self.at(index, *inside))
@@ -233,8 +241,8 @@ class Row:
         """The form of another trainer that the whole row is in, as `formats.recognise` names it.
 
         None for a row in a form that this trainer reads, for one of no known form, and for GLM
-        messages with a trace of OpenAI's or ms-swift's form in them. Rules about shape leave a foreign row to
-        `other-format`.
+                messages with a trace of OpenAI's or ms-swift's form in them. Rules about shape leave a
+        foreign row to `other-format`.
         """
         trainer = self.context.trainer
         glm = "glm" in trainer.reads

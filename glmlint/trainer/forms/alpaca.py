@@ -33,13 +33,13 @@ def read(row: Mapping[str, Any], names: Names) -> Conversation:
             at: Pointer = (names.history or "", index, place)
             turns.append(Speech(role, text, at, at if text is not None else None))
     asked = [
-        (name, row[name]) for name in (names.prompt, names.query) if name and column(row, name)
+        (name, row[name])
+        for name in (names.prompt, names.query)
+        if name and isinstance(row.get(name), str) and row[name]
     ]
-    texts = [text for _, text in asked if isinstance(text, str)]
     at = (asked[0][0] if asked else names.prompt or "",)
-    turns.append(
-        Speech("user", "\n".join(texts) if texts else None, at, at if len(texts) == 1 else None)
-    )
+    text = "\n".join(text for _, text in asked) if asked else None
+    turns.append(Speech("user", text, at, at if len(asked) == 1 else None))
     answer = column(row, names.response)
     if isinstance(answer, str) and names.response:
         turns.append(Speech("assistant", answer, (names.response,), (names.response,)))
