@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 
@@ -41,6 +42,20 @@ class Text(NamedTuple):
     def plain(self, lang: str) -> str:
         """The sentence of that language as it stands: nothing is filled in."""
         return self.zh if lang == "zh" else self.en
+
+
+_LONGEST_NAME: Final = 100
+
+
+@lru_cache(4096)
+def nearest(word: str, names: tuple[str, ...], cutoff: float) -> str | None:
+    """The name that a word is most like, at least by that share; None for a word too long for one."""
+    if len(word) > _LONGEST_NAME:
+        return None
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, names, 1, cutoff)
+    return near[0] if near else None
 
 
 def listed(names: Iterable[str]) -> Text:

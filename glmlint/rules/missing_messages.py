@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, Final
 
 from glmlint.evidence.turns import kind_of, shown
@@ -118,7 +119,7 @@ def _keyed(value: dict[str, Any]) -> str | None:
 
 def near_key(value: dict[str, Any]) -> str | None:
     """The key that is meant as `messages`: spelled nearly so, or with turns in it."""
-    close = {key.strip().lower(): key for key in value}
+    close = {key.strip().lower(): key for key in islice(value, 100) if len(key) < 100}
     found = get_close_matches("messages", close, 1, 0.75)
     if found:
         return close[found[0]]
