@@ -10,6 +10,7 @@ Evidence: LLaMA-Factory #4236; GLM-4's process_batch reads `batch["messages"]`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 from glmlint.evidence.turns import kind_of, shown
@@ -118,7 +119,7 @@ def _keyed(value: dict[str, Any]) -> str | None:
 
 def near_key(value: dict[str, Any]) -> str | None:
     """The key that is meant as `messages`: spelled nearly so, or with turns in it."""
-    close = {key.strip().lower(): key for key in value}
+    close = {key.strip().lower(): key for key in islice(value, 100) if len(key) < 100}
     found = nearest("messages", close)
     if found:
         return close[found]

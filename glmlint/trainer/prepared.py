@@ -19,6 +19,7 @@ from glmlint.read.sample import (
     Sample,
     decode_sample,
     encode_sample,
+    overfull,
     read,
 )
 from glmlint.read.source import Chunk, split_values
@@ -71,6 +72,8 @@ def prepare(
     if facts is None:
         facts = line_facts([raw])[0]
     row = Row(path, line, raw, context, facts)
+    if defect is None or defect.rule == "not-jsonl":
+        defect = overfull(raw) or defect
     if defect is not None:
         row.defect = defect
         row.facts |= Fact.DEFECT
