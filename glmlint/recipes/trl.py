@@ -13,8 +13,11 @@ from typing import Any, Final, Literal
 import numpy as np
 from msgspec import Struct
 
+from glmlint.finding import Pointer
 from glmlint.trainer.base import Context, Text, Trainer
-from glmlint.trainer.chat import Borders, Span, borders, lay_out_text, render_chat
+from glmlint.trainer.chat import Borders, Span, borders, lay_out_text, place_of, render_chat
+from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
+from glmlint.trainer.conversation import Conversation, Speech
 from glmlint.trainer.cut import keep_end, keep_start
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import NONE, PREFIX, Layout, Tokens, layout_of
@@ -27,6 +30,9 @@ MARKS: Final = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 PACKED_TOGETHER: Final = 1000
 """Rows among which one call of its packer looks: `datasets`' own batch size."""
+
+_ROLES: Final = frozenset(("system", "user", "assistant", "observation"))
+"""Roles of turns, as `chat_turns` spells them, that GLM's templates print."""
 
 _OWN_ARGUMENTS: Final = frozenset(
     ("processing_class", "input", "conversation", "tokenize", "return_dict")
@@ -64,12 +70,45 @@ class Trl(Trainer):
         "启用 assistant_only_loss 时只训练模板标记为 assistant 的部分",
     )
     Options = TrlOptions
-    reads = frozenset(("glm", "openai", "sharegpt", "prompt-response", "text"))
+    reads = frozenset(("openai", "prompt-response", "sharegpt", "text"))
     cuts_prefix = False
     budget_option = "max_length"
 
     def default_budget(self, options: TrlOptions) -> int | None:
         return options.max_length
+
+    def reads_row(self, form: str, row: Any, context: Context) -> bool:
+        if form in ("glm", "openai"):
+            return reads_messages(form, row, context)
+        if form == "prompt-response":
+            parts = row.get("prompt"), row.get("completion")
+            return any(all(isinstance(part, kind) for part in parts) for kind in (str, list))
+        if form == "sharegpt":
+            turns = turns_of(row.get("conversations"), (), ("from", "value"))
+            return bool(turns) and all(turn.role in _ROLES for turn in turns)
+        return form == "text" and context.options.dataset_text_field in row
+
+    def conversation(self, row: dict[str, Any], context: Context) -> Conversation:
+        field = context.options.dataset_text_field
+        kwargs = "chat_template_kwargs"
+        if "prompt" in row:
+            turns: list[Speech] = []
+            for key, role in (("prompt", "user"), ("completion", "assistant")):
+                said = row.get(key)
+                turns += (
+                    [Speech(role, said, (key,), (key,))]
+                    if isinstance(said, str)
+                    else turns_of(said, (key,))
+                )
+            return conversation(row, turns, "prompt", "completion", kwargs)
+        if "messages" in row:
+            return conversation(row, turns_of(row["messages"], ("messages",)), "messages", kwargs)
+        if "conversations" in row:
+            turns = turns_of(row["conversations"], ("conversations",), ("from", "value"))
+            return conversation(row, turns, "conversations", kwargs)
+        said = row.get(field)
+        text = [Speech("assistant", said, (field,), (field,))] if isinstance(said, str) else []
+        return conversation(row, text, field)
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         try:
@@ -79,7 +118,8 @@ class Trl(Trainer):
         except TemplateFault as fault:
             raise TrainerError("TemplateSyntaxError", fault.say("en")) from None
         except Exception as error:  # whatever TRL, transformers or the template raises
-            raise TrainerError(type(error).__name__, str(error)) from None
+            at = _place(error, row)
+            raise TrainerError(type(error).__name__, str(error), at) from None
 
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         options: TrlOptions = context.options
@@ -110,6 +150,17 @@ class Trl(Trainer):
             sacks = best_fit([part.stop - part.start for part in parts], budget)
             found += [[parts[number] for number in sack] for sack in sacks]
         return found
+
+
+def _place(error: Exception, row: dict[str, Any]) -> Pointer | None:
+    """Where the message is written that the template was printing, where it raised."""
+    prompt = row.get("prompt")
+    if not isinstance(prompt, list):
+        return place_of(error, ("messages" if "messages" in row else "conversations",))
+    at = place_of(error, ("prompt",))
+    if at is not None and isinstance(at[1], int) and at[1] >= len(prompt):
+        return ("completion", at[1] - len(prompt))
+    return at
 
 
 def _packable(tokens: Tokens, budget: int, strategy: str) -> Tokens:

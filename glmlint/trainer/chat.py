@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from glmlint.finding import Pointer
 from glmlint.plan import version
 from glmlint.trainer.base import Context
 from glmlint.trainer.layout import (
@@ -150,6 +151,17 @@ def _by_prefixes(
             part = ""
         ends.append(max(ends[-1], common_length(text, part)))
     return [(start, index) for index, start in enumerate(ends[:-1]) if ends[index + 1] > start]
+
+
+def place_of(error: Exception, at: Pointer) -> Pointer | None:
+    """Where the message is written that a template was printing when it raised.
+
+    Args:
+        error: what it raised.
+        at: where the list of messages is written.
+    """
+    turn = getattr(error, "turn", -1)
+    return (*at, turn) if isinstance(turn, int) and turn >= 0 else None
 
 
 def common_length(left: str, right: str) -> int:
