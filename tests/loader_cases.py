@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import json
 import random
+import select
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from processes import LIMIT
 
 REAL = Path(__file__).with_name("loader_real.py")
 SEED = 20
@@ -63,9 +66,10 @@ class Server:
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps({"data": case.data, "chunk": case.chunk}) + "\n")
         self.process.stdin.flush()
+        assert select.select([self.process.stdout], [], [], LIMIT)[0], "no answer within the limit"
         if answer := self.process.stdout.readline():
             return dict(json.loads(answer))
-        self.process.wait()
+        self.process.wait(LIMIT)
         return {"errors": ["crash"]}
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from processes import LIMIT, started, until
 
 from glmlint.convert.base import Refused, formats
 from glmlint.convert.command import convert
@@ -751,12 +751,11 @@ def test_an_interrupted_run_leaves_no_trace(tmp_path: Path) -> None:
     target = tmp_path / "b.jsonl"
     target.write_bytes(OLD)
     main = "from glmlint.convert.command import convert; convert()"
-    command = [sys.executable, "-c", main, "-", "--to", "glm4", "-o", str(target)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        while not list(tmp_path.glob(".*.tmp")):
-            time.sleep(0.001)
+    command = ("-c", main, "-", "--to", "glm4", "-o", str(target))
+    with started(*command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert until(lambda: list(tmp_path.glob(".*.tmp")), process)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate()
+        _, told = process.communicate(timeout=LIMIT)
     assert (process.returncode, target.read_bytes()) == (130, OLD)
     assert told == b"glmlint: interrupted: nothing was replaced\n"
     assert [path.name for path in tmp_path.iterdir()] == ["b.jsonl"]
@@ -776,17 +775,16 @@ def test_killed_at_any_moment_the_target_is_the_old_or_the_new(
     target = tmp_path / "b.jsonl"
     target.write_bytes(OLD)
     main = "from glmlint.convert.command import convert; convert()"
-    command = [sys.executable, "-c", main, "-", "--to", "glm4", "-o", str(target)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    command = ("-c", main, "-", "--to", "glm4", "-o", str(target))
+    with started(*command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         process.stdin.write(LONG_ALPACA * rows)
         process.stdin.flush()
-        while not any(path.stat().st_size for path in tmp_path.glob(".*.tmp")):
-            time.sleep(0.001)  # until it writes
+        assert until(lambda: any(p.stat().st_size for p in tmp_path.glob(".*.tmp")), process)
         if seconds is not None:  # the end of the input is read: it is killed as it finishes
             process.stdin.close()
             time.sleep(seconds)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.wait(LIMIT)
     written = target.read_bytes()
     assert written == OLD or (written == LONG_AS_GLM * rows and seconds is not None)

@@ -88,6 +88,12 @@ FOREIGN_MARKS: Final = Kind(
     "the text holds the turn marks of another model's template: GLM would train on them as text",
     "文本中含有其他模型模板的轮次标记：GLM 会把它们当作正文来训练",
 )
+NULL_PADDING: Final = Kind(
+    "null-padding",
+    "keys that are null because the file was written from a table (Dataset.to_json, to_parquet) are left "
+    "out",
+    "文件由数据表写出（Dataset.to_json、to_parquet），其中补成 null 的键已略去",
+)
 PARAMETERS_ADDED: Final = Kind(
     "parameters-added",
     "a tool without parameters got an empty schema: the official script raises without one",

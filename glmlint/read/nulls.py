@@ -205,38 +205,42 @@ def _below(place: Place | None, part: str | int) -> Place | None:
 # --- arguments -----------------------------------------------------------------------------------
 
 
-def without_padding(
-    arguments: Any, place: Place | None, schema: Any, called: Collection[str] | None
-) -> Any:
-    """A call's arguments, given as an object, without the arguments of other functions.
+def argument_nulls(
+    arguments: Any,
+    at: Pointer,
+    place: Place | None,
+    schema: Any,
+    called: Collection[str] | None,
+) -> Iterator[Pointer]:
+    """The nulls in a call's arguments, given as an object, that are arguments of other functions.
 
     An argument that is null was put in by a table where every call of the file has it and the
     function does not take it, or may go without it and does not take null. A null that could be meant
-    stays.
+    is not among them.
 
     Args:
-        arguments: the value; anything but an object comes back as it is.
+        arguments: the value.
+        at: its place in the row.
         place: what is known of that place in the whole file.
         schema: the function's `parameters`; None where they are not known.
         called: arguments that some call of the same function has a value for; None: not known.
     """
     if not isinstance(arguments, dict) or place is None or not place.uniform:
-        return arguments
+        return
     properties = schema.get("properties") if isinstance(schema, dict) else None
     properties = properties if isinstance(properties, dict) else None
     required = schema.get("required") if isinstance(schema, dict) else None
     needed = required if isinstance(required, list) else []
-    kept = {}
     for key, value in arguments.items():
         wanted = properties.get(key) if properties is not None else None
-        if value is None and is_padding(place, key):
+        if value is not None:
+            yield from argument_nulls(value, (*at, key), _below(place, key), wanted, None)
+        elif is_padding(place, key):
             if properties is not None:
                 if wanted is None or not (key in needed or _takes_null(wanted)):
-                    continue
+                    yield (*at, key)
             elif called is not None and key not in called:
-                continue
-        kept[key] = without_padding(value, _below(place, key), wanted, None)
-    return kept
+                yield (*at, key)
 
 
 def _takes_null(schema: Any) -> bool:

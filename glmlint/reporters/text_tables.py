@@ -24,8 +24,8 @@ from glmlint.reporters.tables import (
     shortened,
 )
 from glmlint.reporters.verdict import assumed, mark, message, rows_told, verdict
-from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import SEVERITY, percent, say
+from glmlint.visible import printable_path, visible
 
 MOST_FINDINGS: Final = 200
 """Findings printed to a terminal when nobody set --max-findings: a longer list is not read there."""

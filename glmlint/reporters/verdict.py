@@ -7,9 +7,9 @@ from glmlint.evidence.report import IN_ANOTHER_FORMAT
 from glmlint.finding import RANK, SEVERITIES, Finding
 from glmlint.plan import NO_BUDGET, Plan
 from glmlint.reporters.figures import budgets, origin, pin_origin, template_name, template_origin
-from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import ORIGINS, counted, percent, say
 from glmlint.rules.base import all_rules
+from glmlint.visible import printable_path, visible
 
 
 def severity_counts(result: Result) -> str:
