@@ -19,14 +19,17 @@ from glmlint.trainer.chat import (
     borders,
     common_length,
     lay_out_text,
+    pieces_of,
     place_of,
     render_chat,
+    render_chats,
     token_places,
+    with_labels,
 )
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
 from glmlint.trainer.conversation import Conversation, Speech
 from glmlint.trainer.errors import Dropped, TrainerError
-from glmlint.trainer.layout import NONE, Layout, Tokens, layout_of
+from glmlint.trainer.layout import NONE, Layout, Tokens
 from glmlint.trainer.mask import sequence
 
 When = Literal["all", "turn", "last", "none"]
@@ -207,8 +210,7 @@ def _lay_out(row: dict[str, Any], context: Context) -> Layout:
     places = Places(rendered.text, tokens, context)
     labels = tokens.labels.copy()
     _Labels(turns, places, labels, ends, names, context).write()
-    tokens.labels = labels
-    return layout_of(tokens)
+    return with_labels(rendered.text, (found[0], owners), labels, context)
 
 
 class EndTokens(Struct):
@@ -459,20 +461,15 @@ class Places:
 
 def text_places(text: str, context: Context) -> tuple[np.ndarray, np.ndarray]:
     """Start and stop of each token of a text that is tokenized whole, in code points."""
-    names = context.tokenizer.control_text
     starts: list[np.ndarray] = []
     stops: list[np.ndarray] = []
-    at = 0
-    for piece in context.tokenizer.split(text):
+    for piece, at, stop in pieces_of(text, context):
         if isinstance(piece, int):
-            size = len(names[piece])
-            begin, end = np.array([0]), np.array([size])
+            begin, end = np.array([0]), np.array([stop - at])
         else:
-            size = len(piece)
             begin, end = token_places(piece, context.tokenizer.encode([piece])[0], context)
         starts.append(begin + at)
         stops.append(end + at)
-        at += size
     if not starts:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     return np.concatenate(starts), np.concatenate(stops)
@@ -571,14 +568,10 @@ class _Labels:
         )
 
     def _differs(self, index: int, stand_ins: Sequence[dict[str, Any]]) -> tuple[int, int]:
-        texts = [
-            render_chat(
-                [*self.turns[:index], stand_in, *self.turns[index + 1 :]],
-                self.context,
-                **self.names,
-            ).text
-            for stand_in in stand_ins
+        conversations = [
+            [*self.turns[:index], stand_in, *self.turns[index + 1 :]] for stand_in in stand_ins
         ]
+        texts = [one.text for one in render_chats(conversations, self.context, **self.names)]
         if not self.places.text:
             return -1, -1
         return self.places.difference(texts) or (-1, -1)

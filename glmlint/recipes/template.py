@@ -23,6 +23,7 @@ from glmlint.trainer.chat import (
     lay_out_text,
     place_of,
     render_chat,
+    render_chats,
 )
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
 from glmlint.trainer.conversation import Conversation
@@ -137,14 +138,14 @@ def _by_prefixes(
     text: str, messages: Any, context: Context, names: dict[str, Any]
 ) -> Iterator[Span]:
     """From the end of what stands before an answer, with its header, to the end of the answer."""
+    answers = _said_by_assistant(messages)
+    before = [messages[:index] for index in answers if index]
+    asked = render_chats(before, context, add_generation_prompt=True, **names)
+    ends = render_chats([messages[: index + 1] for index in answers], context, **names)
+    starts = [0] * (len(ends) - len(asked)) + [common_length(text, one.text) for one in asked]
     done = 0
-    for index in _said_by_assistant(messages):
-        before = 0
-        if index:
-            asked = render_chat(messages[:index], context, add_generation_prompt=True, **names)
-            before = common_length(text, asked.text)
-        answered = render_chat(messages[: index + 1], context, **names)
-        start, done = max(before, done), common_length(text, answered.text)
+    for start, end in zip(starts, ends, strict=True):
+        start, done = max(start, done), common_length(text, end.text)
         if done > start:
             yield start, done
 

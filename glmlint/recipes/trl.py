@@ -15,7 +15,15 @@ from msgspec import Struct
 
 from glmlint.finding import Pointer
 from glmlint.trainer.base import Context, Text, Trainer
-from glmlint.trainer.chat import Borders, Span, borders, lay_out_text, place_of, render_chat
+from glmlint.trainer.chat import (
+    Borders,
+    Span,
+    borders,
+    lay_out_text,
+    place_of,
+    render_chat,
+    with_labels,
+)
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
 from glmlint.trainer.conversation import Conversation, Speech
 from glmlint.trainer.cut import keep_end, keep_start
@@ -330,12 +338,12 @@ def _completion(
     if options.completion_only_loss is False:
         return layout
     tokens = sequence(layout, context)
+    labels = tokens.labels.copy()
     before = sequence(lay_out_text(prompt, ([0], [0]), context), context).input_ids
     size = min(len(before), len(tokens.input_ids))
     parted = np.flatnonzero(before[:size] != tokens.input_ids[:size])
-    tokens.labels = tokens.labels.copy()
-    tokens.labels[: parted[0] if len(parted) else size] = NONE
-    return layout_of(tokens)
+    labels[: parted[0] if len(parted) else size] = NONE
+    return with_labels(text, found, labels, context)
 
 
 def _plain(size: int) -> Borders:

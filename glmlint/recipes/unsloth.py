@@ -15,11 +15,18 @@ from msgspec import Struct
 
 from glmlint.text import Told
 from glmlint.trainer.base import Context, Text, Trainer
-from glmlint.trainer.chat import borders, lay_out_text, place_of, render_chat
+from glmlint.trainer.chat import (
+    Borders,
+    borders,
+    lay_out_text,
+    place_of,
+    render_chat,
+    with_labels,
+)
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
 from glmlint.trainer.conversation import Conversation, Speech
 from glmlint.trainer.errors import Dropped, TrainerError
-from glmlint.trainer.layout import NONE, Int32, Layout, Tokens, layout_of
+from glmlint.trainer.layout import NONE, Int32, Layout, Tokens
 from glmlint.trainer.markers import Labeller, MarkerError, find_markers, marker
 from glmlint.trainer.mask import sequence
 from glmlint.trainer.tokenizer import GLM45_PLAIN
@@ -122,8 +129,9 @@ class Unsloth(Trainer):
             found = _labels(context)
             if isinstance(found, Exception):
                 raise found
-            tokens = _tokens(row, context)
-            return layout_of(Tokens(tokens.input_ids, found(tokens.input_ids), tokens.owners))
+            text, whose = _text(row, context)
+            ids = sequence(lay_out_text(text, ([0], [0]), context), context).input_ids
+            return with_labels(text, whose, found(ids), context)
         except (Dropped, TrainerError):
             raise
         except Exception as error:  # whatever unsloth, transformers or the template raises
@@ -217,18 +225,17 @@ def _masked(given: list[str] | str | None, encode: Any) -> list[list[int]]:
     return found
 
 
-def _tokens(row: dict[str, Any], context: Context) -> Tokens:
-    """Ids of a row, without labels: its messages as the template renders them, or its text."""
+def _text(row: dict[str, Any], context: Context) -> tuple[str, Borders]:
+    """The text of a row, its messages as the template renders them, and whose each part of it is."""
     if "messages" in row:
         messages = row["messages"]
     elif "conversations" in row:
         messages = _standardized(row["conversations"])
     else:
-        return sequence(lay_out_text(row["text"], ([0], [0]), context), context)
+        return row["text"], ([0], [0])
     tools = row.get("tools") or None
     rendered = render_chat(messages, context, **({} if tools is None else {"tools": tools}))
-    found = borders(rendered, messages, context, None)
-    return sequence(lay_out_text(rendered.text, found, context, ()), context)
+    return rendered.text, borders(rendered, messages, context, None)
 
 
 def _keys(turns: Any) -> tuple[str, str]:

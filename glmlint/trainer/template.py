@@ -83,6 +83,9 @@ LATER: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 }
 """Templates of later models: name -> file in `templates/`, and its variables."""
 
+OF_VOCABULARY: Final = {"glm4.5": "GLM-4.5"}
+"""Bundled vocabulary -> the template where none is named and that is not `DEFAULT_REVISION`."""
+
 TRL_TRAINING: Final = "glm-4.5-trl.jinja"
 """What TRL renders in place of GLM-4.5's template for `assistant_only_loss`."""
 
