@@ -14,6 +14,7 @@ import numpy as np
 from msgspec import Struct, field
 
 from glmlint.finding import Pointer
+from glmlint.recipes._axolotl_config import from_config
 from glmlint.trainer.base import Context, Text, Trainer
 from glmlint.trainer.chat import (
     borders,
@@ -27,6 +28,7 @@ from glmlint.trainer.chat import (
     with_labels,
 )
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
+from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation, Speech
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import NONE, Layout, Tokens
@@ -124,6 +126,12 @@ class Axolotl(Trainer):
 
     def default_budget(self, options: AxolotlOptions) -> int | None:
         return options.sequence_len
+
+    def from_config(
+        self, values: Mapping[str, Any], file: str, folder: str | None
+    ) -> TrainerConfig | None:
+        del folder
+        return from_config(values, file)
 
     def reads_row(self, form: str, row: Any, context: Context) -> bool:
         options: AxolotlOptions = context.options

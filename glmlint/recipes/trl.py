@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
 from msgspec import Struct
 
 from glmlint.finding import Pointer
+from glmlint.recipes._trl_config import from_config
 from glmlint.trainer.base import Context, Text, Trainer
 from glmlint.trainer.chat import (
     Borders,
@@ -25,6 +26,7 @@ from glmlint.trainer.chat import (
     with_labels,
 )
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
+from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation, Speech
 from glmlint.trainer.cut import keep_end, keep_start
 from glmlint.trainer.errors import Dropped, TrainerError
@@ -84,6 +86,12 @@ class Trl(Trainer):
 
     def default_budget(self, options: TrlOptions) -> int | None:
         return options.max_length
+
+    def from_config(
+        self, values: Mapping[str, Any], file: str, folder: str | None
+    ) -> TrainerConfig | None:
+        del folder
+        return from_config(values, file)
 
     def reads_row(self, form: str, row: Any, context: Context) -> bool:
         if form in ("glm", "openai"):
