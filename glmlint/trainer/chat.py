@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from glmlint.finding import Pointer
-from glmlint.plan import version
 from glmlint.trainer.base import Context
 from glmlint.trainer.layout import (
     END,
@@ -92,7 +91,7 @@ def render_chats(
 
 def _checked(messages: Any, template: ChatTemplate) -> Any:
     """The same, where transformers lets it through to the template."""
-    have = version(template.transformers)
+    have = template.version
     if not messages:
         if have < (5, 13):
             raise IndexError("list index out of range")
