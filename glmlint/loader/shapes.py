@@ -173,6 +173,7 @@ class Shapes:
         """(what spoils pandas' reading of a line, whether in a later chunk) -> first line."""
         self._cuts: dict[str, Cut] = {}
         self._null_row: int | None = None
+        self._null_first = False
         self._begin: int | None = None
         """Offset of the first row."""
         self._paths = 0
@@ -201,6 +202,7 @@ class Shapes:
             self._enter(offset, length)
         if not self.rows:
             self._begin = offset
+            self._null_first = value is None
         self.rows += 1
         if self._whole is not None:
             self._forget_answers()
@@ -452,6 +454,7 @@ class Shapes:
             self._null_row = other._null_row
         if not self.rows:
             self.form, self._begin = other.form, other._begin
+            self._null_first = other._null_first
         if not other._fixed and (self.rows or self._spoiled):
             raise ValueError("the following part needs `starts`")
         self._forget_answers()
@@ -595,6 +598,11 @@ class Shapes:
             answer = self._read_anew(release, elements, before)
         else:
             answer = self._read_table(release, elements, before)
+        if elements is not None and self.form.kind != "array" and elements.kinds() == ["object"]:
+            line = min(elements.facts.values())
+            answer.conflicts.append(
+                Conflict(path=(), reason="one-list", outcome="other-rows", line=line)
+            )
         if after is None:
             self._resolved[datasets] = answer
         return answer
@@ -627,6 +635,8 @@ class Shapes:
         if before is not None:
             return self._cast(reading, as_types(elements), before)
         as_text = self.form.as_text or (self.form.kind != "array" and not opens_object(elements))
+        if not as_text:
+            self._add_null_first(reading)
         column: Column
         if not as_text and elements.kinds() not in ([], ["object"]):
             # Arrow reads objects alone: where it fails, pandas is tried.
@@ -645,6 +655,8 @@ class Shapes:
     def _read_table(
         self, release: tuple[int, ...], elements: Node, before: _Answer | None
     ) -> _Answer:
+        if before is not None:
+            return self._cast(Reading(release, {}, False), as_types(elements), before)
         table = Tabled()
         if self.bom and release < BOM_STRIPPED:
             cause = "ArrowInvalid" if not USE_JSON <= release < SCAN_FORGIVES else "ValueError"
@@ -656,13 +668,8 @@ class Shapes:
         for (what, _), line in self._spoiled.items():
             if what == "integer-too-big":
                 table.fail((), what, "ArrowInvalid", line)
-        column = table.root(elements, self._null_row)
-        how = How(0, True)
-        if before is not None:
-            reading = Reading(release, {}, False)
-            reading.conflicts += table.conflicts
-            return self._cast(reading, as_types(elements), before)
-        return _Answer(column, table.conflicts, frozenset(), how, elements, None)
+        column = table.root(elements, self._null_row, self._null_first)
+        return _Answer(column, table.conflicts, frozenset(), How(0, True), elements, None)
 
     def _cast(self, reading: Reading, typed: Node, before: _Answer) -> _Answer:
         """Rows that are cast to the types of the split that is loaded first."""
@@ -683,7 +690,9 @@ class Shapes:
         if self.bom and release < BOM_STRIPPED:
             spoiled.setdefault("byte-order-mark", 1)
         reading = Reading(release, spoiled, self._one_block())
-        self._add_cut(reading, release)
+        self._add_null_first(reading)
+        if before is None:
+            self._add_cut(reading, release)
         column: Column
         types = later
         if before is not None:
@@ -707,6 +716,13 @@ class Shapes:
         paths = frozenset(reading.json_paths)
         how = How(int(bool(paths)), False, lost_paths(reading.conflicts))
         return _Answer(column, reading.conflicts, paths, how, first, later)
+
+    def _add_null_first(self, reading: Reading) -> None:
+        """A null where Arrow expects the first object of all."""
+        if self._null_first and self._null_row is not None:
+            reading.conflicts.append(
+                Conflict(path=(), reason="null-row", outcome="crashes", line=self._null_row)
+            )
 
     def _add_cut(self, reading: Reading, release: tuple[int, ...]) -> None:
         """What comes of a row that is cut in two."""

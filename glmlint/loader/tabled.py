@@ -46,23 +46,28 @@ class Tabled:
             )
         )
 
-    def root(self, rows: Node, null_row: int | None) -> Column:
+    def root(self, rows: Node, null_row: int | None, null_first: bool) -> Column:
         """The type of the rows.
 
         Args:
             rows: the facts of the array's elements.
             null_row: the first line of an element that is null.
+            null_first: whether it is the first element.
         """
         kinds = rows.kinds()
         types = tuple((kind, rows.facts[kind]) for kind in kinds)
         if kinds[1:] == ["array"] and not _has_items(rows):
             kinds = kinds[:1]  # an empty list is an object without keys to pandas
         listed = kinds[:1] == ["array"] and not {"number", "boolean"} & {*kinds}
-        if "object" in kinds and null_row is not None:
+        if null_first:
+            pass  # what follows is of the one column of texts, whatever it is
+        elif "object" in kinds and null_row is not None:
             self.fail((), "row-not-object", "", null_row)
+            return StructOf({})
         elif len(kinds) > 1 and not listed:
             # Which of several exceptions it is depends on what comes first.
             self.fail((), "row-not-object", "", types[1][1], types)
+            return StructOf({})
         elif kinds == ["object"]:
             fields = {
                 key: self._column(child, (key,), key in rows.absent)
@@ -71,12 +76,11 @@ class Tabled:
             if not fields:
                 self.fail((), "no-columns", "ValueError", types[0][1], error="ValueError")
             return StructOf(fields)
-        elif kinds or null_row is not None:
-            reason = "list-rows" if "array" in kinds else "text-rows"
-            line = types[0][1] if types else null_row or 1
-            self.conflicts.append(
-                Conflict(path=(), reason=reason, types=types, outcome="other-rows", line=line)
-            )
+        reason = "list-rows" if "array" in kinds and not null_first else "text-rows"
+        line = types[0][1] if types else null_row or 1
+        self.conflicts.append(
+            Conflict(path=(), reason=reason, types=types, outcome="other-rows", line=line)
+        )
         return StructOf({})
 
     def _column(self, node: Node, path: Path_, missing: bool) -> Column:
@@ -103,6 +107,8 @@ class Tabled:
         types = tuple((kind, facts[kind]) for kind in kinds)
         if not kinds:
             return "null"
+        if "number" in kinds and BIG in facts:
+            self.fail(path, "integer-too-big", "", facts[BIG])
         if len(kinds) > 1:
             begun, line = kinds[0], types[1][1]
             numbers = {*kinds} == {"boolean", "number"} and DOUBLE in facts
@@ -121,9 +127,7 @@ class Tabled:
             return StructOf(
                 {key: self._items(child, (*path, key), False) for key, child in node.keys.items()}
             )
-        if kind == "number" and BIG in facts:
-            self.fail(path, "integer-too-big", "", facts[BIG])
-        elif kind == "number" and DOUBLE in facts:
+        if kind == "number" and DOUBLE in facts:
             if WIDE in facts:  # a double can't hold it
                 both = (("int64", facts[WIDE]), ("double", facts[DOUBLE]))
                 self.fail(path, "types", "ValueError", facts[WIDE], both)

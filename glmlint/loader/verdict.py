@@ -51,7 +51,7 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     path: Path_
     reason: str
     """types, late-key, missing-key, row-not-object, no-columns, null-first-item, blank-line,
-    byte-order-mark, integer-too-big or agent-trace; or one of `OF_FORM`."""
+    byte-order-mark, integer-too-big or agent-trace, null-row; or one of `OF_FORM`."""
     types: tuple[tuple[str, int], ...] = ()
     """(type, first line) pairs, earliest first."""
     outcome: str
@@ -86,6 +86,7 @@ OF_FORM: Final = (
     "over-lines",
     "several-on-a-line",
     "one-object",
+    "one-list",
     "list-rows",
     "text-rows",
 )

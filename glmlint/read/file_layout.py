@@ -67,7 +67,7 @@ def _detect(head: bytes, whole: bool, named_json: bool) -> tuple[Mode, str | Non
         return ("values", "pretty-printed") if spread else found
     end = value_end(head, start)
     follows = after_blank(head, max(end, 0))
-    if line_end < 0 <= end and _opens(head, follows) and b"\r" in head[start:follows]:
+    if line_end < 0 <= end and _opens(head, follows) and b"\r" in head[start:]:
         return "values", "carriage-return"
     if opener == b"{" and 0 <= end < line_end and _spreads(head, start):
         return "values", "pretty-printed"

@@ -83,10 +83,12 @@ class OverLines:
         self.spans.clear()
         place = self._place
         self._cuts.value(start, end, number)
+        inner = raw.count(b"\n")
+        # In a file of carriage returns one byte between two values is the end of a line.
+        apart = bool(place.stops) and start == place.stops[-1] and self._returns
         place.starts.append(start)
         place.stops.append(end + 1)
-        inner = raw.count(b"\n")
-        shares = number == self._ended and not self._returns
+        shares = number == self._ended and not apart
         if inner or shares or b"\r" in raw:
             place.over_lines.append((number, start))
         self._ended = number + inner

@@ -127,21 +127,18 @@ def part_of(chunk: Chunk, rows: Iterable[Seen], context: Context) -> Part | None
     shapes.cut(place.cuts, place.lost)
     broken = any(defect.rule == "not-utf8" for defect in chunk.file_defects)
     numbers, starts, stops = chunk.numbers, place.starts, place.stops
+    on_lines = place.form.kind == "lines"
     at = -1
     for row in rows:
         line = row.line
-        if place.form.kind != "lines":
-            at += 1
+        if on_lines and at >= 0 and numbers[at] == line:
+            shapes.several(line, starts[at])
         else:
-            at = max(at, 0)
-            while numbers[at] < line:
-                at += 1
+            at += 1
         start = starts[at]
-        if row.defect is not None:
-            if row.defect.rule != "not-jsonl":
-                broken = True
-                continue
-            shapes.several(line, start)
+        if row.defect is not None and row.defect.rule != "not-jsonl":
+            broken = True
+            continue
         length = stops[at] - start
         if row.value is not UNSET:
             shapes.add(row.value, line, start, length)

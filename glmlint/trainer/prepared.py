@@ -71,6 +71,7 @@ def prepare(
     facts: int | None = None,
     load: Load | None = None,
     path: str = "",
+    in_array: bool = False,
 ) -> Row:
     """Read one row and lay it out as the trainer does.
 
@@ -81,6 +82,7 @@ def prepare(
         facts: what `line_facts` says of the bytes, when it was asked.
         load: what the loader makes of the file's rows, where it changes some.
         path: the file.
+        in_array: whether the row is an element of an array, where a list is a row to the loader.
     """
     if facts is None:
         facts = line_facts([raw])[0]
@@ -126,7 +128,7 @@ def prepare(
                 row.loaded_sample = as_loaded
         _lay_out_sample(row, sample, context, load)
     else:
-        _lay_out_value(row, context, load)
+        _lay_out_value(row, context, load, in_array)
     if row.error is not None or row.dropped is not None:
         row.facts |= Fact.RAISES
     if row.loaded is not None or row.loaded_sample is not None:
@@ -217,7 +219,7 @@ def _lay_out_sample(row: Row, sample: Sample, context: Context, load: Load | Non
         row.dropped = reason
 
 
-def _lay_out_value(row: Row, context: Context, load: Load | None) -> None:
+def _lay_out_value(row: Row, context: Context, load: Load | None, in_array: bool = False) -> None:
     """A row that breaks the schema: what the trainer makes of it all the same."""
     row.facts |= Fact.ODD | Fact.TOOLS | Fact.CALLS | Fact.ROLES | Fact.EMPTY | Fact.HISTORY
     row.facts |= Fact.LOOP | Fact.PLACEHOLDER
@@ -225,6 +227,8 @@ def _lay_out_value(row: Row, context: Context, load: Load | None) -> None:
     if not row.decoded and not _read_value(row):
         return
     value = row.value
+    if in_array and isinstance(value, list):
+        value = {str(index): item for index, item in enumerate(value)}
     if not isinstance(value, dict):
         row.error = TrainerError(LOADER_ERROR, "the row is no object")
         return
@@ -244,10 +248,12 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
     load = context.loads.get(chunk.path)
     facts = line_facts(chunk.lines)
     path = chunk.path
+    in_array = chunk.place is not None and chunk.place.form.kind == "array"
     for index, (raw, line) in enumerate(zip(chunk.lines, chunk.numbers, strict=True)):
         row = prepare(
-            raw, line, context, defects.get(index) if defects else None, facts[index], load, path
-        )
+            raw, line, context, defects.get(index) if defects else None, facts[index], load, path,
+            in_array,
+        )  # fmt: skip
         defect = row.defect
         if defect is not None and defect.rule == "invalid-json" and (parts := split_values(raw)):
             note = Defect("not-jsonl", {"kind": "several-on-a-line"}, line)
