@@ -135,6 +135,7 @@ def over_lines(random_: random.Random) -> FormCase:
     if end == "\r":
         # Past the head nobody sees how such a file is laid out.
         goal, typical = min(goal, 400_000), min(typical, 1000)
+        between = [end]
     parts: list[str] = []
     size = 0
     odd = random_.random() < 0.25

@@ -285,6 +285,8 @@ class Shapes:
         block = (end - start) // self._block
         if self._fixed and chunk + 1 < len(self._starts):
             self._row_limit = self._starts[chunk + 1] - 1
+        elif self.form.kind == "array":
+            self._row_limit = self._size  # one chunk, whatever its size
         else:
             self._row_limit = start + self.chunk
         self._end_limit = start + (block + 1) * self._block

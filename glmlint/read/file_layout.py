@@ -71,7 +71,9 @@ def _detect(head: bytes, whole: bool, named_json: bool) -> tuple[Mode, str | Non
         return "values", "carriage-return"
     if opener == b"{" and 0 <= end < line_end and _spreads(head, start):
         return "values", "pretty-printed"
-    if end > line_end >= 0 and parse(head[start:end]) is not _FAILED:
+    if end > line_end >= 0 and (
+        parse(head[start:end]) is not _FAILED or first_line.strip(BLANK) == b"{"
+    ):
         of_rows = named_json or _opens(head, after_blank(head, start + 1), b"{")
         if opener == b"[" and of_rows and not _opens(head, after_blank(head, end)):
             return "array", "array"
