@@ -52,6 +52,8 @@ lint: $(VENV)/.dev
 # The pages of the rules and the pictures of the README, from the code as it is.
 docs: $(VENV)/.dev
 	$(BIN)/python docs/make_rules.py
+	$(BIN)/python docs/make_recipes.py
+	$(BIN)/python docs/make_settings.py
 	$(BIN)/python docs/make_screenshots.py
 
 bench: $(VENV)/.dev

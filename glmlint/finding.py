@@ -81,6 +81,16 @@ def fingerprint(rule: str, pointer: str | None, content: bytes) -> str:
     return digest.hexdigest()
 
 
+def value_at(value: Any, path: Pointer) -> Any:
+    """What stands at a path of a JSON value; None where there is nothing."""
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
 def file_identity(path: str) -> bytes:
     """What stands for a file in fingerprints: its path from the current folder, if it is below."""
     if path == "-":

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from glmlint.text import Text
+
 DEFAULT_MAX_INPUT: Final = 512
 DEFAULT_MAX_OUTPUT: Final = 512
 """The official script's own defaults (GLM-4 finetune/configs/lora.yaml, 2025-04-16)."""
 
+NO_BUDGET: Final = 2**31 - 1
+"""Stands for the budget where the trainer has none, or none that is known."""
+
 NEWEST_TRANSFORMERS: Final = "5.24.0"
 NEWEST_DATASETS: Final = "5.2.0"
 """The newest versions whose effect on ids is known (see docs/recipes.md)."""
-
-DEFAULT_MAX_LOST_SHARE: Final = 0.1
 
 
 def version(text: str) -> tuple[int, ...]:
@@ -50,6 +53,14 @@ class Plan:
     recipe: str = "glm4"
     options: dict[str, Any] = field(default_factory=dict)
     """Options of the trainer that were set; `Trainer.Options` has their types and defaults."""
+    file_options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Real path of a file -> options of the trainer that hold for it alone, such as its columns."""
+    data: tuple[str, ...] = ()
+    """The files that the trainer's own settings name."""
+    notes: tuple[Text, ...] = ()
+    """Sentences about settings that can't be followed."""
+    model: str | None = None
+    """A name of `trainer.models.MODELS`, where it is known."""
     tokenizer: str = "glm4"
     template: str | None = None
     """A name the recipe knows, a .jinja file, or None for the recipe's own default."""
@@ -71,12 +82,8 @@ class Plan:
     per_file_root: str = "."
     """The folder of the settings file: globs are relative to it."""
     fail_on: str = "error"
-    max_lost_share: float = DEFAULT_MAX_LOST_SHARE
-    """A row that loses a larger share of its supervised tokens is `over-truncated`."""
-    max_truncated_samples: float | None = None
-    min_trainable_ratio: float | None = None
-    min_row_ratio: float | None = None
-    near_duplicates: float | None = None
+    limits: dict[str, float] = field(default_factory=dict)
+    """Limits of rules that were set: name, as the rule declares it -> share between 0 and 1."""
     eval_files: tuple[str, ...] = ()
     baseline: dict[str, int] | None = None
     """Fingerprints of old findings, and how often each was there."""

@@ -49,6 +49,66 @@ def listed(names: Iterable[str]) -> Text:
     return Text(", ".join(names), "、".join(names))
 
 
+LONGEST_NAME: Final = 80
+"""Characters of a name that is compared with others; a longer one is a typo of none."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is meant by a misspelled one; None where none clearly is.
+
+    A wrong suggestion is worse than none. So a name is meant where it differs by a letter in every
+    four (left out, put in, exchanged, or two of them swapped; at most three), case and `_` for `-`
+    aside, or where it alone begins or ends with the word that was written. Where it has other
+    digits it is another thing: glm4 is not meant by glm5.
+    """
+    written = _folded(name)
+    if not 3 <= len(written) <= LONGEST_NAME:
+        return None
+    names = {one: _folded(one) for one in known}
+    limit = min(3, max(1, len(written) // 4))
+    found = sorted(
+        (distance, one)
+        for one, folded in names.items()
+        if _digits(folded) == _digits(written)
+        and (distance := _distance(written, folded, limit)) <= limit
+    )
+    if found:
+        return found[0][1]
+    parts = [
+        one
+        for one, folded in names.items()
+        if len(written) > 4 and (folded.startswith(f"{written}-") or folded.endswith(f"-{written}"))
+    ]
+    return parts[0] if len(parts) == 1 else None
+
+
+def _folded(name: str) -> str:
+    return name.strip().lower().replace("_", "-")
+
+
+def _digits(name: str) -> list[str]:
+    return re.findall(r"\d", name)
+
+
+def _distance(one: str, other: str, limit: int) -> int:
+    """Letters left out, put in, exchanged or swapped with their neighbour; over the limit inexact."""
+    if abs(len(one) - len(other)) > limit:
+        return limit + 1
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, char in enumerate(one, 1):
+        new = [i]
+        for j, against in enumerate(other, 1):
+            cost = min(row[j] + 1, new[j - 1] + 1, row[j - 1] + (char != against))
+            if i > 1 and j > 1 and char == other[j - 2] and one[i - 2] == against:
+                cost = min(cost, before[j - 2] + 1)
+            new.append(cost)
+        if min(new) > limit:
+            return limit + 1
+        before, row = row, new
+    return row[-1]
+
+
 def _told(value: object, lang: str) -> object:
     if type(value) is int:
         return _Number(value)
@@ -66,6 +126,31 @@ class Told(Exception):
     def say(self, lang: str) -> str:
         """The sentence in that language, "en" or "zh"."""
         return self.text.say(lang, **self.values)
+
+
+class RunStopped(BaseException):
+    """The run can't go on at some row: one sentence for the user, exit code 2.
+
+    No Exception, so that nothing takes it for one of the trainer's: those become findings.
+    """
+
+    def __init__(self, text: Text, **values: object) -> None:
+        super().__init__(text.en)
+        self.text = text
+        self.values = values
+        self.place: str | None = None
+        """Where in the data, as "path:line"."""
+        self.lang = "en"
+
+    def at(self, path: str, line: int, lang: str) -> RunStopped:
+        """The same, with the row at which the run stopped (line 0: its file), and the run's language."""
+        self.place, self.lang = f"{path}:{line}" if line else path, lang
+        return self
+
+    def say(self) -> str:
+        """The sentence, in the language of the run."""
+        told = self.text.say(self.lang, **self.values)
+        return told if self.place is None else f"{self.place}: {told}"
 
 
 _SYSTEM: Final = {

@@ -19,6 +19,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "glmlint"))
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+OFFICIAL = ("glm4", "glm4-2024-06", "glm4-combine")
+"""The recipes of the official scripts, which read GLM messages."""
+
+
 @pytest.fixture
 def shared() -> Path:
     """The shared folder; the test is skipped where it is absent."""

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import json
 import random
+import select
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from processes import LIMIT
 
 REAL = Path(__file__).with_name("loader_real.py")
 SEED = 20
@@ -68,9 +71,10 @@ class Server:
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(question) + "\n")
         self.process.stdin.flush()
+        assert select.select([self.process.stdout], [], [], LIMIT)[0], "no answer within the limit"
         if answer := self.process.stdout.readline():
             return dict(json.loads(answer))
-        self.process.wait()
+        self.process.wait(LIMIT)
         return {"errors": ["crash"]}
 
     def close(self) -> None:

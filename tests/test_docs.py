@@ -13,16 +13,16 @@ import pytest
 
 from glmlint.reporters.catalogue import example_files, write_rule
 from glmlint.reporters.json import page
-from glmlint.rules.base import Example, all_rules
+from glmlint.rules.base import Example, all_rules, general
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "rules"
 
 
 @cache
-def make_rules() -> Any:
-    """docs/make_rules.py, which is no part of the package."""
-    spec = importlib.util.spec_from_file_location("make_rules", ROOT / "docs" / "make_rules.py")
+def script(name: str) -> Any:
+    """A script of docs/, which is no part of the package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -34,9 +34,21 @@ def test_the_pages_are_fresh() -> None:
     pytest.importorskip("detect_secrets")
     pytest.importorskip("stdnum")
     written = {file.name: file.read_text(encoding="utf-8") for file in FOLDER.glob("*.md")}
-    fresh = make_rules().pages()
+    fresh = script("make_rules").pages()
     stale = sorted(name for name in {*written, *fresh} if written.get(name) != fresh.get(name))
     assert stale == [], "run: python docs/make_rules.py"
+
+
+def test_the_pages_of_the_trainers_are_fresh() -> None:
+    folder = ROOT / "docs" / "recipes"
+    written = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.md")}
+    assert written == script("make_recipes").pages(), "run: python docs/make_recipes.py"
+
+
+def test_the_limits_of_the_rules_are_in_the_schema_and_on_the_page() -> None:
+    made = script("make_settings")
+    assert made.SCHEMA.read_text(encoding="utf-8") == made.schema_text()
+    assert made.PAGE.read_text(encoding="utf-8") == made.page_text()
 
 
 def test_the_index_names_every_rule_and_links_to_its_page() -> None:
@@ -51,7 +63,7 @@ def test_every_page_shows_what_its_bad_examples_report() -> None:
         text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
         reported = text.partition("## Reported")[2].partition("## Not reported")[0]
         assert (f" {name} " in reported) == (entry.rule.family != "score"), name
-        advice = entry.rule.help.zh.replace("{{", "{").replace("}}", "}")
+        advice = general(entry.rule.help).zh.replace("{{", "{").replace("}}", "}")
         assert advice in text.replace("\\", ""), name
 
 

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import OFFICIAL
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loader_cases import Case, Server, make, value
+from processes import LIMIT
 
 from glmlint.engine.check import check_file, check_lines
 from glmlint.engine.encode import encode_rows
@@ -28,12 +30,13 @@ from glmlint.loader import CHUNK
 from glmlint.plan import Plan
 from glmlint.read.source import Chunk, InputFile, read_bytes, read_chunks
 from glmlint.rules import arrow_null_padding
-from glmlint.trainer.base import Context, all_trainers, open_context
+from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.layout import Layout
 from glmlint.trainer.loaded import remember
 from glmlint.trainer.mask import sequence
-from glmlint.trainer.prepared import Prepared, prepared_rows
+from glmlint.trainer.prepared import prepared_rows
+from glmlint.trainer.row import Row
 
 RECORDED = "4.4.1"
 CASES = [
@@ -65,7 +68,7 @@ def chunks_of(case: Case) -> list[Chunk]:
     return list(read_bytes(data, "train.jsonl", loader_bytes=case.chunk or CHUNK))
 
 
-def checked(case: Case, context: Context) -> tuple[list[Finding], list[Prepared]]:
+def checked(case: Case, context: Context) -> tuple[list[Finding], list[Row]]:
     """The findings of the loader's rules, and the rows as they are laid out after the first pass."""
     chunks = chunks_of(case)
     report = check_lines(chunks, context.plan, context)
@@ -93,12 +96,12 @@ def of_trainer(messages: Any, context: Context) -> Any:
     try:
         if not isinstance(messages, list):
             return "TypeError"
-        return ids(context.trainer.render(messages, context), context)
+        return ids(context.trainer.lay_out({"messages": messages}, context), context)
     except TrainerError as error:
         return error.exception
 
 
-def of_check(row: Prepared, context: Context) -> Any:
+def of_check(row: Row, context: Context) -> Any:
     if row.layout is None:
         return row.error.exception if row.error else None
     return ids(row.layout, context)
@@ -123,7 +126,7 @@ def compare(
     if errors or any(conflict.later for conflict in conflicts):
         return False
     written = [json.loads(line) for line in case.lines if line]
-    for recipe in all_trainers():
+    for recipe in OFFICIAL:
         context = context_of(recipe, datasets, transformers)
         _, prepared = checked(case, context)
         for row, source, loaded in zip(prepared, written, answer["rows"], strict=True):
@@ -199,7 +202,11 @@ def test_parts_in_any_order_say_the_same(seed: int, size: int, order: random.Ran
 
 def run(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-m", "glmlint", *arguments], input=stdin, capture_output=True, check=False
+        [sys.executable, "-m", "glmlint", *arguments],
+        input=stdin,
+        capture_output=True,
+        check=False,
+        timeout=LIMIT,
     )
 
 
@@ -301,7 +308,7 @@ MIXED = [
 @settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(
     st.randoms(use_true_random=False),
-    st.sampled_from(sorted(all_trainers())),
+    st.sampled_from(sorted(OFFICIAL)),
     st.sampled_from(("2.20.0", "4.4.1", "4.7.0", "5.2.0", "99.0")),
     st.sampled_from(("4.41.2", "5.23.0", "5.24.0")),
 )
@@ -338,7 +345,7 @@ def test_fixes_may_give_a_row_keys_that_the_file_has_not(tmp_path: Path) -> None
     assert json.loads(file.read_text("utf-8").split("\n")[0])["messages"][0]["tools"] == tools
 
 
-@pytest.mark.parametrize("recipe", all_trainers())
+@pytest.mark.parametrize("recipe", OFFICIAL)
 def test_after_the_fix_of_padded_messages_the_load_gives_the_ids_of_the_written_rows(
     newest: tuple[Server, str], tmp_path: Path, recipe: str
 ) -> None:
@@ -354,7 +361,7 @@ def test_after_the_fix_of_padded_messages_the_load_gives_the_ids_of_the_written_
     file = tmp_path / "train.jsonl"
     file.write_text("\n".join([*lines[:2], "", *lines[2:]]), "utf-8")
     context = context_of(recipe, release)
-    wanted = [ids(context.trainer.render(row, context), context) for row in written]
+    wanted = [ids(context.trainer.lay_out({"messages": row}, context), context) for row in written]
 
     def loaded() -> list[Any]:
         rows = server.ask(Case(file.read_text("utf-8").split("\n"), None))["rows"]

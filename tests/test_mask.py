@@ -22,7 +22,6 @@ from glmlint.evidence.report import (
     kept_supervised,
     nearest_rank,
     smallest_budget,
-    totals_of,
 )
 from glmlint.plan import Plan
 from glmlint.read.source import Chunk
@@ -78,7 +77,7 @@ def test_totals_are_sums_over_encoded_rows(tmp_path: Path, recipe: str, budget: 
     plan = Plan(recipe=recipe, max_length=budget)
     context = context_for(plan)
 
-    totals = totals_of(check_lines([chunk_of(lines)], plan, context).files.values())
+    totals = check_lines([chunk_of(lines)], plan, context).file("train.jsonl").totals
     whole = list(encode_rows([str(path)], plan, context=context, truncate=False))
     cut = list(encode_rows([str(path)], plan, context=context))
 
@@ -118,7 +117,7 @@ def test_quantiles_and_budgets_equal_the_encoded_rows(tmp_path: Path, recipe: st
         assert nearest_rank(stats.lengths, share) == lengths[rank - 1]
     places = np.concatenate([np.flatnonzero(row.labels[1:] != -100) + 1 for row in rows])
     for budget in (0, 1, 2, 5, 17, 60, 300, 10_000):
-        assert kept_supervised(stats.supervised, budget) == int((places < budget).sum())
+        assert kept_supervised(stats.curve.places, budget) == int((places < budget).sum())
 
 
 @given(
@@ -154,13 +153,10 @@ def normal(report: Report) -> Any:
     """A report as plain data, in an order of its own."""
     found = []
     for path, stats in report.files.items():
-        once = {
-            key: (o.line, o.rows, o.severity, o.values, o.otherwise_clean)
-            for key, o in stats.once.items()
-        }
+        once = {key: (o.line, o.rows, o.severity, o.values) for key, o in stats.once.items()}
         found.append(
             (path, stats.totals, stats.lengths.at.tolist(), stats.lengths.number.tolist(),
-             stats.supervised.at.tolist(), stats.supervised.number.tolist(), stats.findings,
+             stats.curve.places.at.tolist(), stats.curve.places.number.tolist(), stats.findings,
              dict(sorted(once.items())), dict(stats.rule_counts), dict(stats.severity_counts))
         )  # fmt: skip
     return found
@@ -195,9 +191,9 @@ def test_each_token_of_a_text_role_belongs_to_its_own_message() -> None:
     roles = ("user", "assistant", "tool", "critic", "user")
     messages = [{"role": role, "content": f"{role} 说"} for role in roles]
     messages.insert(2, {"role": "tool", "content": ""})  # not printed
-    rendered = context.trainer.render(messages, context)
+    rendered = context.trainer.lay_out({"messages": messages}, context)
     tokens = sequence(rendered, context)
-    assert sorted(set(tokens.owners.tolist())) == [-1, 0, 1, 3, 4, 5]
+    assert sorted(set(tokens.owners.tolist())) == [-2, -1, 0, 1, 3, 4, 5]
     for index in (0, 1, 3, 4, 5):
         ids = tokens.input_ids[tokens.owners == index].tolist()
         text = b"".join(map(context.tokenizer.token_bytes, ids)).decode()

@@ -57,11 +57,7 @@ def answered(text: str, question: str = "?") -> dict[str, Any]:
 
 
 def row_of(value: Any) -> Row:
-    prepared = prepare(line(value), 1, context_of("glm4"))
-    return Row(
-        "train.jsonl", 1, prepared.raw, context_of("glm4"),
-        facts=prepared.facts, sample=prepared.sample, value=prepared.value,
-    )  # fmt: skip
+    return prepare(line(value), 1, context_of("glm4"), path="train.jsonl")
 
 
 def problems(name: str, row: Any) -> list[Problem]:

@@ -223,6 +223,8 @@ def test_metadata_that_is_null_harms_older_versions_only() -> None:
     row = chat(
         {"role": "user", "content": "Hi", "metadata": None},
         {"role": "assistant", "content": "Hello", "metadata": None},
+        ("user", "Bye"),
+        ("assistant", "Bye"),
     )
     places = ("/messages/0/metadata", "/messages/1/metadata")
     assert said(row) == {("metadata-not-string", "warning", place) for place in places}
@@ -240,8 +242,7 @@ def test_turns_out_of_order_are_told_at_the_first_place() -> None:
         ("first-not-user", "warning", "/messages/0")
     }
     assert said(chat(("user", "a"), ("assistant", "b"), ("user", "c"), ("user", "d"))) == {
-        ("role-order", "warning", "/messages/3"),
-        ("last-not-assistant", "warning", "/messages/2"),
+        ("answer-under-user", "warning", "/messages/3/role")
     }
 
 
@@ -506,9 +507,10 @@ def test_aliases_of_roles_are_written_as_glm_has_them() -> None:
 
 
 def test_a_tail_without_an_answer_is_cut_down_to_the_last_one() -> None:
-    row = chat(("user", "a"), ("assistant", "b"), ("user", "c"), ("user", "d"))
+    row = chat(("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", ""), ("user", "d"))
+    row["messages"][3]["role"] = "system"
     edits = edits_of("last-not-assistant", row)
-    assert [edit.pointer for edit in edits] == [("messages", 3), ("messages", 2)]
+    assert [edit.pointer for edit in edits] == [("messages", n) for n in (4, 3, 2)]
     assert applied(row, edits) == chat(("user", "a"), ("assistant", "b"))
 
 

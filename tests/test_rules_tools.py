@@ -68,12 +68,7 @@ def said(*rows: Any, recipe: str = "glm4") -> set[tuple[str, str, str | None]]:
 
 
 def row_of(value: Any, recipe: str = "glm4") -> Row:
-    context = context_of(recipe)
-    ready = prepare(line_of(value), 1, context)
-    return Row(
-        "train.jsonl", 1, ready.raw, context, facts=ready.facts, sample=ready.sample,
-        value=ready.value, defect=ready.defect, layout=ready.layout, error=ready.error,
-    )  # fmt: skip
+    return prepare(line_of(value), 1, context_of(recipe), path="train.jsonl")
 
 
 def user(text: str = "Weather in Rome?") -> dict[str, Any]:
@@ -553,8 +548,8 @@ def test_a_fix_leaves_nothing_to_find(rule: str) -> None:
             [example] = example.rows
         fixed = repaired(rule, example, recipe)
         if fixed == example:
-            assert rule == "openai-tool-calls"  # a foreign row: `convert` is for it
-            assert row_of(example).foreign
+            # A foreign row, for which `convert` is, or arguments of which the text is no JSON.
+            assert rule == "call-as-text" or row_of(example).foreign
         else:
             assert problems(rule, fixed, recipe) == []
 
@@ -853,11 +848,21 @@ def test_a_call_alone_in_another_models_way_is_rewritten() -> None:
             {"role": "assistant", "content": text},
         ]
     }
-    fixed = repaired("tool-call-form", row)["messages"][1]
-    assert (fixed["metadata"], fixed["content"]) == ("get_weather", '{"city": "Rome"}')
-    row["messages"][1]["content"] = text + "\n\nResult: 22 degrees"
-    [found] = problems("tool-call-form", row, "glm4")
-    assert found.edits == ()
+    hermes = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Rome"}}\n</tool_call>'
+    for written in (text, hermes):
+        row["messages"][1]["content"] = written
+        fixed = repaired("call-as-text", row)["messages"][1]
+        assert (fixed["metadata"], fixed["content"]) == ("get_weather", '{"city": "Rome"}')
+    for more in (
+        text + "\n\nResult: 22 degrees",
+        "I look.\n" + hermes,
+        hermes * 2,
+        '<tool_call>{"name": "f", "arguments": "x"}</tool_call>',
+    ):
+        row["messages"][1]["content"] = more
+        assert all(found.edits == () for found in problems("call-as-text", row, "glm4")), more
+    row["messages"][1] = {"role": "assistant", "metadata": "other", "content": text}
+    assert all(found.edits == () for found in problems("call-as-text", row, "glm4"))
 
 
 def test_a_foreign_file_without_calls_is_told_of_its_results() -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from conftest import OFFICIAL
+from processes import LIMIT
 from scoring_models import checkpoint
 
 from glmlint.app.cli import cli
@@ -20,7 +22,7 @@ from glmlint.plan import Plan
 from glmlint.read.source import InputFile, read_chunks
 from glmlint.scoring.command import score
 from glmlint.scoring.rows import collect
-from glmlint.trainer.base import all_trainers, open_context
+from glmlint.trainer.base import open_context
 
 ROWS: list[list[tuple[str, str]]] = [
     [("user", "法国的首都是哪里？"), ("assistant", "法国的首都是巴黎。")],
@@ -93,7 +95,7 @@ def test_tokens_and_losses_are_aligned_with_encode(file: Path, recipe: str) -> N
     assert told["tokens"] == told["supervised_tokens"] == total > 0
 
 
-@pytest.mark.parametrize("recipe", all_trainers())
+@pytest.mark.parametrize("recipe", OFFICIAL)
 def test_as_many_tokens_as_check_keeps(recipe: str) -> None:
     data = Path(__file__).resolve().parents[2] / "shared" / "data"
     names = (
@@ -238,7 +240,7 @@ print(result.output)
 @pytest.mark.parametrize("flag", ["--help", "--dry-run"])
 def test_help_and_dry_run_import_no_torch(file: Path, flag: str) -> None:
     command = [sys.executable, "-c", PROBE, str(file), "--model", str(checkpoint("glm4")), flag]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
     assert ("supervised tokens" if flag == "--dry-run" else "Usage") in done.stdout
 
@@ -248,7 +250,7 @@ def test_a_finished_run_imports_no_torch(file: Path) -> None:
     flags = ["--device", "cpu", "--store", str(file.with_name("scores.sqlite"))]
     flags += ["--format", "json", "--fail-on", "never"]
     command = [sys.executable, "-c", PROBE, str(file), "--model", str(checkpoint("glm4")), *flags]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == first.stdout.strip()
 

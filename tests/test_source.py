@@ -20,6 +20,7 @@ import pytest
 from conftest import SHARED
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from processes import LIMIT
 
 from glmlint.finding import Defect
 from glmlint.loader import chunk_starts
@@ -136,7 +137,7 @@ def test_a_line_of_200_mb_is_never_held_whole(tmp_path: Path) -> None:
         tracemalloc.stop()
     size = (200 << 20) - 8 + 2
     too_long = Defect("line-too-long", {"bytes": size, "limit": 4 << 20}, 2)
-    assert rows == [(1, 7, {}), (2, 0, {0: too_long}), (3, 7, {0: too_long})]
+    assert rows == [(1, 7, {}), (2, 0, {0: too_long}), (3, 7, {})]
     assert peak < 24 << 20
 
 
@@ -756,7 +757,8 @@ def test_pipes_are_read_and_devices_are_not(tmp_path: Path) -> None:
     writer = threading.Thread(target=pipe.write_bytes, args=[b'{"a":1}\n{"a":2}\n'])
     writer.start()
     assert rows_of(read(pipe)) == [b'{"a":1}', b'{"a":2}']
-    writer.join()
+    writer.join(LIMIT)
+    assert not writer.is_alive()
     assert problem("/dev/zero").startswith("not a file")
     assert file_faults(read(Path(paths_of(os.devnull)[0]))) == [("not-jsonl", {"kind": "empty"})]
 
@@ -827,32 +829,105 @@ def test_any_bytes_have_a_guess(line: bytes) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.lists(st.sampled_from([b"", b" ", b"{}", b'{"a": 1}', b'{"a": "' + b"x" * 30 + b'"}\r'])),
+    st.lists(st.sampled_from([b"", b" ", b"\r", b"{}", b" {}", b'{"a": 1}\r', b"x" * 40])),
     st.booleans(),
     st.booleans(),
     st.integers(1, 60),
     st.integers(1, 50),
+    st.integers(1, 5),
+    st.sampled_from([45, 30, 6]),
 )
 def test_places_are_those_of_the_bytes(
-    lines: list[bytes], bom: bool, ended: bool, block: int, reading: int
+    lines: list[bytes],
+    bom: bool,
+    ended: bool,
+    block: int,
+    reading: int,
+    most: int,
+    longest: int,
 ) -> None:
+    """Whatever the cut: into blocks, and into chunks of few lines."""
     data = (BOM if bom else b"") + b"\n".join(lines) + (b"\n" if ended else b"")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "MAX_ROWS", most)
         path = Path(folder, "a.jsonl")
         path.write_bytes(data)
-        read = read_chunks(InputFile(str(path)), block, loader_bytes=reading)
+        read = read_chunks(InputFile(str(path)), block, longest, reading)
         chunks = [chunk for chunk in read if chunk.place is not None]
         starts = chunk_starts(path, reading)
     end = 0
+    found: list[tuple[int, bytes]] = []
+    blanks: list[tuple[int, int]] = []
     for chunk in chunks:
         place = chunk.place
         assert place is not None and place.bom == bom and place.begin == end
         end = place.end
-        for raw, start, stop in zip(chunk.lines, place.starts, place.stops, strict=True):
+        for index, (raw, start, stop) in enumerate(
+            zip(chunk.lines, place.starts, place.stops, strict=True)
+        ):
             line = data[start:stop].removeprefix(BOM if bom and start == 0 else b"")
-            assert line.rstrip(b"\r\n") == raw.rstrip(b"\r")
-        for number, start in place.blanks:
-            assert data[start:].removeprefix(BOM).split(b"\n")[0].strip() == b""
-            assert data[:start].count(b"\n") == number - 1
+            line = line.removesuffix(b"\n").removesuffix(b"\r")
+            assert data[:start].count(b"\n") == chunk.numbers[index] - 1
+            assert (index in chunk.defects) == (len(line) > longest)
+            assert raw == (b"" if index in chunk.defects else line)
+            found.append((chunk.numbers[index], line))
+        assert len(chunk.lines) <= most + 1
+        assert chunk.first_blank == (place.blanks[0][0] if place.blanks else None)
+        assert (chunk.blank_lines > 0) == bool(place.blanks)
+        blanks += place.blanks
         assert place.borders == [start for start in starts[:-1] if start < place.end]
     assert not chunks or end == len(data)
+    if not chunks:
+        return
+    written = data.split(b"\n")
+    if not written[-1]:
+        written.pop()
+    rows: list[tuple[int, bytes]] = []
+    firsts: dict[int, tuple[int, int]] = {}  # segment between two borders -> its first blank line
+    blank: set[tuple[int, int]] = set()
+    offset = 0
+    for number, line in enumerate(written, 1):
+        text = (line.removeprefix(BOM) if bom and number == 1 else line).removesuffix(b"\r")
+        if text.strip() or len(text) > longest:
+            rows.append((number, text))
+        else:
+            blank.add((number, offset))
+            firsts.setdefault(sum(start <= offset for start in starts[:-1]), (number, offset))
+        offset += len(line) + 1
+    assert found == rows
+    assert sum(chunk.blank_lines for chunk in chunks) == len(blank)
+    assert set(firsts.values()) <= set(blanks) <= blank
+
+
+LINE_FEEDS = {
+    "line feeds": b"\n",
+    "line ends of Windows": b"\r\n",
+    "blanks and line feeds": b" \t\n",
+    "one long blank line": b" ",
+}
+
+
+@pytest.mark.parametrize("name", LINE_FEEDS)
+@pytest.mark.parametrize("packed", [False, True])
+def test_blank_lines_cost_nothing_of_their_own(name: str, packed: bool, tmp_path: Path) -> None:
+    """Counted: chunks, and what is kept of them, do not grow with the number of blank lines."""
+    row = b'{"messages": []}\n'
+    data = row + LINE_FEEDS[name] * ((48 << 20) // len(LINE_FEEDS[name])) + b"\n" + row
+    path = tmp_path / ("a.jsonl.gz" if packed else "a.jsonl")
+    path.write_bytes(gzip.compress(data, 1) if packed else data)
+    tracemalloc.start()
+    try:
+        chunks = rows = blank = kept = 0
+        for chunk in read_chunks(InputFile(str(path))):
+            assert chunk.place is not None
+            chunks += 1
+            rows += len(chunk.lines)
+            blank += chunk.blank_lines
+            kept += len(chunk.place.blanks) + len(chunk.place.starts)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert rows == 2
+    assert blank == data.count(b"\n") - 2
+    assert chunks < 60 and kept < 60
+    assert peak < (40 << 20 if name != "one long blank line" else 120 << 20)

@@ -157,7 +157,7 @@ def test_a_model_folder_brings_its_template_and_runs_no_code(tmp_path: Path, sha
     context = open_context(Plan(tokenizer=str(folder)))
     assert context.tokenizer.exact and context.tokenizer.control == GLM4.control
     assert not context.template.known
-    rendered = context.trainer.render([{"role": "user", "content": "hi"}], context)
+    rendered = context.trainer.lay_out({"messages": [{"role": "user", "content": "hi"}]}, context)
     assert rendered.pieces == [151331, 151333, 151336, "\nhi", 151336]
     assert not (tmp_path / "ran").exists()
 
@@ -207,9 +207,9 @@ def test_another_tokenizers_control_tokens_are_found_in_typed_text(
     context = open_context(Plan(tokenizer=str(folder)))
     for typed in ("a</think>b", "a<\\/think>b"):  # the second as JSON may escape it
         row = f'{{"messages": [{{"role": "user", "content": "{typed}"}}]}}'
-        rendered = prepare(row.encode(), 1, context).rendered
-        assert rendered is not None
-        assert rendered.pieces == [151331, 151333, 151336, "\na", 151350, "b", 151336]
+        layout = prepare(row.encode(), 1, context).layout
+        assert layout is not None
+        assert layout.pieces == [151331, 151333, 151336, "\na", 151350, "b", 151336]
 
 
 @settings(max_examples=300)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from glmlint.app.limits import declared
+from glmlint.output import tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,6 +65,17 @@ def complete_rules(
     return [CompletionItem(before + comma + name) for name in names if name.startswith(last)]
 
 
+def complete_formats(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Names of report formats for the shell's completion."""
+    from click.shell_completion import CompletionItem
+
+    from glmlint.reporters.base import names
+
+    return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+
+
 def complete_files(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
@@ -80,6 +95,10 @@ def add_options(command: Command, options: Sequence[Callable[[Command], Command]
 _PLAN_OPTIONS = (
     click.option("--recipe", metavar="NAME", shell_complete=complete_recipes,
                  help="Which trainer: see `glmlint recipes`.  [default: glm4]"),
+    click.option("--trainer-config", metavar="FILE", shell_complete=complete_files,
+                 help="The trainer's own YAML or JSON: recipe, options, budget, data files, model."),
+    click.option("--set", multiple=True, metavar="KEY=VALUE",
+                 help="An option of the trainer, such as combine=true; see `glmlint recipes`."),
     click.option("--max-input-length", type=LENGTH, metavar="N",
                  help="As in the official script: the budget is N + M + 1.  [default: 512]"),
     click.option("--max-output-length", type=LENGTH, metavar="M",
@@ -101,6 +120,29 @@ _PLAN_OPTIONS = (
     click.option("--lang", type=click.Choice(["en", "zh", "auto"]),
                  help="Language of the reports.  [default: auto]"),
 )  # fmt: skip
+
+
+_MODEL_OPTION = (
+    click.option("--model", metavar="NAME|FOLDER", shell_complete=complete_files,
+                 help="The model that is tuned: its vocabulary, chat template and the trainer's name "
+                      "for its layout.  [default: glm-4-9b]"),
+)  # fmt: skip
+
+
+def model_option(command: Command) -> Command:
+    """Add `--model`; in `score` the flag of that name is the model that scores."""
+    return add_options(command, _MODEL_OPTION)
+
+
+def limit_options() -> list[Callable[[Command], Command]]:
+    """A flag for each limit that a rule declares."""
+    found: list[Callable[[Command], Command]] = []
+    for limit in declared():
+        default = "" if limit.default is None else f"  [default: {limit.default:g}]"
+        found.append(
+            click.option(f"--{limit.name}", type=SHARE, metavar="X", help=limit.en + default)
+        )
+    return found
 
 
 def plan_options(command: Command) -> Command:
@@ -143,9 +185,15 @@ class Failure(click.ClickException):
 
     exit_code = 2
 
+    def __init__(self, message: str, path: str | os.PathLike[str] | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+        """The file that it is about."""
+
     def show(self, file: Any = None) -> None:
         """Print the line."""
-        click.echo(f"glmlint: {self.message}", err=True, file=file)
+        del file
+        tell(self.message, path=self.path)
 
 
 def save_baseline(
@@ -167,14 +215,14 @@ def save_baseline(
     path = plan.baseline_file
     assert path is not None  # `resolve` has seen to it
     if not whole:
-        click.echo(f"glmlint: {path}: {say('baseline-kept', plan.lang)}", err=True)
+        tell(say("baseline-kept", plan.lang), path=path)
         return
     try:
         write_baseline(path, found, scores)
     except BaselineError as error:
         raise Failure(error.say(plan.lang)) from None
     total = sum(count for counts in found.values() for count in counts.values())
-    click.echo(f"glmlint: {path}: {say('baseline-written', plan.lang, n=total)}", err=True)
+    tell(say("baseline-written", plan.lang, n=total), path=path)
 
 
 def make_plan(
@@ -209,6 +257,23 @@ def make_plan(
         return plan, open_context(plan, allow_download=allow_download)
     except (SettingsError, TemplateFault, TokenizerError) as error:
         raise Failure(error.say(asked_language(named, paths))) from None
+
+
+def data_paths(paths: Sequence[str], plan: Plan) -> tuple[str, ...]:
+    """What is to be read: the paths, or the files that the trainer's own settings name.
+
+    A folder that holds those files stands for them: the official script is given its data so.
+    """
+    if not plan.data:
+        return tuple(paths)
+    folders = [os.path.realpath(path) for path in paths]
+    if all(
+        Path(folder).is_dir()
+        and all(os.path.realpath(file).startswith(folder + os.sep) for file in plan.data)
+        for folder in folders
+    ):
+        return plan.data
+    return tuple(paths)
 
 
 def refuse_inputs(written: Sequence[tuple[str, str]], paths: Sequence[str], lang: str) -> None:

@@ -10,13 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
+from glmlint.app.limits import declared
 from glmlint.engine.baseline import BaselineError, read_baseline
 from glmlint.output import language
-from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, FileRules, Plan, version
+from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, NO_BUDGET, FileRules, Plan, version
 from glmlint.read.schema import validator
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
 from glmlint.text import Text, Told, system_fault
-from glmlint.trainer.base import all_trainers
+from glmlint.trainer.base import DEFAULT_BUDGET, Trainer, all_trainers
+from glmlint.trainer.config import ConfigError, TrainerConfig, read_config
+from glmlint.trainer.models import MODELS, model_of
 
 LEVELS: Final = ("error", "warning", "info", "off")
 PINS: Final = ("transformers", "datasets")
@@ -50,21 +55,36 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
     """
     given = {name: value for name, value in flags.items() if value not in (None, (), [])}
     file, folder, config = _settings_file(given.pop("config", None), paths)
+    own = trainer_config(given, config, folder, paths)
     settings: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for source, values in ((file, config), ("flag", given)):
+    for source, values in ((file, config), (own.name, own.settings), ("flag", given)):
         for name, value in values.items():
             settings[name] = value
             origins[name] = source
-        if source == file and "max-length" in given:  # a flag beats the file's pair, and back
-            settings.pop("max-input-length", None)
-            settings.pop("max-output-length", None)
-    if {"max-input-length", "max-output-length"} & given.keys() and "max-length" not in given:
-        settings.pop("max-length", None)
-    max_length, max_input, max_output = _budget(settings, origins)
+        # A later pair beats an earlier budget, and back; both in one place are an error below.
+        if "max-length" in values and not _HALVES & values.keys():
+            settings = {name: settings[name] for name in settings if name not in _HALVES}
+        elif _HALVES & values.keys() and "max-length" not in values:
+            settings.pop("max-length", None)
     recipe = settings.get("recipe", Plan.recipe)
     _known(recipe, all_trainers(), Text("unknown recipe {name}", "未知的配方 {name}"))
-    pins = _pins(settings.get("pin", {}))
+    options: dict[str, Any] = {}
+    for values in (config, own.settings, given):
+        options |= trainer_options(recipe, values.get("set", {}))
+    recipe, options = _variant(recipe, options)
+    model = _model(settings, own)
+    if model is not None:
+        options = {**all_trainers()[recipe].model_options(model), **options}
+    refusal = all_trainers()[recipe].refusal(
+        msgspec.convert(options, all_trainers()[recipe].Options)
+    )
+    if refusal is not None:
+        raise SettingsError(refusal.text, **refusal.values)
+    trainer = all_trainers()[recipe]
+    max_length, max_input, max_output = _budget(settings, origins, trainer, options)
+    pinned = _pins(settings.get("pin", {}))
+    pins = {**trainer.pins, **pinned}
     if family is not None and "select" in given and not _expand(given["select"]) & _of(family):
         raise SettingsError(
             Text(
@@ -77,11 +97,16 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
     baseline_file, write_baseline, baseline = _baseline(settings, flags, folder)
     return Plan(
         recipe=recipe,
-        tokenizer=settings.get("tokenizer", Plan.tokenizer),
-        template=settings.get("template"),
+        options=options,
+        file_options=own.file_options(options, all_trainers()[recipe]),
+        data=tuple(one.path for one in own.data),
+        notes=tuple(own.warnings),
+        model=model,
+        tokenizer=_tokenizer(settings, own, model, trainer, options, origins),
+        template=settings.get("template", _template_of(settings, model)),
         transformers=pins.get("transformers", Plan.transformers),
         datasets=pins.get("datasets", Plan.datasets),
-        pinned=frozenset(pins),
+        pinned=frozenset(pinned),
         max_length=max_length,
         max_input_length=max_input,
         max_output_length=max_output,
@@ -98,16 +123,158 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         add_ignores=bool(settings.get("add-ignores")),
         profile_rules=bool(settings.get("profile-rules")),
         fail_on=settings.get("fail-on", Plan.fail_on),
-        max_lost_share=settings.get("max-lost-share", Plan.max_lost_share),
-        max_truncated_samples=settings.get("max-truncated-samples"),
-        min_trainable_ratio=settings.get("min-trainable-ratio"),
-        min_row_ratio=settings.get("min-row-ratio"),
-        near_duplicates=settings.get("near-duplicates"),
-        eval_files=tuple(settings.get("eval", ())),
+        limits={one.name: settings[one.name] for one in declared() if one.name in settings},
+        eval_files=(*settings.get("eval", ()), *(one.path for one in own.eval)),
         lang=language(settings.get("lang", "auto")),
         max_findings=settings.get("max-findings", Plan.max_findings),
         origins=origins,
     )
+
+
+_HALVES: Final = frozenset(("max-input-length", "max-output-length"))
+
+
+class Own:
+    """What the trainer's own settings file says, as settings of glmlint."""
+
+    def __init__(self, name: str = "", config: TrainerConfig | None = None) -> None:
+        self.name = name
+        self.config = config
+        self.settings: dict[str, Any] = {}
+        self.data = [] if config is None else config.data
+        self.eval = [] if config is None else config.eval
+        self.warnings = [] if config is None else config.warnings
+        if config is None:
+            return
+        self.settings = {"recipe": config.recipe}
+        if config.options:
+            self.settings["set"] = config.options
+        for key, value in (
+            ("max-length", config.max_length),
+            ("max-input-length", config.max_input_length),
+            ("max-output-length", config.max_output_length),
+        ):
+            if value is not None:
+                self.settings[key] = value
+
+    @property
+    def folder(self) -> str | None:
+        """The folder of the model that the settings name, where it is one."""
+        model = self.config.model if self.config is not None else None
+        if model is None:
+            return None
+        for start in (Path(), Path(self.name).parent):
+            if (start / model).is_dir():
+                return str(start / model)
+        return None
+
+    def file_options(self, options: dict[str, Any], trainer: Trainer) -> dict[str, dict[str, Any]]:
+        """Real path -> options of that file alone."""
+        found = {}
+        for one in (*self.data, *self.eval):
+            if one.options:
+                checked = trainer_options(trainer.name, one.options)
+                found[os.path.realpath(one.path)] = {**options, **checked}
+        return found
+
+
+def trainer_config(
+    given: Mapping[str, Any], config: Mapping[str, Any], folder: Path, paths: Sequence[str]
+) -> Own:
+    """Read the file that `--trainer-config` names, or that the settings file names.
+
+    Raises:
+        SettingsError: it can't be used, or is of no trainer that is known.
+    """
+    path = given.get("trainer-config")
+    if path is None:
+        named = config.get("trainer-config")
+        if named is None:
+            return Own()
+        path = os.path.normpath(folder / named)
+    folders = [one for one in paths if one != "-" and Path(one).is_dir()]
+    try:
+        values = read_config(path)
+        for trainer in all_trainers().values():
+            found = trainer.from_config(values, path, folders[0] if folders else None)
+            if found is not None:
+                break
+        else:
+            raise ConfigError(
+                Text(
+                    "--trainer-config {path}: not the settings of a trainer that glmlint knows",
+                    "--trainer-config {path}：不是 glmlint 已知训练框架的配置",
+                ),
+                path=path,
+            )
+    except ConfigError as error:
+        raise SettingsError(error.text, **error.values) from None
+    recipe = given.get("recipe")
+    if recipe is not None and recipe != found.recipe:
+        raise SettingsError(
+            Text(
+                "--recipe {recipe}: {path} is for {found}",
+                "--recipe {recipe}：{path} 是 {found} 的配置",
+            ),
+            recipe=recipe,
+            path=path,
+            found=found.recipe,
+        )
+    return Own(path, found)
+
+
+def _model(settings: Mapping[str, Any], own: Own) -> str | None:
+    """The known model that `--model` or the trainer's settings name."""
+    named = settings.get("model")
+    if named is None:
+        model = own.config.model if own.config is not None else None
+        return None if model is None else model_of(model)
+    if Path(named).is_dir():
+        return model_of(str(Path(named).resolve()))
+    found = model_of(named)
+    if found is None:
+        _known(named, MODELS, Text("unknown model {name}", "未知的模型 {name}"))
+    return found
+
+
+def _tokenizer(
+    settings: Mapping[str, Any],
+    own: Own,
+    model: str | None,
+    trainer: Trainer,
+    options: dict[str, Any],
+    origins: dict[str, str],
+) -> str:
+    """The vocabulary: named, of the model's folder, of the model, or of the trainer's options."""
+    if "tokenizer" in settings:
+        return str(settings["tokenizer"])
+    named = settings.get("model")
+    if named is not None and Path(named).is_dir():
+        origins["tokenizer"] = origins["model"]
+        return str(named)
+    if named is None and own.folder is not None:
+        origins["tokenizer"] = own.name
+        return own.folder
+    if model is not None:
+        origins["tokenizer"] = origins.get("model", own.name)
+        found = MODELS[model].tokenizer
+    else:
+        found = trainer.default_tokenizer(msgspec.convert(options, trainer.Options))
+    if found is None:
+        raise SettingsError(
+            Text(
+                "the vocabulary of this model is in no package: name its folder with --tokenizer FOLDER",
+                "该模型的词表不在任何软件包中：请用 --tokenizer FOLDER 指定其文件夹",
+            )
+        )
+    return found
+
+
+def _template_of(settings: Mapping[str, Any], model: str | None) -> str | None:
+    named = settings.get("model")
+    if model is None or (named is not None and Path(named).is_dir()):
+        return None
+    return MODELS[model].template
 
 
 def _baseline(
@@ -172,7 +339,9 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(_UNREADABLE, file=file, why=_why(error)) from None
     if file.name == "pyproject.toml":
         content = content.get("tool", {}).get("glmlint", {})
-    for fault in validator("config").iter_errors(content):
+    for fault in validator("config", {one.name: one.schema for one in declared()}).iter_errors(
+        content
+    ):
         place = ".".join(map(str, fault.absolute_path))
         if fault.validator == "additionalProperties":
             allowed = fault.schema["properties"]
@@ -192,8 +361,69 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
+def trainer_options(recipe: str, given: Any) -> dict[str, Any]:
+    """The options of `--set` or of the settings file, by name.
+
+    Args:
+        recipe: a trainer's name.
+        given: an object, or texts KEY=VALUE, of which VALUE is JSON where it parses as JSON.
+
+    Raises:
+        SettingsError: no such option of this trainer, or a value of another type.
+    """
+    options: dict[str, Any] = {}
+    entries = given.items() if isinstance(given, dict) else (e.partition("=")[::2] for e in given)
+    for key, value in entries:
+        options[key.replace("-", "_")] = value if isinstance(given, dict) else _parsed(value)
+    kind = all_trainers()[recipe].Options
+    names = kind.__struct_fields__
+    for key in options:
+        if key not in names:
+            raise SettingsError(
+                Text(
+                    "--set {key}: {recipe} has no such option{nearest}{all}",
+                    "--set {key}：{recipe} 没有这个选项{nearest}{all}",
+                ),
+                key=key,
+                recipe=recipe,
+                nearest=_nearest(key, names),
+                all=Text(f" (it has {', '.join(names)})", f"（可用选项：{'、'.join(names)}）")
+                if names
+                else Text("", ""),
+            )
+        try:
+            msgspec.convert({key: options[key]}, kind)
+        except msgspec.ValidationError as error:
+            if "missing required field" in str(error):
+                continue
+            raise SettingsError(
+                Text("--set {key}={value}: {why}", "--set {key}={value}：{why}"),
+                key=key,
+                value=options[key],
+                why=str(error).partition(" - at")[0],
+            ) from None
+    return options
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def _variant(recipe: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The trainer that runs with these options: one option may make it another."""
+    trainer = all_trainers()[recipe]
+    name = trainer.variant(msgspec.convert(options, trainer.Options))
+    return (recipe, options) if name == recipe else (name, {})
+
+
 def _budget(
-    settings: Mapping[str, Any], origins: dict[str, str]
+    settings: Mapping[str, Any],
+    origins: dict[str, str],
+    trainer: Trainer,
+    options: dict[str, Any],
 ) -> tuple[int, int | None, int | None]:
     halves = [name for name in ("max-input-length", "max-output-length") if name in settings]
     if "max-length" in settings:
@@ -207,6 +437,11 @@ def _budget(
             )
         origins["budget"] = origins["max-length"]
         return settings["max-length"], None, None
+    length = trainer.default_budget(msgspec.convert(options, trainer.Options))
+    if not halves and length != DEFAULT_BUDGET:
+        # An option of the trainer's own may be the budget (`cutoff_len`).
+        origins["budget"] = origins["set"] if trainer.budget_option in options else "default"
+        return NO_BUDGET if length is None else length, None, None
     origins["budget"] = origins[halves[0]] if halves else "default"
     first = settings.get("max-input-length", DEFAULT_MAX_INPUT)
     second = settings.get("max-output-length", DEFAULT_MAX_OUTPUT)
@@ -292,9 +527,10 @@ def _select(settings: Mapping[str, Any], family: str | None) -> tuple[dict[str, 
         if name in chosen
     }
     # A limit that was set is meant to be held.
-    for setting, name in _LIMITS.items():
-        if settings.get(setting) is not None and name in all_rules():
-            rules.setdefault(name, all_rules()[name].rule.severity)
+    for name, loaded in all_rules().items():
+        limit = loaded.rule.limit
+        if limit is not None and settings.get(limit.name) is not None:
+            rules.setdefault(name, loaded.rule.severity)
     # Score rules run in `score` alone: on in `check` they would make a row's ignore look unused.
     ours = set(rules) - _of("score") if family is None else _of(family)
     return {name: level for name, level in rules.items() if level != "off" and name in ours}, set(
@@ -309,14 +545,6 @@ def _file_rules(files: str, settings: Mapping[str, Any], family: str | None) -> 
 
 def _of(family: str) -> set[str]:
     return {name for name, loaded in all_rules().items() if loaded.rule.family == family}
-
-
-_LIMITS: Final = {
-    "max-truncated-samples": "too-many-truncated",
-    "min-trainable-ratio": "file-trainable-ratio",
-    "min-row-ratio": "low-trainable-ratio",
-    "near-duplicates": "near-duplicate",
-}
 
 
 def _severities(value: Any) -> dict[str, str]:

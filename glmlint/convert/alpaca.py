@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from glmlint.convert import kinds
 from glmlint.convert.base import Format, GlmRow, Notes, Refused
-from glmlint.convert.chat import assemble, pairs, read_columns
+from glmlint.convert.chat import assemble, history, pair, read_columns
 
 _QUESTION: Final = ("instruction", "prompt")
 _INPUT: Final = ("input", "query", "context")
@@ -21,12 +21,14 @@ def read(row: Any, notes: Notes) -> GlmRow:
     if not isinstance(row, dict):
         raise Refused(kinds.NO_QUESTION)
     question, more, answer = (
-        next((key for key in keys if key in row), keys[0]) for keys in (_QUESTION, _INPUT, _ANSWER)
+        next((key for key in keys if row.get(key) is not None), keys[0])
+        for keys in (_QUESTION, _INPUT, _ANSWER)
     )
-    messages = pairs(row.get("history"), "history")
+    messages = history(row.get("history"), notes, "history")
     asked, answered = row.get(more), row.get(answer)
     if isinstance(asked, list) and isinstance(answered, list) and len(asked) == len(answered):
-        messages += pairs([list(pair) for pair in zip(asked, answered, strict=True)], more)
+        for index, said in enumerate(zip(asked, answered, strict=True)):
+            messages += pair(said, (more, index))
         asked = answered = None
     texts = [text for text in (row.get(question), asked) if text not in (None, "")]
     if not all(isinstance(text, str) for text in texts) or (not texts and not messages):

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from glmlint.finding import Pointer
+from glmlint.finding import Defect, Pointer
 
 GlmRow = dict[str, Any]
 """A row with GLM `messages`; its other keys are the source's own."""
@@ -35,12 +35,16 @@ class Loss(msgspec.Struct, frozen=True):
 class Refused(Exception):
     """A row that cannot be converted."""
 
-    def __init__(self, kind: Kind, *pointer: str | int, detail: str = "") -> None:
+    def __init__(
+        self, kind: Kind, *pointer: str | int, detail: str = "", defect: Defect | None = None
+    ) -> None:
         super().__init__(kind.name)
         self.kind = kind
         self.pointer: Pointer = pointer
         self.detail = detail
         """What stands there, in a few words, where that helps to find it."""
+        self.defect = defect
+        """What is wrong with the row's bytes: `check` has a rule that tells it."""
 
 
 class Notes(msgspec.Struct):

@@ -11,7 +11,8 @@ import msgspec
 from glmlint.convert import kinds
 from glmlint.convert.base import GlmRow, Notes, Refused
 from glmlint.finding import Pointer
-from glmlint.read.formats import ROLE_ALIASES
+from glmlint.read.formats import pair_of, role_in
+from glmlint.read.spoken import ARGUMENT_KEYS, plain_arguments, spoken
 
 Message = dict[str, Any]
 
@@ -29,6 +30,7 @@ REASONING_KEYS: Final = ("reasoning_content", "reasoning", "thinking")
 _TEXT_PARTS: Final = ("text", "input_text", "output_text", "refusal")
 _REASONING_PARTS: Final = ("reasoning", "thinking", "redacted_thinking")
 _CALL_PARTS: Final = ("tool_call", "tool_use", "function_call")
+_RESULT_PARTS: Final = ("tool_result", "function_call_output")
 _MEDIA: Final = ("image", "video", "audio", "file")
 _MEDIA_COLUMNS: Final = ("images", "videos", "audios", "image", "video", "audio")
 _READ_KEYS: Final = frozenset(
@@ -145,18 +147,58 @@ def note_columns(row: dict[str, Any], notes: Notes) -> None:
         notes.add(kinds.LABEL_FALSE, "label")
 
 
-def pairs(value: Any, *at: str | int) -> list[Message]:
-    """`history`: a list of [question, answer] -> messages."""
+def history(value: Any, notes: Notes, *at: str | int) -> list[Message]:
+    """What was said before, in any spelling: pairs, objects of two keys, or turns -> messages."""
+    if isinstance(value, str) and value.strip():
+        try:
+            value = load(value)
+        except ValueError:
+            raise Refused(kinds.HISTORY, *at, detail=value[:40]) from None
+    if value in _BLANK or (isinstance(value, str) and not value.strip()):
+        return []
+    if not isinstance(value, list):
+        raise Refused(kinds.HISTORY, *at)
+    if isinstance(value[0], dict) and pair_of(value[0]) is None:
+        return read_turns(value, at, notes)
     messages = []
-    for index, pair in enumerate(value if isinstance(value, list) else []):
-        if not (isinstance(pair, list) and len(pair) == 2):
-            raise Refused(kinds.MESSAGE_NOT_OBJECT, *at, index)
-        for place, (role, text) in enumerate(zip(("user", "assistant"), pair, strict=True)):
-            if not isinstance(text, str):
-                kind = kinds.NO_ANSWER if place else kinds.NO_QUESTION
-                raise Refused(kind, *at, index, place)
-            messages.append({"role": role, "content": text})
+    for index, entry in enumerate(value):
+        if isinstance(entry, dict) and (keys := pair_of(entry)):
+            messages += pair([entry.get(key) for key in keys], (*at, index), keys)
+            note_keys(entry, keys, notes, *at, index)
+        elif isinstance(entry, list) and len(entry) == 2:
+            messages += pair(entry, (*at, index))
+        else:
+            raise Refused(kinds.HISTORY, *at, index)
     return messages
+
+
+def pair(texts: Sequence[Any], at: Pointer, keys: Sequence[str | int] = (0, 1)) -> list[Message]:
+    """A question and its answer -> two messages. `keys`: where each stands below `at`."""
+    for text, key, kind in zip(texts, keys, (kinds.NO_QUESTION, kinds.NO_ANSWER), strict=True):
+        if not isinstance(text, str):
+            raise Refused(kind, *at, key)
+    return [
+        {"role": role, "content": text}
+        for role, text in zip(("user", "assistant"), texts, strict=True)
+    ]
+
+
+def side(value: Any, role: str, key: str, notes: Notes) -> list[Message]:
+    """A question or an answer: text, one message, or a list of messages."""
+    if isinstance(value, str):
+        return [{"role": role, "content": value}]
+    if isinstance(value, dict):
+        return read_turns([value], (key,), notes)
+    if isinstance(value, list) and value:
+        return read_turns(value, (key,), notes)
+    raise Refused(kinds.NO_QUESTION if role == "user" else kinds.NO_ANSWER, key)
+
+
+def note_keys(entry: dict[str, Any], known: Collection[str], notes: Notes, *at: str | int) -> None:
+    """Note the keys of an object that have gone nowhere."""
+    for key, value in entry.items():
+        if key not in known and value not in _BLANK:
+            notes.add(kinds.MESSAGE_KEY, *at, key)
 
 
 # --- turns ---------------------------------------------------------------------------------------
@@ -173,6 +215,7 @@ class Turn(msgspec.Struct):
     """One entry of the list, read: its text as a message, its calls, or a tool's result."""
 
     role: str
+    at: Pointer
     text: Message | None = None
     calls: list[Call] = []
     id: Any = None
@@ -182,7 +225,11 @@ class Turn(msgspec.Struct):
 def read_turns(items: list[Any], at: Pointer, notes: Notes) -> list[Message]:
     """A list of turns in any spelling -> GLM messages. Raises Refused."""
     hoisted: list[Any] = []
-    turns = [_read_turn(item, (*at, index), notes, hoisted) for index, item in enumerate(items)]
+    turns = [
+        turn
+        for index, item in enumerate(items)
+        for turn in _read_turn(item, (*at, index), notes, hoisted)
+    ]
     messages: list[Message] = []
     index = 0
     while index < len(turns):
@@ -190,15 +237,21 @@ def read_turns(items: list[Any], at: Pointer, notes: Notes) -> list[Message]:
         index += 1
         if turn.text is not None:
             messages.append(turn.text)
-        if len(turn.calls) < 2:
-            messages += (call.message for call in turn.calls)
-            continue
-        notes.add(kinds.PARALLEL_CALLS, *at, index - 1)
+        calls = list(turn.calls)
+        if len(calls) > 1:
+            notes.add(kinds.PARALLEL_CALLS, *turn.at)
+        # Calls in a row, before any result, were made at once, whatever the form writes them in.
+        while calls and index < len(turns) and turns[index].calls and turns[index].text is None:
+            calls += turns[index].calls
+            index += 1
         end = index
         while end < len(turns) and turns[end].role == "observation" and not turns[end].calls:
             end += 1
-        messages += _interleave(turn.calls, turns[index:end], (*at, index - 1), notes)
-        index = end
+        if len(calls) > 1:
+            messages += _interleave(calls, turns[index:end], turn.at, notes)
+            index = end
+        else:
+            messages += (call.message for call in calls)
     place_tools(messages, hoisted)
     return messages
 
@@ -229,7 +282,7 @@ def _interleave(
         yield from texts
 
 
-def _read_turn(item: Any, at: Pointer, notes: Notes, hoisted: list[Any]) -> Turn:
+def _read_turn(item: Any, at: Pointer, notes: Notes, hoisted: list[Any]) -> list[Turn]:
     if not isinstance(item, dict):
         raise Refused(kinds.MESSAGE_NOT_OBJECT, *at)
     role = role_of(item, at)
@@ -241,14 +294,15 @@ def _read_turn(item: Any, at: Pointer, notes: Notes, hoisted: list[Any]) -> Turn
     for key in REASONING_KEYS:
         if item.get(key) not in _BLANK:
             notes.add(kinds.REASONING, *at, key)
-    key = next((key for key in ("content", "value", "text") if key in item), "content")
+    key = _content_key(item)
     if role == "call":
-        return Turn("assistant", calls=_calls_of_text(item.get(key), (*at, key), kept, notes))
-    if role == "observation" and "observation" in item:
+        return [_call_turn(item.get(key), (*at, key), kept, notes)]
+    if role == "observation" and item.get("observation") is not None:
         return _chatglm3_tool(item, at, kept, notes)
 
     calls = _calls_of_keys(item, at, kept, notes)
-    text = _text_of(item.get(key), (*at, key), kept, calls, notes)
+    results: list[Turn] = []
+    text = _text_of(item.get(key), (*at, key), kept, calls, results, notes)
     message: Message = {"role": role}
     if isinstance(item.get("metadata"), str):
         message["metadata"] = item["metadata"]
@@ -261,13 +315,22 @@ def _read_turn(item: Any, at: Pointer, notes: Notes, hoisted: list[Any]) -> Turn
         message["tools"] = tools
     else:
         hoisted += tools
-    if calls and not text:
-        return Turn(role, None, calls)
+    if (calls or results) and not text:
+        return [*results, *([Turn(role, at, None, calls)] if calls else [])]
     if item.get(key) is None:
         notes.add(kinds.NULL_CONTENT, *at, key)
+    if role == "assistant" and message.get("metadata", "").strip() and not calls:
+        return [Turn(role, at, None, [Call(message)])]
     if role == "assistant" and _tells_of_call(text):
         notes.add(kinds.CALL_IN_TEXT, *at, key)
-    return Turn(role, message, calls, item.get("tool_call_id"))
+    return [*results, Turn(role, at, message, calls, item.get("tool_call_id"))]
+
+
+def _content_key(item: dict[str, Any]) -> str:
+    """The key under which a turn keeps what is said."""
+    keys = ("content", "value", "text")
+    said = next((key for key in keys if item.get(key) is not None), None)
+    return said or next((key for key in keys if key in item), "content")
 
 
 def _tells_of_call(text: str) -> bool:
@@ -278,16 +341,28 @@ def _tells_of_call(text: str) -> bool:
 
 def role_of(item: dict[str, Any], at: Pointer) -> str:
     """GLM's role of a turn, or "call". Raises Refused."""
-    key = "role" if "role" in item else "from"
-    role = item.get(key)
-    known = ROLE_ALIASES.get(role.lower()) if isinstance(role, str) else None
+    known = role_in(item)
     if known is None:
-        raise Refused(kinds.UNKNOWN_ROLE, *at, key, detail=str(role)[:40])
+        key = "role" if item.get("role") is not None or "from" not in item else "from"
+        raise Refused(kinds.UNKNOWN_ROLE, *at, key, detail=_short(item.get(key)))
     return known
 
 
-def _text_of(content: Any, at: Pointer, kept: Message, calls: list[Call], notes: Notes) -> str:
-    """The text of a turn's content. Calls among its parts are added to `calls`."""
+def _short(value: Any) -> str:
+    """A value as a refusal shows it."""
+    text = value if isinstance(value, str) else str(value)
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _text_of(
+    content: Any,
+    at: Pointer,
+    kept: Message,
+    calls: list[Call],
+    results: list[Turn],
+    notes: Notes,
+) -> str:
+    """The text of a turn's content. Calls and results among its parts join `calls` and `results`."""
     if content is None or isinstance(content, str):
         return content or ""
     if not _is_parts(content):
@@ -306,13 +381,24 @@ def _text_of(content: Any, at: Pointer, kept: Message, calls: list[Call], notes:
         elif type_ in _REASONING_PARTS:
             notes.add(kinds.REASONING, *here)
         elif type_ in _CALL_PARTS:
-            calls += _calls_of_text(part if body is None else body, here, kept, notes)
+            calls += _calls_of(part if body is None else body, here, kept, notes)
+        elif type_ in _RESULT_PARTS:
+            results.append(_result_part(part, here, kept, notes))
         else:
             media = any(word in type_ for word in _MEDIA)
             notes.add(kinds.MEDIA if media else kinds.PART, *here)
     if len(texts) > 1:
         notes.add(kinds.PARTS_JOINED, *at)
     return "\n".join(texts)
+
+
+def _result_part(part: dict[str, Any], at: Pointer, kept: Message, notes: Notes) -> Turn:
+    """A tool's result among the parts of a message, as Anthropic has it."""
+    key = next((key for key in ("content", "output", "result", "text") if key in part), "content")
+    text = _text_of(part.get(key), (*at, key), kept, [], [], notes)
+    message = {"role": "observation", "content": text, **kept}
+    named = next((part[key] for key in ("tool_use_id", "tool_call_id", "id") if key in part), None)
+    return Turn("observation", at, message, [], named)
 
 
 def _is_parts(content: Any) -> bool:
@@ -322,52 +408,49 @@ def _is_parts(content: Any) -> bool:
     )
 
 
-def _chatglm3_tool(item: dict[str, Any], at: Pointer, kept: Message, notes: Notes) -> Turn:
+def _chatglm3_tool(item: dict[str, Any], at: Pointer, kept: Message, notes: Notes) -> list[Turn]:
     """ChatGLM3's role `tool`: the call and its result in one entry."""
     key = "observation"
-    text = _text_of(item[key], (*at, key), kept, [], notes)
-    observation = {"role": "observation", "content": text, **kept}
+    text = _text_of(item[key], (*at, key), kept, [], [], notes)
+    result = Turn("observation", at, {"role": "observation", "content": text, **kept})
     if item.get("name") in _BLANK and item.get("parameters") in _BLANK:
-        return Turn("observation", observation)
+        return [result]
     call = _call(item.get("name"), item.get("parameters"), at, kept, notes)
-    # A call and its result are one turn here: the result stands where a second call would.
-    return Turn("assistant", call.message, [Call(observation)])
+    return [Turn("assistant", at, None, [call]), result]
 
 
 # --- calls ---------------------------------------------------------------------------------------
 
 
-class _Spoken(msgspec.Struct):
-    """A call as JSON text has it; the arguments stay as they are written."""
-
-    name: str
-    arguments: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    parameters: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-_decode_spoken: Final = msgspec.json.Decoder(_Spoken | list[_Spoken]).decode
+def _call_turn(value: Any, at: Pointer, kept: Message, notes: Notes) -> Turn:
+    """A turn whose role says that it is a call: text or value of one call or a list."""
+    before, calls = _spoken_calls(value, at, kept, notes)
+    if not before:
+        return Turn("assistant", at, None, calls)
+    notes.add(kinds.TEXT_BEFORE_CALL, *at)
+    return Turn("assistant", at, {"role": "assistant", "content": before, **kept}, calls)
 
 
-def _calls_of_text(value: Any, at: Pointer, kept: Message, notes: Notes) -> list[Call]:
-    """ShareGPT's function_call: JSON text of one call or a list, with name and arguments."""
+def _spoken_calls(value: Any, at: Pointer, kept: Message, notes: Notes) -> tuple[str, list[Call]]:
+    """What stands before the calls, and the calls; the arguments stay as they are written."""
+    said = spoken(value)
+    if said is None:
+        raise Refused(kinds.CALL_UNREADABLE, *at, detail=_short(value))
+    calls = []
+    for one in said.calls:
+        if not one.whole:
+            notes.add(kinds.CALL_KEY, *at)
+        calls.append(_call(one.name, one.arguments, at, kept, notes, one.id))
+    return said.before, calls
+
+
+def _calls_of(value: Any, at: Pointer, kept: Message, notes: Notes) -> list[Call]:
+    """The calls of a value that is nothing else."""
     if isinstance(value, dict):
         return [_call_of_object(value, at, kept, notes)]
-    if not isinstance(value, str):
-        raise Refused(kinds.CALL_UNREADABLE, *at)
-    try:
-        load(value)  # msgspec reads what `json` does not, such as a repeated key of ours
-        spoken = _decode_spoken(value.encode())
-    except (ValueError, RecursionError, msgspec.MsgspecError):
-        raise Refused(kinds.CALL_UNREADABLE, *at, detail=value[:40]) from None
-    calls = []
-    for one in spoken if isinstance(spoken, list) else [spoken]:
-        raw = one.parameters if one.arguments is msgspec.UNSET else one.arguments
-        text = None if raw is msgspec.UNSET else bytes(raw).decode()
-        if text is not None and text[0] in 'n"':  # null, or arguments that are a string already
-            text = load(text)
-        calls.append(_call(one.name, text, at, kept, notes))
-    if not calls:
-        raise Refused(kinds.CALL_UNREADABLE, *at, detail=value[:40])
+    before, calls = _spoken_calls(value, at, kept, notes)
+    if before:
+        raise Refused(kinds.CALL_UNREADABLE, *at, detail=_short(value))
     return calls
 
 
@@ -380,12 +463,9 @@ def _calls_of_keys(item: dict[str, Any], at: Pointer, kept: Message, notes: Note
         if value in _BLANK:
             return []
         here = (*at, "function_call")
-        return _calls_of_text(value, here, kept, notes)
-    if isinstance(value, str):
-        try:
-            value = load(value)
-        except ValueError:
-            raise Refused(kinds.CALL_UNREADABLE, *here, detail=str(value)[:40]) from None
+        return _calls_of(value, here, kept, notes)
+    if isinstance(value, str | dict):
+        return _calls_of(value, here, kept, notes)
     if not isinstance(value, list):
         raise Refused(kinds.CALL_UNREADABLE, *here)
     return [_call_of_object(call, (*here, n), kept, notes) for n, call in enumerate(value)]
@@ -395,8 +475,7 @@ def _call_of_object(value: Any, at: Pointer, kept: Message, notes: Notes) -> Cal
     if not isinstance(value, dict):
         raise Refused(kinds.CALL_UNREADABLE, *at)
     function = value["function"] if isinstance(value.get("function"), dict) else value
-    keys = ("arguments", "parameters", "input")
-    arguments = next((function[key] for key in keys if key in function), None)
+    arguments = next((function[key] for key in ARGUMENT_KEYS if key in function), None)
     return _call(function.get("name"), arguments, at, kept, notes, value.get("id"))
 
 
@@ -406,7 +485,9 @@ def _call(
     """The call as a GLM message. Arguments that are text are kept byte for byte."""
     if not isinstance(name, str) or not name:
         raise Refused(kinds.CALL_UNREADABLE, *at)
-    if arguments is None or (isinstance(arguments, str) and not arguments.strip()):
+    if isinstance(arguments, str):
+        arguments = plain_arguments(arguments)
+    if arguments is None:
         notes.add(kinds.EMPTY_ARGUMENTS, *at)
         arguments = "{}"
     elif not isinstance(arguments, str):

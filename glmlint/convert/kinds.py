@@ -50,8 +50,8 @@ CONTENT_NOT_TEXT: Final = Kind(
 )
 EMPTY_ARGUMENTS: Final = Kind(
     "empty-arguments",
-    "a tool call without arguments got {}",
-    "没有参数的工具调用写成了 {}",
+    "a tool call without arguments, or with null as arguments, got {}",
+    "没有参数（或参数为 null）的工具调用写成了 {}",
 )
 PARALLEL_CALLS: Final = Kind(
     "parallel-calls",
@@ -73,10 +73,26 @@ CALL_IN_TEXT: Final = Kind(
     "a tool call is written inside the text and stays text: GLM-4 would learn to write that text",
     "工具调用写在正文里，仍按正文保留：GLM-4 会学成输出这段文字",
 )
+TEXT_BEFORE_CALL: Final = Kind(
+    "text-before-call",
+    "a thought or another text in front of a tool call became an assistant message before it",
+    "工具调用前面的思考或其他文字成为调用之前的一条 assistant 消息",
+)
+CALL_KEY: Final = Kind(
+    "call-key",
+    "a tool call has more than a name, arguments and an id: the rest is left out",
+    "工具调用除名称、参数和 id 外还有别的内容，已略去",
+)
 FOREIGN_MARKS: Final = Kind(
     "foreign-marks",
     "the text holds the turn marks of another model's template: GLM would train on them as text",
     "文本中含有其他模型模板的轮次标记：GLM 会把它们当作正文来训练",
+)
+NULL_PADDING: Final = Kind(
+    "null-padding",
+    "keys that are null because the file was written from a table (Dataset.to_json, to_parquet) are left "
+    "out",
+    "文件由数据表写出（Dataset.to_json、to_parquet），其中补成 null 的键已略去",
 )
 PARAMETERS_ADDED: Final = Kind(
     "parameters-added",
@@ -155,6 +171,14 @@ TOOLS_UNREADABLE: Final = Kind(
     "tools-unreadable",
     "the tools are no JSON list of functions",
     "tools 不是由函数组成的 JSON 列表",
+)
+HISTORY: Final = Kind(
+    "history-unreadable",
+    "the history is no list of questions with their answers, nor of messages",
+    "history 既不是由问答组成的列表，也不是消息列表",
+)
+NO_COLUMN: Final = Kind(
+    "no-column", "a column that --map names is not in the row", "行中没有 --map 指定的列"
 )
 NO_QUESTION: Final = Kind("no-question", "there is no question as text", "没有文本形式的问题")
 NO_ANSWER: Final = Kind("no-answer", "there is no answer as text", "没有文本形式的回答")

@@ -40,6 +40,9 @@ def write(row: GlmRow, notes: Notes) -> dict[str, Any]:
         kept = {key: message[key] for key in LOSS_KEYS if key in message}
         if role == "observation":
             result = {"role": "tool", "content": content, **kept}
+            if row["messages"][index - 1]["role"] != "observation":
+                # Fewer results than calls are those of the last calls, behind which they stand.
+                waiting = waiting[-_results_from(row["messages"], index) :]
             if waiting:
                 result = {
                     "role": "tool",
@@ -78,6 +81,14 @@ def write(row: GlmRow, notes: Notes) -> dict[str, Any]:
         else:
             out[key] = value
     return out
+
+
+def _results_from(messages: list[dict[str, Any]], index: int) -> int:
+    """How many results stand in a row from there on."""
+    end = index
+    while end < len(messages) and messages[end]["role"] == "observation":
+        end += 1
+    return end - index
 
 
 def _is_plain_answer(message: dict[str, Any]) -> bool:

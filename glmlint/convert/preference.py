@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from glmlint.convert import kinds
 from glmlint.convert.base import Format, GlmRow, Notes, Refused
-from glmlint.convert.chat import assemble, read_columns
-from glmlint.convert.prompt_response import side
+from glmlint.convert.chat import assemble, read_columns, side
 from glmlint.read.formats import TURN_KEYS
 
 _ANSWERS: Final = tuple(

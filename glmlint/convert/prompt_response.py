@@ -6,7 +6,7 @@ from typing import Any
 
 from glmlint.convert import kinds
 from glmlint.convert.base import Format, GlmRow, Notes, Refused
-from glmlint.convert.chat import Message, assemble, pairs, read_columns, read_turns
+from glmlint.convert.chat import assemble, history, read_columns, side
 from glmlint.read.formats import ANSWER_KEYS
 
 
@@ -16,26 +16,15 @@ def read(row: Any, notes: Notes) -> GlmRow:
         raise Refused(kinds.NO_QUESTION)
     for question, answers in ANSWER_KEYS.items():
         answer = next((key for key in answers if row.get(key) is not None), None)
-        if question in row and answer is not None:
+        if row.get(question) is not None and answer is not None:
             break
     else:
         raise Refused(kinds.NO_ANSWER)
-    messages = pairs(row.get("history"), "history")
+    messages = history(row.get("history"), notes, "history")
     messages += side(row[question], "user", question, notes)
     messages += side(row[answer], "assistant", answer, notes)
     consumed = {question, answer, "history", *read_columns(row, messages, notes)}
     return assemble(row, consumed, messages, notes)
-
-
-def side(value: Any, role: str, key: str, notes: Notes) -> list[Message]:
-    """A question or an answer: text, one message, or a list of messages."""
-    if isinstance(value, str):
-        return [{"role": role, "content": value}]
-    if isinstance(value, dict):
-        return read_turns([value], (key,), notes)
-    if isinstance(value, list) and value:
-        return read_turns(value, (key,), notes)
-    raise Refused(kinds.NO_QUESTION if role == "user" else kinds.NO_ANSWER, key)
 
 
 FORMAT = Format(

@@ -16,11 +16,14 @@ import msgspec
 from glmlint.convert import kinds
 from glmlint.convert.base import Format, Kind, Loss, Notes, Refused, formats, reader_of
 from glmlint.convert.chat import dump
+from glmlint.convert.padding import unpadded
+from glmlint.convert.refusals import Refusal, refusal
 from glmlint.finding import Defect, Pointer
 from glmlint.read.formats import recognise
 from glmlint.read.sample import SHAPE_ERRORS, decode_sample, read
-from glmlint.read.scan import BLANK
+from glmlint.read.scan import BLANK, split_values
 from glmlint.read.source import Chunk
+from glmlint.read.survey import Survey
 from glmlint.temporary import new_name
 
 KEPT_REFUSALS: Final = 1000
@@ -37,15 +40,6 @@ class Count(msgspec.Struct):
     pointer: Pointer
     times: int = 0
     rows: int = 0
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """One row that was not converted."""
-
-    line: int
-    kind: Kind
-    pointer: Pointer
-    detail: str
 
 
 class Outcome(msgspec.Struct):
@@ -67,11 +61,16 @@ class Outcome(msgspec.Struct):
 
 
 def convert_value(
-    value: Any, target: Format, source: Format | None = None, take: str | None = None
+    value: Any,
+    target: Format,
+    source: Format | None = None,
+    take: str | None = None,
+    survey: Survey | None = None,
 ) -> tuple[dict[str, Any], list[Loss], Format]:
     """One decoded row -> the row in the target's format, what was lost, and what it was.
 
-    Without a `source` the row's own looks decide. Raises Refused.
+    Without a `source` the row's own looks decide. `survey` is what is known of its whole file, where a
+    table may have written it. Raises Refused.
     """
     if source is None:
         name = recognise(value)
@@ -82,12 +81,19 @@ def convert_value(
             raise Refused(kinds.UNKNOWN_FORMAT)
     assert target.write is not None
     notes = Notes(take=take)
+    value, places = unpadded(value, survey)
+    if places:
+        notes.add(kinds.NULL_PADDING, *places[0])
     row = source.read(value, notes)
     return target.write(row, notes), notes.losses, source
 
 
 def convert_line(
-    raw: bytes, target: Format, source: Format | None = None, take: str | None = None
+    raw: bytes,
+    target: Format,
+    source: Format | None = None,
+    take: str | None = None,
+    survey: Survey | None = None,
 ) -> tuple[bytes, list[Loss], Format]:
     """The bytes of one row -> the bytes of the converted one. Raises Refused, nothing else.
 
@@ -95,12 +101,12 @@ def convert_line(
     """
     found = read(raw)
     if found.defect is not None:
-        raise _broken(found.defect)
+        raise Refused(kinds.BROKEN, detail=found.defect.rule, defect=found.defect)
     if found.non_finite:
         raise Refused(kinds.NOT_WRITABLE, detail="NaN, Infinity")
     value = found.value
     try:
-        row, losses, source = convert_value(value, target, source, take)
+        row, losses, source = convert_value(value, target, source, take, survey)
         line = raw.strip(BLANK)
         # A row that stands on several lines in its file comes out on one.
         if row is not value or b"\n" in line or b"\r" in line:
@@ -121,33 +127,38 @@ def convert_rows(
     target: Format,
     source: Format | None = None,
     take: str | None = None,
+    survey: Survey | None = None,
 ) -> Iterator[bytes]:
     """The converted rows, in order; `outcome` is counted up on the way."""
     for chunk in chunks:
         outcome.file_defects += chunk.file_defects
         for index, raw in enumerate(chunk.lines):
-            outcome.rows += 1
             number = chunk.numbers[index]
-            try:
-                if index in chunk.defects:
-                    raise _broken(chunk.defects[index])
-                line, losses, was = convert_line(raw, target, source, take)
-            except Refused as error:
-                _count(outcome.refused, number, [Loss(error.kind, error.pointer)])
-                if len(outcome.refusals) < KEPT_REFUSALS:
-                    refusal = Refusal(number, error.kind, error.pointer, error.detail)
-                    outcome.refusals.append(refusal)
-                continue
-            outcome.converted += 1
-            outcome.formats[was.name] = outcome.formats.get(was.name, 0) + 1
-            _count(outcome.losses, number, losses)
-            yield line
+            waiting = [(raw, chunk.defects.get(index))]
+            while waiting:
+                row, fault = waiting.pop(0)
+                try:
+                    if fault is not None:
+                        raise Refused(kinds.BROKEN, detail=fault.rule, defect=fault)
+                    line, losses, was = convert_line(row, target, source, take, survey)
+                except Refused as error:
+                    if _is_json_fault(error) and row is raw and (parts := split_values(raw)):
+                        waiting = [(part, None) for part in parts]  # several rows on one line
+                        continue
+                    outcome.rows += 1
+                    _count(outcome.refused, number, [Loss(error.kind, error.pointer)])
+                    if len(outcome.refusals) < KEPT_REFUSALS:
+                        outcome.refusals.append(refusal(error, chunk.path, number, row))
+                    continue
+                outcome.rows += 1
+                outcome.converted += 1
+                outcome.formats[was.name] = outcome.formats.get(was.name, 0) + 1
+                _count(outcome.losses, number, losses)
+                yield line
 
 
-def _broken(defect: Defect) -> Refused:
-    reason = defect.values.get("reason")
-    where = f" (column {defect.column})" if defect.column else ""
-    return Refused(kinds.BROKEN, detail=f"{defect.rule}{f': {reason}' if reason else ''}{where}")
+def _is_json_fault(error: Refused) -> bool:
+    return error.defect is not None and error.defect.rule == "invalid-json"
 
 
 def _count(counts: dict[str, Count], line: int, losses: list[Loss]) -> None:

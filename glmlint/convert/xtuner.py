@@ -6,7 +6,7 @@ from typing import Any
 
 from glmlint.convert import kinds
 from glmlint.convert.base import Format, GlmRow, Notes, Refused
-from glmlint.convert.chat import Message, assemble, pairs, read_columns, turns_of
+from glmlint.convert.chat import Message, assemble, note_keys, pair, read_columns, turns_of
 
 
 def read(row: Any, notes: Notes) -> GlmRow:
@@ -18,10 +18,9 @@ def read(row: Any, notes: Notes) -> GlmRow:
             raise Refused(kinds.MESSAGE_NOT_OBJECT, key, index)
         if isinstance(entry.get("system"), str) and entry["system"]:
             messages.append({"role": "system", "content": entry["system"]})
-        messages += pairs([[entry.get("input"), entry.get("output")]], key, index)
-        for name in entry:
-            if name not in ("system", "input", "output"):
-                notes.add(kinds.MESSAGE_KEY, key, index, name)
+        asked, answered = "input", "output"
+        messages += pair((entry.get(asked), entry.get(answered)), (key, index), (asked, answered))
+        note_keys(entry, ("system", asked, answered), notes, key, index)
     consumed = {key, *read_columns(row, messages, notes)}
     return assemble(row, consumed, messages, notes)
 

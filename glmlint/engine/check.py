@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from glmlint.engine.baseline import once_fingerprint
 from glmlint.engine.ignores import plain_content, read_ignores
-from glmlint.engine.times import HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
+from glmlint.engine.times import FIRST_PASS, HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 from glmlint.evidence.duplicates import conversation, table
-from glmlint.evidence.report import FileStats, Held, Ignores, Once, Report, keep_first
-from glmlint.finding import Finding, fingerprint, json_pointer
+from glmlint.evidence.report import (
+    IN_ANOTHER_FORMAT,
+    FileStats,
+    Held,
+    Ignores,
+    Once,
+    Report,
+    keep_first,
+)
+from glmlint.finding import RANK, Finding, fingerprint, json_pointer
 from glmlint.plan import Plan
+from glmlint.progress import Passes
 from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
-from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules
+from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, sentence
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.loaded import part_of, remember
 from glmlint.trainer.prepared import count_rows, prepared_rows
@@ -48,6 +58,9 @@ class Checker:
         """Whether it compares their prompts too."""
         self.near = "signatures" in hashes
         """Whether it looks for rows that are nearly the same."""
+        self._knows_old = plan.write_baseline or plan.baseline is not None
+        self._last_kept: dict[str, int] = {}
+        """Path -> the last line of which findings are kept, where there are enough of them."""
 
     def severities(self, path: str) -> dict[str, str]:
         """Rule -> severity, for one file."""
@@ -68,6 +81,11 @@ class Checker:
         for name, severity in chosen.items():
             loaded = self._known.get(name)
             if loaded is None or severity == "off":
+                continue
+            if loaded.rule.form not in (None, *self.context.trainer.reads):
+                continue
+            limit = loaded.rule.limit
+            if limit is not None and limit.default is None and limit.name not in self.plan.limits:
                 continue
             applies = loaded.rule.applies
             if applies is None or applies(self.context.trainer, self.plan):
@@ -100,12 +118,20 @@ class Checker:
         return self._by_facts[key]
 
     def check_row(
-        self, row: Row, stats: FileStats, unreadable: bool, ignores: Ignores | None = None
+        self, row: Row, stats: FileStats, apart: bool, ignores: Ignores | None = None
     ) -> bool:
-        """Run the rules on one row. Returns whether it has a finding of warning or error."""
+        """Run the rules on one row. Returns whether it has a finding of warning or error.
+
+        Args:
+            row: read and laid out.
+            stats: what is found is added to it.
+            apart: the row is counted as unreadable or dropped, whatever is found.
+            ignores: what the row wants to be left alone with.
+        """
         counted = False
-        pending: list[tuple[tuple[str, str], Once]] = []
         held: list[Held] = []
+        held_once: set[tuple[str, str]] = set()
+        told: set[tuple[str, str]] = set()
         for loaded, severity in self.rules_for(row.path, row.facts):
             rule = loaded.rule
             if row.defect is not None and row.value is None and rule.needs_value:
@@ -129,16 +155,24 @@ class Checker:
                     stats.ignored += 1
                     continue
                 if problem.once is not None:
-                    if self.plan.add_ignores and not self._is_old(
-                        once_fingerprint(rule.name, problem.once, row.path)
-                    ):
-                        _want(stats, row, rule.name)
                     key = (rule.name, problem.once)
+                    old = self._is_old(once_fingerprint(*key, row.path))
+                    if self.plan.add_ignores and not old:
+                        _want(stats, row, rule.name)
+                    if key in told:
+                        continue  # it stands for so many rows, whatever each says of itself
+                    told.add(key)
                     known = stats.once.get(key)
-                    if known is not None and (known.line or 0) <= row.line:
+                    worse = known is None or RANK[level] > RANK[known.severity]
+                    if known is not None and not worse and (known.line or 0) <= row.line:
                         known.rows += 1
                     else:
-                        pending.append((key, self._once(row, rule.name, level, problem)))
+                        stats.add_once(key, self._once(row, rule.name, level, problem))
+                    if level != "info":
+                        if old:
+                            held_once.add(key)
+                        else:  # every row that the finding stands for counts
+                            counted = True
                     continue
                 finding = self._finding(row, rule.name, level, problem)
                 if self._is_old(finding.fingerprint):
@@ -152,17 +186,24 @@ class Checker:
                 if len(stats.findings) < self.plan.max_findings:
                     stats.findings.append(finding)
                 counted = counted or level != "info"
-        for key, once in pending:
-            # Which row is named is known only when all parts are merged: `finish` counts it.
-            once.otherwise_clean = not counted and not unreadable and once.severity != "info"
-            stats.add_once(key, once)
-        for old in held:
-            old.clean = not counted and not unreadable
+        for one in held:
+            one.clean = not counted and not apart
         stats.held += held
+        if held_once and not counted and not apart and not self.plan.write_baseline:
+            stats.held_once.setdefault(frozenset(held_once), []).append(row.line)
         if ignores is not None:
-            ignores.clean = not counted and not unreadable
+            ignores.clean = not counted and not apart
             stats.ignores.setdefault(row.line, []).append(ignores)
         return counted
+
+    def _may_keep(self, row: Row) -> bool:
+        """Whether a finding of this row can be among the first ones, which are kept."""
+        return row.line <= self._last_kept.get(row.path, row.line)
+
+    def kept(self, stats: FileStats) -> None:
+        """Take note of what a report keeps of a file: it may hold enough findings of earlier rows."""
+        if stats.findings and len(stats.findings) >= self.plan.max_findings:
+            self._last_kept[stats.path] = stats.findings[-1].line or 0
 
     def _is_old(self, identity: str) -> bool:
         """Whether the baseline holds such a finding; how many of them, `finish` knows."""
@@ -170,7 +211,6 @@ class Checker:
         return plan.write_baseline or (plan.baseline is not None and identity in plan.baseline)
 
     def _finding(self, row: Row, rule: str, severity: str, problem: Problem) -> Finding:
-        lang = self.plan.lang
         pointer = None if problem.pointer is None else json_pointer(problem.pointer)
         column = problem.column
         return Finding(
@@ -180,10 +220,10 @@ class Checker:
             line=row.line,
             column=column if column is not None else self._column(row, problem),
             pointer=pointer,
-            message=problem.text.say(lang, **problem.values),
-            help=problem.help.say(lang, **problem.values),
+            message=sentence(problem.text, self.plan, problem.values),
+            help=sentence(problem.help, self.plan, problem.values),
             fixable=bool(problem.edits),
-            fingerprint=fingerprint(rule, pointer, row.identity),
+            fingerprint=_identity(row, rule, problem),
         )
 
     def _column(self, row: Row, problem: Problem) -> int | None:
@@ -193,8 +233,14 @@ class Checker:
         column = problem.column if problem.column is not None else self._column(row, problem)
         return Once(
             rule, severity, problem.text, problem.values, problem.help, problem.pointer,
-            row.line, column, 1, False, bool(problem.edits),
+            row.line, column, 1, bool(problem.edits), problem.habit,
         )  # fmt: skip
+
+
+def _identity(row: Row, rule: str, problem: Problem) -> str:
+    """The fingerprint of a problem."""
+    pointer = None if problem.pointer is None else json_pointer(problem.pointer)
+    return fingerprint(rule, pointer, row.identity)
 
 
 def _want(stats: FileStats, row: Row, rule: str) -> None:
@@ -235,7 +281,7 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
     with timing(watch, READ):
         rows = list(prepared_rows(chunk, checker.layout_context))
     totals = stats.totals
-    totals.samples = len(rows)
+    totals.samples = sum(row.is_sample for row in rows)
     with timing(watch, TOKENIZE):
         counts = count_rows(rows, context)
     if counts is not None:
@@ -243,7 +289,10 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
     said: list[tuple[bytes, int, bool]] = []
     for row in rows:
         unreadable = row.unreadable
-        totals.unreadable += unreadable
+        if unreadable and row.is_sample:
+            totals.unreadable += 1
+            if row.defect is None and row.foreign is not None:
+                stats.notes[IN_ANOTHER_FORMAT] += 1
         found = False
         # Rows without unread keys have no value yet, so that they pay nothing for this.
         answers = row.decoded and isinstance(row.value, dict) and IGNORE_KEY in row.value
@@ -252,17 +301,18 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
             if answers:
                 row.content = plain_content(row.raw)
                 ignores = read_ignores(row.value, row.content, checker.severities(chunk.path))
-            found = checker.check_row(row, stats, unreadable, ignores)
+            found = checker.check_row(row, stats, unreadable or row.dropped is not None, ignores)
         if row.dropped is not None:
             totals.dropped += 1
-            stats.dropped_by_reason[row.dropped.reason] += 1
+            totals.dropped_by_reason[row.dropped.reason] += 1
         elif not unreadable:
             if found:
                 totals.with_findings += 1
             else:
                 totals.clean += 1
         if checker.hashes and (content := _conversation(row)) is not None:
-            said.append((content, row.line, not found and not unreadable))
+            clean = not found and not unreadable and row.dropped is None
+            said.append((content, row.line, clean))
     if context.trainer.through_datasets:
         with timing(watch, SHAPES):
             stats.shapes.add(part_of(chunk, rows, context))
@@ -302,6 +352,7 @@ def check_lines(
         stats = check_chunk(chunk, checker)
         with timing(watch, REST):
             report.add(stats, plan.max_findings)
+            checker.kept(report.file(chunk.path))
         if progress is not None:
             progress(len(chunk.lines), sum(map(len, chunk.lines)))
     if watch is not None:
@@ -331,10 +382,15 @@ def check_file(
         source.SourceError: the file can't be read, or no further; what was read is in the report.
     """
     context.loads.pop(file.path, None)
+    passes, times = Passes(progress), copy.deepcopy(report.times)
     with rereadable(file) as source:
-        check_lines(read_chunks(source), plan, context, progress, report)
+        check_lines(read_chunks(source), plan, context, passes.add, report)
         shapes = report.file(file.path).shapes  # a file without rows is reported as well
         before = report.file(after).shapes.whole if after is not None else None
         if remember(file.path, shapes, context, before) is not None:
             report.forget(file.path)
-            check_lines(read_chunks(source), plan, context, progress, report)
+            passes.again()
+            if plan.profile_rules:
+                times.parts[FIRST_PASS] += report.times.total - times.total
+                report.times = times
+            check_lines(read_chunks(source), plan, context, passes.add, report)

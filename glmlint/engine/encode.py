@@ -39,6 +39,8 @@ class EncodedRow(Struct):
     """Rules and families that the row's own ignore key names."""
     part: int | None = None
     """0-based number of the sequence, where one row gives several."""
+    weights: npt.NDArray[np.float32] | None = None
+    """Factor of each token's loss, aligned with the labels; None where all count the same."""
 
 
 class Span(Struct):
@@ -77,7 +79,7 @@ def encode_rows(
         with rereadable(InputFile(path)) as file:
             learn(file, context)
             rows = (row for chunk in read_chunks(file) for row in prepared_rows(chunk, context))
-            for index, row in enumerate(rows):
+            for index, row in enumerate(row for row in rows if row.is_sample):
                 yield from _encoded(index, row, truncate)
 
 
@@ -110,12 +112,17 @@ def _encoded(index: int, row: Row, truncate: bool) -> Iterator[EncodedRow]:
         yield EncodedRow(
             row.path, row.line, index, part.input_ids, part.labels, None, None,
             spans(part.owners, part.input_ids, _turns(row), context),
-            ignores, number if len(parts) > 1 else None,
+            ignores, number if len(parts) > 1 else None, part.weights,
         )  # fmt: skip
 
 
 def _turns(row: Row) -> list[Any]:
     """The messages as the trainer has them: role and metadata are read from these."""
+    if row.conversation is not None:
+        return [
+            {"role": turn.role, "metadata": turn.calls[0].name if turn.calls else None}
+            for turn in row.conversation.turns
+        ]
     if row.loaded is not None:
         messages = row.loaded.get("messages")
     elif row.decoded:

@@ -14,7 +14,8 @@ from glmlint.engine.times import REST, timing
 from glmlint.evidence.report import FileStats, Report, Times, Totals, keep_first
 from glmlint.finding import RANK, Finding, file_identity, fingerprint, json_pointer
 from glmlint.plan import Plan
-from glmlint.rules.base import Placed, Problem
+from glmlint.read.survey import is_habit
+from glmlint.rules.base import Placed, Problem, sentence
 from glmlint.trainer.base import Context
 
 
@@ -77,14 +78,18 @@ def _finished(report: Report, checker: Checker) -> Result:
         severity_counts += stats.severity_counts
         late: list[Finding] = []
         named: set[int | None] = set()
-        for finding, clean in _late(stats, checker):
+        new: set[tuple[str, str]] = set()
+        for key, finding in _late(stats, checker):
             if matching.holds(finding.rule, finding.fingerprint):
                 continue
             late.append(finding)
             rule_counts[finding.rule] += 1
             severity_counts[finding.severity] += 1
-            if clean:
-                named.add(finding.line)
+            if key is not None:
+                new.add(key)
+        for keys, lines in stats.held_once.items():
+            if not keys.isdisjoint(new):
+                named.update(lines)
         for held in sorted(stats.held, key=lambda held: held.line):
             if matching.holds(held.rule, held.fingerprint):
                 continue
@@ -97,7 +102,6 @@ def _finished(report: Report, checker: Checker) -> Result:
         across = placed.get(stats.path, Across())
         rule_counts += across.rule_counts
         severity_counts += across.severity_counts
-        # A row whose only finding is told once a file counts when it is the row that is named.
         named |= across.named
         totals.with_findings += len(named)
         totals.clean -= len(named)
@@ -123,31 +127,33 @@ def _stays_wide(stats: FileStats, checker: Checker) -> bool:
     return off and any(defect.rule == "not-utf8" for defect in stats.defects)
 
 
-def _late(stats: FileStats, checker: Checker) -> list[tuple[Finding, bool]]:
-    """Findings of the whole file, each with whether its row has no other one."""
-    whole = [(finding, False) for finding in _file_findings(stats, checker)]
+def _late(stats: FileStats, checker: Checker) -> list[tuple[tuple[str, str] | None, Finding]]:
+    """Findings of the whole file, those told once a file with their keys."""
+    whole = [(None, finding) for finding in _file_findings(stats, checker)]
     return [*_once(stats, checker.plan), *whole]
 
 
-def _once(stats: FileStats, plan: Plan) -> list[tuple[Finding, bool]]:
-    found = []
-    for (_, key), once in stats.once.items():
+def _once(stats: FileStats, plan: Plan) -> list[tuple[tuple[str, str] | None, Finding]]:
+    found: list[tuple[tuple[str, str] | None, Finding]] = []
+    for key, once in stats.once.items():
         pointer = None if once.pointer is None else json_pointer(once.pointer)
-        values = {**once.values, "rows": once.rows}
+        samples = stats.totals.samples
+        values = {**once.values, "rows": once.rows, "samples": samples}
+        told = once.habit if once.habit and is_habit(once.rows, samples) else once
         finding = Finding(
             rule=once.rule,
-            severity=once.severity,
+            severity=told.severity,
             path=stats.path,
             line=once.line,
             column=once.column,
             pointer=pointer,
-            message=once.text.say(plan.lang, **values),
-            help=once.help.say(plan.lang, **values),
-            fixable=once.fixable,
-            fingerprint=once_fingerprint(once.rule, key, stats.path),
+            message=sentence(told.text, plan, values),
+            help=sentence(told.help, plan, values),
+            fixable=told.fixable,
+            fingerprint=once_fingerprint(*key, stats.path),
             rows=once.rows,
         )
-        found.append((finding, once.otherwise_clean))
+        found.append((key, finding))
     return found
 
 
@@ -213,8 +219,8 @@ def _placed_finding(plan: Plan, rule: str, severity: str, placed: Placed) -> Fin
         line=placed.line,
         column=None if placed.line is None else 1,
         pointer=pointer,
-        message=problem.text.say(plan.lang, **problem.values),
-        help=problem.help.say(plan.lang, **problem.values),
+        message=sentence(problem.text, plan, problem.values),
+        help=sentence(problem.help, plan, problem.values),
         fixable=bool(problem.edits),
         fingerprint=placed_fingerprint(rule, placed),
     )
@@ -242,8 +248,8 @@ def _file_finding(
         line=problem.values.get("line"),
         column=problem.column,
         pointer=None,
-        message=problem.text.say(plan.lang, **problem.values),
-        help=problem.help.say(plan.lang, **problem.values),
+        message=sentence(problem.text, plan, problem.values),
+        help=sentence(problem.help, plan, problem.values),
         fixable=bool(problem.edits),
         fingerprint=fingerprint(rule, None, file_identity(stats.path)),
     )

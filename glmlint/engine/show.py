@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-from msgspec import Struct
+from msgspec import Struct, field
 
 from glmlint.engine.check import Checker, check_chunk
 from glmlint.engine.finish import finish
+from glmlint.evidence.cut import kept_places
+from glmlint.evidence.kinds import KINDS, kinds_of
 from glmlint.evidence.report import Report
 from glmlint.finding import Finding
 from glmlint.plan import Plan
@@ -16,11 +17,11 @@ from glmlint.read.source import Chunk, InputFile, SourceError, read_chunks, rere
 from glmlint.rules.base import all_rules
 from glmlint.text import Text, Told
 from glmlint.trainer.base import Context
-from glmlint.trainer.errors import Dropped, TrainerError
-from glmlint.trainer.layout import IGNORE_INDEX, Tokens
+from glmlint.trainer.errors import TrainerError
+from glmlint.trainer.layout import IGNORE_INDEX
 from glmlint.trainer.loaded import learn
 from glmlint.trainer.mask import sequence
-from glmlint.trainer.prepared import LOADER_ERROR, prepared_rows
+from glmlint.trainer.prepared import LOADER_ERROR, count_rows, prepared_rows
 from glmlint.trainer.row import Row
 
 PREFIX: Final = -1
@@ -29,6 +30,10 @@ PREFIX: Final = -1
 
 class ShowError(Told):
     """There is no such sample; the message is one sentence for the user."""
+
+
+Bytes = bytes
+"""For annotations beside a field of that name."""
 
 
 class Token(Struct, frozen=True):
@@ -43,9 +48,18 @@ class Token(Struct, frozen=True):
     """In the loss, if the budget keeps it: labelled, and not the first token of the row."""
     kept: bool
     bytes: bytes
+    kind: str = "text"
+    """One of `kinds.KINDS`: what the token is in the input."""
+    teaches: Bytes | None = None
+    """What the label stands for, where it is another token than this one."""
 
 
-class MessageCount(Struct, frozen=True):
+REASONS: Final = ("prompt", "header", "empty-thought", "history", "unlabelled", "end")
+"""Why a token carries no loss: it is a part of the prompt; the header of an answer; a thought that
+the template puts in; an earlier answer; an answer that the trainer leaves out; the appended end."""
+
+
+class MessageCount(Struct):
     """The tokens of one message."""
 
     index: int
@@ -56,6 +70,8 @@ class MessageCount(Struct, frozen=True):
     """Before truncation."""
     lost: int
     """Supervised tokens that the budget cuts."""
+    untrained: dict[str, int] = field(default_factory=dict)
+    """Why tokens of the message carry no loss: a reason of `REASONS` -> how many."""
 
 
 class Sample(Struct, frozen=True):
@@ -150,14 +166,12 @@ def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> S
     error, dropped = row.error, row.dropped
     if row.layout is not None:
         encoded = sequence(row.layout, context)
-        kept: set[int] = set()
-        try:
-            kept = _kept(encoded, context)
-        except TrainerError as found:
-            error = found
-        except Dropped as found:
-            dropped = found
+        count_rows([row], context)
+        error, dropped = row.error, row.dropped
+        kept = set(kept_places(row).tolist())
         columns = zip(encoded.input_ids, encoded.labels, encoded.owners, strict=True)
+        kinds = kinds_of(row, encoded).codes.tolist()
+        text_of = context.tokenizer.token_bytes
         tokens = [
             Token(
                 id=int(token),
@@ -165,7 +179,9 @@ def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> S
                 owner=max(int(owner), PREFIX),
                 supervised=bool(label != IGNORE_INDEX) and place > 0,
                 kept=place in kept,
-                bytes=context.tokenizer.token_bytes(int(token)),
+                bytes=text_of(int(token)),
+                kind=KINDS[kinds[place]],
+                teaches=None if label in (IGNORE_INDEX, token) else text_of(int(label)),
             )
             for place, (token, label, owner) in enumerate(columns)
         ]
@@ -178,15 +194,9 @@ def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> S
     )
 
 
-def _kept(tokens: Tokens, context: Context) -> set[int]:
-    """The places that are in some sequence after truncation."""
-    places = np.arange(len(tokens.input_ids), dtype=np.int32)
-    numbered = Tokens(tokens.input_ids, tokens.labels, places, tokens.units)
-    parts = context.trainer.cut(numbered, context.plan.max_length, context)
-    return {place for part in parts for place in part.owners.tolist()}
-
-
 def _roles(row: Row) -> list[str]:
+    if row.conversation is not None:
+        return [turn.role for turn in row.conversation.turns]
     if row.decoded:
         messages: Any = row.value.get("messages") if isinstance(row.value, dict) else None
         entries = messages if isinstance(messages, list) else []
@@ -198,12 +208,29 @@ def _count(tokens: list[Token], roles: list[str]) -> list[MessageCount]:
     """Counts of the prefix and the end, then of every message, also of those without tokens."""
     if not tokens:
         return []
-    counts = {index: [0, 0, 0] for index in range(PREFIX, len(roles))}
+    counts = {
+        index: MessageCount(index, roles[index] if index >= 0 else "", 0, 0, 0, {})
+        for index in range(PREFIX, len(roles))
+    }
+    trained = {token.owner for token in tokens if token.supervised and token.kind in _ANSWER}
     for token in tokens:
         count = counts[token.owner]
-        count[0] += 1
-        count[1] += token.supervised
-        count[2] += token.supervised and not token.kept
-    return [
-        MessageCount(index, roles[index] if index >= 0 else "", *counts[index]) for index in counts
-    ]
+        count.tokens += 1
+        count.supervised += token.supervised
+        count.lost += token.supervised and not token.kept
+        if not token.supervised:
+            why = _reason(token, trained)
+            count.untrained[why] = count.untrained.get(why, 0) + 1
+    return list(counts.values())
+
+
+_ANSWER: Final = ("thought", "call", "text", "empty-thought")
+
+
+def _reason(token: Token, trained: set[int]) -> str:
+    """Why a token carries no loss, one of `REASONS`."""
+    if token.kind in ("header", "empty-thought"):
+        return token.kind
+    if token.kind in _ANSWER:
+        return "unlabelled" if token.owner in trained else "history" if trained else "unlabelled"
+    return "end" if token.kind == "end" else "prompt"

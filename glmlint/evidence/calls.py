@@ -21,12 +21,11 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from glmlint.evidence.arguments import ArgumentSchema
-from glmlint.finding import Pointer
+from glmlint.finding import Pointer, value_at
+from glmlint.read.formats import ROLE_ALIASES, role_in
+from glmlint.read.sample import read
 from glmlint.trainer.row import Fact, Row, per_row
 from glmlint.trainer.template import BUILT_IN
-
-RESULT_ROLES: Final = ("observation", "tool", "function")
-"""Roles of a tool's result: GLM's, and those of OpenAI's form."""
 
 _TOOL_LISTS: Final = 4096
 """How many distinct tool lists are remembered."""
@@ -181,7 +180,8 @@ class Declared(Struct):
     """A tool list of the row."""
 
     message: int | None
-    """Index of the message; None for the row's own `tools`, which nothing reads."""
+    """Index of the message; None for the row's own `tools` where nothing reads them, -1 where the
+    trainer does."""
     role: Any
     at: Pointer
     tools: ToolSet
@@ -212,16 +212,23 @@ class Call(Struct):
     """The declared tool; None for an unknown one and where the row declares none."""
     has_text: bool
     """Whether `text` is just the arguments."""
+    written: Pointer | None = None
+    """Where the call stands in a row of another form than GLM's."""
 
     @property
     def at(self) -> Pointer:
         """Place of the content that holds the arguments."""
-        return ("messages", self.message, "content")
+        return self.written or ("messages", self.message, "content")
 
     @property
     def free(self) -> bool:
         """A call of a built-in tool: code or free text, about which nothing can be said."""
         return self.name in BUILT_IN and (self.tool is None or self.tool.built_in)
+
+
+def dumps(value: Any) -> str:
+    """A value as JSON text."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def holds_json(value: Any) -> Any:
@@ -271,6 +278,18 @@ def decode(text: str) -> Any:
         return UNSET
 
 
+def decode_whole(text: str) -> Any:
+    """The JSON value of a text, where it can be written again with nothing lost; UNSET elsewhere.
+
+    A key that stands twice would lose one of its values, and an infinity is no JSON.
+    """
+    try:
+        found = read(text.encode())
+    except UnicodeEncodeError:
+        return UNSET
+    return UNSET if found.defect is not None or found.non_finite else found.value
+
+
 @lru_cache(_TOOL_LISTS)
 def _tool_set(text: bytes | str) -> ToolSet:
     return ToolSet(json.loads(text))
@@ -287,14 +306,17 @@ def tool_set(value: Any) -> ToolSet:
 
 def foreign(row: Row) -> bool:
     """Whether rules about tools leave the row to `other-format` (see `Row.foreign`)."""
-    if row.sample is not None and not row.facts & Fact.KEYS:
-        return False  # nothing but messages of good shape: spares decoding the row again
-    return row.foreign is not None
+    return row.conversation is not None or row.foreign is not None
 
 
 @per_row
 def turns(row: Row) -> list[Turn]:
-    """The row's messages that are objects."""
+    """The row's messages that are objects, or the turns of a row in another form."""
+    if row.conversation is not None:
+        return [
+            Turn(index, turn.role, UNSET if turn.text is None else turn.text, UNSET, UNSET)
+            for index, turn in enumerate(row.conversation.turns)
+        ]
     if row.sample is not None:
         return [
             Turn(
@@ -317,6 +339,9 @@ def turns(row: Row) -> list[Turn]:
 @per_row
 def declared(row: Row) -> list[Declared]:
     """Every tool list of the row, wherever it stands; the row's own last."""
+    if row.conversation is not None:
+        at = row.conversation.tools_at
+        return [] if at is None else [Declared(-1, None, at, tool_set(value_at(row.value, at)))]
     found = [
         Declared(turn.message, turn.role, ("messages", turn.message, "tools"), tool_set(turn.tools))
         for turn in turns(row)
@@ -350,6 +375,14 @@ def calls(row: Row) -> list[Call]:
 def _read_calls(row: Row) -> Iterator[Call]:
     messages = turns(row)
     tools = tools_by_name(row)
+    if row.conversation is not None:
+        for index, said in enumerate(row.conversation.turns):
+            for made in said.calls:
+                tool = tools.get(made.name)
+                text = made.arguments if isinstance(made.arguments, str) else dumps(made.arguments)
+                arguments = decode(text) if isinstance(made.arguments, str) else made.arguments
+                yield Call(index, "turn", made.name, text, arguments, tool, False, made.at)
+        return
     results = {turn.message for turn in messages if turn.role == "observation"}
     for turn in messages:
         content = turn.content
@@ -435,18 +468,18 @@ class Flow(NamedTuple):
 def flow(row: Row) -> Flow:
     """Which calls have no result and which results no call. Several calls or results may follow
     one another: parallel calls, and the built-in browser's several results."""
-    called = {call.message for call in calls(row)} | openai_calls(row)
+    called = {call.message for call in calls(row)} | _foreign_calls(row)
     unanswered: list[int] = []
     uncalled: list[int] = []
     waiting: int | None = None
     after_result = False
     for turn in turns(row):
-        if turn.role in RESULT_ROLES:
+        if turn.message in called:
+            waiting, after_result = turn.message, False
+        elif _is_result(turn):
             if waiting is None and not after_result and turn.role == "observation":
                 uncalled.append(turn.message)
             waiting, after_result = None, True
-        elif turn.message in called:
-            waiting, after_result = turn.message, False
         else:
             if waiting is not None:
                 unanswered.append(waiting)
@@ -454,12 +487,20 @@ def flow(row: Row) -> Flow:
     return Flow(unanswered, uncalled, waiting)
 
 
-def openai_calls(row: Row) -> set[int]:
-    """Messages that hold a call in OpenAI's form: `tool_calls` or `function_call`."""
+def _is_result(turn: Turn) -> bool:
+    """Whether the turn is a tool's result, by whatever name its role has."""
+    role = turn.role
+    return isinstance(role, str) and ROLE_ALIASES.get(role.strip().lower()) == "observation"
+
+
+def _foreign_calls(row: Row) -> set[int]:
+    """Messages that are a call in another form: `tool_calls`, `function_call`, or a role of its own."""
     if row.sample is not None and not row.facts & Fact.KEYS:
+        return set()
+    if row.conversation is not None:
         return set()
     return {
         index
         for index, message in row.good_messages
-        if message.get("tool_calls") or message.get("function_call")
+        if message.get("tool_calls") or message.get("function_call") or role_in(message) == "call"
     }

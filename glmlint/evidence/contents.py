@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
-from glmlint.finding import Pointer
+from glmlint.finding import Pointer, place, value_at
 from glmlint.read.sample import Sample, read
+from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.row import Fact, Row
 
 Hits = tuple[Any, ...]
@@ -29,29 +30,33 @@ class Place(NamedTuple):
     hits: Hits
     said: bool
     """The model learns to write it: content or metadata of an assistant message."""
+    exact: bool = True
+    """Whether the place holds just this text, so that it can be rewritten there."""
 
     @property
     def where(self) -> str:
         """As people write it: `messages[0].tools[1].function.description`; contents by message."""
-        parts = self.pointer[:2] if self.pointer[2:] == ("content",) else self.pointer
-        named = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
-        return named.removeprefix(".")
+        short = self.pointer[2:] in (("content",), ("value",))
+        return place(self.pointer[:2] if short else self.pointer)
 
     def may_become(self, text: str) -> bool:
         """Whether the text may be rewritten so: it is no name, and stays JSON where it is JSON."""
+        if not self.exact:
+            return False
         keys = [part for part in self.pointer if isinstance(part, str)]
         return keys[-1] not in _NAMES and (not _is_json(self.text) or _is_json(text))
 
 
 def places(row: Row, look: Look) -> Iterator[Place]:
-    """The texts of a row in which `look` finds something. None of a foreign row's.
+    """The texts of a row in which `look` finds something.
 
     Tool lists repeat from row to row: what is in one is found once and remembered by its bytes.
     """
+    if row.conversation is not None:
+        yield from _in_conversation(row, row.conversation, look)
+        return
     if row.sample is not None and not row.facts & Fact.KEYS:
         yield from _in_sample(row.sample, look)
-        return
-    if row.foreign:
         return
     for index, message in row.good_messages:
         for key, value in message.items():
@@ -63,6 +68,24 @@ def places(row: Row, look: Look) -> Iterator[Place]:
     if isinstance(row.value, dict):
         for at, text, hits in _found(row.value.get("tools"), look):
             yield Place(("tools", *at), text, hits, False)
+
+
+def _in_conversation(row: Row, conversation: Conversation, look: Look) -> Iterator[Place]:
+    """Texts, thoughts, calls and tools, at the places where they are written."""
+    for turn in conversation.turns:
+        said = turn.role == "assistant"
+        for text, at in ((turn.text, turn.text_at), (turn.reasoning, turn.reasoning_at)):
+            if text is not None and (hits := look(text)):
+                yield Place(at or turn.at, text, hits, said, at is not None)
+        for call in turn.calls:
+            for _, text, hits in _found(call.arguments, look):
+                yield Place(call.at, text, hits, said, False)
+    at = conversation.tools_at
+    if at is not None:
+        written = value_at(row.value, at)
+        whole = not isinstance(written, str)
+        for inside, text, hits in _found(conversation.tools, look):
+            yield Place((*at, *inside) if whole else at, text, hits, False, whole)
 
 
 def _in_sample(sample: Sample, look: Look) -> Iterator[Place]:

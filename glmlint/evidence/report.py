@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct, field
 
 from glmlint.evidence import duplicates
 from glmlint.evidence.duplicates import Rows
-from glmlint.finding import Defect, Finding, Pointer
+from glmlint.finding import RANK, Defect, Finding, Pointer
 from glmlint.trainer.base import Text
 from glmlint.trainer.loaded import Parts
-from glmlint.trainer.mask import Counts, Int, sum_at
+from glmlint.trainer.mask import GRID, Counts, Int, sum_at
 
 COUNTS = (
     "samples",
@@ -34,6 +34,10 @@ COUNTS = (
 """The integers of `totals`, in the order of the JSON report."""
 
 
+IN_ANOTHER_FORMAT: Final = "unreadable in another format"
+"""Note of a file: rows that the trainer can't read, as they are in a known form of another one."""
+
+
 class Totals(Struct):
     """Counts of rows and tokens, as `docs/json.md` defines them."""
 
@@ -42,6 +46,8 @@ class Totals(Struct):
     with_findings: int = 0
     unreadable: int = 0
     dropped: int = 0
+    dropped_by_reason: Counter[str] = field(default_factory=Counter)
+    """Reason -> rows that the trainer leaves out for it."""
     tokens: int = 0
     supervised_tokens: int = 0
     kept_tokens: int = 0
@@ -71,6 +77,7 @@ class Totals(Struct):
         """Add the counts of other rows."""
         for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.dropped_by_reason += other.dropped_by_reason
 
 
 class Once(Struct):
@@ -85,9 +92,23 @@ class Once(Struct):
     line: int | None
     column: int | None
     rows: int
-    otherwise_clean: bool
-    """Whether the first row has no other finding that would count it in `with_findings`."""
     fixable: bool = False
+    habit: Habit | None = None
+    """What is said instead where most rows of the file are so."""
+
+    def before(self, other: Once) -> bool:
+        """Whether this is the row that is told of the two: the worse one, else the earlier one."""
+        mine, theirs = RANK[self.severity], RANK[other.severity]
+        return mine > theirs or (mine == theirs and (self.line or 0) <= (other.line or 0))
+
+
+class Habit(Struct, frozen=True):
+    """What is said once a file of something that most of its rows have: a cause, not a slip."""
+
+    text: Text
+    help: Text
+    severity: str
+    fixable: bool
 
 
 class Places(Struct):
@@ -101,6 +122,48 @@ class Places(Struct):
         self.at, self.number = sum_at(
             np.concatenate((self.at, at)), np.concatenate((self.number, number))
         )
+
+
+class Curve(Struct):
+    """Budget -> supervised tokens that it keeps. Merges by sum.
+
+    Exact at every budget where the first tokens of a row are kept. Other cuts keep sometimes fewer
+    under a larger budget: they are counted at the budgets of `GRID`.
+    """
+
+    places: Places = field(default_factory=Places)
+    """Place -> by how much the number of supervised tokens at a place changes there."""
+    grid: Int | None = None
+    """Kept supervised tokens at each budget of `GRID`; None where `places` tells all."""
+
+    def add(self, counts: Counts) -> None:
+        """Add a chunk of rows."""
+        if counts.grid is None:
+            self.places.add(counts.edges, counts.changes)
+        else:
+            self.grid = counts.grid if self.grid is None else self.grid + counts.grid
+
+    def merge(self, other: Curve) -> None:
+        """Add other rows of the same trainer."""
+        self.places.add(other.places.at, other.places.number)
+        if other.grid is not None:
+            self.grid = other.grid if self.grid is None else self.grid + other.grid
+
+    def kept(self, budget: int) -> int:
+        """How many supervised tokens a budget keeps; of a grid, the largest one at or below it."""
+        if self.grid is None:
+            return kept_supervised(self.places, budget)
+        place = int(np.searchsorted(np.array(GRID), budget, side="right")) - 1
+        return int(self.grid[place]) if place >= 0 else 0
+
+    def smallest(self, share: float) -> int | None:
+        """The smallest budget from which on at least that share is kept; None without any tokens."""
+        if self.grid is None:
+            return smallest_budget(self.places, share)
+        if not self.grid[-1]:
+            return None
+        short = np.flatnonzero(self.grid < _part(share, int(self.grid[-1])))
+        return int(GRID[int(short[-1]) + 1 if len(short) else 0])
 
 
 class Ignores(Struct):
@@ -167,10 +230,8 @@ class FileStats(Struct):
     totals: Totals = field(default_factory=Totals)
     lengths: Places = field(default_factory=Places)
     """Length in tokens -> number of readable rows of that length."""
-    supervised: Places = field(default_factory=Places)
-    """Place -> by how much the number of supervised tokens at a place changes there."""
-    dropped_by_reason: Counter[str] = field(default_factory=Counter)
-    """Reason -> rows that the trainer leaves out for it."""
+    curve: Curve = field(default_factory=lambda: Curve())
+    """How many supervised tokens any budget keeps."""
     findings: list[Finding] = field(default_factory=list)
     once: dict[tuple[str, str], Once] = field(default_factory=dict)
     rule_counts: Counter[str] = field(default_factory=Counter)
@@ -192,6 +253,9 @@ class FileStats(Struct):
     """Findings that a row's ignore key silenced."""
     held: list[Held] = field(default_factory=list)
     """Findings of rows whose fingerprints are in the baseline."""
+    held_once: dict[frozenset[tuple[str, str]], list[int]] = field(default_factory=dict)
+    """Keys of `once` that are in the baseline -> lines of the rows with these, and nothing else that
+    counts: whether the baseline covers all of them is known at the end."""
     wanted: dict[tuple[int, bytes], set[str]] = field(default_factory=dict)
     """(line, what stands for the row) -> rules that it may ignore; b"" where only the line is known."""
     times: Times | None = None
@@ -212,17 +276,17 @@ class FileStats(Struct):
         )
         at, number = np.unique(counts.tokens, return_counts=True)
         self.lengths.add(at, number.astype(np.int64))
-        self.supervised.add(counts.edges, counts.changes)
+        self.curve.add(counts)
 
     def merge(self, other: FileStats, max_findings: int) -> None:
         """Add another part of the same file."""
         self.totals.add(other.totals)
         self.lengths.add(other.lengths.at, other.lengths.number)
-        self.supervised.add(other.supervised.at, other.supervised.number)
-        self.findings = keep_first([*self.findings, *other.findings], max_findings)
+        self.curve.merge(other.curve)
+        if other.findings:
+            self.findings = keep_first([*self.findings, *other.findings], max_findings)
         for key, once in other.once.items():
             self.add_once(key, once)
-        self.dropped_by_reason += other.dropped_by_reason
         self.rule_counts += other.rule_counts
         self.severity_counts += other.severity_counts
         self.notes += other.notes
@@ -237,6 +301,8 @@ class FileStats(Struct):
             if len(self.held) >= max_findings:
                 held.finding = None
             self.held.append(held)
+        for keys, lines in other.held_once.items():
+            self.held_once.setdefault(keys, []).extend(lines)
         for defect in other.defects:
             if defect not in self.defects:
                 self.defects.append(defect)
@@ -245,12 +311,12 @@ class FileStats(Struct):
             self.first_blank = min(self.first_blank or other.first_blank, other.first_blank)
 
     def add_once(self, key: tuple[str, str], once: Once) -> None:
-        """Count a finding that is told once a file; the earliest place is the one that is told."""
+        """Count a finding that is told once a file: of its worst row, the earliest of them."""
         known = self.once.get(key)
         if known is None:
             self.once[key] = once
             return
-        first = known if (known.line or 0) <= (once.line or 0) else once
+        first = known if known.before(once) else once
         first.rows = known.rows + once.rows
         self.once[key] = first
 

@@ -14,6 +14,9 @@ from glmlint.trainer.row import Row, per_row
 
 def written_role(row: Row, index: int) -> Any:
     """The role of a message as it is written; None where there is none."""
+    if row.conversation is not None:
+        turns = row.conversation.turns
+        return turns[index].role if index < len(turns) else None
     if row.sample is not None:
         return row.sample.messages[index].role
     message = row.messages[index] if index < len(row.messages) else None

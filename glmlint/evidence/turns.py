@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from glmlint.evidence.json_fault import printable
-from glmlint.read.formats import ROLE_ALIASES
+from glmlint.read.formats import role_in
 from glmlint.read.sample import ROLES
+from glmlint.read.survey import misplaced_answer
 from glmlint.trainer.row import Row
 
 Fate = Literal["raises", "trained", "printed", "nothing", "left out", "unknown"]
@@ -55,7 +56,7 @@ def role_of(message: Any) -> str | None:
         return None
     if role in ROLES:
         return role
-    known = ROLE_ALIASES.get(role.strip().lower())
+    known = role_in(message)
     return "assistant" if known == "call" else known
 
 
@@ -64,11 +65,28 @@ def content_of(message: Any) -> Any:
     return message.get("content") if isinstance(message, dict) else None
 
 
+def says_nothing(message: dict[str, Any], *apart_from: str) -> bool:
+    """Whether a message has nothing that somebody wrote, but for its role and the named keys."""
+    nothing: tuple[Any, ...] = (None, "", [], {})
+    return all(
+        value in nothing or isinstance(value, bool | int | float)
+        for key, value in message.items()
+        if key != "role" and key not in apart_from
+    )
+
+
 def speakers(row: Row) -> list[str | None]:
     """The role of each message, as `role_of` reads it."""
+    if row.conversation is not None:
+        return [turn.role for turn in row.conversation.turns]
     if row.sample is not None:
         return [message.role for message in row.sample.messages]
     return [role_of(message) for message in row.messages]
+
+
+def answer_at(row: Row) -> int | None:
+    """The message that may be an answer under the wrong role; None in a row of another form."""
+    return None if row.foreign or row.conversation is not None else misplaced_answer(row.messages)
 
 
 def kind_of(value: Any) -> tuple[str, str]:

@@ -34,7 +34,9 @@ from glmlint.fix.stream import (
     wanted_rewrites,
 )
 from glmlint.plan import Plan
+from glmlint.progress import Passes
 from glmlint.read.source import Chunk, InputFile, SourceError, is_packed, read_chunks
+from glmlint.read.survey import Survey
 from glmlint.rules.base import all_rules
 from glmlint.temporary import new_name
 from glmlint.trainer.base import Context, Text
@@ -113,6 +115,15 @@ class Draft(Struct):
     """No row goes: all would have gone."""
     old: Counter[str] = field(default_factory=Counter)
     """Old findings that the last pass over it left alone."""
+    known: Survey | None = None
+
+    def survey(self) -> Survey:
+        """What the file is like as it was found; read when the first row asks."""
+        if self.known is None:
+            self.known = Survey()
+            with contextlib.suppress(SourceError, OSError), self.real.open("rb") as file:
+                self.known.read(read_chunks(InputFile(self.path, file)))
+        return self.known
 
 
 class Fixes(Struct):
@@ -222,11 +233,13 @@ def _settle(
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Pass over the file until its form is settled and no row has anything left to repair."""
+    passes = Passes(progress)
     for _ in range(MAX_PASSES):
         before = draft.temporary
         _learn(draft, repair)
         for _ in range(MAX_PASSES):
-            if not _advance(draft, repair, beside, None, progress):
+            passes.again()
+            if not _advance(draft, repair, beside, None, passes.add):
                 break
         if draft.temporary == before:
             break  # else the loader may hand over the other rows otherwise
@@ -254,6 +267,7 @@ def _advance(
     progress: Callable[[int, int], None] | None = None,
 ) -> bool:
     """One pass. Returns whether another one may find more."""
+    repair = structs.replace(repair, survey=draft.survey)
     if drops is None:
         draft.old = repair.old.restart(draft.old)
         if draft.keeps_rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct, field
@@ -17,6 +17,7 @@ from glmlint.fix.edit import apply
 from glmlint.plan import Plan
 from glmlint.read.charset import decoded
 from glmlint.read.source import Chunk
+from glmlint.read.survey import Survey
 from glmlint.rules.base import IGNORE_KEY, Problem, all_rules
 from glmlint.trainer.base import Context
 from glmlint.trainer.prepared import count_rows, prepared_rows
@@ -78,6 +79,8 @@ class Repair(Struct, frozen=True):
     """Findings that are left alone."""
     drops: bool = True
     """Whether rows may go."""
+    survey: Callable[[], Survey] | None = None
+    """What the whole file is like, before the first repair."""
 
     def allows(self, rule: str) -> bool:
         """Whether the rule's edits may be applied."""
@@ -138,6 +141,7 @@ def problems_of(row: Row, repair: Repair, old: Counter[str]) -> Iterator[tuple[s
         old: becomes the fingerprints of those that the baseline holds.
     """
     checker = repair.checker
+    row.survey = repair.survey
     rules = checker.rules_for(row.path, row.facts)
     ignores = None
     if rules and isinstance(row.value, dict) and IGNORE_KEY in row.value:

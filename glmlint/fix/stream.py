@@ -10,6 +10,7 @@ import codecs
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from io import BufferedRandom, BufferedReader
 from typing import IO, Final
 
 from msgspec import Struct, field
@@ -20,7 +21,7 @@ from glmlint.fix.edit import one_line
 from glmlint.fix.rows import Repair, Repaired, read_rows, repair_row
 from glmlint.read.charset import BOM, to_utf8, wide_encoding
 from glmlint.read.file_layout import Mode, detect, stand_in
-from glmlint.read.scan import BLANK, scan_values
+from glmlint.read.scan import BLANK, after_blank, scan_values
 from glmlint.read.source import HEAD_BYTES
 from glmlint.rules.base import all_rules
 from glmlint.trainer.row import Row
@@ -157,11 +158,19 @@ def _lines(handle: IO[bytes]) -> Iterator[Piece]:
                 yield Piece(b"", passed=(long, at))
                 long = None
         elif not content.strip(BLANK):
-            yield Piece(line)
+            more = _blank_lines(handle)
+            at += len(more)
+            yield Piece(line + more)
         else:
             yield Piece(b"", content, line[len(content) :])
     if long is not None:
         yield Piece(b"", passed=(long, at))
+
+
+def _blank_lines(handle: IO[bytes]) -> bytes:
+    """Blank lines that follow, as far as they are at hand: a million of them are few pieces."""
+    ahead: bytes = handle.peek() if isinstance(handle, BufferedReader | BufferedRandom) else b""
+    return handle.read(ahead.rfind(b"\n", 0, after_blank(ahead, 0)) + 1)
 
 
 def _values(handle: IO[bytes], in_array: bool, start: int) -> Iterator[Piece]:

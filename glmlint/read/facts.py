@@ -55,3 +55,5 @@ class Fact:
     """The loader hands the row over otherwise than it is written."""
     NUMBER: Final = 1 << 19
     """What may be the number of a person, a card or an account."""
+    MARKS: Final = 1 << 21
+    """What may be a mark of another model's template: of a call, a speaker, the end of a text."""

@@ -95,6 +95,36 @@ MAX_DEPTH: Final = 500
 _decode_any: Final = msgspec.json.Decoder().decode
 
 
+MAX_VALUES: Final = 1_000_000
+"""How many values a row may hold, those in lists and objects included; one with more is not read.
+
+A value takes two bytes of a line at least, and up to a hundred times as much once it is decoded.
+"""
+
+_ANY_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+
+
+def overfull(raw: bytes) -> Defect | None:
+    """What is wrong with a row of too many values. Costs nothing for one of ordinary size."""
+    if len(raw) <= 2 * MAX_VALUES or _values_at_most(raw, 0, len(raw)) <= MAX_VALUES:
+        return None
+    found = at = 0
+    for string in _ANY_STRING.finditer(raw):
+        found += _values_at_most(raw, at, string.start())
+        if found > MAX_VALUES:
+            break
+        at = string.end()
+    else:
+        found += _values_at_most(raw, at, len(raw))
+    return Defect("line-too-long", {"values": MAX_VALUES}) if found > MAX_VALUES else None
+
+
+def _values_at_most(raw: bytes, start: int, stop: int) -> int:
+    return (
+        raw.count(b",", start, stop) + raw.count(b"[", start, stop) + raw.count(b"{", start, stop)
+    )
+
+
 def read_strictly(raw: bytes) -> Any | None:
     """The JSON value of the bytes, or None when they need the careful reader.
 
@@ -102,14 +132,32 @@ def read_strictly(raw: bytes) -> Any | None:
     repeated keys (seen by writing the value again and counting its quotes), escaped quotes,
     and values too deep.
     """
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH or b"\\u0022" in raw:
+    if b"\\u0022" in raw:
         return None
     try:
         value = _decode_any(raw)
         again = encode_sample(value)
     except (*SHAPE_ERRORS, UnicodeEncodeError):
         return None
-    return value if again.count(b'"') == raw.count(b'"') else None
+    if again.count(b'"') != raw.count(b'"'):
+        return None
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _nests_too_deeply(value):
+        return None
+    return value
+
+
+def _nests_too_deeply(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            part
+            for whole in level
+            for part in (whole.values() if type(whole) is dict else whole)
+            if type(part) is dict or type(part) is list
+        ]
+        if not level:
+            return False
+    return True
 
 
 class Careful(msgspec.Struct):
@@ -176,6 +224,8 @@ def read_carefully(raw: bytes) -> Careful:
 
 def read(raw: bytes) -> Careful:
     """Read one row's bytes, by the quick reader where that suffices."""
+    if (defect := overfull(raw)) is not None:
+        return Careful(None, defect)
     value = read_strictly(raw)
     return read_carefully(raw) if value is None else Careful(value)
 

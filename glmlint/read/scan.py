@@ -59,14 +59,20 @@ def _end(found: re.Match[bytes] | None) -> int:
     return found.end()
 
 
+MOST_ON_A_LINE: Final = 10_000
+
+
 def split_values(line: bytes) -> list[bytes] | None:
     """The objects and arrays that stand one after the other on a line.
 
-    None unless there are at least two, all of them closed, with only white space between.
+    None unless there are at least two, all of them closed, with only white space between, and no
+    more than `MOST_ON_A_LINE`.
     """
-    parts = []
+    parts: list[bytes] = []
     pos = after_blank(line, 0)
     while pos < len(line):
+        if len(parts) == MOST_ON_A_LINE:
+            return None
         end = value_end(line, pos) if line[pos] in _OPEN else -1
         if end < 0:
             return None
@@ -148,7 +154,7 @@ def scan_values(
                 counted = start = pos
                 number, dropped, depth = line, 0, 0
                 if state == "after":
-                    fault, state = "text after the end of the array", "junk"
+                    fault, state = _AFTER_ARRAY, "junk"
                 elif char == _COMMA:
                     if seen_comma or not seen_value or not in_array:
                         fault = "an unexpected comma before this value"
@@ -158,7 +164,7 @@ def scan_values(
                     if seen_comma:
                         if spans is not None:
                             spans.append((base + start, base + start))
-                        yield number, b",", _invalid("a comma before the closing bracket", number)
+                        yield number, b",", _invalid(_LAST_COMMAS[0], number)
                     state = "after"
                     pos += 1
                 else:
@@ -179,12 +185,12 @@ def scan_values(
     if state in _INSIDE:
         yield _row(data[start:], dropped, max_bytes, number, fault)
     elif seen_comma and not in_array:
-        yield number, b",", _invalid("a comma after the last value", number)
+        yield number, b",", _invalid(_LAST_COMMAS[1], number)
     if in_array and state not in ("after", "junk"):
         line += data.count(b"\n", counted)
         if spans is not None:
             spans.append((base + len(data), base + len(data)))
-        yield line, b"", _invalid("the array is not closed", line)
+        yield line, b"", _invalid(_NOT_CLOSED, line)
 
 
 def _row(value: bytes, dropped: int, limit: int, number: int, fault: str | None) -> Row:
@@ -192,6 +198,14 @@ def _row(value: bytes, dropped: int, limit: int, number: int, fault: str | None)
     if size > limit:
         return number, b"", too_long(size, limit, number)
     return number, value.rstrip(BLANK), _invalid(fault, number) if fault else None
+
+
+_NOT_CLOSED: Final = "the array is not closed"
+_AFTER_ARRAY: Final = "text after the end of the array"
+_LAST_COMMAS: Final = ("a comma before the closing bracket", "a comma after the last value")
+
+NO_ROWS: Final = frozenset((_NOT_CLOSED, _AFTER_ARRAY, *_LAST_COMMAS))
+"""Faults of what stands around the rows: what carries one of these is no row itself."""
 
 
 def _invalid(reason: str, line: int) -> Defect:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import glob
 import io
 import os
+import re
 import stat
 import sys
 import tempfile
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
@@ -23,7 +24,7 @@ from glmlint.loader import CHUNK
 from glmlint.read.charset import BOM, encoding_guess, to_utf8, wide_encoding
 from glmlint.read.file_layout import detect, stand_in
 from glmlint.read.places import InArray, OverLines, Place, Placer
-from glmlint.read.scan import BLANK, Row, scan_values, split_values, too_long
+from glmlint.read.scan import BLANK, Row, after_blank, scan_values, split_values, too_long
 from glmlint.text import Text, Told, system_fault
 
 __all__ = [
@@ -436,100 +437,200 @@ def _told_once(
 def _line_chunks(
     blocks: Iterator[bytes], path: str, max_line: int, loader_bytes: int, bom: bool
 ) -> Iterator[Chunk]:
-    """One chunk a block: the lines that end in it. The end of the file ends a line, too."""
-    number = 1
-    offset = 0
-    lead = len(BOM) if bom else 0  # belongs to the first line
-    borders = [0]
+    """Chunks of whole lines. The end of the file ends a line, too."""
+    lines = _Lines(path, max_line, loader_bytes, bom)
     begun: list[bytes] = []  # pieces of the line that no block so far has ended
     size = 0  # of that line
     for block in blocks:
-        lines = block.split(b"\n")
-        last = lines.pop()
-        if lines:
-            if lines[0]:
-                begun.append(lines[0])
-                size += len(lines[0])
-            lines[0] = b"".join(begun)
-            edges = _edges(lines, lead + size, offset)
-            borders = _borders(borders, edges, loader_bytes)
-            place = Place(edges[:-1], edges[1:], [], offset, edges[-1], borders, loader_bytes, bom)
-            yield _line_chunk(path, lines, size, number, max_line, block, place)
-            number += len(lines)
-            offset, lead = edges[-1], 0
-            begun, size = [], 0
-        if last:
-            begun.append(last)
-            size += len(last)
-            # One byte over the limit may be the CR of the line's end, so look at two.
-            if size > max_line + 1:
-                begun = [last[-1:]]
-    if size:
-        line = b"".join(begun)
-        end = offset + lead + size
-        borders = _borders(borders, [offset, end], loader_bytes)
-        place = Place([offset], [end], [], offset, end, borders, loader_bytes, bom)
-        yield _line_chunk(path, [line], size, number, max_line, line, place)
+        for piece in _pieces(block):
+            stop = piece.find(b"\n") + 1
+            if stop and size > max_line + 1:  # what came of this line is gone
+                begun = [begun[-1][-1:] + piece[: stop - 1]]
+                yield lines.long(size + stop - 1, begun[0].endswith(b"\r"), ended=True)
+                begun, size, piece = [], 0, piece[stop:]
+            stop = piece.rfind(b"\n") + 1
+            if stop:
+                begun.append(piece[: stop - 1])
+                whole = b"".join(begun)
+                begun, size = [], 0  # a long line is not to be held twice
+                yield lines.chunk(whole, ended=True)
+                del whole
+            if stop < len(piece):
+                begun.append(piece[stop:])
+                size += len(piece) - stop
+                # One byte over the limit may be the CR of the line's end, so look at two.
+                if size > max_line + 1:
+                    begun = [piece[-1:]]
+    if size > max_line + 1:
+        yield lines.long(size, begun[-1].endswith(b"\r"), ended=False)
+    elif size:
+        yield lines.chunk(b"".join(begun), ended=False)
 
 
-def _edges(lines: list[bytes], first_size: int, offset: int) -> list[int]:
-    """Where each line starts, and the end of the last one; each has a line feed behind it."""
-    sizes = [len(line) + 1 for line in lines]
-    sizes[0] = first_size + 1
-    return list(accumulate(sizes, initial=offset))
+MAX_ROWS: Final = 1 << 15
+"""Lines of a chunk, unless they are blank: what is kept of each must not add up to more than the bytes."""
 
 
-def _borders(borders: list[int], edges: list[int], loader_bytes: int) -> list[int]:
-    """The borders so far, and those of these lines; the last edge is the end of the last line."""
-    last = len(edges) - 1  # where this chunk ends is where the next one begins
-    while (at := bisect_right(edges, borders[-1] + loader_bytes, 0, last)) < last:
-        borders = [*borders, edges[at]]
-    return borders
+def _pieces(block: bytes) -> Iterator[bytes]:
+    """The block, cut where it has too many lines for one chunk; blank lines need none of their own."""
+    if block.count(b"\n") <= MAX_ROWS or after_blank(block, 0) == len(block):
+        yield block
+        return
+    half = len(block) // 2
+    half = block.rfind(b"\n", 0, half) + 1 or half
+    yield from _pieces(block[:half])
+    yield from _pieces(block[half:])
 
 
-def _line_chunk(
-    path: str,
-    lines: list[bytes],
-    first_size: int,
-    number: int,
-    max_line: int,
-    block: bytes,
-    place: Place,
-) -> Chunk:
-    """The chunk of these lines, which end in `block`.
+_in_line: Final = re.compile(rb"[^ \t\r\n][^\n]*+").finditer
+"""The rest of each line that is not blank, from its first byte that is not white space."""
 
-    The first one begins before it and has `first_size` bytes, of which only the end is at hand
-    where they are too many.
-    """
-    first_size -= lines[0].endswith(b"\r")
-    if b"\r" in block or lines[0].endswith(b"\r"):
-        lines = [line[:-1] if line.endswith(b"\r") else line for line in lines]
-    long = {}
-    if len(block) > max_line:
-        long = {at: len(line) for at, line in enumerate(lines) if len(line) > max_line}
-    if first_size > max_line:
-        long[0] = first_size
-    if not long and min(lines) >= b"!":  # no line is empty or begins with white space
-        return Chunk(path, lines, range(number, number + len(lines)), place=place)
-    kept = [at for at, line in enumerate(lines) if at in long or line.strip(BLANK)]
-    if len(kept) < len(lines):
-        missing = sorted(set(range(len(lines))).difference(kept))
-        place.blanks = [(number + at, place.starts[at]) for at in missing]
-        place.starts = [place.starts[at] for at in kept]
-        place.stops = [place.stops[at] for at in kept]
-    return Chunk(
-        path,
-        [b"" if at in long else lines[at] for at in kept],
-        [number + at for at in kept],
-        {
-            index: too_long(long[at], max_line, number + at)
-            for index, at in enumerate(kept)
-            if at in long
-        },
-        blank_lines=len(place.blanks),
-        first_blank=place.blanks[0][0] if place.blanks else None,
-        place=place,
-    )
+
+class _Lines:
+    """Makes chunks of whole lines, and knows where in the file they stand."""
+
+    def __init__(self, path: str, max_line: int, loader_bytes: int, bom: bool) -> None:
+        self.path = path
+        self.max_line = max_line
+        self.loader_bytes = loader_bytes
+        self.bom = bom
+        self.number = 1
+        self.offset = 0
+        self.lead = len(BOM) if bom else 0
+        """Bytes that stand before the first line and belong to it."""
+        self.borders = [0]
+
+    def long(self, size: int, cr: bool, *, ended: bool) -> Chunk:
+        """A line of so many bytes that they were not kept; `cr`: the last of them is CR."""
+        number, begin = self.number, self.offset
+        place = self._place(b"", begin + self.lead + size + ended)
+        place.starts, place.stops = [begin], [place.end]
+        defect = too_long(size - cr, self.max_line, number)
+        return Chunk(self.path, [b""], [number], {0: defect}, place=place)
+
+    def chunk(self, whole: bytes, *, ended: bool) -> Chunk:
+        """Lines that are at hand, without the line feed that ends the last of them, if any does."""
+        number, begin, first = self.number, self.offset, self.offset + self.lead
+        place = self._place(whole, first + len(whole) + ended)
+        if len(whole) <= self.max_line and after_blank(whole, 0) == len(whole):
+            gap = (0, len(whole) + 1, number)
+            place.blanks = self._first_blanks(place, whole, first, [gap])
+            count = self.number - number
+            return Chunk(self.path, blank_lines=count, first_blank=number, place=place)
+        lines = whole.split(b"\n")
+        sizes = [len(line) + 1 for line in lines]
+        sizes[0] += first - begin
+        edges = list(accumulate(sizes, initial=begin))
+        edges[-1] = place.end
+        if b"\r" in whole:
+            lines = [line[:-1] if line.endswith(b"\r") else line for line in lines]
+        if len(whole) > self.max_line:
+            return self._with_long(lines, edges, number, place)
+        if min(lines) >= b"!":  # no line is empty or begins with white space
+            place.starts, place.stops = edges[:-1], edges[1:]
+            return Chunk(self.path, lines, range(number, self.number), place=place)
+        return self._with_blank(whole, first, lines, edges, number, place)
+
+    def _place(self, whole: bytes, end: int) -> Place:
+        """Where these lines stand, and what is known of the file behind them."""
+        begin = self.offset
+        first = begin + self.lead  # where `whole` begins
+        while True:
+            # The loader goes on from the first line that begins so far behind the last border.
+            wanted = self.borders[-1] + self.loader_bytes
+            edge = begin if begin > wanted else -1
+            if edge < 0:
+                found = whole.find(b"\n", max(wanted - first, 0))
+                edge = first + found + 1 if found >= 0 else end
+            if edge >= end:  # where this chunk ends is where the next one begins
+                break
+            self.borders = [*self.borders, edge]
+        self.number += whole.count(b"\n") + 1
+        self.offset, self.lead = end, 0
+        return Place([], [], [], begin, end, self.borders, self.loader_bytes, self.bom)
+
+    def _first_blanks(
+        self, place: Place, whole: bytes, first: int, gaps: Iterable[tuple[int, int, int]]
+    ) -> list[tuple[int, int]]:
+        """The first blank line, and the first one behind each border.
+
+        Args:
+            first: where in the file `whole` begins.
+            gaps: where in `whole` blank lines begin and end, and the number of the first of them.
+        """
+        begin, borders = place.begin, place.borders
+        found: list[tuple[int, int]] = []
+        done = -1  # the last border behind which one is known
+        for start, stop, number in gaps:
+            at = start
+            while at < stop:
+                offset = begin if at == 0 else first + at
+                border = bisect_right(borders, offset)
+                if border != done:
+                    done = border
+                    found.append((number + whole.count(b"\n", start, at), offset))
+                if border == len(borders) or borders[border] >= first + stop:
+                    break
+                at = borders[border] - first
+        return found
+
+    def _with_blank(
+        self,
+        whole: bytes,
+        first: int,
+        lines: list[bytes],
+        edges: list[int],
+        number: int,
+        place: Place,
+    ) -> Chunk:
+        """Lines some of which are blank, or begin with white space."""
+        rows: list[int] = []
+        gaps: list[tuple[int, int, int]] = []
+        at = line = 0
+        for match in _in_line(whole):
+            start = whole.rfind(b"\n", at, match.start()) + 1 or at
+            if start > at:
+                gaps.append((at, start, number + line))
+                line += whole.count(b"\n", at, start)
+            rows.append(line)
+            at = match.end() + 1
+            line += 1
+        if line < len(lines):
+            gaps.append((at, len(whole) + 1, number + line))
+        place.blanks = self._first_blanks(place, whole, first, gaps)
+        place.starts = [edges[row] for row in rows]
+        place.stops = [edges[row + 1] for row in rows]
+        return Chunk(
+            self.path,
+            [lines[row] for row in rows],
+            [number + row for row in rows],
+            blank_lines=len(lines) - len(rows),
+            first_blank=place.blanks[0][0] if place.blanks else None,
+            place=place,
+        )
+
+    def _with_long(self, lines: list[bytes], edges: list[int], number: int, place: Place) -> Chunk:
+        """Lines of which some may be longer than what is read, be they blank or not."""
+        long = {at for at, line in enumerate(lines) if len(line) > self.max_line}
+        rows = [at for at, line in enumerate(lines) if at in long or line.strip(BLANK)]
+        blank = sorted(set(range(len(lines))).difference(rows))
+        seen = {bisect_right(place.borders, edges[at]): at for at in reversed(blank)}
+        place.blanks = [(number + at, edges[at]) for at in sorted(seen.values())]
+        place.starts = [edges[row] for row in rows]
+        place.stops = [edges[row + 1] for row in rows]
+        return Chunk(
+            self.path,
+            [b"" if row in long else lines[row] for row in rows],
+            [number + row for row in rows],
+            {
+                index: too_long(len(lines[row]), self.max_line, number + row)
+                for index, row in enumerate(rows)
+                if row in long
+            },
+            blank_lines=len(blank),
+            first_blank=number + blank[0] if blank else None,
+            place=place,
+        )
 
 
 def _row_chunks(
@@ -553,7 +654,7 @@ def _row_chunks(
                 lines.append(line)
                 numbers.append(number)
                 size += len(line)
-                if size >= chunk_bytes:
+                if size >= chunk_bytes or len(lines) >= MAX_ROWS:
                     break
             else:
                 more = False

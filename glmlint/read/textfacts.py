@@ -8,8 +8,10 @@ stands is a pattern searched.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +27,21 @@ def _with(first: int, seconds: range | bytes) -> list[int]:
     return _pairs(*(bytes((first, second)) for second in seconds))
 
 
+def _speakers() -> bytes:
+    """A pattern of those who speak, before a colon: the colon first, so that `re` looks for that."""
+    names = ("ssistant", "SSISTANT", "bot", "Bot", "BOT", "AI", "GPT", "GLM", "uman", "UMAN")
+    by_last: dict[str, list[str]] = {}
+    for sign in (name + after for name in names for after in ("", "**", ">", "]")):
+        for text in (sign, sign + " "):
+            by_last.setdefault(text[-1], []).append(f"(?<={re.escape(text)}:)")
+    found = (f"(?<={re.escape(last)}:)(?:{'|'.join(texts)})" for last, texts in by_last.items())
+    return f":(?:{'|'.join(found)})".encode()
+
+
 _SIEVE: Final = (
     # (pairs of bytes, pattern, fact); a pattern is None where the pair says it all.
     # Typed control tokens and think tags.
-    (_pairs(b"<|"), None, Fact.CONTROL),
+    (_pairs(b"<|"), None, Fact.CONTROL | Fact.MARKS),
     (_pairs(b"K]"), rb"MASK\]", Fact.CONTROL),
     (_pairs(b"p>"), rb"op>", Fact.CONTROL),
     (_pairs(b"nk"), rb"think", Fact.THINK),
@@ -60,10 +73,32 @@ _SIEVE: Final = (
     (_pairs(b"e]"), rb"\](?<= here\])", Fact.PLACEHOLDER),
     (_pairs(b"{{"), rb"\{\{ ?[a-zA-Z]", Fact.PLACEHOLDER),
     (_pairs(b"``"), rb"```", Fact.FENCE),
-    # Calls as other models write them.
-    (_pairs(b"l:", b"l>", b"S]"), rb"tool_call(?::|\|?>)|TOOL_CALLS\]", Fact.CALLS),
+    # Calls, results and control tokens of other models' templates.
+    (_pairs(b"l:"), rb"tool_call:", Fact.MARKS),
+    (_with(0x3C, b"tTfiasemuUpPbBE0rhg/\\"),
+     rb"<\\?/?(?:tool_|TOOLCALL|func|invoke|antml:|start_|end_of|minimax:|use_mcp|s>|unk>|UNK>"
+     rb"|pad>|PAD>|[be]os>|[BE]OS>|eo[ahmt]>|0x|reserved_|extra_id_|assistant>|user>|human>|bot>"
+     rb"|gpt>)", Fact.MARKS),
+    (_pairs(b"<\xef"), None, Fact.MARKS),
+    (_pairs(b"[T", b"[/", b"[I", b"[U", b"[P", b"[C", b"[S", b"[E", b"[B", b"[\\"),
+     rb"\[\\?/?(?:TOOL_|INST\]|(?:UNK|PAD|CLS|SEP|EOS|BOS)\])", Fact.MARKS),
+    (_pairs(b"\x9c\xbf"), "✿".encode(), Fact.MARKS),
+    (_pairs(b"Ac", b"\xa8\xe8", b"\x9c\xe8", b"\xa8\xe5", b"\x9c\xe5"),
+     "Action (?:Input|[0-9])|(?:行动|动作)(?:输入|参数)".encode(), Fact.MARKS),
+    (_pairs(b"s[", b"LT", b"E:"), rb"functools\[|RESULT of|RESPONSE:", Fact.MARKS),
+    # Speakers of a dialogue: those that answer, and those whom nobody but a user is called.
+    (_pairs(*(bytes((last, 0x3A)) for last in b"tTIMnN>]* ")), _speakers(), Fact.MARKS),
+    (_pairs(*(bytes((last, 0xEF)) for last in b"tTIMn>]* \x8b\x94\x86\xba\xbb\x9f\x8d\x91")),
+     r"(?:tant|TANT|[Bb]ot|BOT|AI|GPT|GLM|uman|UMAN|手|答|理|人|类|服|生|复)(?:\*\*|[>\]]|】)? ?：".encode(),
+     Fact.MARKS),
+    (_pairs(*(bytes((last, 0x3A)) for last in b"\x8b\x94\x86\xba\xbb\x9f\x8d\x91")),
+     "(?:手|答|理|人|类|服|生|复|】):".encode(), Fact.MARKS),
+    (_pairs(b"##"), r"## ?(?:Instr|Resp|Human|Assis|User|指令|问题|回答|回复)".encode(), Fact.MARKS),
+    (_pairs(b"[R"), rb"\[Round ", Fact.MARKS),
     # An escape may stand for any character at all.
     (_pairs(b"\\u"), rb"\\u00", Fact.CONTROL | Fact.THINK | Fact.CALLS),
+    (_pairs(b"\\u"), rb"\\u(?:00|[fF]{2}(?:1[aA]|5[cC])|273[fF]|(?:8[fF]93|53[cC]2))|\\u[0-9a-fA-F]{4} ?:",
+     Fact.MARKS),
     (_pairs(b"\\u", b"\\b", b"\\f"), rb"(?<!\\)(?:\\\\)*+\\[bfu]",
      Fact.HIDDEN | Fact.SECRET | Fact.PLACEHOLDER | Fact.FENCE),
     (_pairs(b"\\u"), rb"\\u00[2-5]", Fact.NUMBER),
@@ -73,10 +108,10 @@ _PATTERNS: Final = tuple(None if p is None else re.compile(p).search for _, p, _
 _FACTS: Final = tuple(fact for _, _, fact in _SIEVE)
 
 
-def _table() -> npt.NDArray[np.uint32]:
-    table = np.zeros(1 << 16, np.uint32)
+def _table() -> npt.NDArray[np.uint64]:
+    table = np.zeros(1 << 16, np.uint64)
     for number, (pairs, _, _) in enumerate(_SIEVE):
-        table[pairs] |= 1 << number
+        table[pairs] |= np.uint64(1 << number)
     return table
 
 
@@ -123,15 +158,12 @@ def line_facts(lines: list[bytes]) -> list[int]:
         return []
     whole = b"\n".join(lines) + b"\n"
     ends = np.fromiter(accumulate(map(len, lines)), np.int64, len(lines)) + np.arange(len(lines))
-    rows, masks = [], []
+    mask = np.zeros(len(lines), np.uint64)
     for offset in (0, 1):
         pairs = np.frombuffer(whole, "<u2", (len(whole) - offset) // 2, offset)
-        found = _marked(pairs)
-        rows.append(np.searchsorted(ends, 2 * found + offset))
-        masks.append(_MASKS[pairs[found]])
-    row = np.concatenate(rows)
-    mask = np.zeros(len(lines), np.uint32)
-    np.bitwise_or.at(mask, row, np.concatenate(masks))
+        for found in _found(pairs, _BLOCK, _marked):
+            row = np.searchsorted(ends, 2 * found + offset)
+            np.bitwise_or.at(mask, row, _MASKS[pairs[found]])
     for index in np.flatnonzero(mask).tolist():
         bits, line = int(mask[index]), lines[index]
         while bits:
@@ -140,7 +172,12 @@ def line_facts(lines: list[bytes]) -> list[int]:
             pattern = _PATTERNS[number]
             if pattern is None or pattern(line):
                 facts[index] |= _FACTS[number]
-    for index in np.unique(np.searchsorted(ends, _long_numbers(whole))).tolist():
+    words = np.frombuffer(whole, "<u8", len(whole) // 8)
+    numbered: set[int] = set()
+    for found in _found(words, _BLOCK // 4, _capital_words):
+        rows = np.searchsorted(ends, _long_numbers(whole, words, found))
+        numbered.update(np.unique(rows).tolist())
+    for index in sorted(numbered):
         if _NUMBER(lines[index]):
             facts[index] |= Fact.NUMBER
     return facts
@@ -150,29 +187,45 @@ _BLOCK: Final = 1 << 15
 """Pairs looked up at a time: what numpy makes of them on the way stays in the cache."""
 
 
+_MOST: Final = 1 << 16
+"""Places found that are looked at together: what hostile bytes mark may be much more than they are."""
+
+
+def _found(
+    whole: npt.NDArray[Any], block: int, look: Callable[[npt.NDArray[Any]], npt.NDArray[np.int64]]
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Where in an array a function finds something, block by block, many places at a time."""
+    held: list[npt.NDArray[np.int64]] = []
+    size = 0
+    for at in range(0, len(whole), block):
+        found = look(whole[at : at + block])
+        if len(found):
+            held.append(found + at)
+            size += len(found)
+        if size > _MOST:
+            yield np.concatenate(held)
+            held, size = [], 0
+    if held:
+        yield np.concatenate(held)
+
+
 def _marked(pairs: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
-    """Where in the chunk a pair stands that the sieve knows."""
-    found = [
-        np.flatnonzero(_MARKED.take(pairs[at : at + _BLOCK].astype(np.intp), mode="wrap")) + at
-        for at in range(0, len(pairs), _BLOCK)
-    ]
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+    """Where among the pairs one stands that the sieve knows."""
+    return np.flatnonzero(_MARKED.take(pairs.astype(np.intp), mode="wrap"))
 
 
-def _long_numbers(whole: bytes) -> npt.NDArray[np.int64]:
-    """Where in the chunk there may be 15 or more digits and capitals, with single blanks or hyphens.
+def _long_numbers(
+    whole: bytes, words: npt.NDArray[np.uint64], found: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Where there may be 15 or more digits and capitals, with single blanks or hyphens.
 
     Such a run fills one of the words of eight bytes into which the chunk is cut, or all of it but
-    two places. That is asked of all bytes first, the rest of the few words for which it is true.
+    two places. That is asked of all bytes first (`_capital_words`), the rest of the few words for
+    which it is true.
+
+    Args:
+        found: the numbers of these words.
     """
-    words = np.frombuffer(whole, "<u8", len(whole) // 8)
-    found = np.concatenate(
-        [
-            _capital_words(words[at : at + _BLOCK // 4]) + at
-            for at in range(0, len(words), _BLOCK // 4)
-        ]
-        or [np.zeros(0, np.int64)]
-    )
     inside = _KINDS[words[found].view(np.uint8).reshape(-1, 8)]
     blanks = _bits(inside == _BLANK)
     fits = (_bits(inside == 0) == 0) & _ENOUGH[_bits(inside == _DIGIT)] & _APART[blanks]
@@ -216,3 +269,19 @@ def answer_facts(answer: str) -> int:
 def bare(text: str) -> str:
     """A short text without white space, brackets and full stops around it, in lower case."""
     return text.strip(" \t\r\n.。…<>[](){}（）【】").casefold()
+
+
+_PLAIN_TURNS: Final = re.compile(r"s?(?:u(?:ao)*a)+")
+
+
+@lru_cache(4096)
+def turn_facts(roles: tuple[str, ...]) -> int:
+    """Facts that follow from who speaks in which order."""
+    facts = 0
+    if not _PLAIN_TURNS.fullmatch("".join(role[0] for role in roles)):
+        facts |= Fact.ROLES
+    if roles.count("assistant") > 1:
+        facts |= Fact.HISTORY
+    if "observation" in roles:
+        facts |= Fact.CALLS
+    return facts

@@ -5,12 +5,15 @@ Source: THUDM/GLM-4 finetune/finetune.py, commit dfe4601 (2025-04-16), `process_
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import UNSET, Struct
 
 from glmlint.read.sample import ROLES, Sample
+from glmlint.recipes.official_config import from_config
 from glmlint.trainer.base import Context, Text, Trainer, messages_of, text_of
+from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.layout import END, NONE, PREFIX, SAME, Layout, Piece, shifted
 from glmlint.trainer.vocabulary import OFFICIAL_NUMBERS
@@ -46,6 +49,11 @@ def clean_tools(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
         raise TrainerError(type(error).__name__, str(error)) from None
     return cleaned["tools"]  # type: ignore[no-any-return]
 
+
+BUDGET: Final = Text(
+    "max_input_length + max_output_length + 1", "max_input_length + max_output_length + 1"
+)
+"""What the budget is in the script's YAML."""
 
 ROLE_TOKENS: Final = {role: f"<|{role}|>" for role in ROLES}
 
@@ -83,6 +91,7 @@ class Glm4(Trainer):
         "每条 assistant 消息（不含角色标记）以及其后的一个标记（下一个角色标记，或末尾追加的 <|user|>）",
     )
     called = Text("the official script", "官方脚本")
+    budget_means = BUDGET
     Options = Combine
     numbers = OFFICIAL_NUMBERS
     suffixes = frozenset((".jsonl", ".csv", ".xlsx"))
@@ -90,22 +99,39 @@ class Glm4(Trainer):
     trains_unknown_roles = True
     cleans_properties = True
 
+    def from_config(
+        self, values: Mapping[str, Any], file: str, folder: str | None
+    ) -> TrainerConfig | None:
+        return from_config(values, file, folder)
+
     def variant(self, options: Combine) -> str:
         return "glm4-combine" if options.combine else self.name
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         pieces, labels, owners = prefix(context), [NONE, NONE], [PREFIX, PREFIX]
-        for index, message in enumerate(messages_of(row)):
-            try:
-                message = process_message(message)
-                trained = message["role"] not in ("system", "user", "observation")
-                text = context.template.render([message])
-            except Exception as error:  # whatever the script or its template raises
-                raise TrainerError(type(error).__name__, str(error), ("messages", index)) from None
+        trained: list[bool] = []
+        faults: list[Exception] = []  # of the script; those of its template come as texts
+
+        def processed() -> Iterator[list[Any]]:
+            for message in messages_of(row):
+                try:
+                    message = process_message(message)
+                    trained.append(message["role"] not in ("system", "user", "observation"))
+                except Exception as error:  # whatever odd shapes raise
+                    faults.append(error)
+                    return
+                yield [message]
+
+        for index, text in enumerate(context.template.render_each(processed())):
+            if isinstance(text, Exception):
+                raise TrainerError(type(text).__name__, str(text), ("messages", index)) from None
             more = without_prefix(text, context)
             pieces += more
-            labels += [SAME if trained else NONE] * len(more)
+            labels += [SAME if trained[index] else NONE] * len(more)
             owners += [index] * len(more)
+        for error in faults:
+            at = ("messages", len(trained))
+            raise TrainerError(type(error).__name__, str(error), at) from None
         return shifted([*pieces, context.id("<|user|>")], [*labels, NONE], [*owners, END])
 
     def lay_out_sample(self, sample: Sample, context: Context) -> Layout | None:

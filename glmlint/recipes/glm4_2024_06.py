@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import UNSET
 
 from glmlint.read.sample import ROLES, Sample
-from glmlint.recipes.glm4 import clean_tools, prefix, process_message, role_ids
+from glmlint.recipes.glm4 import BUDGET, clean_tools, prefix, process_message, role_ids
 from glmlint.trainer.base import Context, Text, Trainer, messages_of
 from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.layout import END, NONE, PREFIX, SAME, Layout, Piece, shifted
@@ -54,6 +54,7 @@ class Glm4June2024(Trainer):
         "每条 assistant 消息（不含角色标记）以及其后的一个标记（下一个角色标记，或末尾追加的 <|endoftext|>）",
     )
     called = Text("the official script", "官方脚本")
+    budget_means = BUDGET
     numbers = OFFICIAL_NUMBERS
     suffixes = frozenset((".jsonl", ".csv", ".xlsx"))
     evaluates = "each-answer"

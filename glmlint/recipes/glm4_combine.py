@@ -5,19 +5,22 @@ Source: THUDM/GLM-4 finetune/finetune.py, commit dfe4601 (2025-04-16), `process_
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from msgspec import UNSET
 
 from glmlint.read.sample import Sample
-from glmlint.recipes.glm4 import prefix, role_ids
+from glmlint.recipes.glm4 import BUDGET, prefix, role_ids
 from glmlint.trainer.base import Context, Text, Trainer, messages_of
 from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.layout import END, NONE, SAME, Encoded, Layout, Piece, shifted
 from glmlint.trainer.layout import PREFIX as OWNER_PREFIX
 from glmlint.trainer.template import PREFIX
 from glmlint.trainer.vocabulary import OFFICIAL_NUMBERS
+
+MOST_PREFIXES: Final = 256
+"""Messages of the longest row whose prefixes are rendered: the work grows with their square."""
 
 
 class Glm4Combine(Trainer):
@@ -35,6 +38,7 @@ class Glm4Combine(Trainer):
         "最后一个 <|assistant|> 之后除首个标记外的全部内容，直到末尾追加的 <|user|>",
     )
     called = Text("the official script", "官方脚本")
+    budget_means = BUDGET
     numbers = OFFICIAL_NUMBERS
     suffixes = frozenset((".jsonl", ".csv", ".xlsx"))
     evaluates = "whole-row"
@@ -122,17 +126,33 @@ class Glm4Combine(Trainer):
             for message in messages:
                 end += len(context.template.render([message])) - len(PREFIX)
                 ends.append(end)
+        elif len(messages) > MOST_PREFIXES:
+            return _content_ends(text, messages)
         else:  # a template may look at all messages: only growing prefixes tell them apart
-            for index in range(len(messages)):
-                try:
-                    part = context.template.render(messages[: index + 1])
-                except Exception:  # a template may refuse a part of a conversation
-                    part = ""
-                ends.append(len(part) if text.startswith(part) else 0)
+            prefixes = (messages[: index + 1] for index in range(len(messages)))
+            for part in context.template.render_each(prefixes):
+                # A template may refuse a part of a conversation.
+                known = part if isinstance(part, str) and text.startswith(part) else ""
+                ends.append(len(known))
         return ends
 
     def tool_pieces(self, tools: list[dict[str, Any]], context: Context) -> list[Piece]:
         return context.split(context.template.tools_text(tools))
+
+
+def _content_ends(text: str, messages: list[Any]) -> list[int]:
+    """Where the contents end in the text, as far as they stand there in order."""
+    ends: list[int] = []
+    at = 0
+    for message in messages:
+        content: Any = message.get("content") if isinstance(message, dict) else None
+        found = text.find(content, at) if isinstance(content, str) and content else -1
+        if found < 0:
+            ends.append(0)
+        else:
+            at = found + len(content)
+            ends.append(at)
+    return ends
 
 
 def _parts(ends: list[int], owner: int, at: int, size: int) -> tuple[list[int], list[int]]:

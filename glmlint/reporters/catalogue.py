@@ -8,11 +8,11 @@ import re
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from glmlint.plan import Plan
-from glmlint.reporters.visible import visible
 from glmlint.reporters.words import FAMILY, SEVERITY, counted, say
-from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules
+from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules, general
 from glmlint.text import NOUN, Text, Told
 from glmlint.trainer.base import all_trainers
+from glmlint.visible import json_text, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +42,7 @@ def write_rules(plan: Plan, out: IO[str], form: str, width: int, color: bool) ->
     rules = sorted(all_rules().values(), key=lambda loaded: (_family(loaded), loaded.rule.name))
     if form == "json":
         entries = [rule_object(loaded, plan.rules) for loaded in rules]
-        out.write(json.dumps(entries, ensure_ascii=False, indent=2) + "\n")
+        out.write(json_text(entries, indent=2) + "\n")
         return
     from itertools import groupby
 
@@ -87,7 +87,7 @@ def rule_object(loaded: Loaded, active: dict[str, str]) -> dict[str, Any]:
         "title": first_line(loaded),
         "title_zh": rule.title_zh,
         "text": {"en": rule.text.en, "zh": rule.text.zh},
-        "help": {"en": rule.help.en, "zh": rule.help.zh},
+        "help": {"en": general(rule.help).en, "zh": general(rule.help).zh},
         "documentation": loaded.doc.strip(),
     }
 
@@ -121,7 +121,7 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
         )
         raise UnknownRule(
             Text("unknown rule {name}{hint}", "未知的规则 {name}{hint}"),
-            name=visible(name),
+            name=name,
             hint=hint,
         )
     from rich.markdown import Markdown
@@ -253,7 +253,7 @@ def write_recipes(out: IO[str], form: str, lang: str, width: int, color: bool) -
             }
             for recipe in all_trainers().values()
         ]
-        out.write(json.dumps(entries, ensure_ascii=False, indent=2) + "\n")
+        out.write(json_text(entries, indent=2) + "\n")
         return
     from rich.text import Text as Styled
 
@@ -286,7 +286,7 @@ def _colon(lang: str) -> str:
 
 def _unfilled(text: Text, lang: str) -> str:
     """A sentence with its fields left as names."""
-    told = NOUN.sub(r"\1} \2s", text.plain(lang))
+    told = NOUN.sub(r"\1} \2s", general(text).plain(lang))
     return re.sub(r"(\{\w+)[!:][^{}]+\}", r"\1}", told).replace("{{", "{").replace("}}", "}")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from glmlint.engine.finish import Result
-from glmlint.evidence.report import Places, kept_supervised, nearest_rank, smallest_budget
+from glmlint.evidence.report import Curve, Places, nearest_rank
 from glmlint.plan import Plan
 from glmlint.trainer.base import Context
 
@@ -75,14 +75,17 @@ def histogram(lengths: Places, edges: Sequence[int]) -> list[tuple[int, int]]:
 def budgets(result: Result) -> list[Budget]:
     """The run's budget, then the smallest that keep 95, 99 and 100% of the supervised tokens."""
     lengths = lengths_of(result)
-    supervised = merged(file.stats.supervised for file in result.files)
+    curve = Curve()
+    for file in result.files:
+        curve.merge(file.stats.curve)
     total = result.totals.supervised_tokens
     found = []
     for target in (None, *SHARES):
-        length = result.plan.max_length if target is None else smallest_budget(supervised, target)
+        length = result.plan.max_length if target is None else curve.smallest(target)
         if length is None:
             continue
-        kept = kept_supervised(supervised, length)
+        own = result.totals.kept_supervised_tokens
+        kept = own if target is None else curve.kept(length)
         found.append(
             Budget(
                 max_length=length,
@@ -96,8 +99,9 @@ def budgets(result: Result) -> list[Budget]:
 
 
 def template_name(context: Context) -> str:
-    """The template that the run rendered with: the recipe's own, or the tokenizer's."""
-    return context.trainer.template_name or context.template.name
+    """The template that the run rendered with: an option's, the recipe's own, or the tokenizer's."""
+    named = getattr(context.options, "template", None)
+    return str(named or context.trainer.template_name or context.template.name)
 
 
 def origin(plan: Plan, setting: str) -> str:
@@ -112,6 +116,8 @@ def pin_origin(plan: Plan, package: str) -> str:
 
 def template_origin(context: Context) -> str:
     """The same for the template, which a recipe or a model folder may bring."""
+    if hasattr(context.options, "template"):
+        return origin(context.plan, "set") if "template" in context.plan.options else "default"
     if context.trainer.template_name is not None:
         return "recipe"
     if context.plan.template is None and context.tokenizer.chat_template is not None:

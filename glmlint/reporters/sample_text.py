@@ -10,13 +10,13 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from glmlint.engine.show import Sample, Token
+from glmlint.engine.show import REASONS, Sample, Token
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import template_name
 from glmlint.reporters.tables import STYLES, breaks, console_for, plain_table, print_wrapped
-from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import SEVERITY, say
 from glmlint.trainer.base import Context
+from glmlint.visible import printable_path, visible
 
 TRAINED: Final = "supervised"
 MASKED: Final = "masked"
@@ -47,7 +47,7 @@ def write_sample(
         shown = say("shown", lang, recipe=context.plan.recipe, template=template, budget=budget)
         print_wrapped(console, shown, "dim")
         if sample.tokens:
-            _legend(console, lang, options.color)
+            _legend(console, sample, lang, options.color)
             if ids:
                 _listing(console, sample, context, options.color)
             else:
@@ -69,11 +69,21 @@ def joined(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
     Tokens that are parts of one character are joined; bytes that stay a part of one, because the
     state changes inside the character, are written as `\\xNN`.
     """
-    for what, run in groupby(tokens, key=state):
-        yield what, b"".join(token.bytes for token in run).decode("utf-8", "backslashreplace")
+    numbered = enumerate(tokens)
+
+    def key(entry: tuple[int, Token]) -> tuple[str, int]:
+        place, token = entry
+        return state(token), place if token.teaches is not None else -1
+
+    for (what, alone), run in groupby(numbered, key=key):
+        group = [token for _, token in run]
+        text = b"".join(token.bytes for token in group).decode("utf-8", "backslashreplace")
+        if alone >= 0:  # the label is another token: both are shown
+            text += f" → {(group[0].teaches or b'').decode('utf-8', 'backslashreplace')}"
+        yield what, text
 
 
-def _legend(console: Console, lang: str, color: bool) -> None:
+def _legend(console: Console, sample: Sample, lang: str, color: bool) -> None:
     line = Text()
     for what in (TRAINED, MASKED, LOST, CUT):
         if line:
@@ -82,6 +92,8 @@ def _legend(console: Console, lang: str, color: bool) -> None:
         line.append(f"{opening}{say(what, lang)}{closing}", STATE_STYLES[what])
     console.print(line, soft_wrap=True)
     print_wrapped(console, say("stop-note", lang), "dim")
+    if any(token.teaches is not None for token in sample.tokens):
+        print_wrapped(console, say("other-label-note", lang), "dim")
 
 
 def _running_text(console: Console, sample: Sample, context: Context, color: bool) -> None:
@@ -140,11 +152,13 @@ def _listing(console: Console, sample: Sample, context: Context, color: bool) ->
     width = len(str(len(sample.tokens)))
     open_bytes = b""
     owner: int | None = None
+    kept = True
     names = {what: say(what, lang) for what in STATE_STYLES}
     column = max(cell_len(word) for word in names.values())
     for place, token in enumerate(sample.tokens):
-        if place == context.plan.max_length:
+        if kept and not token.kept:
             _budget_line(console, context)
+        kept = token.kept
         if token.owner != owner and (token.owner >= 0 or owner is None):
             _message_line(console, token.owner, roles[token.owner], lang)
         owner = token.owner
@@ -154,6 +168,8 @@ def _listing(console: Console, sample: Sample, context: Context, color: bool) ->
         word = names[what]
         line.append(word + " " * (column - cell_len(word) + 2), STATE_STYLES[what])
         room = max(console.width - cell_len(line.plain) - 1, 8)
+        if token.teaches is not None:
+            text += f" → {token.teaches.decode('utf-8', 'backslashreplace')}"
         line.append(_clipped(text, room), STATE_STYLES[what] if color else "")
         console.print(line, soft_wrap=True)
 
@@ -190,6 +206,7 @@ def _counts(console: Console, sample: Sample, context: Context) -> None:
     table.add_column(say("role", lang), max_width=max(console.width - 40, 12), overflow="fold")
     for key in ("tokens", "column-supervised", "lost"):
         table.add_column(say(key, lang), justify="right")
+    table.add_column(say("why-untrained", lang), overflow="fold")
     for count in sample.messages:
         role = visible(count.role) if count.index >= 0 else say("prefix-end", lang)
         table.add_row(
@@ -198,11 +215,20 @@ def _counts(console: Console, sample: Sample, context: Context) -> None:
             f"{about}{count.tokens:,}",
             f"{about}{count.supervised:,}",
             Text(f"{about}{count.lost:,}", style="bold red" if count.lost else ""),
+            Text(_untrained(count.untrained, lang), style="dim"),
         )
     sums = [sum(getattr(count, key) for count in sample.messages)
             for key in ("tokens", "supervised", "lost")]  # fmt: skip
     table.add_row("", say("total", lang), *(f"{about}{number:,}" for number in sums), style="bold")
     console.print(table)
+
+
+def _untrained(reasons: dict[str, int], lang: str) -> str:
+    """Why tokens carry no loss, with their numbers: "header 2, history 40"."""
+    comma = "，" if lang == "zh" else ", "
+    return comma.join(
+        f"{say(f'why-{name}', lang)} {reasons[name]:,}" for name in REASONS if reasons.get(name)
+    )
 
 
 def _outcome(console: Console, sample: Sample, lang: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import IO
 
 from glmlint.engine.finish import Result
+from glmlint.output import put
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import budgets, lengths_of, quantiles
 from glmlint.reporters.verdict import assumed, mark, message, place, summary, verdict
@@ -26,16 +27,16 @@ def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
 def _write_plain(result: Result, out: IO[str], options: ReporterOptions) -> None:
     if options.statistics:
         for rule, number in result.rule_counts.most_common():
-            out.write(f"{number} {rule}\n")
+            put(out, f"{number} {rule}")
     else:
         for finding in result.findings[: options.max_findings]:
             told = message(finding, result.plan.lang)
-            out.write(f"{place(finding)}: {finding.severity} {finding.rule} {told}\n")
+            put(out, f"{place(finding)}: {finding.severity} {finding.rule} {told}")
     if options.quiet:
         return
     lines = [summary(result), *_length_lines(result), verdict(result), *assumed(result)]
     for line in lines:
-        out.write(f"glmlint: {line}\n")
+        put(out, f"glmlint: {line}")
 
 
 def _length_lines(result: Result) -> list[str]:

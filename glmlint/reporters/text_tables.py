@@ -23,9 +23,9 @@ from glmlint.reporters.tables import (
     print_wrapped,
     shortened,
 )
-from glmlint.reporters.verdict import assumed, mark, message, verdict
-from glmlint.reporters.visible import printable_path, visible
+from glmlint.reporters.verdict import assumed, mark, message, rows_told, verdict
 from glmlint.reporters.words import SEVERITY, percent, say
+from glmlint.visible import printable_path, visible
 
 MOST_FINDINGS: Final = 200
 """Findings printed to a terminal when nobody set --max-findings: a longer list is not read there."""
@@ -153,13 +153,8 @@ def _summary(console: Console, result: Result) -> None:
     if len(result.files) != 1:
         table.add_row(Text(total[0], style="bold"), *total[1], style="bold")
     console.print(table)
-    totals = result.totals
-    if totals.samples:
-        line = say(
-            "rows-line", lang, clean=f"{totals.clean:,}", bad=f"{totals.with_findings:,}",
-            unreadable=f"{totals.unreadable:,}",
-        )  # fmt: skip
-        print_wrapped(console, line, "dim")
+    if result.totals.samples:
+        print_wrapped(console, rows_told(result), "dim")
 
 
 def _numbers(totals: Totals, result: Result) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from glmlint.engine.finish import Result
+from glmlint.evidence.report import IN_ANOTHER_FORMAT
 from glmlint.finding import RANK, SEVERITIES, Finding
-from glmlint.plan import Plan
+from glmlint.plan import NO_BUDGET, Plan
 from glmlint.reporters.figures import budgets, origin, pin_origin, template_name, template_origin
-from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import ORIGINS, counted, percent, say
 from glmlint.rules.base import all_rules
+from glmlint.visible import printable_path, visible
 
 
 def severity_counts(result: Result) -> str:
@@ -35,15 +36,31 @@ def summary(result: Result) -> str:
         "summary",
         lang,
         samples=counted(totals.samples, "sample", lang),
-        clean=f"{totals.clean:,}",
-        bad=f"{totals.with_findings:,}",
-        unreadable=f"{totals.unreadable:,}",
+        rows=rows_told(result),
         tokens=f"{about}{totals.tokens:,}",
         ratio=about + percent(totals.trainable_ratio),
         truncated=f"{about}{totals.truncated_samples:,}",
         lost=about + percent(totals.lost_share),
         counts=severity_counts(result),
     )
+
+
+def rows_told(result: Result) -> str:
+    """How many rows are clean, have findings, end the training, or are left out."""
+    totals, lang = result.totals, result.plan.lang
+    stopping = say("stopping-one" if totals.unreadable == 1 else "stopping", lang,
+                   n=f"{totals.unreadable:,}")  # fmt: skip
+    foreign = sum(file.stats.notes[IN_ANOTHER_FORMAT] for file in result.files)
+    if foreign:
+        key = "stopping-all-foreign" if foreign == totals.unreadable else "stopping-foreign"
+        stopping += say(key, lang, n=f"{foreign:,}")
+    told = say(
+        "rows-line", lang, clean=f"{totals.clean:,}", bad=f"{totals.with_findings:,}",
+        stopping=stopping,
+    )  # fmt: skip
+    if totals.dropped:
+        told += say("and-dropped", lang, n=f"{totals.dropped:,}")
+    return told
 
 
 def verdict(result: Result) -> str:
@@ -135,7 +152,17 @@ def assumed(result: Result) -> list[str]:
         )
     ]
     if origin(plan, "budget") == "default":
-        lines.append(say("default-budget", lang, budget=f"{plan.max_length:,}"))
+        key = "no-budget" if plan.max_length == NO_BUDGET else "default-budget"
+        told = {"trainer": context.trainer.called, "means": context.trainer.budget_means}
+        lines.append(
+            say(
+                key,
+                lang,
+                budget=f"{plan.max_length:,}",
+                **{name: text.plain(lang) for name, text in told.items()},
+            )
+        )
+    lines += (visible(note.plain(lang)) for note in plan.notes)
     if not context.tokenizer.exact:
         lines.append(say("inexact", lang))
     if any(result.suppressed.values()):

@@ -65,8 +65,16 @@ WORDS: Final = {
     "longest": Text("max", "最长"),
     "longer": Text("{n} longer", "{n} 个更长"),
     "rows-line": Text(
-        "{clean} clean, {bad} with findings, {unreadable} unreadable",
-        "{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读",
+        "{clean} clean, {bad} with findings, {stopping}",
+        "{clean} 个正常，{bad} 个有问题，{stopping}",
+    ),
+    "stopping": Text("{n} that stop the trainer", "{n} 个会让训练脚本中止"),
+    "stopping-one": Text("{n} that stops the trainer", "{n} 个会让训练脚本中止"),
+    "stopping-foreign": Text(
+        " ({n} in another trainer's format)", "（其中 {n} 个是其他训练框架的格式）"
+    ),
+    "stopping-all-foreign": Text(
+        " (in another trainer's format)", "（其他训练框架的格式）"
     ),
     "smallest": Text("smallest for {share}", "保留 {share} 的最小值"),
     "keeps-plain": Text("{length} keeps {share}", "{length} 保留 {share}"),
@@ -112,11 +120,35 @@ WORDS: Final = {
     ),
     "shown": Text("recipe {recipe} · template {template} · budget {budget}",
                   "配方 {recipe} · 模板 {template} · 预算 {budget}"),
+    "compare-trainer": Text("Trainer", "训练框架"),
+    "compare-two": Text(
+        "compare needs two sides: give --recipe twice, or --max-length, --set 2:KEY=VALUE, a second file",
+        "compare 需要两方：请给出两个 --recipe，或两个 --max-length、--set 2:KEY=VALUE、第二个文件",
+    ),
+    "compare-pair": Text(
+        "{a} and {b}: {both} tokens are supervised by both, {first} by the first alone, {second} by "
+        "the second alone; {differ} of {rows} rows differ",
+        "{a} 与 {b}：{both} 个 token 双方都训练，{first} 个仅前者训练，{second} 个仅后者训练；"
+        "{rows} 行中有 {differ} 行不同",
+    ),
+    "compare-differs": Text("What differs", "差异"),
+    "kept": Text("Kept", "保留"),
     "no-findings": Text("No findings in this sample.", "这个样本没有问题。"),
     "stop-note": Text(
         "A supervised role token is the stop of the answer before it.",
         "受监督的角色标记是前一个回答的停止符。",
     ),
+    "other-label-note": Text(
+        "“a → b”: the input holds a, and b is taught in its place.",
+        "“a → b”：输入中是 a，而该位置训练的是 b。",
+    ),
+    "why-untrained": Text("Not trained", "未训练"),
+    "why-prompt": Text("prompt", "提示"),
+    "why-header": Text("header", "角色头"),
+    "why-empty-thought": Text("the template's own thought", "模板自带的空思考"),
+    "why-history": Text("earlier answer", "历史回答"),
+    "why-unlabelled": Text("left out by the trainer", "训练框架不训练"),
+    "why-end": Text("appended end", "末尾追加"),
     "raises": Text(
         "The trainer raises {error} at this sample, and the run ends.",
         "训练脚本在这个样本抛出 {error}，整个训练随之中止。",
@@ -174,11 +206,15 @@ WORDS: Final = {
         "tokenizer {tokenizer}（{tokenizer_from}）；预算 {budget}（{budget_from}）；"
         "transformers {transformers}（{transformers_from}）；datasets {datasets}（{datasets_from}）。",
     ),
+    "no-budget": Text(
+        "Nobody set the budget, and {trainer} has none that is known here: no row is cut. Set yours "
+        "with --max-length N.",
+        "没有设置预算，{trainer}也没有此处已知的默认值：不截断任何行。请用 --max-length N 设置。",
+    ),
     "default-budget": Text(
-        "Nobody set the budget: {budget} is the official script's default (512 + 512 + 1). Set "
-        "yours with --max-length N, or --max-input-length N --max-output-length M.",
-        "没有设置预算：{budget} 是官方脚本的默认值（512 + 512 + 1）。请用 --max-length N，"
-        "或 --max-input-length N --max-output-length M 设置。",
+        "Nobody set the budget: {budget} is the default of {trainer} ({means}). Set yours with "
+        "--max-length N.",
+        "没有设置预算：{budget} 是{trainer}的默认值（{means}）。请用 --max-length N 设置。",
     ),
     "inexact": Text(
         "≈: the tokenizer's control tokens or split had to be guessed, so counts may be off.",
@@ -193,11 +229,12 @@ WORDS: Final = {
         "`glmlint explain {rule}` 显示规则的详细说明与示例。",
     ),
     "summary": Text(
-        "{samples}: {clean} clean, {bad} with findings, {unreadable} unreadable; {tokens} tokens, "
+        "{samples}: {rows}; {tokens} tokens, "
         "{ratio} trainable; {truncated} truncated, {lost} of supervised tokens lost; {counts}",
-        "{samples}：{clean} 个正常，{bad} 个有问题，{unreadable} 个不可读；{tokens} 个 token，"
+        "{samples}：{rows}；{tokens} 个 token，"
         "可训练 {ratio}；{truncated} 个被截断，丢失受监督 token {lost}；{counts}",
     ),
+    "and-dropped": Text(", {n} dropped by the trainer", "，{n} 个被训练脚本丢弃"),
     "length-line": Text(
         "lengths: p50 {p50}, p90 {p90}, p95 {p95}, p99 {p99}, max {max}; budget {budget}",
         "长度：p50 {p50}，p90 {p90}，p95 {p95}，p99 {p99}，最长 {max}；预算 {budget}",
@@ -219,6 +256,7 @@ WORDS: Final = {
     "profile-shapes": Text("shapes of rows for the loader", "为加载器记录各行的形状"),
     "profile-hash": Text("hashes of rows to compare", "计算用于比较的行哈希"),
     "profile-rest": Text("counting, findings and the rest", "计数、生成问题及其他"),
+    "profile-first-pass": Text("first of two passes", "第一遍检查（共两遍）"),
     "profile-total": Text("the whole check", "整个检查"),
     "profile-idle": Text(
         "{n} that are on were not called: no row had what they look at.",
@@ -261,6 +299,14 @@ WORDS: Final = {
     ),
     "no-such-line": Text(
         "{path} has no sample at line {line}", "{path} 的第 {line} 行没有样本"
+    ),
+    "stdout-fault": Text(
+        "standard output can't be written: {why}", "无法写入标准输出：{why}"
+    ),
+    "system-fault": Text("{why}", "{why}"),
+    "stopped-by": Text("stopped by {name}", "已被 {name} 终止"),
+    "usage-hint": Text(
+        "(`{command} --help` lists what it takes)", "（`{command} --help` 会列出可用的参数）"
     ),
     "bug": Text(
         "this is a bug in glmlint: {error} (glmlint --debug … shows where)",

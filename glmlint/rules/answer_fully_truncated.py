@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from glmlint.evidence.cut import cut_message, verdict
-from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text, limit_of
 from glmlint.trainer.layout import IGNORE_INDEX
 
 rule = Rule(
@@ -31,8 +31,8 @@ rule = Rule(
     ),
     help=Text(
         "Shorten what stands before the answer, raise the budget ({tokens} keeps the whole row), "
-        "or drop the row.",
-        "缩短回答之前的内容，提高预算（{tokens} 可保留整行），或删除这一行。",
+        "or drop the row (`--unsafe-fixes` does).",
+        "缩短回答之前的内容，提高预算（{tokens} 可保留整行），或删除这一行（--unsafe-fixes 会删除整行）。",
     ),
     bad=(
         Example(
@@ -79,16 +79,16 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if verdict(row) != "answer-fully-truncated":
+    if verdict(row, limit_of(row.plan, "over-truncated")) != "answer-fully-truncated":
         return
     index = cut_message(row)
     labels = row.all_tokens.labels
     yield rule.problem(
-        ("messages", index),
+        row.at(index),
         edits=(Edit("drop-row", ()),),
         supervised=row.supervised,
         first=int(np.flatnonzero(labels[1:] != IGNORE_INDEX)[0]) + 2,
         kept=row.kept,
         tokens=row.tokens,
-        where=f"messages[{index}]",
+        where=row.where(index),
     )

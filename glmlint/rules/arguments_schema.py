@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.evidence.calls import calls, encoded_twice, foreign, taught
+from glmlint.evidence.calls import calls, encoded_twice, taught
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
@@ -105,7 +105,7 @@ def check(row: Row) -> Iterator[Problem]:
         schema = call.tool.schema if call.tool is not None else None
         if schema is None or not isinstance(call.arguments, dict):
             continue
-        if call.free or schema.fits(call.arguments) or foreign(row):
+        if call.free or schema.fits(call.arguments):
             continue
         error = taught(row, call.message)
         elsewhere = encoded_twice(call)

@@ -18,11 +18,11 @@ from glmlint.evidence.scores import Row as ScoredRow
 from glmlint.finding import Pointer
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
-from glmlint.trainer.base import Text, Trainer
+from glmlint.trainer.base import Text, Trainer, get_trainer
 from glmlint.trainer.row import Fact, Row
 
 if TYPE_CHECKING:
-    from glmlint.evidence.report import FileStats, Report
+    from glmlint.evidence.report import FileStats, Habit, Report
 
 __all__ = ["Example", "Fact", "Pointer", "Problem", "Row", "Rule", "Text"]
 
@@ -59,6 +59,8 @@ class Problem(Struct):
     column: int | None
     trains: bool = False
     """The sentence says that what stands at the place is trained, though no assistant wrote it."""
+    habit: Habit | None = None
+    """Told instead, once a file, where most rows of the file are so. `{samples}` is their number."""
 
 
 class Placed(Struct):
@@ -117,6 +119,19 @@ def _lines(rows: tuple[Any, ...]) -> bytes:
     )
 
 
+class Limit(Struct, frozen=True):
+    """A share that a rule is held to: a flag and a key of the settings by that name.
+
+    `app.limits` reads it from the rule's file without importing it: literals only.
+    """
+
+    name: str
+    """`--name` on the command line, `name` in the settings."""
+    default: float | None
+    """None: the rule is off unless the limit is set."""
+    help: Text
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """The facts of one rule.
@@ -134,6 +149,10 @@ class Rule:
     """The sentence: where it is, what happens in training. Fields in braces are filled in."""
     help: Text
     """What to do about it."""
+    limit: Limit | None = None
+    """What the rule is held to, where that can be set."""
+    form: str | None = None
+    """The form of rows whose shape the rule is about; it is left out where the trainer reads none."""
     when: int = Fact.ANY
     fix: str | None = None
     """"safe", "unsafe" or None."""
@@ -154,6 +173,11 @@ class Rule:
     variants: dict[str, Text] = field(default_factory=dict)
     """Other sentences, by name."""
 
+    def limit_of(self, plan: Plan) -> float:
+        """The limit of this run. Only for a rule whose limit has a default."""
+        assert self.limit is not None and self.limit.default is not None
+        return plan.limits.get(self.limit.name, self.limit.default)
+
     def problem(
         self,
         pointer: Pointer | None = (),
@@ -166,6 +190,7 @@ class Rule:
         edits: tuple[Edit, ...] = (),
         column: int | None = None,
         trains: bool = False,
+        habit: Habit | None = None,
         **values: Any,
     ) -> Problem:
         """A problem of this rule; `text` is a sentence, or the name of a variant."""
@@ -173,8 +198,29 @@ class Rule:
             text = self.variants[text]
         return Problem(
             text or self.text, values, pointer, severity, help or self.help, once, raises, edits,
-            column, trains,
+            column, trains, habit,
         )  # fmt: skip
+
+
+@cache
+def words_of(recipe: str) -> dict[str, Text]:
+    """Fields that any sentence may have: how the trainer that runs is called, and its budget."""
+    trainer = get_trainer(recipe)
+    return {"trainer": trainer.called, "budget_means": trainer.budget_means}
+
+
+def general(text: Text) -> Text:
+    """A sentence as a page shows it: its own fields stay, the trainer is the default one."""
+    told = words_of(Plan.recipe)
+    en, zh = text.en, text.zh
+    for name, word in told.items():
+        en, zh = en.replace(f"{{{name}}}", word.en), zh.replace(f"{{{name}}}", word.zh)
+    return Text(en, zh)
+
+
+def sentence(text: Text, plan: Plan, values: dict[str, Any]) -> str:
+    """A rule's sentence in the language of the run."""
+    return text.say(plan.lang, **{**words_of(plan.recipe), **values})
 
 
 @dataclass(frozen=True)
@@ -234,6 +280,11 @@ def _in_order(rules: dict[str, Loaded]) -> Iterable[str]:
     for name in sorted(rules):
         place(name)
     return done
+
+
+def limit_of(plan: Plan, rule: str) -> float:
+    """The limit of another rule, where a rule speaks only beyond it."""
+    return all_rules()[rule].rule.limit_of(plan)
 
 
 def default_rules(max_severity: str = "warning") -> dict[str, str]:

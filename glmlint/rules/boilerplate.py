@@ -21,13 +21,13 @@ rule = Rule(
     title_zh="回答带有其他模型的口吻：自报别家名称、“作为一个 AI”、套话式拒答",
     severity="info",
     text=Text(
-        "messages[{index}] speaks as another model (“{phrase}”): yours learns to call itself so",
-        "messages[{index}] 以别的模型自居（“{phrase}”）：您的模型会学到这样自称",
+        "{where} speaks as another model (“{phrase}”): yours learns to call itself so",
+        "{where} 以别的模型自居（“{phrase}”）：您的模型会学到这样自称",
     ),
     variants={
         "canned": Text(
-            "messages[{index}] has a canned phrase (“{phrase}”): the model learns to say it",
-            "messages[{index}] 含有套话（“{phrase}”）：模型会学到照说",
+            "{where} has a canned phrase (“{phrase}”): the model learns to say it",
+            "{where} 含有套话（“{phrase}”）：模型会学到照说",
         ),
     },
     help=Text("Rewrite the answer, or drop the row.", "改写回答，或删除这一行。"),
@@ -119,7 +119,7 @@ def check(row: Row) -> Iterator[Problem]:
         found = found or _first(_CANNED, text)
         if found and found not in asked:
             yield rule.problem(
-                ("messages", index, "content"), text=kind, index=index, phrase=found
+                row.at(index, "content"), text=kind, where=row.where(index), phrase=found
             )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.report import FileStats, nearest_rank, smallest_budget
+from glmlint.evidence.report import FileStats, nearest_rank
 from glmlint.plan import Plan
 from glmlint.rules.base import Example, Problem, Rule, Text
 
@@ -34,9 +34,8 @@ rule = Rule(
         ),
     },
     help=Text(
-        "In the official script the budget is max_input_length + max_output_length + 1; "
-        "elsewhere --max-length.",
-        "官方脚本的预算为 max_input_length + max_output_length + 1；其他训练脚本用 --max-length。",
+        "In {trainer} the budget is {budget_means}; --max-length sets it here.",
+        "{trainer}的预算为 {budget_means}；此处用 --max-length 设置。",
     ),
     bad=(
         {
@@ -55,7 +54,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
     del plan
     if not len(file.lengths.at):
         return
-    whole = smallest_budget(file.supervised, 1)
+    whole = file.curve.smallest(1)
     yield rule.problem(
         None,
         text="nothing" if whole is None else None,
@@ -64,7 +63,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
         p95=nearest_rank(file.lengths, 0.95),
         p99=nearest_rank(file.lengths, 0.99),
         longest=int(file.lengths.at[-1]),
-        most95=smallest_budget(file.supervised, 0.95),
-        most99=smallest_budget(file.supervised, 0.99),
+        most95=file.curve.smallest(0.95),
+        most99=file.curve.smallest(0.99),
         all=whole,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.report import FileStats, smallest_budget
+from glmlint.evidence.report import FileStats
 from glmlint.plan import Plan
 from glmlint.rules.base import Example, Problem, Rule, Text
 
@@ -30,10 +30,8 @@ rule = Rule(
         "（{share:.1%}）；{most} 可保留 99%，{all} 可全部保留",
     ),
     help=Text(
-        "Set the budget to {most} or more (in the official script "
-        "max_input_length + max_output_length + 1), or shorten the long rows.",
-        "把预算设为 {most} 或更大（官方脚本为 max_input_length + max_output_length + 1），"
-        "或缩短过长的行。",
+        "Set the budget to {most} or more (in {trainer} {budget_means}), or shorten the long rows.",
+        "把预算设为 {most} 或更大（{trainer}中为 {budget_means}），或缩短过长的行。",
     ),
     bad=(
         Example(
@@ -87,6 +85,6 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
             lost=file.totals.lost_supervised_tokens,
             supervised=file.totals.supervised_tokens,
             share=share,
-            most=smallest_budget(file.supervised, 1 - TOLERATED_SHARE),
-            all=smallest_budget(file.supervised, 1),
+            most=file.curve.smallest(1 - TOLERATED_SHARE),
+            all=file.curve.smallest(1),
         )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.calls import flow, foreign
+from glmlint.evidence.calls import flow
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
@@ -72,7 +72,5 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     for index in flow(row).unanswered:
-        if foreign(row):
-            return
-        at = ("messages", index)
+        at = row.at(index)
         yield rule.problem(at, place=place(at))

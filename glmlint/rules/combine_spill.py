@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmlint.evidence.teaching import foreign_messages, written_role
-from glmlint.evidence.turns import shown
+from glmlint.evidence.turns import answer_at, shown
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -41,7 +41,12 @@ rule = Rule(
             "这一行没有输出任何 <|assistant|>：训练脚本抛出 {exception}，整个训练中止",
         ),
     },
-    help=Text("Let the row end with an assistant message.", "让这一行以 assistant 消息结尾。"),
+    help=Text(
+        "Let the row end with an assistant message. (`--unsafe-fixes` cuts off what follows the last "
+        "one; the text is gone then.)",
+        "让这一行以 assistant 消息结尾。（--unsafe-fixes 会删去最后一个 assistant 消息之后的内容，"
+        "这些文字会丢失。）",
+    ),
     bad=(
         Example(
             rows=(
@@ -113,6 +118,8 @@ def check(row: Row) -> Iterator[Problem]:
     typed = start in spilt  # the last assistant token stands in a message that is no answer
     # The last message first, so that a removal leaves the indexes before it as they are.
     cut = tuple(Edit("remove", ("messages", index)) for index in sorted(spilt, reverse=True))
+    if answer_at(row) is not None:
+        cut = ()  # what would go may be the answer itself
     for number, (index, count) in enumerate(spilt.items()):
         yield rule.problem(
             ("messages", index),

@@ -17,6 +17,7 @@ from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="content-not-string",
     family="structure",
+    form="glm",
     title_zh="`content` 不是文本，而是数字、对象或列表",
     severity="error",
     when=Fact.ODD,

@@ -22,8 +22,8 @@ rule = Rule(
     title_zh="最后一个回答在句子中间中断",
     severity="info",
     text=Text(
-        "messages[{index}] ends in mid-sentence (“…{end}”): the model learns to stop there",
-        "messages[{index}] 在句子中间结束（“…{end}”）：模型会学到在这里停下",
+        "{where} ends in mid-sentence (“…{end}”): the model learns to stop there",
+        "{where} 在句子中间结束（“…{end}”）：模型会学到在这里停下",
     ),
     help=Text("Write the rest, or drop the row.", "补全回答，或删除这一行。"),
     bad=(
@@ -92,4 +92,4 @@ def check(row: Row) -> Iterator[Problem]:
     line = text.rstrip().rpartition("\n")[2].lstrip()
     if "```" in text or len(line) < 12 or line[:1] in "|>#-*" or line.startswith("    "):
         return
-    yield rule.problem(("messages", index, "content"), index=index, end=end[-20:].strip())
+    yield rule.problem(row.at(index, "content"), where=row.where(index), end=end[-20:].strip())

@@ -16,7 +16,17 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.evidence.calls import Call, calls, decode, encoded_twice, foreign, holds_json, taught
+from msgspec import UNSET
+
+from glmlint.evidence.calls import (
+    Call,
+    calls,
+    decode,
+    decode_whole,
+    encoded_twice,
+    holds_json,
+    taught,
+)
 from glmlint.finding import place
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
@@ -81,7 +91,7 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     for call in calls(row):
-        if call.free or foreign(row):
+        if call.free:
             continue
         whole = isinstance(call.arguments, str) and isinstance(holds_json(call.arguments), dict)
         names = [] if whole else encoded_twice(call)
@@ -101,7 +111,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 def _decoded(call: Call, names: list[str]) -> tuple[Edit, ...]:
     """The content with the arguments taken out of their string."""
-    if call.form == "name-arguments-list":
+    if call.form == "name-arguments-list" or not _whole(call, names):
         return ()
     if names:
         arguments = {
@@ -118,6 +128,14 @@ def _decoded(call: Call, names: list[str]) -> tuple[Edit, ...]:
     if call.form == "first-line":
         text = f"{call.name}\n{text}"
     return (Edit("replace", call.at, text),)
+
+
+def _whole(call: Call, names: list[str]) -> bool:
+    """Whether nothing is lost when the JSON texts are read and written again."""
+    texts = [call.arguments[name] for name in names] if names else [call.arguments]
+    if names or call.form == "name-arguments":
+        texts.append(call.text)
+    return all(decode_whole(text) is not UNSET for text in texts)
 
 
 def _dumps(value: Any) -> str:

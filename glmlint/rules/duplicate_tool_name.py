@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.evidence.calls import declared, foreign
+from glmlint.evidence.calls import declared
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
@@ -88,7 +88,7 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     for entry in declared(row):
-        if not entry.tools.repeated or entry.message is None or foreign(row):
+        if not entry.tools.repeated or entry.message is None:
             continue
         for tool in entry.tools.repeated:
             at = entry.place(tool)

@@ -22,14 +22,13 @@ rule = Rule(
     severity="info",
     fix="unsafe",
     text=Text(
-        "messages[{index}] begins with white space ({shown}): the model learns to write it first",
-        "messages[{index}] 以空白开头（{shown}）：模型会学到先输出空白",
+        "{where} begins with white space ({shown}): the model learns to write it first",
+        "{where} 以空白开头（{shown}）：模型会学到先输出空白",
     ),
     variants={
         "end": Text(
-            "messages[{index}] ends with white space ({shown}): the model learns to write it "
-            "before it stops",
-            "messages[{index}] 以空白结尾（{shown}）：模型会学到在停止前输出空白",
+            "{where} ends with white space ({shown}): the model learns to write it before it stops",
+            "{where} 以空白结尾（{shown}）：模型会学到在停止前输出空白",
         ),
     },
     help=Text("Strip it (`--unsafe-fixes` does).", "去掉首尾空白（--unsafe-fixes 可以做到）。"),
@@ -71,14 +70,14 @@ def check(row: Row) -> Iterator[Problem]:
         inner = text.strip()
         if not inner:  # `empty-content` says so
             continue
-        at = ("messages", index, "content")
-        edits = (Edit("replace", at, inner),)
+        at = row.at(index, "content")
+        edits = (Edit("replace", at, inner),) if row.writes(index) else ()
         if text[0].isspace():
             shown = _shown(text[: len(text) - len(text.lstrip())])
-            yield rule.problem(at, index=index, shown=shown, edits=edits)
+            yield rule.problem(at, where=row.where(index), shown=shown, edits=edits)
         else:
             shown = _shown(text[len(text.rstrip()) :])
-            yield rule.problem(at, text="end", index=index, shown=shown, edits=edits)
+            yield rule.problem(at, text="end", where=row.where(index), shown=shown, edits=edits)
 
 
 def _shown(blank: str) -> str:

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.turns import fate
+from glmlint.evidence.turns import fate, says_nothing
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
     name="empty-content",
     family="structure",
+    form="glm",
     title_zh="消息内容为空，或只有空白字符",
     severity="warning",
     when=Fact.EMPTY,
@@ -102,9 +103,8 @@ def check(row: Row) -> Iterator[Problem]:
                 yield rule.problem(at, text="blank", place=place)
         elif role == "system":
             if "tools" not in message:  # beside tools it is in order; alone it just is not there
-                yield rule.problem(
-                    at, severity="info", edits=(Edit("remove", at[:2]),), place=place, role=role
-                )
+                edits = (Edit("remove", at[:2]),) if says_nothing(message) else ()
+                yield rule.problem(at, severity="info", edits=edits, place=place, role=role)
         elif fate(row, index) == "raises":
             yield rule.problem(
                 at, text="raises", severity="error", raises=True, place=place,

@@ -15,6 +15,7 @@ from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="empty-messages",
     family="structure",
+    form="glm",
     title_zh="`messages` 是空列表",
     severity="error",
     when=Fact.ODD,
@@ -29,7 +30,10 @@ rule = Rule(
             "messages 为空：训练脚本在这一行抛出 {exception}",
         )
     },
-    help=Text("Delete the row.", "删除这一行。"),
+    help=Text(
+        "Delete the row (`--unsafe-fixes` does, with whatever else stands in it).",
+        "删除这一行（--unsafe-fixes 可以做到，行内的其他字段也会一并删除）。",
+    ),
     bad=(
         {"messages": []},
         {"messages": [], "source": "空对话"},

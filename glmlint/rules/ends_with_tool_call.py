@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.calls import flow, foreign
+from glmlint.evidence.calls import flow
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
@@ -66,6 +66,6 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     last = flow(row).last_call
-    if last is not None and not foreign(row):
-        at = ("messages", last)
+    if last is not None:
+        at = row.at(last)
         yield rule.problem(at, place=place(at))

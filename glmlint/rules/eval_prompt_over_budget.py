@@ -63,9 +63,9 @@ rule = Rule(
     applies=lambda trainer, plan: trainer.evaluates is not None and bool(plan.eval_files),
     text=Text(
         "the prompt of messages[{index}] has {size} tokens, max_input_length is {limit}: "
-        "the official script leaves out {count} of the row's answers when it evaluates",
+        "{trainer} leaves out {count} of the row's answers when it evaluates",
         "messages[{index}] 的提示有 {size} 个 token，而 max_input_length 为 {limit}："
-        "官方脚本评测时会漏掉该行的 {count} 个回答",
+        "{trainer}评测时会漏掉该行的 {count} 个回答",
     ),
     variants={
         "cut": Text(
@@ -76,8 +76,8 @@ rule = Rule(
         ),
         "none": Text(
             "in {rows} rows no prompt is shorter than max_input_length ({limit}), and there are no "
-            "others: the official script ends with an exception before training",
-            "全部 {rows} 行的提示都不短于 max_input_length（{limit}）：官方脚本在训练开始前就会异常退出",
+            "others: {trainer} ends with an exception before training",
+            "全部 {rows} 行的提示都不短于 max_input_length（{limit}）：{trainer}在训练开始前就会异常退出",
         ),
     },
     help=Text(

@@ -51,8 +51,9 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Keep the first one. Repeats that are meant are better said by weights or epochs.",
-        "只保留第一条；如果是有意重复，请改用权重或 epoch 数。",
+        "Keep the first one (`--unsafe-fixes` drops the others, with whatever else stands in these "
+        "rows). Repeats that are meant are better said by weights or epochs.",
+        "只保留第一条（--unsafe-fixes 会删除其余各行，连同行内的其他字段）；如果是有意重复，请改用权重或 epoch 数。",
     ),
     bad=(
         Example(rows=(_HELLO, _你好, _HELLO)),

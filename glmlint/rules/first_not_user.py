@@ -16,6 +16,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="first-not-user",
     family="structure",
+    form="glm",
     title_zh="system 之后的第一条消息不是 user 消息",
     severity="warning",
     when=Fact.ROLES,

@@ -17,6 +17,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from glmlint.evidence.calls import Declared, declared
+from glmlint.evidence.padded import padded
 from glmlint.evidence.turns import shown
 from glmlint.finding import Pointer
 from glmlint.read.sample import MESSAGE_KEYS, SILENT_KEYS
@@ -26,6 +27,7 @@ from glmlint.rules.ignored_loss_field import LOSS_FIELDS
 rule = Rule(
     name="ignored-key",
     family="structure",
+    form="glm",
     title_zh="没有程序会读取的键",
     severity="warning",
     when=Fact.KEYS,
@@ -134,7 +136,8 @@ def check(row: Row) -> Iterator[Problem]:
         yield from _told((), key, row.value, told)
     for index, message in row.good_messages:
         for key in message:
-            yield from _told(("messages", index), key, message, told)
+            if ("messages", index, key) not in padded(row):
+                yield from _told(("messages", index), key, message, told)
 
 
 def _is_no_list(entry: Declared) -> bool:

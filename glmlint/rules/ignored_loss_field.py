@@ -115,7 +115,7 @@ def check(row: Row) -> Iterator[Problem]:
             text=verdict or None,
             severity="info" if verdict == "agrees" else None,
             once=f"{key} {verdict}" if verdict == "agrees" else key,
-            where=f"messages[{index}]",
+            where=row.where(index),
             key=key,
             recipe=row.context.trainer.name,
         )

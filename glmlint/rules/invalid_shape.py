@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.padded import padded
 from glmlint.evidence.turns import kind_of
 from glmlint.finding import Pointer, place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
@@ -19,6 +20,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="invalid-shape",
     family="structure",
+    form="glm",
     title_zh="不符合样本格式，且没有更具体的规则说明的地方",
     severity="warning",
     after=("*",),
@@ -121,6 +123,8 @@ def check(row: Row) -> Iterator[Problem]:
         # Told is what lies in a place that was told, and what holds one.
         if not _in_tools(at) or at in above or not named.isdisjoint(_holders(at)):
             continue
+        if not padded(row).isdisjoint(_holders(at)):
+            continue  # `null-padding` speaks of them all
         en, zh = kind_of(violation.value)
         kind = {"required": "required", "type": None}.get(violation.keyword, "value")
         yield rule.problem(at, text=kind, place=place(at), en=en, zh=zh)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from glmlint.evidence.calls import calls, foreign, holds_json, taught
+from glmlint.evidence.calls import calls, holds_json, taught
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
@@ -94,7 +94,7 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     for call in calls(row):
-        if isinstance(call.arguments, dict) or call.free or foreign(row):
+        if isinstance(call.arguments, dict) or call.free:
             continue
         if isinstance(holds_json(call.arguments), dict):
             continue  # double-encoded-arguments speaks of it

@@ -32,24 +32,24 @@ rule = Rule(
     when=Fact.HIDDEN,
     fix="safe",
     text=Text(
-        "messages[{index}] has {name} ({count:time}): nobody sees it, the model learns it",
-        "messages[{index}] 中有 {name}（这类字符共 {count} 个）：人看不见，模型却会学到",
+        "{where} has {name} ({count:time}): nobody sees it, the model learns it",
+        "{where} 中有 {name}（这类字符共 {count} 个）：人看不见，模型却会学到",
     ),
     variants={
         "lost": Text(
-            "messages[{index}] has U+FFFD ({count:time}): "
+            "{where} has U+FFFD ({count:time}): "
             "bytes were lost when the text was decoded",
-            "messages[{index}] 中有 U+FFFD（共 {count} 个）：文本解码时丢失了字节",
+            "{where} 中有 U+FFFD（共 {count} 个）：文本解码时丢失了字节",
         ),
         "misread": Text(
-            "messages[{index}] has “{name}” where “{meant}” was meant ({count:time}): "
+            "{where} has “{name}” where “{meant}” was meant ({count:time}): "
             "UTF-8 was read as another encoding",
-            "messages[{index}] 中的“{name}”本应是“{meant}”（共 {count} 处）：UTF-8 被当成了别的编码",
+            "{where} 中的“{name}”本应是“{meant}”（共 {count} 处）：UTF-8 被当成了别的编码",
         ),
         "latex": Text(
-            "messages[{index}] has {name} before “{meant}” ({count:time}): "
+            "{where} has {name} before “{meant}” ({count:time}): "
             "a LaTeX command whose backslash was not escaped in JSON",
-            "messages[{index}] 中“{meant}”之前是 {name}（共 {count} 处）：LaTeX 命令的反斜杠没有在 JSON 中转义",
+            "{where} 中“{meant}”之前是 {name}（共 {count} 处）：LaTeX 命令的反斜杠没有在 JSON 中转义",
         ),
     },
     help=Text(
@@ -134,23 +134,28 @@ def check(row: Row) -> Iterator[Problem]:
     for index, _, text in row.texts:
         if text.isascii() and not _HIDDEN.search(text):
             continue
-        at = ("messages", index, "content")
+        at = row.at(index, "content")
         if eaten := _EATEN.findall(text):
             char, letters = eaten[0]
             yield rule.problem(
-                at, text="latex", index=index, count=len(eaten), name=_name(char), meant=letters
+                at,
+                text="latex",
+                where=row.where(index),
+                count=len(eaten),
+                name=_name(char),
+                meant=letters,
             )
         elif found := _hidden(text):
             yield rule.problem(
-                at, index=index, name=_name(found[0]), count=len(found),
-                edits=_removal(at, text, set(found)),
+                at, where=row.where(index), name=_name(found[0]), count=len(found),
+                edits=_removal(at, text, set(found)) if row.writes(index) else (),
             )  # fmt: skip
         if lost := text.count("\ufffd"):
-            yield rule.problem(at, text="lost", index=index, count=lost)
+            yield rule.problem(at, text="lost", where=row.where(index), count=lost)
         if (misread := _misread(text)) and not _about_encodings(row):
             name, meant = misread[0]
             yield rule.problem(
-                at, text="misread", index=index, count=len(misread), name=name[:20], meant=meant[:20]
+                at, text="misread", where=row.where(index), count=len(misread), name=name[:20], meant=meant[:20]
             )  # fmt: skip
 
 
@@ -176,6 +181,9 @@ def _removal(at: Pointer, text: str, chars: set[str]) -> tuple[Edit, ...]:
     None where a control character is the rest of a dash or of a quotation mark.
     """
     if chars & _CUT_QUOTES:
+        return ()
+    chars = {char for char in chars if not "\U000e0020" <= char <= "\U000e007e"}  # hidden letters
+    if not chars:
         return ()
     text = _BREAKS.sub("\n", _COLOUR.sub("", text))
     return (Edit("replace", at, text.translate(dict.fromkeys(map(ord, chars)))),)

@@ -23,8 +23,8 @@ rule = Rule(
     title_zh="回答与问题使用的文字不同",
     severity="info",
     text=Text(
-        "messages[{index}] is in {answered}, its question in {asked} ({rows:row})",
-        "messages[{index}] 用{answered}回答了{asked}提问（共 {rows} 行）",
+        "{where} is in {answered}, its question in {asked} ({rows:row})",
+        "{where} 用{answered}回答了{asked}提问（共 {rows} 行）",
     ),
     help=Text(
         "Translate one of the two, or say in the question which language is wanted.",
@@ -123,7 +123,7 @@ def check(row: Row) -> Iterator[Problem]:
                 seen.add((asked, answered))
                 lang = row.plan.lang
                 yield rule.problem(
-                    ("messages", index, "content"), once=f"{asked}-{answered}", index=index,
+                    row.at(index, "content"), once=f"{asked}-{answered}", where=row.where(index),
                     asked=_TEXTS[asked].say(lang), answered=_TEXTS[answered].say(lang),
                 )  # fmt: skip
 

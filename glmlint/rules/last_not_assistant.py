@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.turns import fate, speakers
+from glmlint.evidence.turns import answer_at, fate, speakers
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
     name="last-not-assistant",
     family="structure",
+    form="glm",
     title_zh="对话没有以回答结尾",
     severity="warning",
     when=Fact.ROLES,
-    fix="safe",
+    fix="unsafe",
     text=Text(
         "the conversation ends with {role}: what follows the last answer teaches nothing",
         "对话以 {role} 结尾：最后一个回答之后的内容学不到任何东西",
@@ -36,8 +37,9 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Add the answer, or cut the conversation after its last answer.",
-        "补上回答，或把对话截到最后一个回答为止。",
+        "Add the answer; or cut off what follows the last answer (`--unsafe-fixes` does, the text is gone "
+        "then).",
+        "补上回答；或删去最后一个回答之后的内容（--unsafe-fixes 可以做到，这些文字会被删除）。",
     ),
     bad=(
         {
@@ -69,7 +71,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.foreign:
+    if row.foreign or answer_at(row) is not None:  # `answer-under-user` speaks of that one
         return
     roles = speakers(row)
     if not roles or roles[-1] in (None, "assistant") or "assistant" not in roles:

@@ -29,8 +29,9 @@ rule = Rule(
         "{place} 含有 {escape}，只是半个字符：加载时文件会被拒绝",
     ),
     help=Text(
-        "Restore the whole character (mostly an emoji that was cut), or take the half out.",
-        "补全这个字符（多半是被截断的 emoji），或删掉这一半。",
+        "Restore the whole character (mostly an emoji that was cut), or take the half out "
+        "(`--unsafe-fixes` writes U+FFFD in its place).",
+        "补全这个字符（多半是被截断的 emoji），或删掉这一半（--unsafe-fixes 会用 U+FFFD 代替）。",
     ),
     bad=(
         b'{"messages": [{"role": "user", "content": "Hi \\ud83d"},'

@@ -17,6 +17,7 @@ from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="message-not-object",
     family="structure",
+    form="glm",
     title_zh="`messages` 里有一项不是对象，而是纯文本、null 或列表",
     severity="error",
     when=Fact.ODD,

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.padded import padded
 from glmlint.evidence.turns import fate, kind_of
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
     name="metadata-not-string",
     family="structure",
+    form="glm",
     title_zh="`metadata` 不是文本",
     severity="warning",
     when=Fact.ODD,
@@ -47,7 +49,7 @@ rule = Rule(
     bad=(
         {
             "messages": [
-                {"role": "user", "content": "你好", "metadata": None},
+                {"role": "user", "content": "你好"},
                 {"role": "assistant", "content": "好", "metadata": None},
             ]
         },
@@ -95,9 +97,9 @@ def check(row: Row) -> Iterator[Problem]:
     drops_null = context.trainer.template_name is None and context.template.drops_nulls
     for index, message in row.good_messages:
         metadata = message.get("metadata", "")
-        if isinstance(metadata, str):
-            continue
         at = ("messages", index, "metadata")
+        if isinstance(metadata, str) or at in padded(row):
+            continue
         en, zh = kind_of(metadata)
         text: str | None = None
         severity = "warning"

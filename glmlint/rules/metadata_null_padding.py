@@ -43,6 +43,7 @@ _OLD: Final = {"datasets": "4.6.1", "transformers": "5.23.0"}
 rule = Rule(
     name="metadata-null-padding",
     family="loader",
+    form="glm",
     title_zh="文件里只要有一次工具调用，其他消息的头部就都会出现 None",
     severity="warning",
     when=Fact.LOADED,

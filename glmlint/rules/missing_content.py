@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.turns import fate
+from glmlint.evidence.turns import fate, says_nothing
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
     name="missing-content",
     family="structure",
+    form="glm",
     title_zh="消息缺少 `content`",
     severity="warning",
     when=Fact.ODD,
@@ -78,7 +79,8 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         at = ("messages", index)
         system = message.get("role") == "system"
-        edits = (Edit("add", (*at, "content"), ""),) if system else ()
+        silent = system and says_nothing(message, "tools")
+        edits = (Edit("add", (*at, "content"), ""),) if silent else ()
         match fate(row, index):
             case "raises":
                 yield rule.problem(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from glmlint.evidence.calls import declared, foreign
+from glmlint.evidence.calls import declared
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
@@ -59,7 +59,7 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     for entry in declared(row):
-        if not entry.tools.undescribed or entry.message is None or foreign(row):
+        if not entry.tools.undescribed or entry.message is None:
             continue
         for tool in entry.tools.undescribed:
             at = entry.place(tool, *tool.function_at)

@@ -20,6 +20,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="missing-messages",
     family="structure",
+    form="glm",
     title_zh="一行缺少 `messages`，或 `messages` 不是列表",
     severity="error",
     when=Fact.ODD,

@@ -17,6 +17,7 @@ from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="missing-role",
     family="structure",
+    form="glm",
     title_zh="消息缺少 `role`",
     severity="error",
     when=Fact.ODD,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.turns import speakers
+from glmlint.evidence.turns import answer_at, speakers
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -64,7 +64,7 @@ def check(row: Row) -> Iterator[Problem]:
         return
     error = row.error
     if error is not None and error.exception == "ValueError" and error.at is None:
-        yield rule.problem(("messages",), text="raises", raises=True, exception=error.exception)
-    else:
+        yield rule.problem(row.turns_at, text="raises", raises=True, exception=error.exception)
+    elif answer_at(row) is None:  # else `answer-under-user` says where it is
         # Something is trained all the same where other text carries the loss.
-        yield rule.problem(("messages",), severity="warning" if row.supervised else "error")
+        yield rule.problem(row.turns_at, severity="warning" if row.supervised else "error")

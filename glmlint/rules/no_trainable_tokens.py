@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.calls import calls
+from glmlint.evidence.turns import speakers
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -63,16 +65,18 @@ rule = Rule(
 def check(row: Row) -> Iterator[Problem]:
     if row.layout is None or row.supervised:
         return
-    answers = [(i, m) for i, m in row.good_messages if m.get("role") == "assistant"]
+    said = {index: text for index, role, text in row.texts if role == "assistant"}
+    answers = [index for index, role in enumerate(speakers(row)) if role == "assistant"]
+    calling = {call.message for call in calls(row)}
     if not answers:
-        yield rule.problem(("messages",), text="no-assistant", tokens=row.tokens)
-    elif not any(message.get("content") for _, message in answers):
-        index = answers[-1][0]
+        yield rule.problem(row.turns_at, text="no-assistant", tokens=row.tokens)
+    elif not any(said.get(index) or index in calling for index in answers):
+        index = answers[-1]
         yield rule.problem(
-            ("messages", index, "content"),
+            row.at(index, "content"),
             text="empty",
             tokens=row.tokens,
-            where=f"messages[{index}]",
+            where=row.where(index),
         )
     else:
-        yield rule.problem(("messages",), tokens=row.tokens)
+        yield rule.problem(row.turns_at, tokens=row.tokens)

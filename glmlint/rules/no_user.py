@@ -51,4 +51,4 @@ def check(row: Row) -> Iterator[Problem]:
     roles = speakers(row)
     # A role that cannot be read may be the user's.
     if roles and None not in roles and "user" not in roles:
-        yield rule.problem(("messages",))
+        yield rule.problem(row.turns_at)

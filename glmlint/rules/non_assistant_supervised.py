@@ -82,13 +82,13 @@ def check(row: Row) -> Iterator[Problem]:
     if () in told:
         return
     for index, count in foreign_messages(row).items():
-        if ("messages", index) in told or ("messages", index, "role") in told:
+        if row.at(index) in told or row.at(index, "role") in told:
             continue
         role = shown(written_role(row, index))
         yield rule.problem(
-            ("messages", index),
+            row.at(index),
             once=f"role {role}" if row.foreign else None,
-            where=f"messages[{index}]",
+            where=row.where(index),
             role=role,
             count=count,
         )

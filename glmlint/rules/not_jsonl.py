@@ -132,9 +132,9 @@ rule = Rule(
             "一行里有多个对象（多出 {rows} 条）：按行读取的程序在此处出错",
         ),
         "json-suffix": Text(
-            "the name ends in .json: the official script loads .jsonl files only "
+            "the name ends in .json: {trainer} loads .jsonl files only "
             "and raises NotImplementedError",
-            "文件名以 .json 结尾：官方脚本只加载 .jsonl 文件，否则抛出 NotImplementedError",
+            "文件名以 .json 结尾：{trainer}只加载 .jsonl 文件，否则抛出 NotImplementedError",
         ),
     },
     help=Text(

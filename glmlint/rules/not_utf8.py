@@ -45,8 +45,10 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Write the file again as UTF-8 (iconv -f ENCODING -t UTF-8), and look at the result.",
-        "把文件转存为 UTF-8（iconv -f 原编码 -t UTF-8），并检查结果。",
+        "Write the file again as UTF-8 (iconv -f ENCODING -t UTF-8), and look at the result; "
+        "`--unsafe-fixes` writes rows whose encoding is plain in UTF-8.",
+        "把文件转存为 UTF-8（iconv -f 原编码 -t UTF-8），并检查结果；"
+        "--unsafe-fixes 会把编码明确的行转存为 UTF-8。",
     ),
     bad=(
         '{"messages": [{"role": "user", "content": "你好，请介绍一下北京"}]}'.encode("gbk"),

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.turns import fate
+from glmlint.evidence.turns import fate, says_nothing
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
     name="null-content",
     family="structure",
+    form="glm",
     title_zh="消息的 `content` 为 null",
     severity="warning",
     when=Fact.ODD,
@@ -83,7 +84,8 @@ def check(row: Row) -> Iterator[Problem]:
         at = ("messages", index, "content")
         where = f"messages[{index}].content"
         # A system message without text is the same as one with an empty text.
-        edits = (Edit("replace", at, ""),) if message.get("role") == "system" else ()
+        silent = message.get("role") == "system" and says_nothing(message, "tools")
+        edits = (Edit("replace", at, ""),) if silent else ()
         match fate(row, index):
             case "raises":
                 yield rule.problem(

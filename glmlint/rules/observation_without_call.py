@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.calls import flow, foreign
-from glmlint.finding import place
+from glmlint.evidence.calls import flow
+from glmlint.evidence.turns import speakers
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -79,14 +79,10 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     for index in flow(row).uncalled:
-        if foreign(row):
-            return
-        before = row.messages[index - 1] if index and row.sample is None else None
-        role = before.get("role") if isinstance(before, dict) else None
-        if row.sample is not None and index:
-            role = row.sample.messages[index - 1].role
-        at = ("messages", index)
-        text = "answer" if role == "assistant" else None
+        role = speakers(row)[index - 1] if index else None
         yield rule.problem(
-            at, text=text, place=place(at), before=place(("messages", index - 1))
-        )  # fmt: skip
+            row.at(index),
+            text="answer" if role == "assistant" else None,
+            place=row.where(index),
+            before=row.where(index - 1) if index else "",
+        )

@@ -13,13 +13,15 @@ Evidence: fw-ai/cookbook #394; the mask of finetune.py.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
 from glmlint.evidence.calls import holds_json
 from glmlint.finding import place
+from glmlint.read.formats import role_in
+from glmlint.read.spoken import of_value
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
+from glmlint.trainer.row import per_row
 
 CALL_KEYS: Final = ("tool_calls", "function_call")
 RESULT_ROLES: Final = ("tool", "function")
@@ -27,6 +29,7 @@ RESULT_ROLES: Final = ("tool", "function")
 rule = Rule(
     name="openai-tool-calls",
     family="tools",
+    form="glm",
     title_zh="OpenAI 形式的工具调用或结果：`tool_calls`、`function_call`、角色 `tool`",
     severity="error",
     when=Fact.KEYS | Fact.ODD,
@@ -152,7 +155,7 @@ def _call_key(message: dict[str, Any]) -> str | None:
 
 
 def _is_result(message: dict[str, Any]) -> bool:
-    return message.get("role") in RESULT_ROLES
+    return message.get("role") in RESULT_ROLES and role_in(message) == "observation"
 
 
 def _result(row: Row, index: int, message: dict[str, Any]) -> Problem:
@@ -164,34 +167,58 @@ def _result(row: Row, index: int, message: dict[str, Any]) -> Problem:
     elif row.context.trainer.trains_unknown_roles:
         text = "trained"
     edits = [Edit("replace", at, "observation")]
-    edits += [
-        Edit("remove", ("messages", index, key)) for key in ("tool_call_id", "name") if key in message
-    ]  # fmt: skip
+    edits += [Edit("remove", ("messages", index, key)) for key in _said_again(row, message)]
     return rule.problem(
         at, text=text, raises=text == "raises", trains=text == "trained", edits=tuple(edits),
         place=place(at), role=message["role"], exception=error.exception if error else None,
     )  # fmt: skip
 
 
+def _said_again(row: Row, message: dict[str, Any]) -> Iterator[str]:
+    """The keys of a result that its call says, too: they have no place in GLM's form."""
+    if isinstance(message.get("tool_call_id"), str | None) and "tool_call_id" in message:
+        yield "tool_call_id"
+    name = message.get("name")
+    if "name" in message and (name is None or (isinstance(name, str) and name in _called(row))):
+        yield "name"
+
+
+@per_row
+def _called(row: Row) -> set[str]:
+    """The names of the functions that the row calls."""
+    names: list[Any] = []
+    for _, message in row.good_messages:
+        names.append(message.get("metadata"))
+        calls = message.get("tool_calls")
+        for call in calls if isinstance(calls, list) else [message.get("function_call")]:
+            function = call.get("function", call) if isinstance(call, dict) else None
+            names.append(function.get("name") if isinstance(function, dict) else None)
+    return {name for name in names if isinstance(name, str)}
+
+
 def _glm_call(index: int, message: dict[str, Any], key: str) -> tuple[Edit, ...]:
-    """Edits that write one call in GLM's form; none for parallel calls and for odd ones."""
-    call = message[key]
+    """Edits that write one call in GLM's form; none for parallel calls and for odd ones.
+
+    None either where something would be lost: a second call under the other key, or what a call
+    has beside its name, its arguments and its id.
+    """
+    if message.get("role") != "assistant" or message.get("metadata") not in (None, ""):
+        return ()
+    if sum(bool(message.get(name)) for name in CALL_KEYS) > 1:
+        return ()
+    value = message[key]
     if key == "tool_calls":
-        call = call[0] if isinstance(call, list) and len(call) == 1 else None
-        call = call.get("function") if isinstance(call, dict) else None
-    if not isinstance(call, dict) or not isinstance(call.get("name"), str) or not call["name"]:
+        value = value[0] if isinstance(value, list) and len(value) == 1 else None
+    call = of_value(value) if isinstance(value, dict) else None
+    if call is None or not call.whole:
         return ()
-    arguments = call.get("arguments") or {}
-    if isinstance(arguments, dict):
-        arguments = json.dumps(arguments, ensure_ascii=False)
-    elif not isinstance(holds_json(arguments), dict):
-        return ()
-    if message.get("role") != "assistant" or message.get("metadata"):
+    arguments = call.arguments or "{}"
+    if not isinstance(holds_json(arguments), dict):
         return ()
     rest = {name: part for name, part in message.items() if name not in CALL_KEYS}
     spoken = rest.get("content")
     at = ("messages", index)
-    made = {"role": "assistant", "metadata": call["name"], "content": arguments}
+    made = {"role": "assistant", "metadata": call.name, "content": arguments}
     if spoken in (None, ""):
         return (Edit("replace", at, {**rest, **made}),)
     if not isinstance(spoken, str):

@@ -66,15 +66,14 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    for index, message in row.good_messages:
-        content = message.get("content")
-        if message.get("role") != "assistant" or not isinstance(content, str):
+    for index, role, content in row.texts:
+        if role != "assistant":
             continue
         if "think>" in content and (tag := _orphan(content)) is not None:
             yield rule.problem(
-                ("messages", index, "content"),
+                row.at(index, "content"),
                 text="close" if tag == "</think>" else None,
-                where=f"messages[{index}].content",
+                where=row.where(index, "content"),
             )
 
 

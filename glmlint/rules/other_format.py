@@ -25,6 +25,7 @@ _NAMES: Final = {
     "alpaca": ("Alpaca (instruction, input, output)", "Alpaca（instruction、input、output）"),
     "chatglm3": ("ChatGLM3 (conversations)", "ChatGLM3（conversations）"),
     "xtuner": ("XTuner (input and output)", "XTuner（input 和 output）"),
+    "pairs": ("turns of a question and an answer", "由一问一答组成的轮次"),
     "prompt-response": ("question and answer columns", "问题列加回答列"),
     "prompt-only": ("prompts without answers", "只有提示、没有回答"),
     "preference": ("preference pairs (chosen and rejected)", "偏好数据（chosen 和 rejected）"),
@@ -34,6 +35,9 @@ _NAMES: Final = {
 """Format, as `formats.recognise` names it -> how a sentence calls it."""
 
 _RESULT_ROLES: Final = ("tool", "function")
+
+_CONVERTED_ROLES: Final = ("tool_call", "tool_response", "function_call", "function_response")
+"""Roles of ms-swift's own form, by either of its spellings."""
 
 _CONVERT: Final = Text(
     "Run: glmlint convert {path} --to glm4 -o {out}",
@@ -94,6 +98,17 @@ rule = Rule(
         {"prompt": "你好", "response": "你好！"},
         {
             "messages": [
+                {"role": "user", "content": "Weather in Rome?"},
+                {
+                    "role": "tool_call",
+                    "content": '{"name": "weather", "arguments": {"city": "Rome"}}',
+                },
+                {"role": "tool_response", "content": "22"},
+                {"role": "assistant", "content": "22 degrees."},
+            ]
+        },
+        {
+            "messages": [
                 {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
                 {"role": "assistant", "content": "Hello"},
             ]
@@ -144,7 +159,12 @@ def check(row: Row) -> Iterator[Problem]:
         severity, text = "error", "wrong"
     elif any(isinstance(content_of(message), list) for message in row.messages):
         text = "python"
-    en, zh = _openai_name(row) if name == "openai" else _NAMES.get(name, (name, name))
+    if name == "openai":
+        en, zh = _openai_name(row)
+    elif name == "swift":
+        en, zh = _swift_name(row)
+    else:
+        en, zh = _NAMES.get(name, (name, name))
     yield rule.problem(
         text=text,
         severity=severity,
@@ -155,19 +175,19 @@ def check(row: Row) -> Iterator[Problem]:
         en=en,
         zh=zh,
         exception=row.error.exception if row.error else "",
-        path=_quoted(row.path),
-        out=_quoted(_converted(row.path)),
+        path=quoted(row.path),
+        out=quoted(converted(row.path)),
     )
 
 
-def _converted(path: str) -> str:
+def converted(path: str) -> str:
     """A name beside the file for its rows as GLM messages."""
     if path == "-":
         return "train.glm4.jsonl"
     return re.sub(r"(?i)(\.(jsonl|ndjson|json|parquet))?(\.(gz|zst))?$", "", path) + ".glm4.jsonl"
 
 
-def _quoted(path: str) -> str:
+def quoted(path: str) -> str:
     """The path as a shell takes it for a file."""
     return shlex.quote(path if path == "-" or not path.startswith("-") else f"./{path}")
 
@@ -205,6 +225,19 @@ def _openai_name(row: Row) -> tuple[str, str]:
     en = ", ".join(words[0] for words in found)
     zh = "、".join(words[1] for words in found)
     return (f"OpenAI ({en})", f"OpenAI（{zh}）") if found else ("OpenAI", "OpenAI")
+
+
+def _swift_name(row: Row) -> tuple[str, str]:
+    """ms-swift's form, and the roles by which this row is known for it."""
+    turns = [turn for key in TURN_KEYS for turn in _turns(row.value.get(key))]
+    said = {str(turn.get("role")).lower(): turn for turn in turns}
+    roles = [role for role in _CONVERTED_ROLES if role in said]
+    if roles:
+        return (f"ms-swift (roles {', '.join(roles)})", f"ms-swift（角色 {'、'.join(roles)}）")
+    return (
+        "LLaMA-Factory (role function for a tool call)",
+        "LLaMA-Factory（用角色 function 表示工具调用）",
+    )
 
 
 def _turns(value: Any) -> list[dict[str, Any]]:

@@ -11,13 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmlint.evidence.cut import cut_message, loses_end_only, verdict
-from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Edit, Example, Fact, Limit, Problem, Row, Rule, Text
 
 rule = Rule(
     name="over-truncated",
     family="budget",
     title_zh="因预算丢失的受监督 token 超过了允许的比例",
     severity="error",
+    limit=Limit(
+        "max-lost-share",
+        0.1,
+        Text(
+            "A sample that loses a larger share of its supervised tokens is an error.",
+            "样本丢失的受监督 token 超过这一比例时报错。",
+        ),
+    ),
     when=Fact.CUT,
     fix="unsafe",
     text=Text(
@@ -35,10 +43,10 @@ rule = Rule(
         ),
     },
     help=Text(
-        "A budget of {tokens} keeps the whole row (in the official script "
-        "max_input_length + max_output_length + 1); or shorten or drop the row.",
-        "预算达到 {tokens} 即可保留整行（官方脚本为 max_input_length + max_output_length + 1）；"
-        "或缩短、删除这一行。",
+        "A budget of {tokens} keeps the whole row (in {trainer} "
+        "{budget_means}); or shorten or drop the row "
+        "(`--unsafe-fixes` drops it).",
+        "预算达到 {tokens} 即可保留整行（{trainer}中为 {budget_means}）；或缩短、删除这一行（--unsafe-fixes 会删除整行）。",
     ),
     bad=(
         Example(
@@ -88,7 +96,7 @@ rule = Rule(
                     ]
                 },
             ),
-            plan={"max_length": 8, "max_lost_share": 0.34},
+            plan={"max_length": 8, "limits": {"max-lost-share": 0.34}},
         ),
         {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
     ),
@@ -96,11 +104,11 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if verdict(row) != "over-truncated":
+    if verdict(row, rule.limit_of(row.plan)) != "over-truncated":
         return
     index = cut_message(row)
     yield rule.problem(
-        ("messages", index),
+        row.at(index),
         text="end" if loses_end_only(row) else None,
         edits=(Edit("drop-row", ()),),
         tokens=row.tokens,
@@ -108,6 +116,6 @@ def check(row: Row) -> Iterator[Problem]:
         lost=row.lost_supervised,
         supervised=row.supervised,
         share=row.lost_supervised / row.supervised,
-        limit=row.plan.max_lost_share,
-        where=f"messages[{index}]",
+        limit=rule.limit_of(row.plan),
+        where=row.where(index),
     )

@@ -52,14 +52,14 @@ rule = Rule(
             "{where} 中有国际银行账号 IBAN（共 {count} 个）：可以诱导模型原样说出",
         ),
         "missing": Text(
-            "{rows} texts hold what may be numbers of persons and were not examined: "
+            "{rows:row} with what may be numbers of persons, not examined: "
             "python-stdnum is not installed",
-            "有 {rows} 处文本可能含有个人证件或账户号码，但未安装 python-stdnum，无法确认",
+            "有 {rows} 行可能含有个人证件或账户号码，但未安装 python-stdnum，无法确认",
         ),
     },
     help=Text(
-        "Take the number out, or replace it by a dummy (`--unsafe-fixes` does).",
-        "请删去该号码，或替换成占位文字（--unsafe-fixes 可以做到）。",
+        "Take the number out, or replace it by a dummy (`--unsafe-fixes` writes [REDACTED]).",
+        "请删去该号码，或替换成占位文字（--unsafe-fixes 会写成 [REDACTED]）。",
     ),
     bad=(
         {

@@ -3,7 +3,7 @@
 The fields of a template (`{{name}}`, `<NAME>`), the words of the format's documentation
 (`<user prompt text>`), a whole message that says TODO: the model learns to write them. The sample
 data for a model's identity come with such fields, and are often trained as they are. Told once a
-file and text, with the number of messages. Code, tool calls and questions about templates are
+file and text, with the number of rows. Code, tool calls and questions about templates are
 left alone, and so are blanks that the reader of a letter is to fill in (`[Your Name]`).
 
 Evidence: LLaMA-Factory's `identity.json` has `{{name}}` and `{{author}}`, ChatGLM-Efficient-Tuning's
@@ -26,9 +26,8 @@ rule = Rule(
     severity="warning",
     when=Fact.PLACEHOLDER,
     text=Text(
-        "{what} in messages[{index}] was to be filled in ({rows} in the file): "
-        "the model learns to write it",
-        "messages[{index}] 中的 {what} 本应替换（本文件共 {rows} 处）：模型会学到原样输出",
+        "{what} in {where} was to be filled in ({rows:row}): the model learns to write it",
+        "{where} 中的 {what} 本应替换（共 {rows} 行）：模型会学到原样输出",
     ),
     help=Text(
         "Replace it by what is meant, in the whole file, or drop these rows.",
@@ -124,7 +123,7 @@ def check(row: Row) -> Iterator[Problem]:
                     seen.add((found[0], index))
     for what, index in sorted(seen, key=lambda item: (item[1], item[0])):
         yield rule.problem(
-            ("messages", index, "content"), once=what, what=what, index=index
+            row.at(index, "content"), once=what, what=what, where=row.where(index)
         )  # fmt: skip
 
 

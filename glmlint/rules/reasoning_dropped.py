@@ -92,4 +92,4 @@ def check(row: Row) -> Iterator[Problem]:
         content = message.get("content")
         thoughts += content.count("<think>") if isinstance(content, str) else 0
     if not known and thoughts > printed.count("<think>"):
-        yield rule.problem(("messages",), text="think", once="think")
+        yield rule.problem(row.turns_at, text="think", once="think")

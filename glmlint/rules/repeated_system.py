@@ -16,6 +16,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="repeated-system",
     family="structure",
+    form="glm",
     title_zh="出现了第二条 system 消息",
     severity="warning",
     when=Fact.ROLES,

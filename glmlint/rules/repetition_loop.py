@@ -26,8 +26,8 @@ rule = Rule(
     severity="warning",
     when=Fact.LOOP,
     text=Text(
-        "messages[{index}] ends in “{unit}” {times} times in a row: the model learns to loop",
-        "messages[{index}] 结尾处“{unit}”连续重复了 {times} 次：模型会学到复读",
+        "{where} ends in “{unit}” {times} times in a row: the model learns to loop",
+        "{where} 结尾处“{unit}”连续重复了 {times} 次：模型会学到复读",
     ),
     help=Text(
         "Cut the answer after the first round, or drop the row.",
@@ -88,8 +88,8 @@ def check(row: Row) -> Iterator[Problem]:
             unit = text.rstrip()[-size:].strip()
             shown = unit if len(unit) <= 40 else unit[:39] + "…"
             yield rule.problem(
-                ("messages", index, "content"),
-                index=index, unit=shown.replace("\n", "⏎"), times=times,
+                row.at(index, "content"),
+                where=row.where(index), unit=shown.replace("\n", "⏎"), times=times,
             )  # fmt: skip
 
 

@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.evidence.turns import speakers
+from glmlint.evidence.turns import answer_at, speakers
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 rule = Rule(
     name="role-order",
     family="structure",
+    form="glm",
     title_zh="轮次顺序不对：连续两个问题、连续两个回答，或工具结果之后没有回答",
     severity="warning",
     when=Fact.ROLES,
@@ -100,6 +101,8 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         pair = (before or "", role or "")
         before = role
+        if pair == ("user", "user") and index == answer_at(row):
+            continue  # `answer-under-user` speaks of it
         if pair not in _OUT_OF_ORDER or (pair == ("assistant", "assistant") and _tools(row, roles)):
             continue
         yield rule.problem(

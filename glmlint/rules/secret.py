@@ -42,13 +42,13 @@ rule = Rule(
             "{where} 中有密钥（{kind}，{size} 个字符）：拿到数据的人就拿到了密钥",
         ),
         "missing": Text(
-            "{rows} texts look like secrets and were not examined: detect-secrets is not installed",
-            "有 {rows} 处文本形似密钥，但未安装 detect-secrets，无法确认",
+            "{rows:row} with what looks like secrets, not examined: detect-secrets is not installed",
+            "有 {rows} 行的文本形似密钥，但未安装 detect-secrets，无法确认",
         ),
     },
     help=Text(
-        "Revoke the key, then replace it by a dummy (`--unsafe-fixes` does).",
-        "先吊销该密钥，再替换成假的（--unsafe-fixes 可以做到）。",
+        "Revoke the key, then replace it by a dummy (`--unsafe-fixes` writes [REDACTED]).",
+        "先吊销该密钥，再替换成假的（--unsafe-fixes 会写成 [REDACTED]）。",
     ),
     bad=(
         {

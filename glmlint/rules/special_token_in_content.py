@@ -6,17 +6,25 @@ learns that the user's turn begins there; with `combine: true` a quoted `<|assis
 Other control tokens (`[MASK]`, `<sop>`) become single ids that never stand inside text otherwise. The
 tokenizer of June 2024 leaves all of them as text.
 
-Evidence: recipes.md, section 0.4; none of six peer validators tells it.
+Control tokens of other models (`</s>`, `<|im_end|>`, `<eos>`) are plain text for this tokenizer, and so
+is `<unk>` or `[PAD]`, which is what is left of a text that went through another tokenizer and back. In
+an answer the model learns to write them, letter by letter. Told once a file and token; code, and
+answers to questions about tokens are left alone.
+
+Evidence: recipes.md, section 0.4; none of six peer validators tells it. `<UNK>` in decoded answers is
+in published translations and in everything made of WikiText.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
+from glmlint.evidence.calls import taught
+from glmlint.evidence.marks import tokens_of_others
 from glmlint.evidence.teaching import prints_tools
-from glmlint.finding import Pointer, place
+from glmlint.finding import Pointer, place, value_at
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 from glmlint.trainer.tokenizer import Tokenizer
 
@@ -30,7 +38,7 @@ rule = Rule(
     family="mask",
     title_zh="消息正文里写有控制标记",
     severity="error",
-    when=Fact.CONTROL,
+    when=Fact.CONTROL | Fact.MARKS,
     fix="unsafe",
     text=Text(
         "{place} holds {tokens}: the tokenizer makes it a real role or end token, "
@@ -53,10 +61,22 @@ rule = Rule(
             "but newer tokenizers make it a real control token",
             "{place} 中含有 {tokens}：在此配方下仍是普通文本，但较新的分词器会把它变成真正的控制标记",
         ),
+        "foreign": Text(
+            "{place} holds {tokens}, a control token of other models, which is plain text here "
+            "({rows:row}): the model learns to write it into its answers",
+            "{place} 中含有 {tokens}，这是其他模型的控制标记，在这里只是普通文本（共 {rows} 行）："
+            "模型会学着把它写进回答",
+        ),
+        "lost": Text(
+            "{place} holds {tokens}, which stands where another tokenizer had no text ({rows:row}): "
+            "the model learns to write it into its answers",
+            "{place} 中含有 {tokens}，这是经过其他分词器后留下的占位标记（共 {rows} 行）："
+            "模型会学着把它写进回答",
+        ),
     },
     help=Text(
-        "Break it up (such as `< |user|>`), or take it out.",
-        "把它拆开（例如 `< |user|>`），或删掉。",
+        "Break it up (such as `< |user|>`; `--unsafe-fixes` does), or take it out.",
+        "把它拆开（例如 `< |user|>`，--unsafe-fixes 可以做到），或删掉。",
     ),
     bad=(
         {
@@ -88,6 +108,12 @@ rule = Rule(
             ),
             plan={"recipe": "glm4-2024-06"},
         ),
+        {
+            "messages": [
+                {"role": "user", "content": "What is the capital of Peru?"},
+                {"role": "assistant", "content": "It is <UNK>.</s>"},
+            ]
+        },
     ),
     good=(
         {
@@ -102,15 +128,55 @@ rule = Rule(
                 {"role": "assistant", "content": "只是文本，[mask] 也是。"},
             ]
         },
+        {
+            "messages": [
+                {"role": "user", "content": "How do I cross a word out in HTML?"},
+                {"role": "assistant", "content": "With <s>…</s>: <s>old</s> new."},
+            ]
+        },
     ),
+)
+
+_DROPPED: Final = Text(
+    "Take it out, and look for what wrote it: a tokenizer's output that was not decoded without its "
+    "special tokens, or rows that were laid out for another model.",
+    "请删掉它，并查找来源：解码时没有跳过特殊标记，或者数据是为其他模型排好版的。",
 )
 
 
 def check(row: Row) -> Iterator[Problem]:
+    if row.facts & (Fact.CONTROL | Fact.ODD):
+        yield from _control(row)
+    if row.facts & (Fact.MARKS | Fact.ODD):
+        yield from _foreign(row)
+
+
+def _foreign(row: Row) -> Iterator[Problem]:
+    asked = ""
+    for index, role, text in row.texts:
+        if role != "assistant":
+            asked = text if role == "user" else asked
+        elif taught(row, index):
+            for kind, group, token in tokens_of_others(text, asked, row.context):
+                yield rule.problem(
+                    row.at(index, "content"), text=kind, severity="warning",
+                    once=f"{kind}:{group}", help=_DROPPED,
+                    place=row.where(index), tokens=f"`{token}`",
+                )  # fmt: skip
+
+
+_THOUGHT: Final = frozenset(("<think>", "</think>"))
+
+
+def _control(row: Row) -> Iterator[Problem]:
     tokenizer = row.context.tokenizer
     typed = row.context.trainer.typed_control_tokens
+    # A thought in an answer is written so on purpose; `orphan-think-tag` looks at its tags.
+    thinking = {row.at(index, "content") for index, role, _ in row.texts if role == "assistant"}
     for pointer, text, is_key in _texts(row):
         tokens = list(dict.fromkeys(token for _, token in tokenizer.find_control(text)))
+        if set(tokens) >= _THOUGHT and pointer in thinking:
+            tokens = [token for token in tokens if token not in _THOUGHT]
         if not tokens:
             continue
         if not typed:
@@ -122,6 +188,8 @@ def check(row: Row) -> Iterator[Problem]:
         else:
             variant, severity = "", "error"
         broken = None if is_key or not typed else break_up(text, tokenizer)
+        if row.conversation is not None and value_at(row.value, pointer) != text:
+            broken = None  # the text is a part of what stands there
         yield rule.problem(
             pointer,
             text=variant or None,
@@ -145,8 +213,13 @@ def break_up(text: str, tokenizer: Tokenizer) -> str | None:
 
 def _texts(row: Row) -> Iterator[tuple[Pointer, str, bool]]:
     """The texts of a row that are printed: (place, text, whether it is an object's key)."""
+    if row.conversation is not None:
+        for turn in row.conversation.turns:
+            if turn.text:
+                yield turn.text_at or turn.at, turn.text, False
+        return
     for index, message in row.good_messages:
-        at: Pointer = ("messages", index)
+        at: Pointer = row.at(index)
         if content := message.get("content"):
             if isinstance(metadata := message.get("metadata"), str):
                 yield (*at, "metadata"), metadata, False

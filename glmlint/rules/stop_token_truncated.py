@@ -24,6 +24,14 @@ rule = Rule(
         "its end and its stop token are not",
         "预算 {kept} 在回答 {where} 的中间用完：只学到前一部分，学不到结尾和停止标记",
     ),
+    variants={
+        "finished": Text(
+            "the budget of {kept} cuts the answer {where}, and {trainer} teaches the stop behind "
+            "what is left: the model learns that the answer ends there",
+            "预算 {kept} 截断了回答 {where}，而{trainer}在剩下的部分之后照样训练停止标记："
+            "模型会学到回答就在那里结束",
+        ),
+    },
     help=Text(
         "A budget of {tokens} keeps the whole row; or split or shorten the answer.",
         "预算达到 {tokens} 即可保留整行；或拆分、缩短这个回答。",
@@ -72,8 +80,12 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    index = cuts_an_answer(row)
-    if index is not None:
+    found = cuts_an_answer(row)
+    if found is not None:
         yield rule.problem(
-            ("messages", index), kept=row.kept, tokens=row.tokens, where=f"messages[{index}]"
+            row.at(found.turn),
+            text="finished" if found.finished else None,
+            kept=row.plan.max_length,
+            tokens=row.tokens,
+            where=row.where(found.turn),
         )

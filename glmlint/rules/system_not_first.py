@@ -17,6 +17,7 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="system-not-first",
     family="structure",
+    form="glm",
     title_zh="system 消息不是第一条",
     severity="warning",
     when=Fact.ROLES,

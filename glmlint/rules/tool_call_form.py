@@ -4,24 +4,26 @@ GLM-4 writes the name right after its role token, then a line end, then the argu
 is what a message with the name in `metadata` becomes. Two other forms are in use. With the name on
 the first line of the content a line end slips between the role token and the name. With
 `{"name", "arguments"}` as content (the sample in the official README) the model is taught to answer
-with plain text that happens to be JSON, which no server takes for a call of GLM-4. The marks of
-other models' calls (`tool_call:` with `arguments:`, `<tool_call>`, `[TOOL_CALLS]`) are plain text as
-well. A file that mixes forms teaches the model to choose one at random.
+with plain text that happens to be JSON, which no server takes for a call of GLM-4. A file that mixes
+forms teaches the model to choose one at random.
+
+Calls in other models' text forms are told by `call-as-text`.
 
 Evidence: GLM-4 #684; LLaMA-Factory #9772.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
+
+from msgspec import UNSET
 
 from glmlint.evidence.calls import Call, calls, foreign, holds_json
 from glmlint.evidence.report import FileStats
 from glmlint.finding import place
 from glmlint.plan import Plan
+from glmlint.read.spoken import spoken
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
 NOTE: Final = "tool-call-form:"
@@ -29,6 +31,7 @@ NOTE: Final = "tool-call-form:"
 rule = Rule(
     name="tool-call-form",
     family="tools",
+    form="glm",
     title_zh="模型不使用的工具调用写法，或同一个文件里混用多种写法",
     severity="warning",
     when=Fact.CALLS | Fact.TOOLS,
@@ -54,12 +57,6 @@ rule = Rule(
             "{place} repeats the name {name} around the arguments: the model learns to pass `name` "
             "and `arguments` as the arguments",
             "{place} 在参数外又包了一层 {name}：模型会学着把 `name` 和 `arguments` 当作参数传入",
-        ),
-        "text": Text(
-            "messages[{index}] writes a call as another model does, “{mark}” ({rows:row}): "
-            "GLM-4 learns to answer with that text, not to call the tool",
-            "messages[{index}] 按其他模型的写法书写调用“{mark}”（共 {rows} 行）："
-            "GLM-4 学到的是把这段文字当作回答，而不是调用工具",
         ),
         "mixed": Text(
             "tool calls are written in several forms: {metadata} with the name in metadata, "
@@ -93,12 +90,6 @@ rule = Rule(
                 {"role": "assistant", "content": "22 度。"},
             ]
         },
-        {
-            "messages": [
-                {"role": "user", "content": "罗马天气怎么样？"},
-                {"role": "assistant", "content": 'tool_call: weather\narguments: {"city": "罗马"}'},
-            ]
-        },
     ),
     good=(
         {
@@ -118,25 +109,8 @@ rule = Rule(
                 },
             ]
         },
-        {
-            "messages": [
-                {"role": "user", "content": "Qwen 的工具调用写在什么标记里？"},
-                {"role": "assistant", "content": "写在 <tool_call> 和 </tool_call> 之间。"},
-            ]
-        },
     ),
 )
-
-_CONVERTED: Final = Text(
-    "Put the name into `metadata` and only the arguments into `content`, one call a message, and "
-    "the result into an `observation` message.",
-    "把工具名放进 `metadata`，`content` 里只留参数，每条消息一个调用；结果写成 `observation` 消息。",
-)
-_WRITTEN: Final = re.compile(
-    r"\A\W*(tool_call:) *[\w.-]+\s+arguments:|(<\|?tool_call\|?>)\s*\{|(\[TOOL_CALLS\]) *\["
-)
-"""A call as other models write it; the group is its mark."""
-_ALONE: Final = re.compile(r"\s*tool_call: *([\w.-]+)\s+arguments:\s*(\{.*\})\s*", re.DOTALL)
 
 
 def note(row: Row) -> Iterator[str]:
@@ -147,7 +121,6 @@ def note(row: Row) -> Iterator[str]:
 
 
 def check(row: Row) -> Iterator[Problem]:
-    yield from _in_text(row)
     told = -1
     for call in calls(row):
         if call.message == told or foreign(row):
@@ -161,43 +134,16 @@ def check(row: Row) -> Iterator[Problem]:
                 )  # fmt: skip
         elif call.form == "name-arguments-list":
             count = sum(other.message == told for other in calls(row))
-            edits = _in_metadata(call) if count == 1 else ()
+            edits = _in_metadata(row, call) if count == 1 else ()
             yield rule.problem(
                 call.at, text="list", edits=edits, place=place(call.at), count=count
             )  # fmt: skip
         else:
             text = "first-line" if call.form == "first-line" else None
             yield rule.problem(
-                call.at, text=text, edits=_in_metadata(call),
+                call.at, text=text, edits=_in_metadata(row, call),
                 place=place(call.at), name=call.name[:80],
             )  # fmt: skip
-
-
-def _in_text(row: Row) -> Iterator[Problem]:
-    if row.plan.template is not None:
-        return  # it may be the template of a model that writes calls so
-    for index, role, text in row.texts:
-        if role != "assistant" or not ("tool_call" in text or "TOOL_CALLS" in text):
-            continue  # a word is found many times faster than a pattern
-        if (found := _WRITTEN.search(text)) is not None:
-            mark = found[found.lastindex or 0]
-            at = ("messages", index, "content")
-            yield rule.problem(
-                at, text="text", once="text", index=index, mark=mark, help=_CONVERTED,
-                edits=_call_alone(text, index),
-            )  # fmt: skip
-            return
-
-
-def _call_alone(text: str, index: int) -> tuple[Edit, ...]:
-    """Edits for a text that is one `tool_call:` and nothing else."""
-    found = _ALONE.fullmatch(text)
-    if found is None or not isinstance(holds_json(found[2]), dict):
-        return ()
-    return (
-        Edit("add", ("messages", index, "metadata"), found[1]),
-        Edit("replace", ("messages", index, "content"), found[2]),
-    )
 
 
 def _wrapped(call: Call) -> str | None:
@@ -207,7 +153,7 @@ def _wrapped(call: Call) -> str | None:
         return None
     if outer["name"] != call.name or (call.tool is not None and _takes_both(call)):
         return None
-    return _text(outer["arguments"])
+    return _inner(call.text)
 
 
 def _takes_both(call: Call) -> bool:
@@ -216,21 +162,34 @@ def _takes_both(call: Call) -> bool:
     return isinstance(properties, dict) and {"name", "arguments"} <= properties.keys()
 
 
-def _text(arguments: Any) -> str | None:
-    """Arguments as JSON text; None where they are no object."""
-    if isinstance(arguments, dict):
-        return json.dumps(arguments, ensure_ascii=False)
-    return arguments if isinstance(holds_json(arguments), dict) else None
+def _inner(text: str) -> str | None:
+    """The arguments of the one call that a text is, as they are written.
+
+    None where they are no object, or where the text says more than a name and arguments.
+    """
+    said = spoken(text)
+    if said is None or said.before or len(said.calls) != 1:
+        return None
+    [call] = said.calls
+    sure = call.whole and call.id is None and isinstance(holds_json(call.arguments), dict)
+    return call.arguments if sure else None
 
 
-def _in_metadata(call: Call) -> tuple[Edit, ...]:
-    text = call.text.lstrip("\r\n") if call.has_text else _text(call.arguments)
-    if text is None:
+def _in_metadata(row: Row, call: Call) -> tuple[Edit, ...]:
+    text = call.text.lstrip("\r\n") if call.has_text else _inner(call.text)
+    if text is None or not _unnamed(row, call.message):
         return ()
     return (
         Edit("add", ("messages", call.message, "metadata"), call.name),
         Edit("replace", call.at, text),
     )
+
+
+def _unnamed(row: Row, index: int) -> bool:
+    """Whether the message has no `metadata` that a name would overwrite."""
+    if row.sample is not None:
+        return row.sample.messages[index].metadata in (UNSET, "")
+    return row.messages[index].get("metadata") in (None, "")
 
 
 def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:

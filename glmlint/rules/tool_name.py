@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from glmlint.evidence.calls import declared, foreign
+from glmlint.evidence.calls import declared
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 from glmlint.trainer.template import BUILT_IN
@@ -74,7 +74,7 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     for entry in declared(row):
-        if not entry.tools.oddly_named or entry.message is None or foreign(row):
+        if not entry.tools.oddly_named or entry.message is None:
             continue
         for tool in entry.tools.oddly_named:
             at = entry.place(tool, *tool.function_at, "name")

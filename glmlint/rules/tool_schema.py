@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.evidence.calls import declared, foreign
+from glmlint.evidence.calls import declared
+from glmlint.evidence.padded import padded
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
@@ -178,12 +179,14 @@ MEANT: Final = {
 
 def check(row: Row) -> Iterator[Problem]:
     for entry in declared(row):
-        if not entry.tools.with_bad_schema or entry.message is None or foreign(row):
+        if not entry.tools.with_bad_schema or entry.message is None:
             continue
         for tool in entry.tools.with_bad_schema:
             assert tool.schema is not None
             for fault in tool.schema.faults[:5]:
                 at = entry.place(tool, *tool.function_at, "parameters", *fault.path)
+                if at in padded(row):
+                    continue
                 word = fault.got.strip('"').lower()
                 meant = MEANT.get(word) or (word if word in MEANT.values() else None)
                 hint = f" → {meant}" if meant and fault.name == "type" else ""

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.evidence.calls import Declared, Tool, declared, exception_at, foreign, holds_json
+from glmlint.evidence.calls import Declared, Tool, declared, decode_whole, exception_at, foreign
+from glmlint.evidence.padded import padded
 from glmlint.finding import place
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 
@@ -60,6 +61,7 @@ NAMELESS: Final = Text(
 rule = Rule(
     name="tool-shape",
     family="tools",
+    form="glm",
     title_zh='工具不是 `{"type": "function", "function": {"name", "description", "parameters"}}` 的形式',
     severity="error",
     when=Fact.ODD,
@@ -162,7 +164,7 @@ def check(row: Row) -> Iterator[Problem]:
             for tool in entry.tools.misshapen:
                 if tool.index not in entry.tools.string_entries:
                     yield _problem(entry, tool, exception)
-        elif value is not None or exception is not None:
+        elif entry.at not in padded(row) and (value is not None or exception is not None):
             yield _whole(entry, value, exception)
 
 
@@ -216,7 +218,7 @@ PARAMETER_KEYS: Final = ("parameters", "args", "arguments", "input_schema")
 
 def repaired(value: Any) -> dict[str, Any] | None:
     """The same tool in full form; None where nobody can tell what is meant."""
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or value.get("type") not in (None, "function"):
         return None
     function = value.get("function", {k: part for k, part in value.items() if k != "type"})
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
@@ -237,8 +239,8 @@ def repaired(value: Any) -> dict[str, Any] | None:
 def _parameters(value: Any) -> dict[str, Any] | None:
     """A JSON Schema of an object, out of one, of a list of named arguments, or of nothing."""
     if isinstance(value, str):
-        value = holds_json(value)
-        if value is None:
+        value = decode_whole(value)
+        if not isinstance(value, dict):
             return None
     if value is None or value == {}:
         return {"type": "object", "properties": {}}

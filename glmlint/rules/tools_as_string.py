@@ -11,14 +11,16 @@ Evidence: NeMo Automodel #2324; LLaMA-Factory keeps tools as a string, so files 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from glmlint.evidence.calls import declared, decode, exception_at, foreign
+from glmlint.evidence.calls import Declared, declared, decode_whole, exception_at, foreign
 from glmlint.finding import place
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
     name="tools-as-string",
     family="tools",
+    form="glm",
     title_zh="`tools` 是写在字符串里的 JSON，而不是列表",
     severity="error",
     when=Fact.ODD,
@@ -111,9 +113,7 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         text = None if exception is not None else "unseen"
         if entry.tools.in_string:
-            value = entry.tools.value
-            if isinstance(value, dict):
-                value = [value]
+            value = _written(row, entry)
             edits = (Edit("replace", entry.at, value),) if isinstance(value, list) else ()
             yield rule.problem(
                 entry.at, text=text, raises=text is None, edits=edits,
@@ -122,9 +122,15 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         for index in entry.tools.string_entries:
             at = (*entry.at, index)
-            value = decode(entry.tools.value[index])
+            value = decode_whole(entry.tools.value[index])
             edits = (Edit("replace", at, value),) if isinstance(value, dict) else ()
             yield rule.problem(
                 at, text=text, raises=text is None, edits=edits,
                 place=place(at), exception=exception,
             )  # fmt: skip
+
+
+def _written(row: Row, entry: Declared) -> Any:
+    """The tools that a message has as JSON text; not a list where something would be lost."""
+    value = decode_whole(row.messages[entry.message or 0]["tools"])
+    return [value] if isinstance(value, dict) else value

@@ -21,6 +21,7 @@ from glmlint.trainer.template import BUILT_IN
 rule = Rule(
     name="tools-not-rendered",
     family="tools",
+    form="glm",
     title_zh="配方的模板不会输出的工具，或让训练脚本中止的工具",
     severity="error",
     when=Fact.TOOLS,

@@ -14,7 +14,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from glmlint.evidence.calls import Declared, declared, foreign, turns
+from msgspec import UNSET
+
+from glmlint.evidence.calls import Declared, declared, decode_whole, foreign, turns
 from glmlint.evidence.teaching import prints_tools
 from glmlint.finding import place
 from glmlint.read.formats import ROLE_ALIASES
@@ -24,6 +26,7 @@ from glmlint.rules.tool_shape import repaired
 rule = Rule(
     name="tools-placement",
     family="tools",
+    form="glm",
     title_zh="`tools` 写在了 system 以外的消息上，或写在了行的顶层",
     severity="error",
     when=Fact.TOOLS,
@@ -192,6 +195,8 @@ def _moved(row: Row, lists: list[Declared]) -> tuple[Edit, ...]:
     for entry in lists:
         if _in_place(entry):
             continue
+        if not _readable(row, entry):
+            return ()
         for tool in entry.tools.tools:
             if tool.fault is not None and repaired(tool.value) is None:
                 return ()  # on the system message the trainer would read it, and raise
@@ -207,6 +212,14 @@ def _moved(row: Row, lists: list[Declared]) -> tuple[Edit, ...]:
         start = {"role": "system", "content": "", "tools": tools}
         edits.append(Edit("add", ("messages", 0), start))
     return tuple(edits)
+
+
+def _readable(row: Row, entry: Declared) -> bool:
+    """Whether what the list has as JSON text can be written as JSON itself with nothing lost."""
+    holder = row.value if entry.message is None else row.messages[entry.message]
+    written = holder["tools"]
+    texts = [written] if isinstance(written, str) else written if isinstance(written, list) else []
+    return all(decode_whole(text) is not UNSET for text in texts if isinstance(text, str))
 
 
 def _identity(tool: Any) -> str:

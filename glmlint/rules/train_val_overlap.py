@@ -54,8 +54,8 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Take the row out of one of the two files.",
-        "从其中一个文件里删除这一行。",
+        "Take the row out of one of the two files (`--unsafe-fixes` drops it from the training file).",
+        "从其中一个文件里删除这一行（--unsafe-fixes 会从训练文件中删除）。",
     ),
     bad=(
         Example(rows=(_FRANCE, _长城), eval_rows=(_FRANCE,)),

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmlint.evidence.cut import cut_message, verdict
-from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text, limit_of
 
 rule = Rule(
     name="truncated",
@@ -34,10 +34,9 @@ rule = Rule(
         ),
     },
     help=Text(
-        "A budget of {tokens} keeps the whole row (in the official script "
-        "max_input_length + max_output_length + 1); or shorten the row.",
-        "预算达到 {tokens} 即可保留整行（官方脚本为 max_input_length + max_output_length + 1）；"
-        "或缩短这一行。",
+        "A budget of {tokens} keeps the whole row (in {trainer} "
+        "{budget_means}); or shorten the row.",
+        "预算达到 {tokens} 即可保留整行（{trainer}中为 {budget_means}）；或缩短这一行。",
     ),
     bad=(
         Example(
@@ -86,12 +85,12 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if verdict(row) != "truncated":
+    if verdict(row, limit_of(row.plan, "over-truncated")) != "truncated":
         return
     index = cut_message(row)
     lost = row.lost_supervised
     yield rule.problem(
-        ("messages", index),
+        row.at(index),
         text=None if lost else "harmless",
         severity=None if lost else "info",
         tokens=row.tokens,
@@ -99,5 +98,5 @@ def check(row: Row) -> Iterator[Problem]:
         lost=lost,
         supervised=row.supervised,
         share=lost / row.supervised if row.supervised else 0.0,
-        where=f"messages[{index}]",
+        where=row.where(index),
     )

@@ -24,15 +24,15 @@ rule = Rule(
     severity="warning",
     when=Fact.FENCE,
     text=Text(
-        "messages[{index}] opens a code block in its line {line} and does not close it: "
+        "{where} opens a code block in its line {line} and does not close it: "
         "the model learns to stop in the middle of code",
-        "messages[{index}] 在其第 {line} 行打开了代码块却没有关闭：模型会学到在代码中途停下",
+        "{where} 在其第 {line} 行打开了代码块却没有关闭：模型会学到在代码中途停下",
     ),
     variants={
         "stray": Text(
-            "messages[{index}] ends with a code fence that closes nothing (its line {line}): "
+            "{where} ends with a code fence that closes nothing (its line {line}): "
             "the model learns to write it",
-            "messages[{index}] 以一个没有对应开头的代码围栏结尾（第 {line} 行）：模型会学着写出它",
+            "{where} 以一个没有对应开头的代码围栏结尾（第 {line} 行）：模型会学着写出它",
         ),
     },
     help=Text(
@@ -108,8 +108,8 @@ def check(row: Row) -> Iterator[Problem]:
         at = fence.start(1)
         last = not fence[2].strip() and not text[fence.end() :].strip()
         yield rule.problem(
-            ("messages", index, "content"), text="stray" if last else None,
-            index=index, line=text.count("\n", 0, at) + 1,
+            row.at(index, "content"), text="stray" if last else None,
+            where=row.where(index), line=text.count("\n", 0, at) + 1,
         )  # fmt: skip
 
 

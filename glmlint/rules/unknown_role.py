@@ -5,7 +5,10 @@ observation, and so a message of any other role is trained, printed as plain tex
 before it in place of a role token. With `combine: true` it is context in the same wrong form. The
 script of June 2024 raises AssertionError.
 
-Evidence: recipes.md, sections 0.4 and 2.1 (run against the script); mistral-finetune stops at such
+Where the message is a tool call (a name and arguments as JSON, under `function`, `function_call` or
+`tool_call`), `--fix` makes it GLM's: the name to `metadata`, the arguments to `content`.
+
+Evidence: LLaMA-Factory #9550, #3535 (role function for a call); recipes.md, sections 0.4 and 2.1 (run against the script); mistral-finetune stops at such
 rows too.
 """
 
@@ -17,13 +20,16 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from glmlint.evidence.turns import fate, shown
-from glmlint.read.formats import ROLE_ALIASES
+from glmlint.read.formats import role_in
 from glmlint.read.sample import ROLES
+from glmlint.read.spoken import spoken
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.other_format import converted, quoted
 
 rule = Rule(
     name="unknown-role",
     family="structure",
+    form="glm",
     title_zh="GLM-4 没有的角色",
     severity="error",
     after=("openai-tool-calls",),
@@ -69,6 +75,17 @@ rule = Rule(
             plan={"recipe": "glm4-2024-06"},
         ),
         {"messages": [{"role": None, "content": "Hi"}, {"role": "assistant", "content": "Yo"}]},
+        {
+            "messages": [
+                {"role": "user", "content": "罗马天气？"},
+                {
+                    "role": "function",
+                    "content": '{"name": "weather", "arguments": {"city": "罗马"}}',
+                },
+                {"role": "observation", "content": "22"},
+                {"role": "assistant", "content": "22 度。"},
+            ]
+        },
     ),
     good=(
         {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
@@ -83,6 +100,32 @@ rule = Rule(
 
 _MEANT: Final = Text("Did you mean {known}?", "是否想写 {known}？")
 
+_FORM: Final = Text(
+    "Did you mean {known}? {form} writes it so; for a whole file in that form, run: "
+    "glmlint convert {path} --to glm4 -o {out}",
+    "是否想写 {known}？{form}这样写；如果整个文件都是这种格式，请运行："
+    "glmlint convert {path} --to glm4 -o {out}",
+)
+
+_CALL: Final = Text(
+    "{form} writes a tool call so. GLM-4: an assistant message with the name in `metadata` and the "
+    "arguments as content; for a whole file run: glmlint convert {path} --to glm4 -o {out}",
+    "{form}这样写工具调用。GLM-4 的写法：一条 assistant 消息，函数名放在 `metadata`，参数作为 content；"
+    "整个文件请运行：glmlint convert {path} --to glm4 -o {out}",
+)
+
+_FORMS: Final = {
+    **dict.fromkeys(("human", "gpt"), "ShareGPT"),
+    **dict.fromkeys(("tool_call", "tool_response", "function_response"), "ms-swift"),
+    **dict.fromkeys(("function_call", "observations"), "LLaMA-Factory"),
+    **dict.fromkeys(("tool", "developer"), "OpenAI"),
+    "prompter": "OpenAssistant",
+    "model": "Gemma",
+    "ipython": "Llama 3",
+    "tool_use": "Anthropic",
+}
+"""Role -> whose form has it."""
+
 
 def check(row: Row) -> Iterator[Problem]:
     if row.foreign:
@@ -96,7 +139,7 @@ def check(row: Row) -> Iterator[Problem]:
             role in ("tool", "function") and at in row.said.places
         ):  # `openai-tool-calls` has said it
             continue
-        meant, sure = _meant(role)
+        meant, form, edits = _meant(row, index, message)
         text: str | None = None
         severity = "error"
         match fate(row, index):
@@ -108,17 +151,23 @@ def check(row: Row) -> Iterator[Problem]:
                 severity = "warning"
             case _:
                 text, severity = "unseen", "warning"
+        help_ = None if meant is None else _MEANT
+        if form is not None:
+            help_ = _CALL if meant == "call" else _FORM
         yield rule.problem(
             at,
             text=text,
             severity=severity,
             raises=text == "raises",
             trains=text == "trained",
-            help=_MEANT if meant else None,
-            edits=(Edit("replace", at, meant),) if sure else (),
+            help=help_,
+            edits=edits,
             index=index,
             role=shown(json.dumps(role, ensure_ascii=False)),
             known=meant,
+            form=form,
+            path=quoted(row.path),
+            out=quoted(converted(row.path)),
             exception=row.error.exception if row.error else "",
         )
 
@@ -127,13 +176,43 @@ def _known(role: Any) -> bool:
     return isinstance(role, str) and role in ROLES
 
 
-def _meant(role: Any) -> tuple[str | None, bool]:
-    """The role that is meant, and whether it is sure: another trainer's name for it, or its case."""
+def _meant(
+    row: Row, index: int, message: dict[str, Any]
+) -> tuple[str | None, Text | None, tuple[Edit, ...]]:
+    """The role that is meant ("call" for a tool call), whose form it is, and the repair if it is sure."""
+    role = message["role"]
     if not isinstance(role, str):
-        return None, False
+        return None, None, ()
     name = role.strip().lower()
-    alias = ROLE_ALIASES.get(name)
-    if alias is not None:
-        return (alias, True) if alias in ROLES else ("assistant", False)
-    close = get_close_matches(name, ROLES, 1, 0.7)
-    return (close[0], False) if close else (None, False)
+    means = role_in(message)
+    if means is None:
+        close = get_close_matches(name, ROLES, 1, 0.7)
+        return (close[0] if close else None), None, ()
+    form = _FORMS.get(name)
+    told = None if form is None else Text(form, form + " ")
+    if means == "call":
+        told = told or Text("LLaMA-Factory", "LLaMA-Factory ")
+        return "call", told, _as_call(row, index, message)
+    return means, told, (Edit("replace", ("messages", index, "role"), means),)
+
+
+def _as_call(row: Row, index: int, message: dict[str, Any]) -> tuple[Edit, ...]:
+    """Edits that make the message GLM's call; none where something would be lost or torn apart."""
+    said = spoken(message.get("content"))
+    if said is None or len(said.calls) > 1 or message.get("metadata") not in (None, ""):
+        return ()
+    beside = row.messages[max(index - 1, 0) : index + 2 : 2] if index else row.messages[1:2]
+    if any(isinstance(other, dict) and role_in(other) == "call" for other in beside):
+        return ()  # calls at once: their results have to be moved, which `convert` does
+    [call] = said.calls
+    if not call.whole or call.id is not None:
+        return ()
+    at = ("messages", index)
+    edits = [
+        Edit("replace", (*at, "role"), "assistant"),
+        Edit("add", (*at, "metadata"), call.name),
+        Edit("replace", (*at, "content"), call.arguments or "{}"),
+    ]
+    if said.before:
+        edits.append(Edit("add", at, {"role": "assistant", "content": said.before}))
+    return tuple(edits)

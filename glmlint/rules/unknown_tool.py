@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, Final
 
-from glmlint.evidence.calls import Call, calls, declared, foreign, taught, tools_by_name, turns
+from glmlint.evidence.calls import Call, calls, declared, taught, tools_by_name, turns
 from glmlint.finding import Pointer, place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 from glmlint.trainer.row import per_row
@@ -84,7 +84,7 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     for call in calls(row):
-        if call.tool is not None or call.free or foreign(row):
+        if call.tool is not None or call.free:
             continue
         known = tools_by_name(row)
         if not known:
@@ -109,7 +109,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _at(call: Call) -> Pointer:
-    return ("messages", call.message, "metadata" if call.form == "metadata" else "content")
+    return ("messages", call.message, "metadata") if call.form == "metadata" else call.at
 
 
 @per_row

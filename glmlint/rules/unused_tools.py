@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.evidence.calls import calls, declared, foreign
+from glmlint.evidence.calls import calls, declared
 from glmlint.evidence.report import FileStats
 from glmlint.plan import Plan
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
@@ -79,8 +79,6 @@ rule = Rule(
 
 def note(row: Row) -> Iterator[str]:
     """Whether the row declares tools, and whether it calls one."""
-    if foreign(row):
-        return
     if any(entry.tools.tools for entry in declared(row)):
         yield DECLARES
     if calls(row):

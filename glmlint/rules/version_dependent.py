@@ -20,6 +20,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from glmlint.evidence.padded import padded
 from glmlint.evidence.report import FileStats
 from glmlint.evidence.teaching import prints_tools
 from glmlint.loader import Padding, Shapes
@@ -30,7 +31,7 @@ from glmlint.rules.arrow_null_padding import printed
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 from glmlint.rules.metadata_null_padding import DROPS, padded_metadata, prints_null
 from glmlint.trainer.base import Context, get_trainer
-from glmlint.trainer.errors import TrainerError
+from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import Encoded
 from glmlint.trainer.loaded import NEWEST_PADDING, OLDEST_JSON
 from glmlint.trainer.template import ChatTemplate, dumps_tool, dumps_tool_html
@@ -63,6 +64,7 @@ REMOVABLE = ("metadata", "tools")
 rule = Rule(
     name="version-dependent",
     family="mask",
+    form="glm",
     title_zh="这一行的 token id 随 transformers 或 datasets 的版本而变",
     severity="warning",
     when=Fact.ODD | Fact.TOOLS | Fact.LOADED,
@@ -124,7 +126,7 @@ rule = Rule(
     bad=(
         {
             "messages": [
-                {"role": "user", "content": "你好", "metadata": None},
+                {"role": "user", "content": "你好"},
                 {"role": "assistant", "content": "你好！", "metadata": None},
             ]
         },
@@ -269,7 +271,7 @@ def _nulls(row: Row) -> Iterator[Problem]:
     places: dict[str, list[int]] = {}
     for index, message in row.good_messages:
         for key, value in message.items():
-            if value is None:
+            if value is None and ("messages", index, key) not in padded(row):
                 places.setdefault(key, []).append(index)
     if not places or _outcome(row, row.messages, old) == _outcome(row, row.messages, new):
         return
@@ -305,6 +307,8 @@ def _outcome(row: Row, messages: list[Any], transformers: str) -> Hashable:
         layout = base.trainer.lay_out({"messages": messages}, context)
     except TrainerError as error:
         return error.exception
+    except Dropped as reason:
+        return f"dropped: {reason.reason}"
     return tuple(
         tuple(piece.ids.tolist()) if isinstance(piece, Encoded) else piece
         for piece in layout.pieces

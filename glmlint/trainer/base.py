@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 from glmlint.loader import Load
 from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, Plan
 from glmlint.read.sample import Sample, decode_tools
 from glmlint.text import Text as Text  # recipes and rules take it from here
+from glmlint.text import Told
+from glmlint.trainer.config import TrainerConfig
+from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.cut import keep_start
 from glmlint.trainer.errors import TrainerError
+from glmlint.trainer.forms import glm
 from glmlint.trainer.layout import Encoded, Layout, Piece, Tokens
+from glmlint.trainer.packing import Part
 from glmlint.trainer.template import ChatTemplate, load_template
 from glmlint.trainer.tokenizer import Tokenizer, load_tokenizer
 from glmlint.trainer.vocabulary import GLM, require, require_numbers
@@ -28,6 +35,10 @@ from glmlint.trainer.vocabulary import GLM, require, require_numbers
 DEFAULT_BUDGET: Final = DEFAULT_MAX_INPUT + DEFAULT_MAX_OUTPUT + 1
 
 _MEMO_LIMIT: Final = 4096
+_MEMO_SIZE: Final = 16 << 20
+"""Characters of all texts that are remembered together."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,9 +59,12 @@ class Context:
     template: ChatTemplate
     loads: dict[str, Load] = field(default_factory=dict, repr=False)
     """Path -> what the loader makes of the file's rows; only of files in which it changes some."""
+    _of: dict[str, Context] = field(default_factory=dict, repr=False)
     _tools: dict[bytes, ToolList | None] = field(default_factory=dict, repr=False)
     _texts: dict[str, Encoded] = field(default_factory=dict, repr=False)
     _loaded: dict[tuple[int, bytes], bytes] = field(default_factory=dict, repr=False)
+    _memo: dict[Any, Any] = field(default_factory=dict, repr=False)
+    _memo_size: list[int] = field(default_factory=lambda: [0], repr=False)
 
     @cached_property
     def trainer(self) -> Trainer:
@@ -61,6 +75,25 @@ class Context:
     def options(self) -> Any:
         """The trainer's options, of the type that it declares."""
         return msgspec.convert(self.plan.options, self.trainer.Options)
+
+    def of(self, path: str) -> Context:
+        """The context of one file: the same, but where some options hold for that file alone."""
+        if not self.plan.file_options:
+            return self
+        found = self._of.get(path)
+        if found is None:
+            own = self.plan.file_options.get(os.path.realpath(path))
+            found = (
+                self
+                if own is None
+                else replace(
+                    self,
+                    plan=replace(self.plan, options={**self.plan.options, **own}, file_options={}),
+                    _of={},
+                )
+            )
+            self._of[path] = found
+        return found
 
     def id(self, name: str) -> int:
         """The id of a control token. `open_context` has seen to those that the trainer needs."""
@@ -83,6 +116,31 @@ class Context:
                 self._texts.clear()
             known = self._texts[text] = Encoded(self.tokenizer.encode([text])[0])
         return known
+
+    def remembered(self, key: Hashable, work: Callable[[], T], size: int = 0) -> T:
+        """What work gives, done once for a key: for what many rows share, such as tool lists.
+
+        Args:
+            size: of what is kept, in characters.
+        """
+        try:
+            return self._memo[key]  # type: ignore[no-any-return]
+        except KeyError:
+            pass
+        found = work()
+        if size <= _MEMO_SIZE // 8:
+            kept = self._memo_size[0] + size
+            if len(self._memo) >= _MEMO_LIMIT or kept > _MEMO_SIZE:
+                self._memo.clear()
+                kept = size
+            self._memo_size[0] = kept
+            self._memo[key] = found
+        return found
+
+    @cached_property
+    def typed(self) -> Typed | None:
+        """The fast way for the rows that the trainer reads, where they are not GLM's."""
+        return self.trainer.typed(self)
 
     def tools(self, raw: bytes) -> ToolList | None:
         """The tool list of a `tools` value in good shape; None for one that is not."""
@@ -152,6 +210,21 @@ class Context:
         )
 
 
+@dataclass(frozen=True)
+class Typed:
+    """The fast way for rows of another form than GLM's: it gives the same as `Trainer.lay_out`."""
+
+    decode: Callable[[bytes], Any]
+    """Bytes -> a typed row. Raises `SHAPE_ERRORS` for one of odd shape."""
+    encode: Callable[[Any], bytes]
+    """Typed row -> bytes in a fixed form, without the keys that the type does not know."""
+    lay_out: Callable[[Any, bool], Layout | None]
+    """Typed row -> layout; None to use `Trainer.lay_out`, and raises what that raises. The flag says
+    that no text of the row can hold a control token."""
+    facts: Callable[[Any], int]
+    """Typed row -> facts of its turns."""
+
+
 class NoOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """The options of a trainer that has none."""
 
@@ -163,6 +236,8 @@ class Trainer:
     title: Text
     called: Text = Text("the trainer", "训练脚本")
     """How sentences name it."""
+    budget_means: Text = Text("--max-length", "--max-length")
+    """What the budget is in the trainer's own settings."""
     source: str
     """Repository, file, commit and date that it was read from."""
     date: str
@@ -179,6 +254,10 @@ class Trainer:
     """Control tokens whose ids its script writes as numbers: the vocabulary must agree."""
     cuts_prefix: bool = True
     """Whether `cut` keeps the first tokens of a row, so that counts at any budget follow from one."""
+    cut_words: Text = Text("keeps the first tokens of a row", "保留每行最前面的 token")
+    """What it does with a row that is longer than the budget."""
+    cuts_units: bool = False
+    """Whether `cut` keeps the start of each unit of a row, by lengths alone: see `keep_units`."""
     trains_history: bool = True
     """Whether earlier answers of a conversation carry loss."""
     typed_control_tokens: bool = True
@@ -186,6 +265,10 @@ class Trainer:
     trains_unknown_roles: bool = False
     trains_all_after_last: bool = False
     """Whether everything behind the last assistant token is trained, whoever wrote it."""
+    budget_option: str | None = None
+    """The option that is the budget, such as `cutoff_len`; None where a flag of glmlint alone sets it."""
+    pins: Mapping[str, str] = MappingProxyType({})
+    """Versions of `datasets` and `transformers` that its newest release allows at most."""
     loss_fields: frozenset[str] = frozenset()
     """Keys of a message by which a row can switch its own loss on or off."""
     through_datasets: bool = True
@@ -205,10 +288,46 @@ class Trainer:
         del options
         return DEFAULT_BUDGET
 
+    def model_options(self, model: str) -> dict[str, Any]:
+        """The options that name a model's layout, such as `template`; {} where none does.
+
+        Args:
+            model: a name of `trainer.models.MODELS`.
+        """
+        del model
+        return {}
+
+    def default_tokenizer(self, options: Any) -> str | None:
+        """The vocabulary where neither a model nor a tokenizer was named; None: one has to be."""
+        del options
+        return "glm4"
+
     def variant(self, options: Any) -> str:
         """Name of the trainer that runs with these options, where one option makes it another."""
         del options
         return self.name
+
+    def from_config(
+        self, values: Mapping[str, Any], file: str, folder: str | None
+    ) -> TrainerConfig | None:
+        """What this trainer takes from its own settings file; None where it is not one of its own.
+
+        Args:
+            values: the keys of the file.
+            file: its path.
+            folder: a folder that was named beside it, for trainers that get theirs so.
+
+        Raises:
+            ConfigError: a value that can't be used.
+        """
+        del values, file, folder
+        return None
+
+    def refusal(self, options: Any) -> Told | None:
+        """Why this trainer ends before it reads anything, with these options, or why glmlint can't
+        follow it; None where it runs."""
+        del options
+        return None
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         """Lay out any row at all, exactly as the trainer does.
@@ -225,6 +344,30 @@ class Trainer:
     def lay_out_sample(self, sample: Sample, context: Context) -> Layout | None:
         """The same for a valid row without typed control tokens; None to use `lay_out`."""
         del sample, context
+        return None
+
+    def typed(self, context: Context) -> Typed | None:
+        """The fast way for rows of the form that this trainer reads; None: they are GLM's."""
+        del context
+        return None
+
+    def reads_row(self, form: str, row: Any, context: Context) -> bool:
+        """Whether this trainer reads a row of a known form as it is meant.
+
+        Args:
+            form: as `read.formats.recognise` names it.
+        """
+        del context
+        if form != "glm" or "glm" in self.reads:
+            return form in self.reads
+        return "openai" in self.reads and not glm.matches(row)
+
+    def conversation(self, row: dict[str, Any], context: Context) -> Conversation | None:
+        """What a row says, as this trainer reads it: a turn's index is its owner in the layout.
+
+        Never raises. None: the row is GLM's, and the turns are its messages.
+        """
+        del row, context
         return None
 
     def tool_pieces(self, tools: list[dict[str, Any]], context: Context) -> list[Piece]:
@@ -245,6 +388,42 @@ class Trainer:
         """
         del context
         return keep_start(tokens, budget)
+
+    def keep_units(
+        self, lengths: npt.NDArray[np.int64], budgets: npt.NDArray[np.int64], context: Context
+    ) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+        """How many tokens at the start of each unit are kept. Only where `cuts_units`.
+
+        Args:
+            lengths: of the units of some rows, [rows, units].
+            budgets: [budgets].
+
+        Yields:
+            Each unit of which something is kept, and how much: [rows, budgets].
+        """
+        raise NotImplementedError
+
+    def packs(self, options: Any) -> bool:
+        """Whether several rows share a sequence with these options."""
+        del options
+        return False
+
+    def pack(
+        self, lengths: Sequence[int | None], budget: int, context: Context
+    ) -> list[list[Part]]:
+        """Which rows go into each sequence. Only for trainers that pack.
+
+        Args:
+            lengths: of all rows of the training data in order, as the cut leaves them, in tokens;
+                None for a row that is left out.
+            budget: as in `cut`.
+        """
+        raise NotImplementedError
+
+    def filled(self, tokens: Tokens, budget: int, context: Context) -> Tokens:
+        """A packed sequence with the padding that the trainer itself puts behind it."""
+        del budget, context
+        return tokens
 
 
 def messages_of(row: dict[str, Any]) -> list[Any]:

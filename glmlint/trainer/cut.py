@@ -44,4 +44,6 @@ def without_first_label(parts: list[Tokens]) -> list[Tokens]:
     for part in parts:
         if len(part.labels) and part.labels[0] != IGNORE_INDEX:
             part.labels = np.concatenate(([np.int32(IGNORE_INDEX)], part.labels[1:]))
+        if part.weights is not None and len(part.weights):
+            part.weights = np.concatenate(([np.float32(0)], part.weights[1:]))
     return parts

@@ -51,7 +51,7 @@ class Layout:
     teaches another token there than the input holds.
     """
 
-    __slots__ = ("first", "owners", "pieces", "rest", "units")
+    __slots__ = ("first", "owners", "pieces", "rest", "units", "weights")
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class Layout:
         rest: list[int],
         owners: list[int],
         units: list[int] | None = None,
+        weights: list[float] | None = None,
     ) -> None:
         self.pieces = pieces
         self.first = first
@@ -70,6 +71,8 @@ class Layout:
         """Index of the turn of each piece, or one of the negative owners of this module."""
         self.units = units
         """Number of the unit of each piece, for trainers whose cut treats some ranges as one."""
+        self.weights = weights
+        """Factor of each piece's loss, for trainers that weigh tokens; None: all count the same."""
 
     def add(self, pieces: Sequence[Piece], label: int, owner: int, unit: int = 0) -> None:
         """Append pieces that share label (`NONE` or `SAME`), owner and unit; empty texts are left out."""
@@ -124,11 +127,16 @@ class Tokens(Struct):
     """As in `Layout`, one a token."""
     units: Int32 | None = None
     """As in `Layout`, one a token."""
+    weights: npt.NDArray[np.float32] | None = None
+    """As in `Layout`, one a token."""
 
     def part(self, places: slice | npt.NDArray[np.intp]) -> Tokens:
         """The tokens at some places, in order."""
         units = None if self.units is None else self.units[places]
-        return Tokens(self.input_ids[places], self.labels[places], self.owners[places], units)
+        weights = None if self.weights is None else self.weights[places]
+        return Tokens(
+            self.input_ids[places], self.labels[places], self.owners[places], units, weights
+        )
 
     @property
     def supervised(self) -> int:
@@ -157,8 +165,10 @@ def layout_of(tokens: Tokens) -> Layout:
         np.flatnonzero((np.diff(kind) != 0) | (np.diff(owners) != 0) | (np.diff(units) != 0)) + 1
     )
     layout = Layout([], [], [], [], None if tokens.units is None else [])
+    if not len(ids):
+        return layout
     for start, stop in zip([0, *edges.tolist()], [*edges.tolist(), len(ids)], strict=True):
-        label = int(kind[start]) if stop > start else NONE
+        label = int(kind[start])
         width = 1 if label not in (NONE, SAME) else stop - start
         for at in range(start, stop, width):  # another label than the token's own: one at a time
             layout.pieces.append(Encoded(ids[at : at + width].astype(np.uint32)))

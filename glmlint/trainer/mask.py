@@ -51,7 +51,13 @@ def count(rows: Sequence[Layout], context: Context) -> Counts:
         rows: layouts, each with at least one piece.
         context: whose plan gives the budget.
     """
-    return _count_prefixes(rows, context) if context.trainer.cuts_prefix else _count(rows, context)
+    trainer = context.trainer
+    if trainer.cuts_prefix:
+        return _count_prefixes(rows, context)
+    # A budget of a token or two may leave a row out, and that is for the cut to say.
+    return (_count_units if trainer.cuts_units and context.plan.max_length > 2 else _count)(
+        rows, context
+    )
 
 
 def _count(rows: Sequence[Layout], context: Context) -> Counts:
@@ -75,8 +81,8 @@ def _count(rows: Sequence[Layout], context: Context) -> Counts:
         kept[index] = sum(len(part.input_ids) for part in found)
         kept_supervised[index] = sum(part.supervised for part in found)
         for at, budget in enumerate(GRID):
-            if budget >= tokens[index]:
-                grid[at:] += _kept_at(row, int(tokens[index]), context)
+            if budget > tokens[index]:
+                grid[at:] += _kept_at(row, budget, context)
                 break
             grid[at] += _kept_at(row, budget, context)
     taught = np.concatenate(places) if places else np.zeros(0, np.int64)
@@ -92,8 +98,37 @@ def _kept_at(row: Tokens, budget: int, context: Context) -> int:
         return 0
 
 
-def _count_prefixes(rows: Sequence[Layout], context: Context) -> Counts:
-    """Count rows of which the first tokens are kept: arithmetic over the chunk, ids are not needed."""
+@dataclass(frozen=True)
+class Pieces:
+    """The pieces of a chunk of rows, an entry a piece."""
+
+    first: Int
+    """Of each row the number of its first piece, and of all pieces at the end."""
+    row: Int
+    length: Int
+    start: Int
+    """Place of the first token in the row."""
+    head: npt.NDArray[np.bool_]
+    """Whether the first token carries loss."""
+    rest: npt.NDArray[np.bool_]
+    """Whether the others do."""
+    tokens: Int
+    """Length of each row."""
+
+    @property
+    def labelled(self) -> tuple[Int, Int, Int]:
+        """Pieces that carry loss, and where: half-open ranges of places in the row.
+
+        Of a piece it is the first token, the others, or both: one range. Place 0 is in no loss.
+        """
+        some = np.flatnonzero(self.head | self.rest)
+        start = self.start[some]
+        stop = np.where(self.rest[some], start + self.length[some], start + 1)
+        start = np.maximum(np.where(self.head[some], start, start + 1), 1)
+        return some, start, np.maximum(stop, start)
+
+
+def _pieces(rows: Sequence[Layout], context: Context) -> Pieces:
     pieces = [piece for row in rows for piece in row.pieces]
     lengths = np.array(
         [1 if type(p) is int else -1 if type(p) is str else len(p.ids) for p in pieces],  # type: ignore[union-attr]
@@ -107,27 +142,81 @@ def _count_prefixes(rows: Sequence[Layout], context: Context) -> Counts:
     rest = np.fromiter((label for row in rows for label in row.rest), np.int64, number) != NONE
     first = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(row.pieces) for row in rows], out=first[1:])
-
     ends = np.cumsum(lengths)
     base = np.concatenate(([0], ends))[first]  # token place in the chunk where each row starts
-    tokens = np.diff(base)
-    row_of = np.repeat(np.arange(len(rows)), np.diff(first))
-    # Places of the labels, in their row. Of a piece they are the first token, the others, or both:
-    # one range. Place 0 is in no loss.
-    some = head | rest
-    row_of = row_of[some]
-    start = (ends - lengths - base[:-1][np.repeat(np.arange(len(rows)), np.diff(first))])[some]
-    stop = np.where(rest[some], start + lengths[some], start + 1)
-    start = np.maximum(np.where(head[some], start, start + 1), 1)
+    row = np.repeat(np.arange(len(rows)), np.diff(first))
+    return Pieces(first, row, lengths, ends - lengths - base[row], head, rest, np.diff(base))
+
+
+def _count_prefixes(rows: Sequence[Layout], context: Context) -> Counts:
+    """Count rows of which the first tokens are kept: arithmetic over the chunk, ids are not needed."""
+    pieces = _pieces(rows, context)
+    some, start, stop = pieces.labelled
+    row = pieces.row[some]
     size = len(rows)
-    supervised = np.bincount(row_of, np.maximum(stop - start, 0), size).astype(np.int64)
+    supervised = np.bincount(row, stop - start, size).astype(np.int64)
     edges, changes = supervised_places(start, stop)
     budget = context.plan.max_length
-    kept = np.minimum(tokens, budget)
+    kept = np.minimum(pieces.tokens, budget)
     inside = np.maximum(np.minimum(stop, budget) - start, 0)
-    kept_supervised = np.bincount(row_of, inside, size).astype(np.int64)
+    kept_supervised = np.bincount(row, inside, size).astype(np.int64)
     ones = np.ones(size, np.int64)
-    return Counts(tokens, supervised, kept, kept_supervised, ones, {}, None, edges, changes)
+    return Counts(
+        pieces.tokens, supervised, kept, kept_supervised, ones, {}, None, edges, changes
+    )  # fmt: skip
+
+
+_AT_ONCE: Final = 1 << 20
+"""Numbers in one array, a number a unit and budget: what stays small in memory."""
+
+
+def _count_units(rows: Sequence[Layout], context: Context) -> Counts:
+    """Count rows of which the start of each unit is kept: arithmetic too, for all budgets at once."""
+    pieces = _pieces(rows, context)
+    unit = np.fromiter((n for row in rows for n in row.units or ()), np.int64, len(pieces.row))
+    some, start, stop = pieces.labelled
+    supervised = np.bincount(pieces.row[some], stop - start, len(rows)).astype(np.int64)
+    edges, changes = supervised_places(start, stop)
+    kept, kept_supervised = np.zeros((2, len(rows)), np.int64)
+    grid = np.zeros(len(GRID), np.int64)
+    budgets = np.array((*GRID, context.plan.max_length))
+    edge = np.searchsorted(some, pieces.first)
+    units = np.array([row.units[-1] + 1 if row.units else 0 for row in rows])
+    for number in np.unique(units).tolist():
+        alike = np.flatnonzero(units == number)
+        step = max(_AT_ONCE // (number * len(budgets)), 1)
+        for batch in (alike[at : at + step] for at in range(0, len(alike), step)):
+            inside, of = _ranges(pieces.first[batch], pieces.first[batch + 1])
+            lengths = np.zeros((len(batch), number), np.int64)
+            np.add.at(lengths, (of, unit[inside]), pieces.length[inside])
+            sizes = np.zeros((len(batch), number, len(budgets)), np.int64)
+            for which, found in context.trainer.keep_units(lengths, budgets, context):
+                sizes[:, which] = found
+            taught, of = _ranges(edge[batch], edge[batch + 1])
+            of_unit = unit[some[taught]]
+            base = (np.cumsum(lengths, 1) - lengths)[of, of_unit]
+            reach = np.minimum((stop[taught] - base)[:, None], sizes[of, of_unit])
+            reach = np.maximum(reach - (start[taught] - base)[:, None], 0)
+            # What is left may begin later than the row: its first token is in no loss then.
+            heads = np.zeros((len(batch), number), np.int64)
+            opens = start[taught] == base
+            heads[of[opens], of_unit[opens]] = 1
+            lost = np.take_along_axis(heads, np.argmax(sizes > 0, 1), 1)
+            grid += reach[:, :-1].sum(0) - lost[:, :-1].sum(0)
+            kept[batch] = sizes[:, :, -1].sum(1)
+            taught_here = np.bincount(of, reach[:, -1], len(batch)).astype(np.int64)
+            kept_supervised[batch] = taught_here - lost[:, -1]
+    ones = np.ones(len(rows), np.int64)
+    return Counts(
+        pieces.tokens, supervised, kept, kept_supervised, ones, {}, grid, edges, changes
+    )  # fmt: skip
+
+
+def _ranges(start: Int, stop: Int) -> tuple[Int, Int]:
+    """The numbers of several ranges one after the other, and for each the number of its range."""
+    sizes = stop - start
+    of = np.repeat(np.arange(len(sizes)), sizes)
+    return np.arange(len(of)) + (start - np.cumsum(sizes) + sizes)[of], of
 
 
 def supervised_places(start: Int, stop: Int) -> tuple[Int, Int]:
@@ -178,4 +267,5 @@ def _assembled(row: Layout, parts: list[npt.NDArray[Any]]) -> Tokens:
     labels[at] = np.where(head == SAME, ids[at], head)
     owners = np.repeat(np.array(row.owners, np.int32), sizes)
     units = None if row.units is None else np.repeat(np.array(row.units, np.int32), sizes)
-    return Tokens(ids, labels, owners, units)
+    weights = None if row.weights is None else np.repeat(np.array(row.weights, np.float32), sizes)
+    return Tokens(ids, labels, owners, units, weights)

@@ -22,8 +22,9 @@ from glmlint.read.sample import (
     read,
 )
 from glmlint.read.source import Chunk, split_values
-from glmlint.read.textfacts import answer_facts, line_facts
-from glmlint.trainer.base import Context
+from glmlint.read.textfacts import answer_facts, line_facts, turn_facts
+from glmlint.text import RunStopped
+from glmlint.trainer.base import Context, Typed
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.loaded import loaded_sample
 from glmlint.trainer.mask import Counts, count
@@ -31,21 +32,6 @@ from glmlint.trainer.row import Row
 
 LOADER_ERROR: Final = "DatasetGenerationError"
 """What `datasets` raises on bytes that it can't read."""
-
-_PLAIN_TURNS: Final = re.compile(r"s?(?:u(?:ao)*a)+")
-
-
-@cache
-def _turn_facts(roles: tuple[str, ...]) -> int:
-    """Facts that follow from who speaks in which order."""
-    facts = 0
-    if not _PLAIN_TURNS.fullmatch("".join(role[0] for role in roles)):
-        facts |= Fact.ROLES
-    if roles.count("assistant") > 1:
-        facts |= Fact.HISTORY
-    if "observation" in roles:
-        facts |= Fact.CALLS
-    return facts
 
 
 @cache
@@ -97,6 +83,9 @@ def prepare(
     marks = context.tokenizer.marks
     if marks and (b"\\" in raw or any(mark in raw for mark in marks)):
         row.facts |= Fact.CONTROL  # an escape may hide one
+    if context.typed is not None:
+        _prepare_foreign(row, context.typed, context, load, in_array)
+        return row
     sample: Sample | None
     try:
         sample = decode_sample(raw)
@@ -134,6 +123,51 @@ def prepare(
     if row.loaded is not None or row.loaded_sample is not None:
         row.facts |= Fact.LOADED
     return row
+
+
+def _prepare_foreign(
+    row: Row, typed: Typed, context: Context, load: Load | None, in_array: bool
+) -> None:
+    """`prepare` for a trainer that reads another form than GLM's."""
+    sample = None
+    raw = row.raw
+    try:
+        sample = typed.decode(raw)
+        again = typed.encode(sample)
+    except SHAPE_ERRORS:
+        pass
+    if sample is None or again.count(b'"') != raw.count(b'"') or b"\\u0022" in raw:
+        if not _read_value(row):
+            row.facts = Fact.DEFECT
+            return
+        if row.facts & Fact.NON_FINITE:
+            sample = None
+        if isinstance(row.value_, dict):
+            row.facts |= _row_keys(tuple(row.value_))
+    if sample is None:
+        _lay_out_value(row, context, load, in_array)
+    else:
+        row.typed = sample
+        if not row.facts & Fact.KEYS:
+            row.conversation_bytes = again
+        plain = not row.facts & Fact.CONTROL
+        row.facts |= typed.facts(sample)
+        try:
+            if load is None:
+                row.layout = typed.lay_out(sample, plain)
+            else:
+                row.loaded = _loaded(row.value, load)
+            if row.layout is None:
+                value = row.value if row.loaded is None else row.loaded
+                row.layout = context.trainer.lay_out(value, context)
+        except TrainerError as error:
+            row.error = error
+        except Dropped as reason:
+            row.dropped = reason
+    if row.error is not None or row.dropped is not None:
+        row.facts |= Fact.RAISES
+    if row.loaded is not None:
+        row.facts |= Fact.LOADED
 
 
 def _read_value(row: Row) -> bool:
@@ -176,7 +210,7 @@ def _good(sample: Sample, row: Row, context: Context) -> bool:
             facts |= answer_facts(message.content)
             if message.content[0] in '{["':
                 facts |= Fact.CALLS
-    row.facts = facts | _turn_facts(tuple(roles))
+    row.facts = facts | turn_facts(tuple(roles))
     row.shape = keys | (others < len(roles))
     row.tools = tools
     return True
@@ -245,23 +279,33 @@ def _lay_out_value(row: Row, context: Context, load: Load | None, in_array: bool
 def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
     """Every row of a chunk; a line that holds several values gives several rows."""
     defects = chunk.defects
+    context = context.of(chunk.path)
     load = context.loads.get(chunk.path)
     facts = line_facts(chunk.lines)
     path = chunk.path
     in_array = chunk.place is not None and chunk.place.form.kind == "array"
     for index, (raw, line) in enumerate(zip(chunk.lines, chunk.numbers, strict=True)):
-        row = prepare(
-            raw, line, context, defects.get(index) if defects else None, facts[index], load, path,
-            in_array,
-        )  # fmt: skip
-        defect = row.defect
-        if defect is not None and defect.rule == "invalid-json" and (parts := split_values(raw)):
-            note = Defect("not-jsonl", {"kind": "several-on-a-line"}, line)
-            yield prepare(parts[0], line, context, load=load, path=path)
-            for part in parts[1:]:
+        try:
+            row = prepare(
+                raw,
+                line,
+                context,
+                defects.get(index) if defects else None,
+                facts[index],
+                load,
+                path,
+                in_array,
+            )
+            defect = row.defect
+            if defect is None or defect.rule != "invalid-json" or not (parts := split_values(raw)):
+                yield row
+                continue
+            note: Defect | None = None
+            for part in parts:
                 yield prepare(part, line, context, note, load=load, path=path)
-        else:
-            yield row
+                note = Defect("not-jsonl", {"kind": "several-on-a-line"}, line)
+        except RunStopped as fault:
+            raise fault.at(path, line, context.plan.lang) from None
 
 
 def count_rows(rows: Sequence[Row], context: Context) -> Counts | None:

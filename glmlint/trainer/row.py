@@ -8,14 +8,19 @@ from typing import Any, TypeVar
 
 from msgspec import UNSET, Struct, field
 
-from glmlint.finding import Defect, Pointer, row_identity
+from glmlint.finding import Defect, Pointer, place, row_identity
 from glmlint.plan import Plan
 from glmlint.read.facts import Fact as Fact
+from glmlint.read.formats import is_glm, recognise
 from glmlint.read.sample import Sample, read
+from glmlint.read.scan import NO_ROWS
 from glmlint.read.schema import Violation, violations
 from glmlint.read.span import Positions
+from glmlint.read.survey import Survey
 from glmlint.trainer.base import Context
+from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.errors import Dropped, TrainerError
+from glmlint.trainer.forms.base import all_forms
 from glmlint.trainer.layout import Layout, Tokens
 from glmlint.trainer.mask import sequence
 
@@ -42,6 +47,8 @@ class Row:
     value_: Any = UNSET
     sample: Sample | None = None
     """The typed row; None for one that breaks the schema."""
+    typed: Any = None
+    """The typed row of another form than GLM's; None where there is none."""
     defect: Defect | None = None
     """Why the bytes are no row; None when they are."""
     layout: Layout | None = None
@@ -62,6 +69,8 @@ class Row:
     """The row as the loader hands it to the trainer, where that differs from the written one."""
     loaded_sample: Sample | None = None
     """The same, where it still is valid."""
+    survey: Callable[[], Survey] | None = None
+    """What the whole file is like, where a repair asks; None while the file is still being read."""
 
     def __init__(self, path: str, line: int, raw: bytes, context: Context, facts: int = 0) -> None:
         self.path = path
@@ -108,7 +117,9 @@ class Row:
 
     @cached_property
     def messages(self) -> list[Any]:
-        """The entries of `messages`, of any type; [] when there is no such list."""
+        """The entries of `messages`, of any type, where the trainer reads GLM messages."""
+        if "glm" not in self.context.trainer.reads:
+            return []
         messages = self.value.get("messages") if isinstance(self.value, dict) else None
         return messages if isinstance(messages, list) else []
 
@@ -118,9 +129,62 @@ class Row:
         return [(i, m) for i, m in enumerate(self.messages) if isinstance(m, dict)]
 
     @cached_property
+    def conversation(self) -> Conversation | None:
+        """What the row says, with the places where it is written.
+
+        None where the turns are the row's `messages`: the trainer reads GLM messages, and the row
+        is not known to be in another form. None, too, for a form that nothing here reads.
+        """
+        trainer = self.context.trainer
+        glm = "glm" in trainer.reads
+        if glm and self.foreign is None:
+            return None
+        value = self.value
+        if not isinstance(value, dict):
+            return None
+        if not glm and self.foreign is None:
+            return trainer.conversation(value, self.context)
+        form = all_forms().get(self.foreign or "")
+        return None if form is None else form.read(value, form.names)
+
+    def at(self, index: int, *inside: str | int) -> Pointer:
+        """Where a turn is written, or something in it: `at(2, "content")` is its text.
+
+        Of a row in another form than GLM's, the narrowest place that holds it.
+        """
+        if self.conversation is None:
+            return ("messages", index, *inside)
+        turn = self.conversation.turns[index]
+        if inside[:1] == ("content",) and turn.text_at is not None:
+            return (*turn.text_at, *inside[1:])
+        return turn.at
+
+    @property
+    def turns_at(self) -> Pointer:
+        """Where the turns are written: the list that holds them, or the row."""
+        if self.conversation is None:
+            return ("messages",)
+        places = {turn.at[:-1] for turn in self.conversation.turns}
+        return places.pop() if len(places) == 1 else ()
+
+    def where(self, index: int, *inside: str | int) -> str:
+        """The same place as a sentence names it: `messages[2].content`."""
+        return place(self.at(index, *inside))
+
+    def writes(self, index: int) -> bool:
+        """Whether one string of the row holds the turn's text as it is, so that it can be edited."""
+        return self.conversation is None or self.conversation.turns[index].text_at is not None
+
+    @cached_property
     def violations(self) -> list[Violation]:
         """Where the row breaks the sample schema."""
         return violations(self.value) if self.facts & Fact.ODD else []
+
+    @property
+    def is_sample(self) -> bool:
+        """False for what stands around the rows of an array, such as the lack of its `]`."""
+        defect = self.defect
+        return defect is None or defect.values.get("reason") not in NO_ROWS
 
     @property
     def unreadable(self) -> bool:
@@ -155,11 +219,12 @@ class Row:
 
     @cached_property
     def texts(self) -> list[tuple[int, str, str]]:
-        """(index, role, content) of the messages that have text. None of a foreign row's."""
-        if self.sample is not None:
+        """(index, role, text) of the turns that have text."""
+        if self.sample is not None and "glm" in self.context.trainer.reads:
             return [(i, m.role, m.content) for i, m in enumerate(self.sample.messages)]
-        if self.foreign:
-            return []
+        if self.conversation is not None:
+            turns = enumerate(self.conversation.turns)
+            return [(i, turn.role, turn.text) for i, turn in turns if turn.text is not None]
         return [
             (i, m["role"], m["content"])
             for i, m in self.good_messages
@@ -169,25 +234,24 @@ class Row:
     @cached_property
     def format(self) -> str | None:
         """The format that the row is in, as `formats.recognise` names it."""
-        from glmlint.read.formats import recognise
-
         return recognise(self.value)
 
     @cached_property
     def foreign(self) -> str | None:
-        """The format of another trainer that the whole row is in, as `formats.recognise` names it.
+        """The form of another trainer that the whole row is in, as `formats.recognise` names it.
 
-        None for GLM rows, for rows of no known format, and for GLM rows with a trace of OpenAI's
-        form in them. Rules about shape leave a foreign row to `other-format`.
+        None for a row in a form that this trainer reads, for one of no known form, and for GLM
+                messages with a trace of OpenAI's or ms-swift's form in them. Rules about shape leave a
+        foreign row to `other-format`.
         """
-        if self.sample is not None and not self.facts & Fact.KEYS:
+        trainer = self.context.trainer
+        glm = "glm" in trainer.reads
+        if glm and self.sample is not None and not self.facts & Fact.KEYS:
             return None  # all foreign formats have keys of their own, or another shape
-        if self.format in (None, "glm"):
+        if self.format is None or trainer.reads_row(self.format, self.value, self.context):
             return None
-        if self.format == "openai" and any(
-            "metadata" in m or "tools" in m or m.get("role") == "observation"
-            for _, m in self.good_messages
-        ):
+        mixed = glm and self.format in ("openai", "swift")
+        if mixed and any(is_glm(message) for _, message in self.good_messages):
             return None
         return self.format
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from glmlint.plan import version
-from glmlint.text import Text, Told, listed
+from glmlint.text import RunStopped, Text, Told, listed
 
 if TYPE_CHECKING:
-    from jinja2 import Template as JinjaTemplate
+    from glmlint.trainer.jinja import Compiled, Features, Note, Printed, Span
 
 PREFIX: Final = "[gMASK]<sop>"
 
@@ -62,23 +64,46 @@ BUILT_IN: Final = {
 }
 """What the template says of GLM-4's built-in tools."""
 
+TOOLS_HEADING_45: Final = (
+    "You may call one or more functions to assist with the user query.\n\n"
+    "You are provided with function signatures within <tools></tools> XML tags:"
+)
+CALL_HEADING_45: Final = "For each function call, output the function name and arguments within the following XML format:"
+"""What GLM-4.5 and its successors say before the list of tools and behind it."""
+
 REVISIONS: Final = {"ChatGLM": "ChatGLM", "GLM-4": "GLM-4"}
 """Template name -> what the assistant calls itself: the first Jinja revision, and the later."""
 
 DEFAULT_REVISION: Final = "ChatGLM"
 
+LATER: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "GLM-4.5": ("glm-4.5.jinja", {"strict": False}),
+    "GLM-4.6": ("glm-4.5.jinja", {"strict": True}),
+    "GLM-4.7-Flash": ("glm-4.7.jinja", {}),
+}
+"""Templates of later models: name -> file in `templates/`, and its variables."""
+
+TRL_TRAINING: Final = "glm-4.5-trl.jinja"
+"""What TRL renders in place of GLM-4.5's template for `assistant_only_loss`."""
+
+TEMPLATES: Final = (*REVISIONS, *LATER)
+"""Names that `--template` knows."""
+
 KNOWN_TEXTS: Final = {
     "71d5275fb03251acefbbc11a9c105ed5": "ChatGLM",
     "2089866d5a6e6e10619cb0da8d9f9ddf": "GLM-4",
+    "39f25615d752c244a7e4236394cbb35c": "GLM-4.5",
+    "03cb1baf2b533b9c01aadf098f1db392": "GLM-4.6",
+    "209b763e145b01dd145a624e3d5130b8": "GLM-4.7-Flash",
 }
-"""blake2b-128 of the published templates -> the revision that renders the same, only faster."""
+"""blake2b-128 of the published templates -> the name of glmlint's own that renders the same."""
 
 _LAYOUT: Final = """\
-{{- prefix -}}
-{%- for message in messages -%}
-  {%- if message['tools'] is defined -%}
+{{- '[gMASK]<sop>' -}}
+{%- for item in messages -%}
+  {%- if item['tools'] is defined -%}
     {{- '<|system|>\n' ~ intro -}}
-    {%- for tool in message['tools'] -%}
+    {%- for tool in item['tools'] -%}
       {%- if tool['type'] == 'function' -%}
         {{- '\n## ' }}{{ tool['function']['name'] }}{{ '\n\n' -}}
         {{- tool['function'] | tojson(indent=4) }}{{ call_note -}}
@@ -87,15 +112,50 @@ _LAYOUT: Final = """\
       {%- endif -%}
     {%- endfor -%}
   {%- endif -%}
-  {%- if message['content'] -%}
-    {{- '<|' }}{{ message['role'] }}{{ '|>' }}{{ message['metadata'] }}{{ '\n' }}{{ message['content'] -}}
+  {%- if item['content'] -%}
+    {{- '<|' }}{{ item['role'] }}{{ '|>' }}{{ item['metadata'] }}{{ '\n' }}{{ item['content'] -}}
   {%- endif -%}
 {%- endfor -%}
+{{- '<|assistant|>' if add_generation_prompt -}}
 """
+
+
+class Rendered(NamedTuple):
+    """What a template printed for a conversation. Places are in code points of the text."""
+
+    text: str
+    generated: list[tuple[int, int]]
+    """Where the bodies of its `{% generation %}` stand: (start, stop)."""
+    turns: list[Note]
+    """From each place on, whose the text is: index of a message, `tools`, or -1 for nobody's."""
+    tools: int
+    """What stands for the tool list in `turns`: the number of messages."""
 
 
 class TemplateFault(Told):
     """A template that can't be used; the message is one sentence for the user."""
+
+
+def stopped(text: Text) -> Text:
+    """A phrase that follows a template's name, as a sentence."""
+    return Text(f"the template {{name}} {text.en}", f"模板 {{name}} {text.zh}")
+
+
+_SYNTAX: Final = Text(
+    "the template {name} does not parse: {error}", "模板 {name} 有语法错误：{error}"
+)
+_DEEP: Final = Text(
+    "the template {name} nests too deeply: jinja2 can't compile it ({error})",
+    "模板 {name} 嵌套太深，jinja2 无法编译（{error}）",
+)
+_TOO_LONG: Final = Text(
+    "the template {name} is longer than {bytes:,} bytes: that is no chat template",
+    "模板 {name} 超过 {bytes:,} 字节，不是聊天模板",
+)
+_TOO_DEEP: Final = ("RecursionError", "IndentationError")
+_GENERATION: Final = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
+_THOUGHTS: Final = ("reasoning_content", "thinking", "reasoning")
+"""Names of one thing, as transformers has them since 5.21."""
 
 
 def dumps_tool(value: Any, *, sort: bool = False) -> str:
@@ -117,13 +177,24 @@ class ChatTemplate:
 
     name: str
     text: str | None
-    """A template of the user's; None for a revision that glmlint knows."""
+    """A template of the user's, or one of `templates/`; None for GLM-4's revisions."""
     transformers: str
+    own: bool = False
+    """Whether the text is glmlint's own: it is to be trusted."""
+    names: tuple[tuple[str, Any], ...] = ()
+    """Variables that it needs beside those of a conversation."""
+    published: bool = True
+    """Whether what it stands for is the published text to the last character."""
 
     @property
     def known(self) -> bool:
         """Whether messages are rendered one after the other, each for itself."""
         return self.text is None
+
+    @property
+    def source(self) -> str:
+        """The template's text, or one with the same control tokens, loops and keys."""
+        return _LAYOUT if self.text is None else self.text
 
     @cached_property
     def escapes_tools(self) -> bool:
@@ -157,73 +228,171 @@ class ChatTemplate:
         return "".join(parts)
 
     @cached_property
-    def _compiled(self) -> JinjaTemplate:
-        import jinja2
-        from jinja2.ext import loopcontrols
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
+    def _features(self) -> Features:
+        """What the environment of this version of transformers has."""
+        from glmlint.trainer.jinja import Features
 
-        def raise_exception(message: str) -> None:
-            raise jinja2.TemplateError(message)
-
-        def tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None,
-                   separators: tuple[str, str] | None = None, sort_keys: bool = False) -> str:  # fmt: skip
-            return json.dumps(
-                value,
-                ensure_ascii=ensure_ascii,
-                indent=indent,
-                separators=separators,
-                sort_keys=sort_keys,
-            )
-
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+        have = version(self.transformers)
+        return Features(
+            tojson=not self.escapes_tools,
+            generation=have >= (4, 43),
+            controls=have >= (4, 45),
+            first_marked=have >= (5, 4),
         )
-        if not self.escapes_tools:
-            environment.filters["tojson"] = tojson
-        environment.globals["raise_exception"] = raise_exception
-        try:
-            return environment.from_string(self.text if self.text is not None else _LAYOUT)
-        except jinja2.TemplateError as error:
-            raise TemplateFault(
-                Text(
-                    "the template {name} does not parse: {error}",
-                    "模板 {name} 有语法错误：{error}",
-                ),
-                name=self.name,
-                error=error,
-            ) from None
+
+    @cached_property
+    def _own(self) -> Compiled:
+        """One of glmlint's own templates."""
+        from glmlint.trainer.jinja import Compiled
+
+        return Compiled(self.source, self._features)
 
     @cached_property
     def _names(self) -> dict[str, Any]:
         if self.text is not None:
-            return {"eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
-        return {
-            "prefix": PREFIX,
-            "intro": self.intro,
-            "call_note": CALL_NOTE,
-            "built_in": BUILT_IN,
-        }
+            return {
+                "eos_token": "<|endoftext|>",
+                "pad_token": "<|endoftext|>",
+                **dict(self.names),
+            }
+        return {"intro": self.intro, "call_note": CALL_NOTE, "built_in": BUILT_IN}
 
-    def render(self, messages: Sequence[Any]) -> str:
+    def render(self, messages: Sequence[Any], **names: Any) -> str:
         """The string for any messages at all, odd ones as jinja2 prints them.
+
+        Args:
+            names: other variables of the template, such as `tools`.
 
         Raises:
             Exception: whatever the template raises on these messages, as in the trainer.
+            RunStopped: a template of the user's takes too much.
         """
+        return self.rendered(messages, **names).text
+
+    def render_marked(self, messages: Sequence[Any]) -> tuple[str, list[Span]]:
+        """The string, and where the bodies of its `{% generation %}` stand in it.
+
+        The places are what transformers makes of them: (start, stop) in code points, in the order in
+        which the blocks are printed, and wrong where a block stands in a macro or in `{% set %}`.
+        Raises as `render`.
+        """
+        found = self.rendered(messages)
+        return found.text, found.generated
+
+    def rendered(self, messages: Sequence[Any], **names: Any) -> Rendered:
+        """The string, its marked places, and whose each part of it is. Raises as `render`; such an
+        exception has an attribute `turn`: the index of the message that was being printed, or -1.
+        """
+        (found,) = self.rendered_each((messages,), **names)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    @property
+    def marks(self) -> bool:
+        """Whether the template says by `{% generation %}` what the model is to learn."""
+        return self.text is not None and _GENERATION.search(self.text) is not None
+
+    def render_each(
+        self, conversations: Iterable[Sequence[Any]], **names: Any
+    ) -> Iterator[str | Exception]:
+        """As `render` for each of several conversations; what it raises comes in place of the string.
+
+        Raises:
+            RunStopped: as `render`.
+        """
+        for found in self.rendered_each(conversations, **names):
+            yield found if isinstance(found, Exception) else found.text
+
+    def rendered_each(
+        self, conversations: Iterable[Sequence[Any]], **names: Any
+    ) -> Iterator[Rendered | Exception]:
+        """As `render_each`, with what `rendered` gives."""
+        handed = ([self._handed(message) for message in messages] for messages in conversations)
+        defaults = {"tools": None, "documents": None, "add_generation_prompt": False}
+        variables = {**defaults, **self._names, **names}
+        if self.text is not None and not self.own:
+            sizes: list[int] = []
+            yield from self._strange(_counted(handed, sizes), sizes, variables)
+            return
+        for messages in handed:
+            if self.text is None and not names and (plain := _plain_text(messages)) is not None:
+                yield plain
+                continue
+            try:
+                printed = self._own.render({**variables, "messages": messages}, sys.maxsize)
+                yield Rendered(*printed, len(messages))
+            except Exception as error:  # whatever odd messages make jinja2 raise
+                yield error
+
+    def _strange(
+        self, handed: Iterable[list[Any]], sizes: list[int], variables: dict[str, Any]
+    ) -> Iterator[Rendered | Exception]:
+        """What a template that glmlint does not know prints, in a process of its own."""
+        from glmlint.trainer.worker import Stopped, worker
+
+        found: Printed | Exception
+        try:
+            answers = worker().render((str(self.text), self._features), variables, handed)
+            for number, found in enumerate(answers):
+                yield found if isinstance(found, Exception) else Rendered(*found, sizes[number])
+        except Stopped as fault:
+            raise RunStopped(stopped(fault.text), name=self.name, **fault.values) from None
+
+    def _handed(self, message: Any) -> Any:
+        """A message as transformers hands it to the template."""
+        if not isinstance(message, dict):
+            return message
         if self.drops_nulls:
-            messages = [
-                {key: value for key, value in message.items() if value is not None}
-                if isinstance(message, dict)
-                else message
-                for message in messages
-            ]
-        return self._compiled.render(
-            messages=messages,
-            tools=None,
-            documents=None,
-            add_generation_prompt=False,
-            **self._names,
-        )
+            message = {key: value for key, value in message.items() if value is not None}
+        if self.text is not None and version(self.transformers) >= (5, 21):
+            thought = next((message[k] for k in _THOUGHTS if message.get(k) is not None), None)
+            if thought is not None:
+                message = {"thinking": thought, **message, "reasoning_content": thought}
+        return message
+
+    def compile(self) -> None:
+        """See whether the template can be used at all.
+
+        Raises:
+            TemplateFault: it does not parse, nests too deeply, or takes too much to compile.
+        """
+        if self.text is None or self.own:
+            return
+        from glmlint.trainer.worker import Stopped, Unfit, worker
+
+        try:
+            worker().compile((self.text, self._features))
+        except Unfit as fault:
+            deep = fault.name in _TOO_DEEP or "nested" in str(fault)
+            error = f"{fault.name}: {fault}" if deep else str(fault)
+            raise TemplateFault(_DEEP if deep else _SYNTAX, name=self.name, error=error) from None
+        except Stopped as fault:
+            raise TemplateFault(stopped(fault.text), name=self.name, **fault.values) from None
+
+
+def _counted(conversations: Iterable[list[Any]], sizes: list[int]) -> Iterator[list[Any]]:
+    """The same, the number of messages of each noted as it is taken."""
+    for messages in conversations:
+        sizes.append(len(messages))
+        yield messages
+
+
+def _plain_text(messages: Sequence[Any]) -> Rendered | None:
+    """What `_LAYOUT` prints for messages without tools, a hundred times faster; None for others."""
+    parts = [PREFIX]
+    turns: list[Note] = []
+    size = len(PREFIX)
+    for index, message in enumerate(messages):
+        if type(message) is not dict or "tools" in message:
+            return None
+        if content := message.get("content"):
+            role, metadata = message.get("role", ""), message.get("metadata", "")
+            parts.append(f"<|{role}|>{metadata}\n{content}")
+            turns.append((size, index))
+            size += len(parts[-1])
+    turns.append((size, -1))
+    return Rendered("".join(parts), [], turns, len(messages))
 
 
 def load_template(spec: str | None, own: str | None, transformers: str) -> ChatTemplate:
@@ -236,6 +405,8 @@ def load_template(spec: str | None, own: str | None, transformers: str) -> ChatT
         return _from_text("the model folder's", own, transformers)
     if spec is None or spec in REVISIONS:
         return ChatTemplate(spec or DEFAULT_REVISION, None, transformers)
+    if spec in LATER:
+        return own_template(spec, *LATER[spec], transformers)
     path = Path(spec)
     if not path.is_file():
         raise TemplateFault(
@@ -244,14 +415,31 @@ def load_template(spec: str | None, own: str | None, transformers: str) -> ChatT
                 "找不到模板 {spec}：既不是文件，也不是 {names} 之一",
             ),
             spec=spec,
-            names=listed(REVISIONS),
+            names=listed(TEMPLATES),
         )
+    return _from_text(spec, read_template(path), transformers)
+
+
+LONGEST: Final = 1 << 20
+"""Bytes of the longest template that is read."""
+
+
+def read_template(path: Path) -> str:
+    """The text of a template's file.
+
+    Raises:
+        TemplateFault: it can't be read, or is far too long for a template.
+    """
     try:
-        return _from_text(spec, path.read_text(encoding="utf-8"), transformers)
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            data = file.read(LONGEST + 1)
+        if len(data) > LONGEST:
+            raise TemplateFault(_TOO_LONG, name=path, bytes=LONGEST)
+        return data.decode().replace("\r\n", "\n").replace("\r", "\n")
+    except (OSError, ValueError) as error:
         raise TemplateFault(
-            Text("{spec} can't be read: {error}", "无法读取 {spec}：{error}"),
-            spec=spec,
+            Text("{path} can't be read: {error}", "无法读取 {path}：{error}"),
+            path=path,
             error=error,
         ) from None
 
@@ -259,7 +447,17 @@ def load_template(spec: str | None, own: str | None, transformers: str) -> ChatT
 def _from_text(name: str, text: str, transformers: str) -> ChatTemplate:
     digest = hashlib.blake2b(text.strip().encode("utf-8", "replace"), digest_size=16).hexdigest()
     if digest in KNOWN_TEXTS:
-        return ChatTemplate(KNOWN_TEXTS[digest], None, transformers)
+        found = load_template(KNOWN_TEXTS[digest], None, transformers)
+        return replace(found, published=text == text.strip())
+    if len(text) > LONGEST:
+        raise TemplateFault(_TOO_LONG, name=name, bytes=LONGEST)
     template = ChatTemplate(name, text, transformers)
-    _ = template._compiled  # a template that does not parse is told at once
+    template.compile()
     return template
+
+
+def own_template(name: str, file: str, names: Mapping[str, Any], transformers: str) -> ChatTemplate:
+    """One of glmlint's own templates, from the folder `templates`."""
+    text = (Path(__file__).parent / "templates" / file).read_text(encoding="utf-8")
+    headings = {"tools_heading": TOOLS_HEADING_45, "call_heading": CALL_HEADING_45}
+    return ChatTemplate(name, text, transformers, True, tuple({**headings, **names}.items()))

@@ -1,0 +1,1 @@
+"""The same rows under several trainers: what each teaches."""

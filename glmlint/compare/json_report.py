@@ -1,0 +1,78 @@
+"""`glmlint compare --format json`: counts of every side, pairs of sides, sentences, first rows."""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+from glmlint.compare.rows import Comparison, Side
+from glmlint.compare.text_report import marked
+from glmlint.compare.words import columns_of, sentences, state
+from glmlint.visible import json_text
+
+
+def write_comparison(result: Comparison, out: IO[str]) -> None:
+    """Print one object."""
+    columns = columns_of(result)
+    value: dict[str, Any] = {
+        "schema_version": 1,
+        "rows": result.rows,
+        "sides": [_side(side, columns) for side in result.sides],
+        "pairs": [
+            {
+                "sides": [result.sides[a].label, result.sides[b].label],
+                "supervised_by_both": pair.both,
+                "by_first_only": pair.first_only,
+                "by_second_only": pair.second_only,
+                "differing_rows": pair.differ,
+            }
+            for (a, b), pair in result.pairs.items()
+        ],
+        "differences": [text.plain("en") for text in sentences(result)],
+        "first_rows": [
+            {
+                "path": one.path,
+                "line": one.line,
+                "sides": [
+                    {"outcome": entry.outcome}
+                    if entry.tokens is None
+                    else {
+                        "input_ids": entry.tokens.input_ids.tolist(),
+                        "labels": entry.tokens.labels.tolist(),
+                        "text": marked(entry, side),
+                    }
+                    for side, entry in zip(result.sides, one.sides, strict=True)
+                ],
+            }
+            for one in result.first
+        ],
+    }
+    out.write(json_text(value) + "\n")
+
+
+def _side(side: Side, columns: list[str]) -> dict[str, Any]:
+    return {
+        "label": side.label,
+        "recipe": side.context.plan.recipe,
+        "options": side.context.plan.options,
+        "max_length": side.context.plan.max_length,
+        "tokenizer": side.context.tokenizer.name,
+        "rows": side.rows,
+        "converted": side.converted,
+        "dropped": side.dropped,
+        "errors": side.errors,
+        "tokens": side.tokens,
+        "kept_tokens": side.kept,
+        "supervised_tokens": side.supervised,
+        "kept_supervised_tokens": side.kept_supervised,
+        "trains": {column: state(side, column) for column in columns},
+        "present": dict(sorted(side.present.items())),
+        "taught": dict(sorted(side.taught.items())),
+        "stops": [
+            {"input": shown, "label": label or None, "count": n}
+            for (shown, label), n in sorted(side.stops.items())
+        ],
+        "ends": [
+            {"input": shown, "label": label or None, "count": n}
+            for (shown, label), n in sorted(side.ends.items())
+        ],
+    }

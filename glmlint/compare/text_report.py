@@ -1,0 +1,114 @@
+"""`glmlint compare` for people: a table of what each trainer trains, and what differs in words."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import IO, Any
+
+from rich.cells import cell_len
+from rich.text import Text as Styled
+
+from glmlint.compare.rows import Comparison, Difference, Encoded, Side
+from glmlint.compare.words import NAMES, STATES, columns_of, sentences, state
+from glmlint.reporters.base import ReporterOptions
+from glmlint.reporters.tables import console_for, heading, plain_table, print_wrapped
+from glmlint.reporters.words import percent, say
+from glmlint.trainer.layout import IGNORE_INDEX
+from glmlint.visible import printable_path, visible
+
+_STYLES = {
+    "trained": "green",
+    "part": "yellow",
+    "no": "dim",
+    "absent": "dim",
+    "other": "bold yellow",
+}
+
+
+def write_comparison(result: Comparison, out: IO[str], options: ReporterOptions, lang: str) -> None:
+    """Print the tables, the sentences and the first rows that differ."""
+    with console_for(out, options.width, options.color) as console:
+        table = plain_table()
+        longest = max(cell_len(side.label) for side in result.sides)
+        table.add_column(say("compare-trainer", lang), min_width=min(longest, 30))
+        columns = columns_of(result)
+        for column in columns:
+            table.add_column(NAMES[column].plain(lang))
+        for side in result.sides:
+            cells = []
+            for column in columns:
+                found = state(side, column)
+                cells.append(Styled(STATES[found].plain(lang), style=_STYLES[found]))
+            table.add_row(Styled(visible(side.label), style="bold"), *cells)
+        console.print(table)
+        console.print()
+        numbers = plain_table()
+        for key in ("compare-trainer", "samples", "tokens", "supervised", "kept", "lost"):
+            numbers.add_column(
+                say(key, lang), justify="left" if key == "compare-trainer" else "right"
+            )
+        for side in result.sides:
+            numbers.add_row(visible(side.label), *_numbers(side))
+        console.print(numbers)
+        for (a, b), pair in result.pairs.items():
+            line = say(
+                "compare-pair", lang, a=visible(result.sides[a].label),
+                b=visible(result.sides[b].label), both=f"{pair.both:,}",
+                first=f"{pair.first_only:,}", second=f"{pair.second_only:,}",
+                differ=f"{pair.differ:,}", rows=f"{result.rows:,}",
+            )  # fmt: skip
+            print_wrapped(console, line)
+        told = [text.plain(lang) for text in sentences(result)]
+        if told:
+            heading(console, say("compare-differs", lang))
+            for line in told:
+                print_wrapped(console, visible(line), indent=2, first=Styled("- "))
+        for difference in result.first:
+            _row(console, result, difference)
+
+
+def _numbers(side: Side) -> list[str]:
+    lost = side.supervised - side.kept_supervised
+    return [
+        f"{side.rows - side.dropped - side.errors:,}",
+        f"{side.tokens:,}",
+        f"{side.supervised:,}",
+        f"{side.kept_supervised:,}",
+        percent(lost / side.supervised) if side.supervised else percent(None),
+    ]
+
+
+def _row(console: Any, result: Comparison, difference: Difference) -> None:
+    heading(console, f"{printable_path(difference.path)}:{difference.line}")
+    for side, entry in zip(result.sides, difference.sides, strict=True):
+        print_wrapped(console, visible(side.label), "bold")
+        if entry.tokens is None:
+            print_wrapped(console, visible(entry.outcome or ""), "dim", indent=2)
+        else:
+            print_wrapped(console, visible(marked(entry, side)), indent=2)
+
+
+def marked(entry: Encoded, side: Side) -> str:
+    """The sequence as text: 【 】 around what is trained; 【a → b】 where the label is another token."""
+    tokens = entry.tokens
+    assert tokens is not None
+    tokenizer = side.context.tokenizer
+    parts = []
+    columns = list(zip(tokens.input_ids.tolist(), tokens.labels.tolist(), strict=True))
+
+    def kind(item: tuple[int, tuple[int, int]]) -> str:
+        place, (token, label) = item
+        if label == IGNORE_INDEX or not place:
+            return ""
+        return "same" if token == label else f"other {place}"
+
+    for what, group in groupby(enumerate(columns), key=kind):
+        run = [pair for _, pair in group]
+        text = b"".join(tokenizer.token_bytes(token) for token, _ in run)
+        shown = text.decode("utf-8", "backslashreplace").replace("\n", "⏎")
+        if what.startswith("other"):
+            label = tokenizer.token_bytes(run[0][1]).decode("utf-8", "backslashreplace")
+            parts.append(f"【{shown} → {label}】")
+        else:
+            parts.append(f"【{shown}】" if what else shown)
+    return "".join(parts)

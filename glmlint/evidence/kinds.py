@@ -1,0 +1,103 @@
+"""What each token of a row is to its trainer: header, thought, call, text, stop, and so on."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from glmlint.evidence.calls import calls
+from glmlint.evidence.turns import speakers
+from glmlint.trainer.layout import END, PREFIX, SYSTEM, TOOLS, Tokens
+from glmlint.trainer.row import Row
+
+KINDS: Final = (
+    "prefix", "system", "tools", "user", "result",
+    "header", "empty-thought", "thought", "call", "text", "stop", "end",
+)  # fmt: skip
+"""In the order of a conversation. "header": the role token of an answer and what belongs to it.
+"empty-thought": one that the template puts in. "stop": the token behind an answer or a call that
+is not the last; "end": the token behind the last."""
+
+_CODE: Final = {name: code for code, name in enumerate(KINDS)}
+_THOUGHT: Final = re.compile(rb"<think>.*?</think>\s?|</think>", re.DOTALL)
+_CALL: Final = re.compile(rb"<tool_call>.*", re.DOTALL)
+_ROLES: Final = {"system": "system", "user": "user", "observation": "result"}
+
+Codes = npt.NDArray[np.uint8]
+
+
+class Kinds(Struct):
+    """Kinds of the tokens of one row, as places in `KINDS`."""
+
+    codes: Codes
+    """What each token is in the input."""
+    taught: Codes
+    """What each label teaches: the same, but for a token behind an answer, which teaches its stop."""
+
+
+def kinds_of(row: Row, tokens: Tokens) -> Kinds:
+    """The kinds of a row's tokens.
+
+    Args:
+        tokens: of the row, or of a part of it.
+    """
+    owners = tokens.owners
+    codes = np.full(len(owners), _CODE["text"], np.uint8)
+    for owner, name in ((PREFIX, "prefix"), (END, "end"), (SYSTEM, "system"), (TOOLS, "tools")):
+        codes[owners == owner] = _CODE[name]
+    roles = speakers(row)
+    calling = {call.message for call in calls(row)}
+    written = {index: text for index, _, text in row.texts}
+    edges = np.flatnonzero(np.diff(owners)) + 1
+    runs = list(zip([0, *edges.tolist()], [*edges.tolist(), len(owners)], strict=True))
+    for start, stop in runs:
+        owner = int(owners[start]) if stop > start else END
+        if not 0 <= owner < len(roles):
+            continue
+        role = roles[owner]
+        if role != "assistant":
+            codes[start:stop] = _CODE[_ROLES.get(role or "", "user")]
+            continue
+        codes[start:stop] = _of_answer(
+            tokens.input_ids[start:stop], row, owner in calling, written.get(owner, "")
+        )
+    taught = codes.copy()
+    for start, _ in runs[1:]:
+        before = int(owners[start - 1])
+        if 0 <= before < len(roles) and roles[before] == "assistant":
+            last = start == len(owners) - 1 or int(owners[start]) == END
+            taught[start] = _CODE["end" if last else "stop"]
+    return Kinds(codes, taught)
+
+
+def _of_answer(ids: npt.NDArray[np.int32], row: Row, calls_tool: bool, text: str) -> Codes:
+    """Kinds of the tokens of one answer: header, thoughts, calls and text, by what they spell."""
+    tokenizer = row.context.tokenizer
+    pieces = [tokenizer.token_bytes(int(token)) for token in ids]
+    starts = np.cumsum([0, *map(len, pieces)])[:-1]
+    spelled = b"".join(pieces)
+    codes = np.full(len(ids), _CODE["text"], np.uint8)
+    head = 0
+    if spelled.startswith(b"<|assistant|>"):
+        head = len(b"<|assistant|>")
+    if spelled[head : head + 1] == b"\n":
+        head += 1
+    codes[starts < head] = _CODE["header"]
+    thoughts = list(_THOUGHT.finditer(spelled))
+    for found in thoughts:
+        inner = re.sub(rb"</?think>", b"", found.group()).strip()
+        own = not inner and b"<think>" not in text.encode("utf-8", "replace")
+        places = (starts >= found.start()) & (starts < found.end())
+        codes[places] = _CODE["empty-thought" if own else "thought"]
+    if calls_tool:
+        tagged = _CALL.search(spelled)
+        begin = tagged.start() if tagged else thoughts[-1].end() if thoughts else head
+        said = text.encode("utf-8", "replace") if row.conversation is not None else b""
+        if tagged is None and said and said in spelled:
+            begin = spelled.index(said) + len(said)
+        codes[starts >= begin] = _CODE["call"]
+    return codes

@@ -1,0 +1,176 @@
+"""Marks by which other models' templates set off calls, results, turns and ends of texts.
+
+Under the template of the run they are ordinary text, and a model that is trained on an answer with
+one learns to write it. Sources: the chat templates that are published with the models, and the
+parsers of vLLM (vllm/tool_parsers, 2026-10), whose names stand beside the patterns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from glmlint.trainer.base import Context
+from glmlint.trainer.row import Row, per_row
+
+
+class Mark(NamedTuple):
+    """A mark as it stands in a text."""
+
+    kind: str
+    """"call", "result" or "end": what it sets off, or that a call's closing tag ends the answer."""
+    mark: str
+    at: int
+    """Index of its first character in the text without code."""
+
+
+_CALL: Final = re.compile(
+    r"(<\|?tool_call\|?>)(?=\s*[\[{]|\s*[\w.-]{1,64}\s*(?:<arg_key>|\{)|\s*<function=)"  # hermes, glm45, granite
+    r"|(<tool_calls?>|<TOOLCALL>|<functioncall>|<function_calls?>|<tool_use>)(?=\s*[\[{<])"  # jamba, nemotron
+    r"|(<function=)(?=[\w.-]{1,64}>)"  # llama3.1, qwen3_coder
+    r'|(<(?:antml:)?invoke name=)(?=["\'])'  # minimax, Claude
+    r"|(\[TOOL_CALLS\])(?=\s*[\[{\w])"  # mistral
+    r"|(<\|python_tag\|>|<\|action_start\|>|<start_function_call>|<\|tool_call_start\|>"  # llama3, internlm, functiongemma, lfm2
+    r"|<\|tool_calls_section_begin\|>|<\|tool_call_begin\|>|<minimax:tool_call>"  # kimi_k2, minimax_m2
+    r"|<[|｜]tool▁calls?▁begin[|｜]>|<use_mcp_tool>|✿FUNCTION✿)"  # deepseek, cline, qwen (2023)
+    r"|(functools)(?=\[\s*\{)"  # phi4_mini_json
+    r"|(<\|channel\|>commentary to=)"  # openai (gpt-oss)
+    r"|^[ \t>*]*(Action)(?=(?:\*\*)? ?[:：] *\S[^\n]{0,200}\n+[ \t>*]*Action Input(?:\*\*)? ?[:：])"  # ReAct
+    r"|^[ \t>*]*(Action \d+)(?=(?:\*\*)?: *\w{2,30}\[)"  # ReAct, as in the paper
+    r"|^[ \t>*]*((?:行动|动作))(?=(?:\*\*)? ?[:：] *\S[^\n]{0,200}\n+[ \t>*]*(?:行动|动作)(?:输入|参数)(?:\*\*)? ?[:：])",
+    re.MULTILINE,
+)  # fmt: skip
+_ALONE: Final = re.compile(r"\A\W*(tool_call:) *[\w.-]+\s+arguments:")
+"""A call as a whole answer."""
+_RESULT: Final = re.compile(
+    r"(<\|?(?:tool_response|tool_result|function_response)s?\|?>|<function_results?>|\[TOOL_RESULTS\]"
+    r"|<[|｜]tool▁outputs?▁begin[|｜]>|✿RESULT✿|\bFUNCTION RESPONSE:|\bEXECUTION RESULT of \[)"
+)
+_OBSERVED: Final = re.compile(r"^[ \t>*]*(Observation|观察)(?: \d+)?(?:\*\*)? ?[:：]", re.MULTILINE)
+"""What ReAct writes before a result; an ordinary heading where no action stands before it."""
+_CLOSED: Final = re.compile(
+    r"(</(?:tool_calls?|function(?:_calls?)?|(?:antml:)?invoke|functioncall|tool_use|TOOLCALL)>"
+    r"|\[/TOOL_CALLS\]|<\|/?tool_calls?(?:_section)?_end\|>|<[|｜]tool▁calls?▁end[|｜]>)\s*\Z"
+)
+"""The end of a call as the end of an answer."""
+
+_CODE: Final = re.compile(
+    r"^[ \t>]*+(?P<fence>`{3,}+|~{3,}+)[^\n]*+\n(?:[^\n]*+\n)*?(?:[ \t>]*+(?P=fence)[`~]*+[ \t]*+$|[^\n]*+\Z)"
+    r"|(?<!`)`++[^`\n]{1,400}+`++",
+    re.MULTILINE,
+)
+
+
+def without_code(text: str) -> str:
+    """A text without its code blocks and the code in its lines, each of which leaves a space."""
+    return _CODE.sub(" ", text) if "`" in text or "~~~" in text else text
+
+
+def own(mark: str, context: Context) -> bool:
+    """Whether the run's own template or vocabulary knows a mark: then it is in its place."""
+    written = context.template.text
+    return mark in context.tokenizer.control or (written is not None and mark in written)
+
+
+@per_row
+def answer_marks(row: Row) -> list[tuple[int, Mark]]:
+    """(message, mark) of every call, result and closing tag in an assistant's text, one a kind."""
+    return [
+        (index, mark)
+        for index, role, text in row.texts
+        if role == "assistant"
+        for mark in _marks(without_code(text), row.context)
+    ]
+
+
+def _marks(text: str, context: Context) -> Iterator[Mark]:
+    call = _first(_CALL, text, context) or _first(_ALONE, text, context)
+    result = _first(_RESULT, text, context)
+    if call is not None:
+        word = call[0].split(" ")[0]
+        if word in ("Action", "行动", "动作"):
+            observed = _OBSERVED.search(text, call[1])
+            if result is None and observed is not None:
+                result = f"{observed[1]}:", observed.start(1)
+            call = f"{word}:", call[1]
+        yield Mark("call", *call)
+    if result is not None:
+        yield Mark("result", *result)
+    if call is None and result is None and (end := _first(_CLOSED, text, context)) is not None:
+        yield Mark("end", *end)
+
+
+def _first(pattern: re.Pattern[str], text: str, context: Context) -> tuple[str, int] | None:
+    """The first mark that the run's own template does not know, and where it stands."""
+    for found in pattern.finditer(text):
+        mark = found[found.lastindex or 0]
+        if not own(mark, context):
+            return mark, found.start(found.lastindex or 0)
+    return None
+
+
+_FOREIGN: Final = re.compile(
+    r"<\|[A-Za-z][\w▁ -]{0,30}\|>|<｜[A-Za-z][\w▁ -]{0,30}｜>|</?s>|<[be]os>|<[BE]OS>|<eo[ahmt]>"
+    r"|<(?:start|end)_of_turn>|\[/?INST\]|<<SYS>>|<reserved_\d+>|<extra_id_\d+>|\[(?:[BE]OS|CLS|SEP)\]"
+    r"|(?P<lost><(?:unk|UNK|pad|PAD)>|\[(?:UNK|PAD)\]|<0x[0-9A-F]{2}>)"
+)
+"""Control tokens in the vocabularies of Llama 2 and 3, Qwen, Mistral, Gemma, DeepSeek, InternLM,
+Baichuan, T5 and BERT."""
+_KNOWN: Final = frozenset(
+    ("<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|end|>", "<|eot|>",
+     "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|im_sep|>", "<|return|>",
+     "<|endofprompt|>", "<|END_OF_TURN_TOKEN|>", "<｜end▁of▁sentence｜>", "<｜begin▁of▁sentence｜>")
+)  # fmt: skip
+"""Those between bars that are told by their own name: of others there may be any number."""
+_TOKENS_ASKED: Final = re.compile(
+    r"token|vocab|\bBERT\b|template|\bHTML\b|strike|special (?:symbol|character)|标记|词表|分词|词元|特殊符号|模板|标签",
+    re.IGNORECASE,
+).search
+
+
+def tokens_of_others(text: str, asked: str, context: Context) -> list[tuple[str, str, str]]:
+    """("foreign" or "lost", kind of token, token) for control tokens in an answer that are not this run's.
+
+    Args:
+        text: the answer.
+        asked: its question: nothing is found where one of the two speaks of tokens.
+        context: what is a control token here is not among those found.
+    """
+    text = without_code(text)
+    found: dict[tuple[str, str], str] = {}
+    for match in _FOREIGN.finditer(text):
+        token = match[0]
+        if own(token, context) or token in asked or _is_strike(token, match, text):
+            continue
+        if match["lost"] is None and token != "</s>" and not _at_an_edge(match, text):
+            continue  # in the middle of a sentence it is what the sentence is about
+        kind = "foreign" if match["lost"] is None else "lost"
+        group = token
+        if "|" in token and token not in _KNOWN:
+            group = "<|…|>"
+        elif token.startswith(("<0x", "<reserved_", "<extra_id_")):
+            group = token.rstrip("0123456789ABCDEF>")
+        found.setdefault((kind, group), token)
+    if found and (_TOKENS_ASKED(asked) or _TOKENS_ASKED(text)):
+        return []
+    if ("foreign", "<|…|>") in found and any(_marks(text, context)):
+        del found["foreign", "<|…|>"]  # a token around a call or a result, which is told
+    return [(kind, group, token) for (kind, group), token in found.items()]
+
+
+def _at_an_edge(match: re.Match[str], text: str) -> bool:
+    """Whether a token stands where control tokens do: at an end of a text or line, or by another."""
+    after, before = text[match.end() : match.end() + 2].lstrip(" "), text[: match.start()][-2:]
+    before = before.rstrip(" ")
+    return after[:1] in ("", "\n", "<", "[") or before[-1:] in ("", "\n", ">", "]")
+
+
+def _is_strike(token: str, match: re.Match[str], text: str) -> bool:
+    """Whether `<s>` or `</s>` crosses text out, as HTML has it, and stands for no end."""
+    if token == "<s>":
+        return bool(text[: match.start()].strip())
+    if token == "</s>":
+        opened = text.rfind("<s>", 0, match.start())
+        return opened >= 0 and bool(text[:opened].strip() or text[match.end() :].strip())
+    return False

@@ -1,0 +1,228 @@
+"""A whole dialogue as the text of one message.
+
+Rows of other projects are one string each, with the speakers written into it: `Human:` and
+`Assistant:`, `<user>:` and `<bot>:`, `[Round 1] 问：`, `### Instruction:`, `<|im_start|>user`. Put into
+`messages` as it is, such a string is one turn. In a message of the user the answers in it are part
+of the question: none of them is learned, and the model is asked in a form in which no server asks
+it. In an answer the model learns to write the user's next turn by itself. Told once a file and kind,
+with the number of rows. Questions about a dialogue, scripts that somebody asked for, and lists of
+questions and answers are left alone.
+
+Evidence: Huatuo-Llama-Med-Chinese keeps its rounds as `<user>:` and `<bot>:` in one text; ChatGLM2's
+`[Round 1]` prompts; Alpaca's and Vicuna's prompt formats in rows of converted files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from glmlint.evidence.calls import taught
+from glmlint.evidence.marks import own, without_code
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="dialogue-in-message",
+    family="content",
+    title_zh="一条消息里写了整段多轮对话",
+    severity="warning",
+    when=Fact.MARKS,
+    text=Text(
+        "{place} holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for the "
+        "trainer it is one turn of the user, and the answers in it are not learned",
+        "{place} 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
+        "训练时它只是一条用户消息，其中的回答不会被学习",
+    ),
+    variants={
+        "trained": Text(
+            "{place} holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for "
+            "the trainer it is one turn, the words of the user included",
+            "{place} 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
+            "训练时它只是一条消息，用户的话也在其中",
+        ),
+        "format": Text(
+            "{place} is written in the prompt format of another model (“{asks}”, "
+            "“{answers}”) ({rows:row}): the template sets its own role tokens around it, and the "
+            "model learns to answer what is asked in this form",
+            "{place} 用了其他模型的提示词格式（“{asks}”“{answers}”，共 {rows} 行）："
+            "模板还会在外面加上自己的角色标记，模型学到的是回答这种格式的提问",
+        ),
+        "answer": Text(
+            "{place} goes on with a turn of the user (“{asks}”) ({rows:row}): the model "
+            "learns to write the user's words itself instead of stopping",
+            "{place} 在回答中接着写了用户的发言（“{asks}”，共 {rows} 行）："
+            "模型会学着替用户说话，而不是停下",
+        ),
+    },
+    help=Text(
+        "Split it into messages, one a turn: role user, role assistant.",
+        "按轮次拆成多条消息：role 为 user 的提问，role 为 assistant 的回答。",
+    ),
+    bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "Human: Hi\nAssistant: Hello\nHuman: What time is it?"},
+                {"role": "assistant", "content": "I cannot see a clock."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "[Round 1]\n\n问：你好\n\n答：你好！\n\n[Round 2]\n\n问：再见\n\n答："},
+                {"role": "assistant", "content": "再见！"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "几点关门？"},
+                {"role": "assistant", "content": "下午五点。\n用户：谢谢\n助手：不客气"},
+            ]
+        },
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "Sum up this chat.\nUser: Hi\nAssistant: Hello\nUser: Bye"},
+                {"role": "assistant", "content": "They greet each other."},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "写一段用户和助手的对话。"},
+                {"role": "assistant", "content": "用户：你好\n助手：你好，请讲。\n用户：谢谢\n助手：不客气。"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "Q: What is 1 + 1?\nA: 2\nQ: What is 1 + 2?\nA:"},
+                {"role": "assistant", "content": "3"},
+            ]
+        },
+    ),
+)  # fmt: skip
+
+
+class _Label(NamedTuple):
+    asks: bool
+    """It opens a turn of the user, not an answer."""
+    text: str
+    start: int
+    end: int
+
+
+_ASKS: Final = r"[Uu]ser|USER|[Hh]uman|HUMAN|用户|人类"
+_ANSWERS: Final = r"[Aa]ssistant|ASSISTANT|[Cc]hat[Bb]ot|[Bb]ot|BOT|AI ?助手|AI|(?:Chat)?GPT|ChatGLM|小?助手|助理|机器人"
+_SPEAKER: Final = re.compile(
+    # At the beginning of a line, maybe set off: `Human:`, `**用户**：`, `### Assistant:`, `[user]:`
+    r"^[ \t]*(?P<line>(?:\*\*|[<\[【]|\#{2,4} ?)?"
+    rf"(?:(?P<asks>{_ASKS}|患者|病人|客户|顾客)|{_ANSWERS}|医生|客服)"
+    r"(?:\*\*|[>\]】])? ?[:：](?:\*\*)?)"
+    # anywhere, where the sign is no word of a sentence
+    r"|<(?:(?P<tag_asks>user|human)|bot|assistant|gpt)> ?[:：]"
+    r"|(?<!\w)(?:(?P<capital_asks>USER)|ASSISTANT):(?=\s|\Z)"
+    r"|(?P<round_asks>\[Round \d+\]\s*问[:：])"
+    r"|\#{2,4} ?(?:(?P<hash_asks>Instruction|Human|User|指令|问题)|Response|Assistant|回答|回复) ?[:：]"
+    r"|(?P<token><\|im_start\|>(?:(?P<im_asks>user)|assistant)\b"
+    r"|<start_of_turn>(?:(?P<turn_asks>user)|model)\b"
+    r"|<\|start_header_id\|>(?:(?P<header_asks>user)|assistant)<\|end_header_id\|>"
+    r"|(?P<inst_asks>\[INST\])|\[/INST\]|<[|｜](?:(?P<bar_asks>User)|Assistant)[|｜]>)",
+    re.MULTILINE,
+)
+_SIDES: Final = tuple(name for name in _SPEAKER.groupindex if name.endswith("asks"))
+_OPENS: Final = re.compile(r"\s*(?:\[Round \d+\]|问[:：])")
+_ROUNDS: Final = re.compile(r"^[ \t]*(?:\[Round \d+\]\s*)?(?:(?P<asks>问)|答)[:：]", re.MULTILINE)
+"""ChatGLM's first prompt format."""
+_PREAMBLE: Final = re.compile(r"\s*(?:Below is an instruction|A chat between|<s>|<<SYS>>|下面是一)")
+"""How the prompt formats of Alpaca and Vicuna begin."""
+_ASKED: Final = re.compile(
+    r"dialog|conversation|\bchats?\b|chatbot|script|role.?play|interview|transcript|prompt|example"
+    r"|exchange|scenario|\bskit|\bscene|\bplay\b|FAQ|Q ?& ?A"
+    r"|对话|聊天|会话|剧本|台词|采访|访谈|问答|交流|场景|情景|示例|例子|提示词|话术|机器人|扮演|小品|相声|沟通",
+    re.IGNORECASE,
+).search
+"""Where dialogues are the subject, one in the text is no oversight."""
+_ALONE: Final = re.compile(
+    r"\W*(?:Human|HUMAN|人类)|\#+ ?(?:Instruction|指令)|<(?:user|human)>|\[Round"
+)
+"""Labels of the user that are no heading in an answer, so that one of them is enough."""
+_SCENES: Final = re.compile(r"\W*(?:患者|病人|客户|顾客|医生|客服)|<\||<start_|\[/?INST|<｜")
+"""Speakers of scenes that somebody may have asked for; control tokens, which have a rule."""
+
+
+def check(row: Row) -> Iterator[Problem]:
+    asked = False
+    for index, role, text in row.texts:
+        at, where = row.at(index, "content"), row.where(index)
+        if role == "user" and (found := _as_prompt(text, row)) is not None:
+            kind, asks, answers = found
+            if kind == "dialogue" and row.printed.get(index, False):
+                kind = "trained"
+            yield rule.problem(
+                at, text=None if kind == "dialogue" else kind, once=kind,
+                place=where, asks=asks, answers=answers,
+            )  # fmt: skip
+        if role in ("user", "system"):
+            asked = asked or bool(_ASKED(text))
+        elif role == "assistant" and not asked and taught(row, index):
+            label = _as_answer(text, row)
+            if label is not None:
+                yield rule.problem(at, text="answer", once="answer", place=where, asks=label)
+
+
+def _as_prompt(text: str, row: Row) -> tuple[str, str, str] | None:
+    """(kind, first label of each side), where a message is labels from its beginning to its end."""
+    labels = _labels(text, row)
+    asks = [label for label in labels if label.asks]
+    answers = [label for label in labels if not label.asks]
+    if not asks or not answers:
+        return None
+    if text[: labels[0].start].strip() and not _PREAMBLE.match(text):
+        return None  # an instruction stands before it: the message is about a dialogue
+    # It ends with a question, or where the answer is to begin.
+    last = labels[-1]
+    rest = text[last.end :]
+    if rest.strip() if not last.asks else _ASKED(rest):
+        return None
+    if len(asks) > 1 or labels[0].asks is False:
+        kind = "dialogue"
+    elif "问" in asks[0].text or len(labels) > 2:
+        return None  # one question and its answer, in a form that questions have
+    else:
+        kind = "format"
+    return kind, _shown(asks[0]), _shown(answers[0])
+
+
+def _as_answer(text: str, row: Row) -> str | None:
+    """The label with which an answer goes on as the user."""
+    if _ASKED(text):
+        return None
+    labels = [label for label in _labels(without_code(text), row) if not _SCENES.match(label.text)]
+    for place, label in enumerate(labels):
+        if not label.asks or (place == 0 and not text[: label.start].strip()):
+            continue
+        if _ALONE.match(label.text) or any(not other.asks for other in labels):
+            return _shown(label)
+    return None
+
+
+def _labels(text: str, row: Row) -> list[_Label]:
+    """Who speaks where, in order; [] where the run's own template writes such labels."""
+    if opening := _OPENS.match(text):
+        found = [
+            _Label(match["asks"] is not None, match[0].strip(), match.start(), match.end())
+            for match in _ROUNDS.finditer(text)
+        ]
+        return [found[0]._replace(start=opening.start()), *found[1:]] if found else []
+    labels = []
+    for match in _SPEAKER.finditer(text):
+        token = match["token"]
+        if token is not None and own(token.split(">")[0] + ">", row.context):
+            return []
+        asks = any(match[name] is not None for name in _SIDES)
+        start = match.start("line") if match["line"] is not None else match.start()
+        labels.append(_Label(asks, match[0].strip(), start, match.end()))
+    return labels
+
+
+def _shown(label: _Label) -> str:
+    return " ".join(label.text.split())[:40]

@@ -1,0 +1,78 @@
+"""The trainer leaves this row out: it is not trained at all, and the run goes on.
+
+Some trainers skip a row that they can't use, with a warning in a long log or none. The run ends well, and
+what the row was written for is missing. The report counts such rows by reason (`dropped_by_reason`).
+
+Evidence: LLaMA-Factory #9600 and #9618 (rows dropped for their roles); TRL #6668 (rows without a label).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.evidence.turns import shown
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+
+rule = Rule(
+    name="would-be-dropped",
+    family="mask",
+    title_zh="训练框架会丢弃这一行",
+    severity="error",
+    when=Fact.RAISES,
+    after=("*",),
+    text=Text(
+        "{trainer} leaves this row out: {why}",
+        "{trainer}会丢弃这一行：{why}",
+    ),
+    help=Text(
+        "Repair the row, or take it out of the file: it is not trained as it is.",
+        "请修好这一行，或把它从文件中删除：按现在的样子它不会参与训练。",
+    ),
+    bad=(
+        Example(
+            rows=(
+                {
+                    "conversations": [
+                        {"from": "human", "value": "Hi"},
+                        {"from": "human", "value": "Are you there?"},
+                        {"from": "gpt", "value": "Hello"},
+                    ]
+                },
+            ),
+            plan={"recipe": "llamafactory"},
+        ),
+        Example(
+            rows=(
+                {
+                    "conversations": [
+                        {"from": "human", "value": "你好"},
+                        {"from": "gpt", "value": "你好！"},
+                        {"from": "human", "value": "再见"},
+                    ]
+                },
+            ),
+            plan={"recipe": "llamafactory"},
+        ),
+    ),
+    good=(
+        Example(
+            rows=(
+                {
+                    "conversations": [
+                        {"from": "human", "value": "Hi"},
+                        {"from": "gpt", "value": "Hello"},
+                    ]
+                },
+            ),
+            plan={"recipe": "llamafactory"},
+        ),
+        {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
+    ),
+)
+
+
+def check(row: Row) -> Iterator[Problem]:
+    if row.dropped is not None:
+        yield rule.problem(
+            row.dropped.at or (), why=shown(row.dropped.detail or row.dropped.reason, 160)
+        )
