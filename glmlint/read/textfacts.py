@@ -38,6 +38,17 @@ def _speakers() -> bytes:
     return f":(?:{'|'.join(found)})".encode()
 
 
+def _wide_speakers() -> bytes:
+    """The same before a colon of full width; of Chinese names the last character."""
+    names = ("tant", "TANT", "bot", "Bot", "BOT", "AI", "GPT", "GLM", "uman", "UMAN")
+    found = []
+    for name in (*names, *"手答理人类服生复"):
+        for after in ("", "**", ">", "]", "】"):
+            for space in ("", " "):
+                found.append(f"(?<={re.escape(name + after + space)}：)")
+    return f"：(?:{'|'.join(found)})".encode()
+
+
 _SIEVE: Final = (
     # (pairs of bytes, pattern, fact); a pattern is None where the pair says it all.
     # Typed control tokens and think tags.
@@ -83,14 +94,12 @@ _SIEVE: Final = (
     (_pairs(b"[T", b"[/", b"[I", b"[U", b"[P", b"[C", b"[S", b"[E", b"[B", b"[\\"),
      rb"\[\\?/?(?:TOOL_|INST\]|(?:UNK|PAD|CLS|SEP|EOS|BOS)\])", Fact.MARKS),
     (_pairs(b"\x9c\xbf"), "✿".encode(), Fact.MARKS),
-    (_pairs(b"Ac", b"\xa8\xe8", b"\x9c\xe8", b"\xa8\xe5", b"\x9c\xe5"),
+    (_pairs(b"Ac", "输".encode()[1:], "参".encode()[1:]),
      "Action (?:Input|[0-9])|(?:行动|动作)(?:输入|参数)".encode(), Fact.MARKS),
     (_pairs(b"s[", b"LT", b"E:"), rb"functools\[|RESULT of|RESPONSE:", Fact.MARKS),
     # Speakers of a dialogue: those that answer, and those whom nobody but a user is called.
     (_pairs(*(bytes((last, 0x3A)) for last in b"tTIMnN>]* ")), _speakers(), Fact.MARKS),
-    (_pairs(*(bytes((last, 0xEF)) for last in b"tTIMn>]* \x8b\x94\x86\xba\xbb\x9f\x8d\x91")),
-     r"(?:tant|TANT|[Bb]ot|BOT|AI|GPT|GLM|uman|UMAN|手|答|理|人|类|服|生|复)(?:\*\*|[>\]]|】)? ?：".encode(),
-     Fact.MARKS),
+    (_pairs("：".encode()[1:]), _wide_speakers(), Fact.MARKS),
     (_pairs(*(bytes((last, 0x3A)) for last in b"\x8b\x94\x86\xba\xbb\x9f\x8d\x91")),
      "(?:手|答|理|人|类|服|生|复|】):".encode(), Fact.MARKS),
     (_pairs(b"##"), r"## ?(?:Instr|Resp|Human|Assis|User|指令|问题|回答|回复)".encode(), Fact.MARKS),

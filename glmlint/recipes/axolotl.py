@@ -101,7 +101,7 @@ class Axolotl(Trainer):
         "assistant 消息 content 渲染出的部分，以及模板中紧随其后的结束标记（若有）",
     )
     Options = AxolotlOptions
-    reads = frozenset(("glm", "openai", "sharegpt"))
+    reads = frozenset(("openai",))
     cuts_prefix = False
     budget_option = "sequence_len"
     pins = MappingProxyType({"datasets": "4.8.4", "transformers": "5.16.1"})

@@ -145,7 +145,7 @@ class Swift(Trainer):
         "每个回答（不含其开头的角色标记）及其后的停止标记，由 loss_scale 决定",
     )
     Options = SwiftOptions
-    reads = frozenset(("glm", "openai", "sharegpt", "alpaca", "prompt-response", "text"))
+    reads = frozenset(("openai", "sharegpt", "alpaca", "prompt-response", "swift", "text"))
     cuts_prefix = False
     budget_option = "max_length"
     pins = MappingProxyType({"datasets": "4.8.4", "transformers": "5.19.0"})

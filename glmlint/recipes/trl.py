@@ -17,6 +17,7 @@ from glmlint.trainer.base import Context, Text, Trainer
 from glmlint.trainer.chat import Borders, Span, borders, lay_out_text, render_chat
 from glmlint.trainer.cut import keep_end, keep_start
 from glmlint.trainer.errors import Dropped, TrainerError
+from glmlint.trainer.forms import glm
 from glmlint.trainer.layout import NONE, PREFIX, Layout, Tokens, layout_of
 from glmlint.trainer.mask import sequence
 from glmlint.trainer.packing import Part, batches, best_fit, pieces, wrapped
@@ -64,9 +65,15 @@ class Trl(Trainer):
         "启用 assistant_only_loss 时只训练模板标记为 assistant 的部分",
     )
     Options = TrlOptions
-    reads = frozenset(("glm", "openai", "sharegpt", "prompt-response", "text"))
+    reads = frozenset(("openai", "sharegpt", "prompt-response", "text"))
     cuts_prefix = False
     budget_option = "max_length"
+
+    def reads_row(self, form: str, row: Any, context: Context) -> bool:
+        # GLM-4's own template prints calls and tools of GLM messages; the later ones do not.
+        if form == "glm" and glm.matches(row):
+            return context.template.known
+        return super().reads_row(form, row, context)
 
     def default_budget(self, options: TrlOptions) -> int | None:
         return options.max_length

@@ -17,6 +17,7 @@ from glmlint.text import Told
 from glmlint.trainer.base import Context, Text, Trainer
 from glmlint.trainer.chat import borders, lay_out_text, render_chat
 from glmlint.trainer.errors import Dropped, TrainerError
+from glmlint.trainer.forms import glm
 from glmlint.trainer.layout import NONE, Int32, Layout, Tokens, layout_of
 from glmlint.trainer.markers import Labeller, MarkerError, find_markers, marker
 from glmlint.trainer.mask import sequence
@@ -68,10 +69,16 @@ class Unsloth(Trainer):
         "从回答标记之后到下一个提问或回答标记之前的全部内容，包括工具返回结果",
     )
     Options = UnslothOptions
-    reads = frozenset(("glm", "openai", "sharegpt", "chatglm3", "text"))
+    reads = frozenset(("openai", "text"))
     cuts_prefix = False
     budget_option = "max_length"
     pins = MappingProxyType({"datasets": "4.8.5", "transformers": "5.17.0"})
+
+    def reads_row(self, form: str, row: Any, context: Context) -> bool:
+        # GLM-4's own template prints calls and tools of GLM messages; the later ones do not.
+        if form == "glm" and glm.matches(row):
+            return context.template.known
+        return super().reads_row(form, row, context)
 
     def default_budget(self, options: UnslothOptions) -> int | None:
         return options.max_length

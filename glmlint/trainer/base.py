@@ -26,6 +26,7 @@ from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.cut import keep_start
 from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.forms import glm
+from glmlint.trainer.forms.base import all_forms
 from glmlint.trainer.layout import Encoded, Layout, Piece, Tokens
 from glmlint.trainer.packing import Part
 from glmlint.trainer.template import ChatTemplate, load_template
@@ -365,10 +366,13 @@ class Trainer:
     def conversation(self, row: dict[str, Any], context: Context) -> Conversation | None:
         """What a row says, as this trainer reads it: a turn's index is its owner in the layout.
 
-        Never raises. None: the row is GLM's, and the turns are its messages.
+        Never raises. None: the row is GLM's, and the turns are its messages; or nothing is known.
         """
-        del row, context
-        return None
+        del context
+        if "glm" in self.reads:
+            return None
+        form = next((one for one in all_forms().values() if one.matches(row)), None)
+        return None if form is None else form.read(row, form.names)
 
     def tool_pieces(self, tools: list[dict[str, Any]], context: Context) -> list[Piece]:
         """What a valid tool list becomes, without its role token.
