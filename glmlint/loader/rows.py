@@ -50,7 +50,9 @@ class Load(msgspec.Struct, frozen=True):
     """The type of the rows."""
     how: How
     changes: bool
-    """Whether any row may come back otherwise than written, in the columns that were asked for."""
+    """Whether any row may come back otherwise than written, in the columns that are read."""
+    reads: tuple[str, ...] | None = None
+    """The columns that the trainer reads; None for all."""
 
     def row(self, value: Any) -> Any:
         """The row as the trainer receives it: with every column, null where it had none.
@@ -58,6 +60,26 @@ class Load(msgspec.Struct, frozen=True):
         Texts that Arrow takes for times come back as `datetime`.
         """
         return whole_row(value, self.columns, self.how)
+
+    def changed(self, value: dict[str, Any]) -> dict[str, Any] | None:
+        """The row as the trainer receives it; None where what it reads of it is as written.
+
+        Only the columns that the trainer reads are made anew, where those are known.
+        """
+        if self.reads is None:
+            loaded: dict[str, Any] = self.row(value)
+            # Unlike ==, repr tells 0 from 0.0, and one order of keys from another.
+            same = loaded.keys() == value.keys() and all(
+                repr(item) == repr(value[key]) for key, item in loaded.items()
+            )
+            return None if same else loaded
+        anew = {
+            key: fitted(value[key], self.columns.fields[key], (key,), self.how)
+            for key in self.reads
+            if key in self.columns.fields and isinstance(value.get(key), list | dict)
+        }
+        changed = {key: item for key, item in anew.items() if repr(item) != repr(value[key])}
+        return {**value, **changed} if changed else None
 
     @property
     def column(self) -> Column:
@@ -109,9 +131,11 @@ def may_change(rows: Node, columns: StructOf, read: Collection[str]) -> bool:
         columns: the type of the rows.
         read: names of columns.
     """
+    if [*read] != ["messages"] and (PADS in rows.facts or rows.absent):
+        return True  # some row lacks a column
     for key in read:
         child = rows.keys.get(key)
-        if child is None or (key in rows.absent and key != "messages"):
+        if child is None:
             if key != "messages":
                 return True
         elif _may_change(child, columns.fields[key], (key,)):

@@ -12,7 +12,7 @@ pyarrow 26 (cpp/src/arrow/json), read and compared by running them; see docs/loa
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -524,7 +524,7 @@ class Shapes:
         self,
         datasets: str,
         after: Shapes | None = None,
-        reads: Collection[str] | None = ("messages",),
+        reads: tuple[str, ...] | None = ("messages",),
     ) -> Load | None:
         """What this version gives the trainer for this file's rows.
 
@@ -546,7 +546,7 @@ class Shapes:
             return None
         if overflow:
             # Below Json no path matters but for its floats: those not followed may have some.
-            whole = Load(column, How(how.times or 1, how.by_pandas), changes=True)
+            whole = Load(column, How(how.times or 1, how.by_pandas), True, reads)
             kept = [*read] == ["messages"] and whole.keeps_keys
             return whole if kept else None
         first = answer.first
@@ -555,7 +555,7 @@ class Shapes:
             for node in (as_types(first) if first is not None else None, answer.later)
             if node is not None
         )
-        return Load(column, how, changes)
+        return Load(column, how, changes, reads)
 
     def _forget_answers(self) -> None:
         """There is more to know than when they were given."""

@@ -114,7 +114,7 @@ class Tabled:
             numbers = {*kinds} == {"boolean", "number"} and DOUBLE in facts
             if numbers and (not early or (begun == "number" and facts[DOUBLE] <= facts["boolean"])):
                 return "double"
-            whole = early and begun == "number" and kinds[1] == "boolean"
+            whole = {*kinds} == {"boolean", "number"} and not (early and begun == "boolean")
             as_bytes = early and begun == "string"
             self.fail(
                 path, "types", "ArrowTypeError" if whole or as_bytes else "ValueError", line, types

@@ -230,7 +230,7 @@ def remember(path: str, parts: Parts, context: Context, after: Shapes | None = N
     shapes = parts.whole
     if shapes is None or parts.broken:
         return None  # nothing is loaded, or it is not known what: rows are as written
-    load = shapes.load(context.plan.datasets, after)
+    load = shapes.load(context.plan.datasets, after, context.trainer.columns)
     if load is None or not load.changes:
         return None
     context.loads[path] = load

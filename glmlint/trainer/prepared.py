@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from msgspec import UNSET
 
@@ -112,7 +112,7 @@ def prepare(
         if load is not None and not (load.keeps_keys and _without_floats(sample)):
             as_loaded = loaded_sample(sample, load, context)
             if as_loaded is None:
-                row.loaded = _loaded(row.value, load)
+                row.loaded = load.changed(row.value)
             elif as_loaded is not sample:
                 row.loaded_sample = as_loaded
         _lay_out_sample(row, sample, context, load)
@@ -153,10 +153,10 @@ def _prepare_foreign(
         plain = not row.facts & Fact.CONTROL
         row.facts |= typed.facts(sample)
         try:
-            if load is None:
+            if load is not None:
+                row.loaded = load.changed(row.value)
+            if row.loaded is None:
                 row.layout = typed.lay_out(sample, plain)
-            else:
-                row.loaded = _loaded(row.value, load)
             if row.layout is None:
                 value = row.value if row.loaded is None else row.loaded
                 row.layout = context.trainer.lay_out(value, context)
@@ -228,16 +228,6 @@ def _without_floats(sample: Sample) -> bool:
     )
 
 
-def _loaded(value: dict[str, Any], load: Load) -> dict[str, Any] | None:
-    """The row as the trainer receives it; None where it is as written."""
-    messages = value.get("messages")
-    if not isinstance(messages, list):
-        return None
-    loaded: list[Any] = load.messages(messages)
-    # Unlike ==, this tells 0 from 0.0, and one order of keys from another.
-    return None if repr(loaded) == repr(messages) else {**value, "messages": loaded}
-
-
 def _lay_out_sample(row: Row, sample: Sample, context: Context, load: Load | None) -> None:
     trainer = context.trainer
     try:
@@ -245,7 +235,7 @@ def _lay_out_sample(row: Row, sample: Sample, context: Context, load: Load | Non
             row.layout = trainer.lay_out_sample(row.loaded_sample or sample, context)
         if row.layout is None:
             if load is not None and row.loaded is None:
-                row.loaded = _loaded(row.value, load)
+                row.loaded = load.changed(row.value)
             row.layout = trainer.lay_out(row.value if row.loaded is None else row.loaded, context)
     except TrainerError as error:
         row.error = error
@@ -267,7 +257,7 @@ def _lay_out_value(row: Row, context: Context, load: Load | None, in_array: bool
         row.error = TrainerError(LOADER_ERROR, "the row is no object")
         return
     if load is not None:
-        row.loaded = _loaded(value, load)
+        row.loaded = load.changed(value)
     try:
         row.layout = context.trainer.lay_out(value if row.loaded is None else row.loaded, context)
     except TrainerError as error:
