@@ -10,4 +10,6 @@ from glmlint.trainer.row import Row, per_row
 @per_row
 def padded(row: Row) -> frozenset[Pointer]:
     """The places of such nulls, as far as the row alone tells; mostly none."""
-    return frozenset() if row.sample is not None else frozenset(row_padding(row.value))
+    if b"null" not in row.raw or row.defect is not None:
+        return frozenset()
+    return frozenset(row_padding(row.value))
