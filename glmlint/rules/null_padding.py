@@ -28,7 +28,7 @@ from glmlint.evidence.padded import padded
 from glmlint.finding import Pointer
 from glmlint.read.nulls import without
 from glmlint.read.padding import row_padding
-from glmlint.rules.base import Edit, Example, Problem, Row, Rule, Text
+from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 from glmlint.rules.other_format import converted, quoted
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import Encoded, Layout
@@ -62,6 +62,7 @@ rule = Rule(
     family="structure",
     title_zh="每条消息都有所有的键，没有的写成 null：文件是从数据表写出的",
     severity="warning",
+    when=Fact.NULLS,
     fix="safe",
     text=Text(
         "every message has the keys of all others, null where it has none of its own ({rows:row}), as "
