@@ -161,6 +161,26 @@ def test_what_datasets_writes_comes_back_as_it_was(tmp_path: Path, row: Any, how
         assert converted(tmp_path / "a.parquet") == converted(source)
 
 
+def test_rows_of_a_table_that_call_nothing_are_repaired_too(tmp_path: Path) -> None:
+    talk = {"messages": openai(0)["messages"][:1] + openai(0)["messages"][3:], "tools": [WEATHER]}
+    rows = [openai(0), talk, openai(1), talk]
+    file = written(tmp_path / "a.jsonl", as_table(rows))
+    [found] = [f for f in findings(file) if f.rule == "null-padding"]
+    assert found.rows == 4
+    fix(file, rules={"null-padding": "warning"})
+    assert read_back(file) == rows
+
+
+@pytest.mark.parametrize("recipe", ["llamafactory", "swift", "trl"])
+def test_it_is_told_for_trainers_that_read_the_form(tmp_path: Path, recipe: str) -> None:
+    rows = [openai(number) for number in range(4)]
+    file = written(tmp_path / "a.jsonl", as_table(rows))
+    [found] = [f for f in findings(file, recipe=recipe) if f.rule == "null-padding"]
+    assert found.rows == 4 and "foreign" not in found.message
+    fix(file, recipe=recipe)
+    assert read_back(file) == rows
+
+
 def test_it_is_told_once(tmp_path: Path) -> None:
     file = written(tmp_path / "a.jsonl", as_table([glm(number) for number in range(20)]))
     [found] = [f for f in findings(file) if f.severity != "info"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from glmlint.finding import Pointer
 from glmlint.read.padding import row_padding
-from glmlint.trainer.row import Row, per_row
+from glmlint.trainer.row import Fact, Row, per_row
 
 
 @per_row
 def padded(row: Row) -> frozenset[Pointer]:
     """The places of such nulls, as far as the row alone tells; mostly none."""
-    return frozenset() if row.sample is not None else frozenset(row_padding(row.value))
+    if not row.facts & Fact.NULLS or row.defect is not None:
+        return frozenset()
+    return frozenset(row_padding(row.value))

@@ -192,6 +192,11 @@ def line_facts(lines: list[bytes]) -> list[int]:
     for index in sorted(numbered):
         if _NUMBER(lines[index]):
             facts[index] |= Fact.NUMBER
+    at = whole.find(b"null")
+    while at >= 0:
+        index = int(np.searchsorted(ends, at))
+        facts[index] |= Fact.NULLS
+        at = whole.find(b"null", int(ends[index]))
     return facts
 
 

@@ -62,7 +62,7 @@ rule = Rule(
     family="structure",
     title_zh="每条消息都有所有的键，没有的写成 null：文件是从数据表写出的",
     severity="warning",
-    when=Fact.ODD | Fact.KEYS,
+    when=Fact.NULLS,
     fix="safe",
     text=Text(
         "every message has the keys of all others, null where it has none of its own ({rows:row}), as "

@@ -232,7 +232,7 @@ class Row:
         """The form of another trainer that the whole row is in, as `formats.recognise` names it.
 
         None for a row in a form that this trainer reads, for one of no known form, and for GLM
-                messages with a trace of OpenAI's or ms-swift's form in them. Rules about shape leave a
+        messages with a trace of OpenAI's or ms-swift's form in them. Rules about shape leave a
         foreign row to `other-format`.
         """
         trainer = self.context.trainer
