@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,15 @@ from glmlint.engine.finish import Result, finish
 from glmlint.plan import Plan
 from glmlint.read.source import InputFile, read_bytes, read_chunks
 from glmlint.rules.base import default_rules
-from glmlint.trainer.base import Context, open_context
+from glmlint.trainer.base import open_context
 
 CASES = Path(__file__).parent / "cases"
 HERMES = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>'
 
 
-@cache
-def opened(tokenizer: str = "glm4") -> Context:
-    return open_context(Plan(tokenizer=tokenizer))
-
-
 def run(chunks: Any, lang: str = "en", **settings: Any) -> Result:
-    plan = Plan(rules=default_rules(), lang=lang, max_length=4096, **settings)
-    context = (
-        open_context(plan) if settings else Context(plan, opened().tokenizer, opened().template)
-    )
+    plan = Plan(lang=lang, **{"rules": default_rules(), "max_length": 4096, **settings})
+    context = open_context(plan)
     return finish(check_lines(chunks, plan, context), plan, context)
 
 
@@ -292,3 +284,56 @@ def test_control_tokens_of_other_models_in_an_answer_are_told(answer: str, token
 )
 def test_what_is_said_about_tokens_is_left_alone(question: str, answer: str) -> None:
     assert told(check(talk(question, answer)), "special-token-in-content") == []
+
+
+# --- code blocks that stay open, languages ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (
+            "Here:\n```python\nprint('hello')\n\nThis prints a word. You can change it as you like.",
+            "goes on",
+        ),
+        ("这样：\n```\nls -la\n\n这条命令会列出当前目录下的所有文件，包括隐藏文件。", "goes on"),
+        (
+            "Run:\n```bash\nls\n\n### Step 2\nThen look at what it printed and go to that folder.",
+            "goes on",
+        ),
+        ("Here:\n```python\nprint('hello')", "inside a block"),
+        (
+            "Here:\n```c\nvoid sort(int *a) {\n  // sorts the numbers. It is fast, and it is stable.",
+            "inside",
+        ),
+        ("Here:\n```python\nfor word in words:\n    print(word, end=' ')", "inside a block"),
+        ("Done.\n```", "closes nothing"),
+    ],
+)
+def test_an_open_code_block_is_told_by_what_follows_it(answer: str, sentence: str) -> None:
+    assert sentence in says(check(talk("How?", answer)), "unclosed-code-fence")
+
+
+ASKED = "请介绍一下太阳系里最大的行星是哪一颗，有什么特点？"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        r"E = mc^2, F = ma, a^2 + b^2 = c^2, \int_0^1 x dx = \frac{1}{2}, \sum_{i=1}^n i = n(n+1)/2",
+        r"\frac{a}{b} \cdot \left( \alpha + \beta \right) = \gamma \quad \text{for all real numbers}",
+        "def total(values):\n    result = 0\n    for value in values:\n        result += value\n    return result",
+        "SELECT name, age FROM users WHERE age > 30 ORDER BY name DESC LIMIT 10;",
+        "https://example.com/path/to/some/very/long/page.html?query=abc&other=def",
+        "<html><body><h1>Hello world title</h1><p>Paragraph text here</p></body></html>",
+        "ATGCGTACGTTAGCATCGATCGATCGATCGTAGCTAGCATCGATCGAT",
+    ],
+)
+def test_formulas_and_code_are_of_no_language(answer: str) -> None:
+    rules = {"language-mismatch": "info"}
+    assert not told(check(talk(ASKED, answer), rules=rules), "language-mismatch")
+    assert not told(
+        check(talk(answer, "木星是太阳系里最大的行星。"), rules=rules), "language-mismatch"
+    )
+    english = "Jupiter is the largest planet, with a mass more than twice that of all others."
+    assert told(check(talk(ASKED, english), rules=rules), "language-mismatch")

@@ -121,6 +121,7 @@ def _loop(text: str, question: str) -> tuple[Loop, bool] | None:
     """The first loop that is told, and whether the answer ends in it."""
     end = len(text.rstrip())
     fences = before = 0
+    last_fence = text.rfind("```")
     for loop in loops(text):
         at_end = loop.stop >= end
         unit = text[loop.start : loop.start + loop.size]
@@ -128,7 +129,7 @@ def _loop(text: str, question: str) -> tuple[Loop, bool] | None:
         if not _is_told(kind, loop, unit, at_end):
             continue
         fences, before = fences + text.count("```", before, loop.start), loop.start
-        if not at_end and fences % 2:
+        if not at_end and fences % 2 and loop.stop <= last_fence:
             continue  # code may well repeat itself
         if kind != "digits" or not _NUMBERS_ASKED(question):
             return loop, at_end
