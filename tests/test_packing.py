@@ -108,7 +108,7 @@ def test_data_sets_of_the_yaml_are_one(tmp_path: Path) -> None:
     parts = {"z": [row(40), row(10)], "a": [row(12), row(30)]}
     for name, rows in parts.items():
         written(tmp_path / f"{name}.jsonl", rows)
-    columns = {"formatting": "sharegpt", "columns": {"messages": "messages"}, "tags": INFO["openai"]["tags"]}  # fmt: skip
+    columns = {"formatting": "openai", "columns": {"messages": "messages"}, "tags": INFO["openai"]["tags"]}  # fmt: skip
     info = {name: {"file_name": f"{name}.jsonl", **columns} for name in parts}
     (tmp_path / "dataset_info.json").write_text(json.dumps(info))
     config = tmp_path / "sft.yaml"
@@ -121,7 +121,7 @@ def test_data_sets_of_the_yaml_are_one(tmp_path: Path) -> None:
     alone = lines(glmlint("encode", whole, "--packed", *LLAMA))
     assert [one["input_ids"] for one in found] == [one["input_ids"] for one in alone]
     assert [[Path(part["path"]).stem for part in one["rows"]] for one in found] == [
-        ["z", "a"], ["a", "z"]
+        ["z"], ["a"], ["a", "z"]
     ]  # fmt: skip
     told = report("--trainer-config", str(config))["packing"]
     assert told == report(whole, *LLAMA)["packing"]
