@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from functools import partial
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ from glmlint.convert.base import Format, Notes, Refused, reader_of
 from glmlint.convert.chat import assemble, history, load, pair, side
 from glmlint.convert.dialogue import Dialogue, Utterance
 from glmlint.read.formats import recognise
-from glmlint.text import Text, Told
+from glmlint.text import Text, Told, nearest
 
 TARGETS: Final = ("user", "assistant", "system", "tools", "history", "messages")
 """What a column can be mapped to."""
@@ -58,9 +57,9 @@ def mapped(given: Iterable[str]) -> Format:
         if not column or not target:
             raise Told(_SYNTAX, given=one, known=", ".join(TARGETS))
         if target not in TARGETS:
-            near = get_close_matches(target, TARGETS, 1, 0.5)
+            near = nearest(target, TARGETS)
             if near:
-                raise Told(_NEAR, given=one, name=target, near=near[0])
+                raise Told(_NEAR, given=one, name=target, near=near)
             raise Told(_UNKNOWN, given=one, name=target, known=", ".join(TARGETS))
         if target in columns or column in columns.values():
             raise Told(_TWICE, given=one, name=target if target in columns else column)

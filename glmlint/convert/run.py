@@ -73,6 +73,8 @@ def convert_value(
     Without a `source` the row's own looks decide. `survey` is what is known of its whole file, where a
     table may have written it. Raises Refused.
     """
+    if not isinstance(value, dict | list):
+        raise Refused(kinds.UNKNOWN_FORMAT, defect=Defect("not-object"))
     if source is None:
         name = recognise(value)
         if name == "text":
@@ -111,7 +113,7 @@ def convert_line(
     if found.defect is not None:
         raise Refused(kinds.BROKEN, detail=found.defect.rule, defect=found.defect)
     if found.non_finite:
-        raise Refused(kinds.NOT_WRITABLE, detail="NaN, Infinity")
+        raise Refused(kinds.NOT_WRITABLE, defect=Defect("non-finite-number"))
     value = found.value
     try:
         row, losses, source = convert_value(value, target, source, take, survey)
