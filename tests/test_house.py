@@ -244,6 +244,7 @@ def copy(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "schemas", tmp_path / "glmlint" / "schemas")
     for name in ("tests", "docs", "examples"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=without)
+    shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "glmlint" / "rules" / "shouting_user.py").write_text(example, encoding="utf-8")
