@@ -53,6 +53,7 @@ lint: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python docs/make_rules.py
 	$(BIN)/python docs/make_recipes.py
+	$(BIN)/python docs/make_settings.py
 	$(BIN)/python docs/make_screenshots.py
 
 bench: $(VENV)/.dev

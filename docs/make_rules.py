@@ -16,10 +16,10 @@ from glmlint.plan import Plan
 from glmlint.read.source import read_bytes
 from glmlint.reporters.catalogue import example_files, first_line
 from glmlint.reporters.verdict import message
-from glmlint.reporters.visible import visible
 from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules, general
 from glmlint.text import NOUN
 from glmlint.trainer.base import Context, Text, open_context
+from glmlint.visible import visible
 
 FOLDER = Path(__file__).resolve().parent / "rules"
 SEVERITY_WORDS = {"error": "E", "warning": "W", "info": "I"}

@@ -2,15 +2,61 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from glmlint.temporary import new_name
+from glmlint.visible import json_text, log_line, printable_path, visible
+
+
+class OutputError(OSError):
+    """Standard output takes no more, and not because its reader has gone."""
+
+
+def tell(
+    sentence: str, *, path: str | os.PathLike[str] | None = None, name: str = "glmlint"
+) -> None:
+    """One line on standard error, whatever the sentence holds: nothing else of glmlint writes there.
+
+    Args:
+        sentence: for people.
+        path: a file that it is about, "-" for standard input.
+        name: who speaks; "" for a line without.
+    """
+    parts = [name, "" if path is None else printable_path(os.fspath(path)), visible(sentence)]
+    _to_stderr(log_line(": ".join(filter(None, parts))))
+
+
+def tell_json(value: Any) -> None:
+    """One line of JSON on standard error, for programs."""
+    _to_stderr(json_text(value))
+
+
+def _to_stderr(line: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # full, closed: there is nobody left to tell
+        if sys.stderr is not None:
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+
+def put(out: IO[str], line: str) -> None:
+    """One line of a report for people, whatever it holds."""
+    out.write(log_line(visible(line)) + "\n")
+
+
+def into_file(stream: IO[str]) -> bool:
+    """Whether a stream goes to a regular file: to no terminal, and to no log by way of a pipe."""
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def width() -> int:

@@ -18,8 +18,6 @@ NEWEST_TRANSFORMERS: Final = "5.24.0"
 NEWEST_DATASETS: Final = "5.2.0"
 """The newest versions whose effect on ids is known (see docs/recipes.md)."""
 
-DEFAULT_MAX_LOST_SHARE: Final = 0.1
-
 
 def version(text: str) -> tuple[int, ...]:
     """Comparable form of a version: "4.42.0" -> (4, 42, 0)."""
@@ -84,12 +82,8 @@ class Plan:
     per_file_root: str = "."
     """The folder of the settings file: globs are relative to it."""
     fail_on: str = "error"
-    max_lost_share: float = DEFAULT_MAX_LOST_SHARE
-    """A row that loses a larger share of its supervised tokens is `over-truncated`."""
-    max_truncated_samples: float | None = None
-    min_trainable_ratio: float | None = None
-    min_row_ratio: float | None = None
-    near_duplicates: float | None = None
+    limits: dict[str, float] = field(default_factory=dict)
+    """Limits of rules that were set: name, as the rule declares it -> share between 0 and 1."""
     eval_files: tuple[str, ...] = ()
     baseline: dict[str, int] | None = None
     """Fingerprints of old findings, and how often each was there."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 PATIENCE = 1.0
@@ -64,6 +64,27 @@ class Progress:
         )
         self.task = self.bar.add_task("check", total=self.total, rows="0")
         self.bar.start()
+
+
+class Passes:
+    """Passes over one file, told as one: with each, the count goes back to where the file began."""
+
+    def __init__(self, told: Callable[[int, int], None] | None) -> None:
+        self.told = told
+        self.rows = self.size = 0
+
+    def add(self, rows: int, size: int) -> None:
+        """Count rows and bytes that this pass has done."""
+        if self.told is not None:
+            self.rows += rows
+            self.size += size
+            self.told(rows, size)
+
+    def again(self) -> None:
+        """Another pass begins."""
+        if self.told is not None and (self.rows or self.size):
+            self.told(-self.rows, -self.size)
+            self.rows = self.size = 0
 
 
 def _size(paths: Sequence[str]) -> int | None:

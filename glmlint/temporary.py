@@ -18,10 +18,26 @@ from typing import Final
 _NAME: Final = re.compile(r"\.glmlint-([0-9a-f]{12})-([1-9][0-9]{0,9})-[0-9a-f]{32}\.tmp")
 
 
+_made: Final[set[Path]] = set()
+"""Every name that this process was given."""
+
+
 def new_name(folder: Path) -> Path:
     """A name in the folder that no other file has; what killed runs left there goes first."""
     _remove_left(folder)
-    return folder / f".glmlint-{_here()}-{os.getpid()}-{uuid.uuid4().hex}.tmp"
+    path = folder / f".glmlint-{_here()}-{os.getpid()}-{uuid.uuid4().hex}.tmp"
+    _made.add(path)
+    return path
+
+
+def remove_made() -> None:
+    """Take away what this process made and has not moved to its place: the end of every run.
+
+    Whoever asks for a name removes its file; a signal may come in between.
+    """
+    while _made:
+        with contextlib.suppress(OSError):
+            _made.pop().unlink()
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 
@@ -44,24 +43,76 @@ class Text(NamedTuple):
         return self.zh if lang == "zh" else self.en
 
 
-_LONGEST_NAME: Final = 100
-
-
-@lru_cache(4096)
-def nearest(word: str, names: tuple[str, ...], cutoff: float) -> str | None:
-    """The name that a word is most like, at least by that share; None for a word too long for one."""
-    if len(word) > _LONGEST_NAME:
-        return None
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, names, 1, cutoff)
-    return near[0] if near else None
-
-
 def listed(names: Iterable[str]) -> Text:
     """Names in a row, as each language separates them."""
     names = list(names)
     return Text(", ".join(names), "、".join(names))
+
+
+LONGEST_NAME: Final = 80
+"""Characters of a name that is compared with others; a longer one is a typo of none."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is meant by a misspelled one; None where none clearly is.
+
+    A wrong suggestion is worse than none. So a name is meant where it differs by a letter in every
+    four (left out, put in, exchanged, or two of them swapped; at most three), case and `_` for `-`
+    aside, or where it alone begins or ends with the word that was written. Where it has other
+    digits it is another thing: glm4 is not meant by glm5.
+    """
+    written = _folded(name)
+    digits = _digits(written)
+    if not 3 <= len(written) <= LONGEST_NAME:
+        return None
+    names = {one: _folded(one) for one in known}
+    limit = min(3, max(1, len(written) // 4))
+    found = sorted(
+        (distance, one)
+        for one, folded in names.items()
+        if abs(len(folded) - len(written)) <= limit
+        and _digits(folded) == digits
+        and (distance := _distance(written, folded, limit)) <= limit
+    )
+    if found:
+        return found[0][1]
+    parts = [
+        one
+        for one, folded in names.items()
+        if len(written) > 4 and (folded.startswith(f"{written}-") or folded.endswith(f"-{written}"))
+    ]
+    return parts[0] if len(parts) == 1 else None
+
+
+def _folded(name: str) -> str:
+    return name.strip().lower().replace("_", "-")
+
+
+def _digits(name: str) -> list[str]:
+    return [char for char in name if char.isdigit()]
+
+
+def _distance(one: str, other: str, limit: int) -> int:
+    """Letters left out, put in, exchanged or swapped with their neighbour; over the limit inexact."""
+    far = limit + 1
+    if abs(len(one) - len(other)) > limit:
+        return far
+    before: list[int] = []
+    row: list[int] = [*range(min(len(other), limit) + 1), *[far] * (len(other) - limit)]
+    for i, char in enumerate(one, 1):
+        new = [far] * (len(other) + 1)
+        if i <= limit:
+            new[0] = i
+        for j in range(max(1, i - limit), min(len(other), i + limit) + 1):
+            against = other[j - 1]
+            cost = min(row[j] + 1, new[j - 1] + 1, row[j - 1] + (char != against))
+            if i > 1 and j > 1 and char == other[j - 2] and one[i - 2] == against:
+                cost = min(cost, before[j - 2] + 1)
+            new[j] = cost
+        if min(new) > limit:
+            return far
+        before, row = row, new
+    return row[-1]
 
 
 def _told(value: object, lang: str) -> object:

@@ -6,15 +6,16 @@ import gzip
 import json
 import os
 import re
+import select
 import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import LIMIT, started, until
 
 GOOD = {
     "messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "你好！"}]
@@ -40,7 +41,7 @@ def glmlint(
     return subprocess.run(
         [sys.executable, "-m", "glmlint", *arguments],
         capture_output=True, input=stdin, cwd=cwd, check=False,
-        env={**os.environ, "LANG": "C.UTF-8", **environment},
+        env={**os.environ, "LANG": "C.UTF-8", **environment}, timeout=LIMIT
     )  # fmt: skip
 
 
@@ -103,7 +104,11 @@ def test_a_missing_path_exits_2_and_the_others_are_checked(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("check", "--recipe", "glm5"), "unknown recipe glm5: did you mean glm4?"),
+        (
+            ("check", "--recipe", "glm4-combin"),
+            "unknown recipe glm4-combin: did you mean glm4-combine?",
+        ),
+        (("check", "--recipe", "glm5"), "unknown recipe glm5: one of "),
         (("check", "--select", "nul-content"), "did you mean null-content?"),
         (("check", "--pin", "none.txt"), "nor a file: No such file or directory"),
         (("check", "--severity", "null-content=bad"), "unknown severity of null-content: bad"),
@@ -131,7 +136,8 @@ def test_a_wrong_word_exits_2_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("check", "--recipe", "glm5"), "未知的配方 glm5（是否应为 glm4？）"),
+        (("check", "--recipe", "glm5"), "未知的配方 glm5：可用的有 "),
+        (("check", "--recipe", "glm4-combin"), "未知的配方 glm4-combin（是否应为 glm4-combine？）"),
         (
             ("check", "--select", "nul-content"),
             "未知的规则或规则族 nul-content（是否应为 null-content？）",
@@ -325,33 +331,29 @@ def test_several_formats_with_their_outputs(tmp_path: Path) -> None:
 def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     file = write(tmp_path / "a.jsonl", *[LONG] * 300)
     for command in (("encode",), ("check",), ("check", "--format", "json")):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "glmlint", *command, file],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        assert process.stdout is not None and process.stderr is not None
-        process.stdout.read(1)
-        process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait() in (0, 1)
+        with started(
+            "-m", "glmlint", *command, file, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            assert select.select([process.stdout], [], [], LIMIT)[0]
+            process.stdout.close()
+            assert process.communicate(timeout=LIMIT)[1] == b""
+            assert process.returncode in (0, 1)
 
 
 def test_ctrl_c_prints_what_was_found_and_exits_130(tmp_path: Path) -> None:
     first = write(tmp_path / "first.jsonl", LONG)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "glmlint", "check", first, "-", "--format", "json"],
+    with started(
+        "-m", "glmlint", "check", first, "-", "--format", "json",
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdin is not None
-    process.stdin.write(
-        b" " * (1 << 20)
-    )  # taken when standard input is read: the first file is done
-    process.stdin.flush()
-    time.sleep(0.5)  # a signal just before the blocking read would wait for more input
-    process.send_signal(signal.SIGINT)
-    assert process.stdout is not None and process.stderr is not None
-    out, err = process.stdout.read(), process.stderr.read()
-    process.wait(timeout=20)
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        # More than a pipe holds is taken when standard input is read: the first file is done then.
+        process.stdin.write(b" " * (1 << 20))
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        # A signal just before the blocking read waits for more input; its end is a row at most.
+        out, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 130
     found = json.loads(out)
     assert found["exit_code"] == 130
@@ -483,7 +485,7 @@ def run_printed(help_: str, folder: Path) -> list[dict[str, Any]] | None:
     program = f"{shlex.quote(sys.executable)} -m glmlint"
     done = subprocess.run(
         command[0].replace("glmlint", program, 1),
-        shell=True, cwd=folder, capture_output=True, check=False,
+        shell=True, cwd=folder, capture_output=True, check=False, timeout=LIMIT
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
     out = folder / shlex.split(command[0])[-1]
@@ -566,11 +568,10 @@ def test_fixable_is_what_fix_repairs(tmp_path: Path) -> None:
     assert fixable(train, str(link), "--eval", str(file)) == whole
     code = "import os, sys; os.mkfifo(sys.argv[1]); open(sys.argv[1], 'wb').write(open(sys.argv[2], 'rb').read())"
     pipe = tmp_path / "pipe.jsonl"
-    writing = subprocess.Popen([sys.executable, "-c", code, str(pipe), str(file)])
-    while not pipe.exists():
-        time.sleep(0.01)
-    assert fixable(str(pipe)) == set()
-    assert writing.wait() == 0
+    with started("-c", code, str(pipe), str(file)) as writing:
+        until(pipe.exists, writing)
+        assert fixable(str(pipe)) == set()
+        assert writing.wait(LIMIT) == 0
 
 
 def test_diff_of_a_packed_file_says_that_nothing_is_repaired(tmp_path: Path) -> None:

@@ -45,6 +45,12 @@ def test_the_pages_of_the_trainers_are_fresh() -> None:
     assert written == script("make_recipes").pages(), "run: python docs/make_recipes.py"
 
 
+def test_the_limits_of_the_rules_are_in_the_schema_and_on_the_page() -> None:
+    made = script("make_settings")
+    assert made.SCHEMA.read_text(encoding="utf-8") == made.schema_text()
+    assert made.PAGE.read_text(encoding="utf-8") == made.page_text()
+
+
 def test_the_index_names_every_rule_and_links_to_its_page() -> None:
     index = (FOLDER / "README.md").read_text(encoding="utf-8")
     linked = set(re.findall(r"\| \[([a-z0-9-]+)\]\(\1\.md\) \|", index))

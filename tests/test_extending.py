@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import LIMIT
 
 import glmlint
 from glmlint.read.schema import schema_folder
@@ -65,15 +66,37 @@ trainer = Everything()
 '''
 
 
+FORMAT = '''"""Findings as a table, made up for a test."""
+
+name = "csv"
+
+
+def write(result, out, options):
+    for finding in result.findings:
+        out.write(f"{finding.line},{finding.rule}\\n")
+'''
+
+NO_FORMATS = {
+    "helper": "def shared():\n    return 1\n",
+    "half": 'name = "half"\n',
+    "other": 'name = "another"\n\n\ndef write(result, out, options):\n    return None\n',
+    "inner": 'def outer():\n    name = "inner"\n    def write(result, out, options):\n        return name\n',
+}
+"""Files that may stand beside the formats."""
+
+
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of glmlint with one more rule and one more recipe."""
+    """A copy of glmlint with one more rule, recipe and format, and files that are none."""
     folder = tmp_path_factory.mktemp("copy")
     source = Path(glmlint.__file__).parent
     shutil.copytree(source, folder / "glmlint", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(schema_folder(), folder / "glmlint" / "schemas", dirs_exist_ok=True)
     (folder / "glmlint" / "rules" / "shouting_user.py").write_text(RULE, encoding="utf-8")
     (folder / "glmlint" / "recipes" / "everything.py").write_text(RECIPE, encoding="utf-8")
+    (folder / "glmlint" / "reporters" / "csv.py").write_text(FORMAT, encoding="utf-8")
+    for name, text in NO_FORMATS.items():
+        (folder / "glmlint" / "reporters" / f"{name}.py").write_text(text, encoding="utf-8")
     return folder
 
 
@@ -81,7 +104,7 @@ def glmlint_in(package: Path, *arguments: str) -> subprocess.CompletedProcess[st
     environment = {**os.environ, "PYTHONPATH": str(package), "LANG": "C.UTF-8"}
     return subprocess.run(
         [sys.executable, "-m", "glmlint", *arguments],
-        capture_output=True, text=True, env=environment, cwd=package, check=False,
+        capture_output=True, text=True, env=environment, cwd=package, check=False, timeout=LIMIT
     )  # fmt: skip
 
 
@@ -132,3 +155,17 @@ def test_the_recipe_counts(package: Path, data: str) -> None:
 def test_the_recipe_is_listed(package: Path) -> None:
     listed = json.loads(glmlint_in(package, "recipes", "--format", "json").stdout)
     assert "train-on-everything" in [entry["name"] for entry in listed]
+
+
+def test_the_format_is_there_and_in_the_help(package: Path, data: str) -> None:
+    done = glmlint_in(package, "check", data, "--format", "csv", "--select", "shouting-user")
+    assert (done.stdout, done.returncode) == ("1,shouting-user\n", 1), done.stderr
+    told = " ".join(glmlint_in(package, "check", "--help").stdout.split())
+    assert "csv, github, json, jsonl or text; may be repeated" in told
+
+
+@pytest.mark.parametrize("name", [*NO_FORMATS, "base", "words", "tables", "nothing", "../csv"])
+def test_a_file_beside_the_formats_is_none(package: Path, data: str, name: str) -> None:
+    done = glmlint_in(package, "check", data, "--format", name)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == f"glmlint: unknown format {name}: one of csv, github, json, jsonl, text\n"

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from processes import LIMIT, started, until
 
 from glmlint.engine.check import check_file
 from glmlint.engine.encode import encode_rows
@@ -84,7 +85,7 @@ def encoded(file: Path, context: Context) -> list[Any]:
 def glmlint(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, "-m", "glmlint", *arguments], capture_output=True, cwd=cwd, check=False,
-        env={**os.environ, "LANG": "C.UTF-8"},
+        env={**os.environ, "LANG": "C.UTF-8"}, timeout=LIMIT
     )  # fmt: skip
 
 
@@ -726,7 +727,7 @@ def test_a_full_disk_leaves_the_file_and_nothing_else(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "glmlint", "check", "--fix", "--format", "json", str(file)],
         capture_output=True, check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)), timeout=LIMIT
     )  # fmt: skip
     assert done.returncode == 2
     assert b"not repaired, the file is as it was: " in done.stderr
@@ -876,24 +877,25 @@ def test_kill_9_leaves_the_old_or_the_new_file(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     arguments = [sys.executable, "-m", "glmlint", "check", "--fix", "--unsafe-fixes", "--quiet", str(file)]  # fmt: skip
     file.write_bytes(old)
-    started = time.monotonic()
-    subprocess.run(arguments, capture_output=True, check=False)
-    whole = time.monotonic() - started
+    begun = time.monotonic()
+    subprocess.run(arguments, capture_output=True, check=False, timeout=LIMIT)
+    whole = time.monotonic() - begun
     new = file.read_bytes()
     assert new != old and b"human" not in new
     moments = random.Random(7)
     outcomes = set()
     for number in range(5):
         file.write_bytes(old)
-        process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        if number % 2:  # once it writes
-            while process.poll() is None and not list(tmp_path.glob(".glmlint-*.tmp")):
-                time.sleep(0.002)
-            time.sleep(moments.random() * 0.3 * whole)
-        else:
-            time.sleep(moments.random() * whole)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        with started(
+            *arguments[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            if number % 2:  # once it writes
+                until(lambda: list(tmp_path.glob(".glmlint-*.tmp")), process)
+                time.sleep(moments.random() * 0.3 * whole)
+            else:
+                time.sleep(moments.random() * whole)
+            process.send_signal(signal.SIGKILL)
+            process.wait(LIMIT)
         now = file.read_bytes()
         assert now in (old, new)
         outcomes.add(now == new)

@@ -17,6 +17,7 @@ from typing import Any
 import click
 import pytest
 import yaml
+from processes import LIMIT
 
 import glmlint
 from glmlint.app.cli import cli
@@ -174,7 +175,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
     return subprocess.run(
         [sys.executable, "-m", "glmlint", *arguments],
         capture_output=True, text=True, cwd=cwd, check=False,
-        env={**os.environ, "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), **environment},
+        env={**os.environ, "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), **environment}, timeout=LIMIT
     )  # fmt: skip
 
 
@@ -234,14 +235,43 @@ def test_the_core_needs_neither_torch_nor_transformers() -> None:
         assert f"[{extra}]" in readme, extra
 
 
-def test_the_rule_of_the_contributors_page_works(tmp_path: Path) -> None:
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the checkout with the rule of the contributors' page put in."""
     (example,) = blocks(ROOT / "CONTRIBUTING.md", "python")
-    source = Path(glmlint.__file__).parent
-    shutil.copytree(
-        source, tmp_path / "glmlint", ignore=shutil.ignore_patterns("__pycache__", "schemas")
-    )
+    without = shutil.ignore_patterns("__pycache__", "schemas")
+    shutil.copytree(Path(glmlint.__file__).parent, tmp_path / "glmlint", ignore=without)
     shutil.copytree(ROOT / "schemas", tmp_path / "glmlint" / "schemas")
+    for name in ("tests", "docs", "examples"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=without)
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "glmlint" / "rules" / "shouting_user.py").write_text(example, encoding="utf-8")
+    return tmp_path
+
+
+def python(copy: Path, *arguments: str) -> None:
+    """Run a tool of the house in the copy; it must be content."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=copy, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(copy), "PYTEST_ADDOPTS": ""}, timeout=LIMIT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_rule_of_the_contributors_page_passes_what_every_rule_must_pass(copy: Path) -> None:
+    rule = "glmlint/rules/shouting_user.py"
+    python(copy, "-m", "ruff", "check", rule)
+    python(copy, "-m", "ruff", "format", "--check", rule)
+    python(copy, "docs/make_rules.py")
+    assert "shouting" in (copy / "docs" / "rules" / "shouting-user.md").read_text("utf-8")
+    tests = ("tests/test_rules.py", "tests/test_docs.py")
+    chosen = "shouting or title or named_as or the_pages_are_fresh or index"
+    python(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0", *tests, "-k", chosen)
+
+
+def test_the_rule_of_the_contributors_page_works(copy: Path) -> None:
+    tmp_path = copy
     (tmp_path / "a.jsonl").write_text(GOOD.replace("1+1?", "HELLO"))
     done = run(
         "check", "a.jsonl", "--format", "json", cwd=tmp_path, PYTHONPATH=str(tmp_path)

@@ -9,13 +9,14 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from processes import LIMIT
 
 import glmlint
 
 PACKAGE = Path(glmlint.__file__).parent
 
 ROOMS = (
-    ("text", "plan", "finding"),
+    ("text", "plan", "finding", "visible"),
     ("temporary", "output", "progress"),
     ("loader",),
     ("read",),
@@ -85,7 +86,9 @@ def loaded_by(*arguments: str) -> set[str]:
         f"sys.argv = ['glmlint', *{list(arguments)!r}]\n"
         "from glmlint.app.cli import main\nmain()"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=LIMIT
+    )
     return set(out.stdout.rpartition("@")[2].split())
 
 

@@ -19,6 +19,7 @@ from conftest import OFFICIAL
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loader_cases import Case, Server, make, value
+from processes import LIMIT
 
 from glmlint.engine.check import check_file, check_lines
 from glmlint.engine.encode import encode_rows
@@ -201,7 +202,11 @@ def test_parts_in_any_order_say_the_same(seed: int, size: int, order: random.Ran
 
 def run(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-m", "glmlint", *arguments], input=stdin, capture_output=True, check=False
+        [sys.executable, "-m", "glmlint", *arguments],
+        input=stdin,
+        capture_output=True,
+        check=False,
+        timeout=LIMIT,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import LIMIT
 
 KEY = "AKIA" + "Q3EGRLK7W2ZVX5TN"
 CARD = "4539 7120 6384 9170"
@@ -17,7 +18,11 @@ KINDS = {"secret": KEY, "card": CARD, "id": "11010219020914208X", "iban": "GB95Z
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "glmlint", *arguments], cwd=folder, capture_output=True, text=True
+        [sys.executable, "-m", "glmlint", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import LIMIT
 from rich.cells import cell_len
 
 from glmlint.engine.check import check_lines
@@ -27,11 +28,11 @@ from glmlint.reporters import base, catalogue, figures, github, words
 from glmlint.reporters.sample_text import write_sample
 from glmlint.reporters.tables import breaks, shortened, wrap
 from glmlint.reporters.text_tables import edges_with
-from glmlint.reporters.visible import visible
 from glmlint.reporters.words import counted, percent
 from glmlint.rules.base import all_rules, default_rules
 from glmlint.text import Text
 from glmlint.trainer.base import Context, open_context
+from glmlint.visible import visible
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "train.jsonl"
 GOLDEN = Path(__file__).parent / "golden"
@@ -127,7 +128,7 @@ def test_rich_is_loaded_for_a_terminal_only() -> None:
         "[base.get(n) for n in ('text', 'json', 'jsonl', 'github')]\n"
         "assert 'rich' not in sys.modules, sorted(m for m in sys.modules if 'rich' in m)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=LIMIT)
 
 
 # --- json and jsonl ------------------------------------------------------------------------------
@@ -262,7 +263,7 @@ def test_github_escapes_what_its_runner_reads() -> None:
     line = printed(result, "github").splitlines()[0]
     assert line == (
         "::warning file=a%2Cb%3Ac%25.jsonl,line=3,col=9,title=null-content"
-        "::50%25 of%0A::error::x%0ADo."
+        r"::50%25 of\r\n::error::x%0ADo."
     )
 
 

@@ -135,18 +135,22 @@ def test_the_cut_names_its_message_and_its_counts() -> None:
 
 def test_limits_are_broken_when_exceeded_not_when_met() -> None:
     row = row_of("Hi", "one two three four")  # 6 supervised tokens
-    assert "over-truncated" in names(findings([row], max_length=9, max_lost_share=0.49))
-    assert "over-truncated" not in names(findings([row], max_length=9, max_lost_share=0.5))
+    assert "over-truncated" in names(findings([row], max_length=9, limits={"max-lost-share": 0.49}))
+    assert "over-truncated" not in names(
+        findings([row], max_length=9, limits={"max-lost-share": 0.5})
+    )
     rows = [row, row_of("Hi", "Hello")]
     assert "too-many-truncated" not in names(
-        findings(rows, max_length=9, max_truncated_samples=0.5)
+        findings(rows, max_length=9, limits={"max-truncated-samples": 0.5})
     )
-    assert "too-many-truncated" in names(findings(rows, max_length=9, max_truncated_samples=0.49))
+    assert "too-many-truncated" in names(
+        findings(rows, max_length=9, limits={"max-truncated-samples": 0.49})
+    )
 
 
 def test_shares_are_of_readable_rows() -> None:
     rows = [row_of("Hi", "one two three four"), row_of("Hi", "Hello"), {"messages": 5}, 7]
-    found = findings(rows, max_length=9, max_truncated_samples=0.4)
+    found = findings(rows, max_length=9, limits={"max-truncated-samples": 0.4})
     (limit,) = [finding for finding in found if finding.rule == "too-many-truncated"]
     assert limit.message.startswith("the budget of 9 cuts 1 of 2 rows (50.0%)")
     assert limit.line is None

@@ -255,7 +255,7 @@ def test_likeness_is_measured() -> None:
 
 @needs_rensa
 def test_near_duplicates_are_the_same_for_any_cut() -> None:
-    plan = Plan(rules={"near-duplicate": "info"}, near_duplicates=0.8)
+    plan = Plan(rules={"near-duplicate": "info"}, limits={"near-duplicates": 0.8})
     context = context_of(plan)
     chance = random.Random(5)
     rows = []

@@ -29,7 +29,9 @@ FAMILY = {
     for name, loaded in all_rules().items()
     if loaded.rule.family in ("mask", "budget")
 }
-LIMITS = {"min_row_ratio": 0.5, "min_trainable_ratio": 0.5, "max_truncated_samples": 0.1}
+LIMITS = {
+    "limits": {"min-row-ratio": 0.5, "min-trainable-ratio": 0.5, "max-truncated-samples": 0.1}
+}
 
 
 @cache
@@ -383,15 +385,18 @@ class TestRatios:
     def test_a_ratio_is_broken_below_the_limit_not_at_it(self) -> None:
         row = talk(("user", "Hi"), ("assistant", "Hello"))  # 3 of 9 tokens
         for rule, setting in (
-            ("low-trainable-ratio", "min_row_ratio"),
-            ("file-trainable-ratio", "min_trainable_ratio"),
+            ("low-trainable-ratio", "min-row-ratio"),
+            ("file-trainable-ratio", "min-trainable-ratio"),
         ):
-            assert by_rule(rule, row, **{setting: 1 / 3}) == []
-            (found,) = by_rule(rule, row, **{setting: 0.34})
+            assert by_rule(rule, row, limits={setting: 1 / 3}) == []
+            (found,) = by_rule(rule, row, limits={setting: 0.34})
             assert "3 of 9 kept tokens" in found.message
 
     def test_a_file_without_tokens_has_no_ratio(self) -> None:
-        assert by_rule("file-trainable-ratio", {"messages": 5}, min_trainable_ratio=0.5) == []
+        assert (
+            by_rule("file-trainable-ratio", {"messages": 5}, limits={"min-trainable-ratio": 0.5})
+            == []
+        )
 
 
 def test_history_is_told_once_a_file() -> None:

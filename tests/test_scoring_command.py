@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from conftest import OFFICIAL
+from processes import LIMIT
 from scoring_models import checkpoint
 
 from glmlint.app.cli import cli
@@ -239,7 +240,7 @@ print(result.output)
 @pytest.mark.parametrize("flag", ["--help", "--dry-run"])
 def test_help_and_dry_run_import_no_torch(file: Path, flag: str) -> None:
     command = [sys.executable, "-c", PROBE, str(file), "--model", str(checkpoint("glm4")), flag]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
     assert ("supervised tokens" if flag == "--dry-run" else "Usage") in done.stdout
 
@@ -249,7 +250,7 @@ def test_a_finished_run_imports_no_torch(file: Path) -> None:
     flags = ["--device", "cpu", "--store", str(file.with_name("scores.sqlite"))]
     flags += ["--format", "json", "--fail-on", "never"]
     command = [sys.executable, "-c", PROBE, str(file), "--model", str(checkpoint("glm4")), *flags]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == first.stdout.strip()
 

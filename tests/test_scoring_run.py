@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from processes import LIMIT
 from safetensors.torch import load_file, save_file
 from scoring_models import VOCABULARY, checkpoint, engine, random_row
 
@@ -210,11 +211,12 @@ def child(tmp_path: Path, data: Data, how: ScoreOptions, kill_at: int = 0, **env
     )
 
 
-def test_a_run_killed_in_the_middle_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kill_at", [1, 4])
+def test_a_run_killed_in_the_middle_goes_on(tmp_path: Path, kill_at: int) -> None:
     data = collect(some_rows(), ifd=True)
     calm = score(data, options(tmp_path, store=tmp_path / "calm.sqlite"))
-    killed = child(tmp_path, data, options(tmp_path), kill_at=int(np.random.randint(1, 5)))
-    _, errors = killed.communicate()
+    killed = child(tmp_path, data, options(tmp_path), kill_at=kill_at)
+    _, errors = killed.communicate(timeout=LIMIT)
     assert killed.returncode == -9, errors.decode()
     skipped: list[bool] = []
     watch = Watch(done=lambda _, scored: skipped.append(not scored))
@@ -229,7 +231,7 @@ def test_two_processes_give_the_report_of_one(tmp_path: Path) -> None:
     how = options(tmp_path)
     calm = score(data, replace(how, store=tmp_path / "calm.sqlite"))
     ranks = [child(tmp_path, data, how, RANK=str(r), WORLD_SIZE="2") for r in range(2)]
-    outs = [rank.communicate(timeout=60) for rank in ranks]
+    outs = [rank.communicate(timeout=LIMIT) for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0, 0], outs
     assert outs[1][0] == b"", "only the first process reports"
     assert outs[0][0] == report_json(calm.report)

@@ -20,6 +20,7 @@ import pytest
 from conftest import SHARED
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from processes import LIMIT
 
 from glmlint.finding import Defect
 from glmlint.loader import chunk_starts
@@ -756,7 +757,8 @@ def test_pipes_are_read_and_devices_are_not(tmp_path: Path) -> None:
     writer = threading.Thread(target=pipe.write_bytes, args=[b'{"a":1}\n{"a":2}\n'])
     writer.start()
     assert rows_of(read(pipe)) == [b'{"a":1}', b'{"a":2}']
-    writer.join()
+    writer.join(LIMIT)
+    assert not writer.is_alive()
     assert problem("/dev/zero").startswith("not a file")
     assert file_faults(read(Path(paths_of(os.devnull)[0]))) == [("not-jsonl", {"kind": "empty"})]
 

@@ -256,7 +256,7 @@ class TestBaseline:
         pytest.importorskip("rensa")
         words = " ".join(f"word{n}" for n in range(120))
         rows = [chat("Recite.", words), chat("Recite.", words + " more")]
-        plan = Plan(rules={"near-duplicate": "info"}, near_duplicates=0.8)
+        plan = Plan(rules={"near-duplicate": "info"}, limits={"near-duplicates": 0.8})
         found = check(rows, replace(plan, write_baseline=True)).baseline["near-duplicate"]
         for order in (rows, rows[::-1]):
             assert len(check(order, plan).findings) == 1

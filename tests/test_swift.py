@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from glmlint.plan import Plan
 from glmlint.recipes.swift import SwiftOptions, trainer
-from glmlint.trainer.base import Context, open_context
+from glmlint.trainer.base import Context, all_trainers, open_context
+from glmlint.trainer.config import ConfigError, read_config
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import END, NONE, PREFIX, SYSTEM, TOOLS, Tokens
 from glmlint.trainer.mask import sequence
@@ -318,6 +319,7 @@ ONE = "[gMASK]<sop><|user|>\nQ<|assistant|>\n【A<|user|>】"
         ({"Question": "Q", "answer": ["A", "B"]}, {}),
         ({"query": "Q", "response": "A", "history": []}, {}),
         ({"ask": "Q", "say": "A"}, {"columns": {"ask": "query", "say": "response"}}),
+        ({"conversations": "[{'human': 'Q', 'gpt': 'A'}]"}, {}),
         ({"messages": "[{'role': 'user', 'content': 'Q'}, {'role': 'bot', 'content': 'A'}]"}, {}),
     ],
 )
@@ -325,7 +327,9 @@ def test_forms_that_say_the_same(row: dict[str, Any], options: dict[str, Any]) -
     assert marked(row, **options) == ONE
     turns = trainer.conversation(row, plain(**options)).turns
     assert [(turn.role, turn.text) for turn in turns] == [("user", "Q"), ("assistant", "A")]
-    assert all(turn.at[0] in row for turn in turns)
+    for turn in turns:
+        assert turn.at[0] in row
+        assert turn.text_at is None or written(row, turn.text_at) == turn.text
 
 
 def test_two_columns_for_one_thing_are_both_left_alone() -> None:
@@ -358,7 +362,7 @@ VALUES = st.recursive(
                     *("role", "content", "from", "value", "messages", "tools", "tool_calls"),
                     *("function", "name", "arguments", "type", "text", "query", "history"),
                     *("instruction", "input", "system", "human", "bot", "loss", "loss_scale"),
-                    "chat_template_kwargs",
+                    *("chat_template_kwargs", "token_ids"),
                 )
             ),
             inner,
@@ -369,7 +373,18 @@ VALUES = st.recursive(
 )
 ROLES = st.sampled_from(["system", "user", "assistant", "tool_call", "tool", "gpt", "observation"])
 MESSAGES = st.lists(
-    st.fixed_dictionaries({"role": ROLES, "content": VALUES | st.sampled_from(["x", CALL])})
+    st.fixed_dictionaries(
+        {
+            "role": ROLES,
+            "content": VALUES
+            | st.sampled_from(
+                ["x", CALL, {"token_ids": [5, 151336]}, {"token_ids": [7], "loss_scale": [2]}]
+            ),
+        }
+    )
+    | st.fixed_dictionaries(
+        {"role": ROLES, "value": st.lists(st.integers(-1, 200_000), max_size=3)}
+    )
     | st.dictionaries(st.sampled_from(["role", "from", "content", "loss"]), VALUES, max_size=3),
     max_size=5,
 )
@@ -389,6 +404,79 @@ def test_any_row_is_laid_out_or_left_out(row: dict[str, Any], template: str, sca
     except Dropped as why:
         assert why.reason and " at 0x" not in why.detail
         return
+    except TrainerError as error:  # token ids that no model has
+        assert error.exception == "IndexError"
+        return
     tokens = sequence(layout, context)
     assert set(tokens.owners.tolist()) <= {-4, -3, -2, -1, *range(len(conversation.turns))}
     assert tokens.labels[0] == NONE
+
+
+def configured(folder: Path, **settings: Any) -> Any:
+    file = folder / "sft.json"
+    file.write_text(json.dumps({"model": "zai-org/GLM-4.5-Air", **settings}))
+    return trainer.from_config(read_config(str(file)), str(file), None)
+
+
+def test_its_own_settings_file(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    (tmp_path / "system.txt").write_text("Be brief.")
+    config = configured(
+        tmp_path,
+        dataset=["a.jsonl#500", "AI-ModelScope/alpaca"],
+        val_dataset="a.jsonl",
+        max_length=4096,
+        loss_scale="last_round",
+        columns='{"ask": "query"}',
+        system="system.txt",
+        learning_rate=1e-4,
+        enable_thinking=None,
+        split_dataset_ratio=0.01,
+        ENV={"reasoning_effort": "high"},
+    )
+    assert config.recipe == "swift" and config.model == "zai-org/GLM-4.5-Air"
+    assert config.options == {
+        "max_length": 4096,
+        "loss_scale": "last_round",
+        "columns": {"ask": "query"},
+        "system": "Be brief.",
+        "reasoning_effort": "high",
+    }
+    assert config.max_length == 4096
+    assert [each.path for each in (*config.data, *config.eval)] == [str(tmp_path / "a.jsonl")] * 2
+    assert [warning.en.split(": ", 1)[1] for warning in config.warnings] == [
+        "split_dataset_ratio is not followed: a part of the rows, drawn by chance, is kept for validation",
+        "dataset: a.jsonl#500: all rows are checked, not 500 drawn by chance",
+        "dataset: no file AI-ModelScope/alpaca; data sets of a hub are not read",
+    ]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dataset": [], "columns": "no JSON"},
+        {"dataset": [], "columns": {"a": 1}},
+        {"dataset": [], "max_length": "long"},
+        {"dataset": [5]},
+        {"dataset": [], "system": "absent.txt"},
+        {"dataset": [], "rlhf_type": "dpo"},
+    ],
+)
+def test_settings_that_cannot_be_used(tmp_path: Path, settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        configured(tmp_path, **settings)
+
+
+def test_settings_of_others_are_not_taken(tmp_path: Path) -> None:
+    assert configured(tmp_path, template="glm4") is None
+    others = {"model_name_or_path": "x", "dataset": "a", "template": "glm4", "stage": "sft"}
+    assert trainer.from_config(others, "x.yaml", None) is None
+    own = {"model": "x", "dataset": ["a"], "template": "glm4"}
+    assert all_trainers()["llamafactory"].from_config(own, "x.yaml", None) is None
+
+
+def test_models_bring_template_and_vocabulary() -> None:
+    assert trainer.model_options("glm-4.6") == {"template": "glm4_5"}
+    assert trainer.model_options("glm-4.1v") == {}
+    assert trainer.default_tokenizer(SwiftOptions(template="glm4_5")) == "glm4.5"
+    assert trainer.default_tokenizer(SwiftOptions(template="glm5_2")) is None

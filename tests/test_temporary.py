@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from processes import LIMIT, started, until
 from test_cli import glmlint
 
 from glmlint.temporary import new_name
@@ -27,7 +27,9 @@ def left_by_a_dead_process(folder: Path) -> Path:
         "import sys; from pathlib import Path; from glmlint.temporary import new_name\n"
         "path = new_name(Path(sys.argv[1])); path.touch(); print(path)"
     )
-    out = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, check=True, timeout=LIMIT
+    )
     path = Path(out.stdout.decode().strip())
     assert path.is_file()
     return path
@@ -78,11 +80,13 @@ def test_after_kill_9_a_second_fix_leaves_the_data_alone_in_its_folder(tmp_path:
     file = tmp_path / "a.jsonl"
     file.write_text("".join(ALIAS % n for n in range(3000)), encoding="utf-8")
     command = [sys.executable, "-m", "glmlint", "check", "--fix", "--quiet", str(file)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not list(tmp_path.glob(".glmlint-*.tmp")):
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with started(*command[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        until(lambda: list(tmp_path.glob(".glmlint-*.tmp")), process)
+        process.send_signal(signal.SIGKILL)
+        process.wait(LIMIT)
     file.write_text(ALIAS % 1, encoding="utf-8")
-    assert subprocess.run(command, capture_output=True, check=False).returncode in (0, 1)
+    assert subprocess.run(command, capture_output=True, check=False, timeout=LIMIT).returncode in (
+        0,
+        1,
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 from test_cli import GOOD, LONG, glmlint, write
+from test_loader_check import TWO_TOOLS
 
-from glmlint.engine.check import Checker, check_lines
+from glmlint.engine.check import Checker, check_file, check_lines
 from glmlint.engine.finish import Result, finish
 from glmlint.engine.times import PARTS, Times
 from glmlint.evidence.report import Report
+from glmlint.fix.files import drafted
 from glmlint.plan import Plan
-from glmlint.read.source import Chunk
+from glmlint.read.source import Chunk, InputFile
 from glmlint.rules.base import Example, all_rules, default_rules
 from glmlint.trainer.base import Context, open_context
 
@@ -119,3 +121,56 @@ def test_with_fix_it_measures_the_check_and_with_diff_it_is_refused(tmp_path: Pa
     assert fixed.returncode == 0 and "the whole check" in fixed.stderr.decode()
     refused = glmlint("check", file, "--profile-rules", "--diff")
     assert refused.returncode == 2 and refused.stderr.count(b"\n") == 1
+
+
+def two_passes(tmp_path: Path) -> Path:
+    """A file in whose rows the loader puts nulls: it is checked twice."""
+    file = tmp_path / "t.jsonl"
+    file.write_bytes(TWO_TOOLS)
+    return file
+
+
+PADS: dict[str, Any] = {"datasets": "4.4.1", "pinned": frozenset(["datasets"])}
+
+
+def test_rows_of_a_file_that_is_checked_twice_are_counted_once(tmp_path: Path) -> None:
+    file = two_passes(tmp_path)
+    rows = len(TWO_TOOLS.splitlines())
+    told = glmlint(
+        "check", str(file), "--pin", "datasets=4.4.1", "--profile-rules", "--select", "ALL"
+    )
+    assert "first of two passes" in told.stderr.decode()
+    lines = table(told.stderr.decode())
+    called = [int(cells[0]) for name, cells in lines.items() if cells[0].isdecimal()]
+    assert called and max(called) == rows
+    once = glmlint("check", str(file), "--pin", "datasets=5.2.0", "--profile-rules")
+    assert "two passes" not in once.stderr.decode()
+
+
+def test_the_bar_counts_a_file_that_is_read_again_once(tmp_path: Path) -> None:
+    file = two_passes(tmp_path)
+    plan = Plan(rules=RULES, **PADS)
+    counted: list[tuple[int, int]] = []
+    report = Report()
+    check_file(
+        InputFile(str(file)), plan, open_context(plan), report, lambda *done: counted.append(done)
+    )
+    rows, size = (sum(column) for column in zip(*counted, strict=True))
+    assert rows == len(TWO_TOOLS.splitlines())
+    assert size + rows == len(TWO_TOOLS)
+    assert len(counted) > 2 and min(counted) < (0, 0)  # it was read twice
+    # A file of several objects a line is repaired in several passes.
+    counted.clear()
+    odd = tmp_path / "odd.jsonl"
+    human = json.dumps(
+        {"messages": [{"role": "human", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    )
+    odd.write_text(f"{human} {human}\n" * 5)
+    repairs = dict.fromkeys(("not-jsonl", "unknown-role"), "error")
+    plan = Plan(rules=repairs)
+    with drafted(
+        [str(odd)], plan, open_context(plan), progress=lambda *done: counted.append(done)
+    ) as fixes:
+        assert fixes.rows
+    rows, _ = (sum(column) for column in zip(*counted, strict=True))
+    assert rows == 10 and min(counted) < (0, 0)

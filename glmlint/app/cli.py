@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,14 @@ import click
 
 from glmlint import __version__
 from glmlint.app.options import (
-    SHARE,
     Failure,
     add_options,
     baseline_options,
     complete_files,
+    complete_formats,
     complete_rule,
     data_paths,
+    limit_options,
     make_plan,
     model_option,
     plan_options,
@@ -26,7 +26,8 @@ from glmlint.app.options import (
     rule_options,
     save_baseline,
 )
-from glmlint.text import RunStopped
+from glmlint.app.process import UnknownCommand, run
+from glmlint.output import tell
 
 if TYPE_CHECKING:
     from glmlint.engine.finish import Result
@@ -65,12 +66,33 @@ class Commands(click.Group):
             return command
         return super().get_command(context, name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of the first argument; of those that there are, late ones too, one is meant."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise UnknownCommand(args[0], self.list_commands(ctx), ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing those that are loaded late."""
         del context
         own = [(name, self.commands[name].get_short_help_str(120)) for name in self.commands]
         with formatter.section("Commands"):
             formatter.write_dl([*own, *((name, text) for name, (_, text) in LATER.items())])
+
+
+class FormatOption(click.Option):
+    """`--format`, whose help names the formats that there are."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The flag and its help, with the formats in it."""
+        from glmlint.reporters.base import names
+
+        record = super().get_help_record(ctx)
+        *first, last = names()
+        named = f"{', '.join(first)} or {last}"
+        return record and (record[0], record[1].format(formats=named))
 
 
 class OfPlace(click.Command):
@@ -101,25 +123,15 @@ def cli(debug: bool) -> None:
 _REPORT_OPTIONS = (
     click.option("--fail-on", type=click.Choice(["error", "warning", "info", "never"]),
                  help="The mildest severity that fails the run.  [default: error]"),
-    click.option("--max-lost-share", type=SHARE, metavar="X",
-                 help="A sample that loses a larger share of its supervised tokens is an error.  "
-                      "[default: 0.1]"),
-    click.option("--max-truncated-samples", type=SHARE, metavar="X",
-                 help="Fail when a larger share of samples is cut at all."),
-    click.option("--min-trainable-ratio", type=SHARE, metavar="X",
-                 help="Fail when a file's trainable-token ratio is lower."),
-    click.option("--min-row-ratio", type=SHARE, metavar="X",
-                 help="Report samples with a lower trainable-token ratio."),
-    click.option("--near-duplicates", type=SHARE, metavar="X",
-                 help="Report rows that are at least this similar."),
+    *limit_options(),
     click.option("--eval", multiple=True, metavar="FILE", shell_complete=complete_files,
                  help="A file of the validation split: report rows that stand in both."),
     baseline_options,
     click.option("--add-ignores", is_flag=True, default=None,
                  help="Write the findings of each row into it, as rules that it ignores."),
-    click.option("--format", "formats", multiple=True, metavar="FORMAT",
-                 help="text, json, jsonl or github; may be repeated, each with its --output.  "
-                      "[default: text]"),
+    click.option("--format", "formats", multiple=True, metavar="FORMAT", cls=FormatOption,
+                 shell_complete=complete_formats,
+                 help="{formats}; may be repeated, each with its --output.  [default: text]"),
     click.option("--output", "outputs", multiple=True, metavar="FILE", shell_complete=complete_files,
                  help="Where the format before goes.  [default: standard output]"),
     click.option("--max-findings", type=click.IntRange(0), metavar="N",
@@ -171,7 +183,7 @@ def check(
     Exit code 0: clean; 1: findings at or over --fail-on; 2: something could not be read or done;
     130: interrupted.
     """
-    from glmlint.output import colored, opened, silence, width
+    from glmlint.output import OutputError, colored, opened, silence, width
     from glmlint.reporters.base import ReporterOptions, get, names
     from glmlint.reporters.words import say
     from glmlint.runners.local import check_files
@@ -237,16 +249,18 @@ def check(
                 out.flush()
         except BrokenPipeError:
             silence()
+        except OutputError:
+            raise
         except OSError as error:
             raise Failure(f"--output {target}: {system_fault(error).plain(lang)}") from None
     for path, reason in report.problems:
-        click.echo(f"glmlint: {path}: {reason}", err=True)
+        tell(reason, path=path)
     if fixes is not None:
         for path, note in fixes.notes:
-            click.echo(f"glmlint: {path}: {note}", err=True)
-        click.echo(sentence(fixes, lang), err=True)
+            tell(note, path=path)
+        tell(sentence(fixes, lang), name="")
     if report.interrupted:
-        click.echo(f"glmlint: {say('stopped', lang)}", err=True)
+        tell(say("stopped", lang))
     _profile(result, color)
     raise SystemExit(result.exit_code)
 
@@ -268,7 +282,7 @@ def _add_ignores(result: Result) -> int:
 
     lang = result.plan.lang
     if result.exit_code == 130:
-        click.echo(f"glmlint: {say('nothing-written', lang)}", err=True)
+        tell(say("nothing-written", lang))
         return 130
     failures = list(result.problems)
     left = sum(result.rule_counts.values())
@@ -278,24 +292,29 @@ def _add_ignores(result: Result) -> int:
             failures.append((file.path, done.reason))
         if done.rows:
             counts = say("ignores-added", lang, rows=f"{done.rows:,}", rules=f"{done.rules:,}")
-            click.echo(f"glmlint: {file.path}: {counts}", err=True)
+            tell(counts, path=file.path)
     for path, reason in failures:
-        click.echo(f"glmlint: {path}: {reason}", err=True)
+        tell(reason, path=path)
     if not left:
-        click.echo(f"glmlint: {say('nothing-found', lang)}", err=True)
+        tell(say("nothing-found", lang))
     return 2 if failures else 0
 
 
 def _diff(paths: tuple[str, ...], plan: Plan, context: Context, unsafe: bool, progress: str) -> int:
     """Show what --fix would do. 0: nothing, 1: something, 2: a part could not be looked at."""
     from glmlint.fix.run import diff_files, sentence
+    from glmlint.output import into_file, silence
 
-    out = sys.stdout.buffer
-    fixes = diff_files(paths, plan, context, out, unsafe=unsafe, progress=progress)
-    out.flush()
+    out, raw = sys.stdout.buffer, into_file(sys.stdout)
+    try:
+        fixes = diff_files(paths, plan, context, out, unsafe=unsafe, progress=progress, raw=raw)
+        out.flush()
+    except BrokenPipeError:  # whoever reads has seen something, and enough
+        silence()
+        return 1
     for path, note in [*fixes.failures, *fixes.notes]:
-        click.echo(f"glmlint: {path}: {note}", err=True)
-    click.echo(sentence(fixes, plan.lang, would=True), err=True)
+        tell(note, path=path)
+    tell(sentence(fixes, plan.lang, would=True), name="")
     return 2 if fixes.failures else int(bool(fixes.drafts))
 
 
@@ -355,12 +374,13 @@ def encode(place: str | None, no_truncate: bool, **flags: Any) -> None:
 
     from glmlint.engine.encode import encode_rows
     from glmlint.read.source import SourceError, find_inputs
+    from glmlint.visible import json_text
 
     path, line = split_place(place) if place else ("", None)
     plan, context = make_plan(flags, (path,) if place else ())
     inputs, missing = find_inputs((path,) if place else data_of(plan))
     for problem in missing:
-        raise Failure(f"{problem.path}: {problem.say(plan.lang)}")
+        raise Failure(problem.say(plan.lang), path=problem.path)
     write = sys.stdout.buffer.write
     found = False
     try:
@@ -371,9 +391,9 @@ def encode(place: str | None, no_truncate: bool, **flags: Any) -> None:
             found = True
             entry: dict[str, Any] = {"line": row.line, "index": row.index}
             if len(files) > 1:
-                entry = {"path": row.path, **entry}
+                entry = {"path": msgspec.Raw(json_text(row.path).encode()), **entry}
             if row.error is not None:
-                entry["error"] = row.error
+                entry["error"] = msgspec.Raw(json_text(row.error).encode())
             elif row.dropped is not None:
                 entry["dropped"] = True
                 entry["reason"] = row.dropped
@@ -387,7 +407,7 @@ def encode(place: str | None, no_truncate: bool, **flags: Any) -> None:
             write(msgspec.json.encode(entry) + b"\n")
     except SourceError as error:
         sys.stdout.flush()
-        raise Failure(f"{path}: {error.say(plan.lang)}") from None
+        raise Failure(error.say(plan.lang), path=path) from None
     if line is not None and not found:
         from glmlint.reporters.words import say
 
@@ -453,52 +473,9 @@ def split_place(place: str) -> tuple[str, int | None]:
     return place, None
 
 
-def _word(key: str, **values: object) -> str:
-    """What is said outside of any command, in the language of the command line."""
-    from glmlint.output import language
-    from glmlint.reporters.words import say
-
-    asked = re.search(r"--lang[= ](en|zh)\b", " ".join(sys.argv))
-    return say(key, asked[1] if asked else language("auto"), **values)
-
-
 def main() -> None:
-    """The console script: clear errors, no tracebacks, quiet on a broken pipe."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # paths and data may hold what the terminal can't show
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        code = cli.main(standalone_mode=False)
-        code = code if isinstance(code, int) else 0
-    except click.exceptions.Abort:
-        click.echo(f"glmlint: {_word('interrupted-line')}", err=True)
-        code = 130
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 1
-    except BrokenPipeError:
-        code = 0
-    except KeyboardInterrupt:
-        click.echo(f"glmlint: {_word('interrupted-line')}", err=True)
-        code = 130
-    except RunStopped as stopped:
-        click.echo(f"glmlint: {stopped.say()}", err=True)
-        code = 2
-    except Exception as error:  # a fault of glmlint itself: one line, or the traceback on request
-        if "--debug" in sys.argv:
-            raise
-        told = f"{type(error).__name__}: {error}"
-        click.echo(f"glmlint: {_word('bug', error=told)}", err=True)
-        code = 2
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        from glmlint.output import silence
-
-        silence()
-    sys.exit(code)
+    """The console script."""
+    sys.exit(run(cli))
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
         plan, context = make_plan(own, named)
         found, missing = find_inputs(data_paths(named, plan))
         for problem in missing:
-            raise Failure(f"{problem.path}: {problem.say(plan.lang)}")
+            raise Failure(problem.say(plan.lang), path=problem.path)
         sides.append(Side(plan.recipe, context))
         paths.append([one.path for one in found])
     assert plan is not None

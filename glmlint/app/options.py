@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from glmlint.app.limits import declared
+from glmlint.output import tell
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -60,6 +63,17 @@ def complete_rules(
     before, comma, last = incomplete.rpartition(",")
     names = [*all_rules(), *FAMILIES, "ALL"]
     return [CompletionItem(before + comma + name) for name in names if name.startswith(last)]
+
+
+def complete_formats(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Names of report formats for the shell's completion."""
+    from click.shell_completion import CompletionItem
+
+    from glmlint.reporters.base import names
+
+    return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
 
 
 def complete_files(
@@ -120,6 +134,17 @@ def model_option(command: Command) -> Command:
     return add_options(command, _MODEL_OPTION)
 
 
+def limit_options() -> list[Callable[[Command], Command]]:
+    """A flag for each limit that a rule declares."""
+    found: list[Callable[[Command], Command]] = []
+    for limit in declared():
+        default = "" if limit.default is None else f"  [default: {limit.default:g}]"
+        found.append(
+            click.option(f"--{limit.name}", type=SHARE, metavar="X", help=limit.en + default)
+        )
+    return found
+
+
 def plan_options(command: Command) -> Command:
     """Add the flags that say what is trained: recipe, budget, tokenizer, template, versions."""
     return add_options(command, _PLAN_OPTIONS)
@@ -160,9 +185,15 @@ class Failure(click.ClickException):
 
     exit_code = 2
 
+    def __init__(self, message: str, path: str | os.PathLike[str] | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+        """The file that it is about."""
+
     def show(self, file: Any = None) -> None:
         """Print the line."""
-        click.echo(f"glmlint: {self.message}", err=True, file=file)
+        del file
+        tell(self.message, path=self.path)
 
 
 def save_baseline(
@@ -184,14 +215,14 @@ def save_baseline(
     path = plan.baseline_file
     assert path is not None  # `resolve` has seen to it
     if not whole:
-        click.echo(f"glmlint: {path}: {say('baseline-kept', plan.lang)}", err=True)
+        tell(say("baseline-kept", plan.lang), path=path)
         return
     try:
         write_baseline(path, found, scores)
     except BaselineError as error:
         raise Failure(error.say(plan.lang)) from None
     total = sum(count for counts in found.values() for count in counts.values())
-    click.echo(f"glmlint: {path}: {say('baseline-written', plan.lang, n=total)}", err=True)
+    tell(say("baseline-written", plan.lang, n=total), path=path)
 
 
 def make_plan(

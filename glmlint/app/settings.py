@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -12,15 +11,19 @@ from typing import Any, Final
 
 import msgspec
 
+from glmlint.app.limits import declared
 from glmlint.engine.baseline import BaselineError, read_baseline
 from glmlint.output import language
 from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, NO_BUDGET, FileRules, Plan, version
 from glmlint.read.schema import validator
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
-from glmlint.text import Text, Told, system_fault
+from glmlint.text import Text, Told, listed, nearest, system_fault
 from glmlint.trainer.base import DEFAULT_BUDGET, Trainer, all_trainers
 from glmlint.trainer.config import ConfigError, TrainerConfig, read_config
 from glmlint.trainer.models import MODELS, model_of
+
+MOST_LISTED: Final = 16
+"""Names that are listed where none of them is near an unknown one."""
 
 LEVELS: Final = ("error", "warning", "info", "off")
 PINS: Final = ("transformers", "datasets")
@@ -122,11 +125,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         add_ignores=bool(settings.get("add-ignores")),
         profile_rules=bool(settings.get("profile-rules")),
         fail_on=settings.get("fail-on", Plan.fail_on),
-        max_lost_share=settings.get("max-lost-share", Plan.max_lost_share),
-        max_truncated_samples=settings.get("max-truncated-samples"),
-        min_trainable_ratio=settings.get("min-trainable-ratio"),
-        min_row_ratio=settings.get("min-row-ratio"),
-        near_duplicates=settings.get("near-duplicates"),
+        limits={one.name: settings[one.name] for one in declared() if one.name in settings},
         eval_files=(*settings.get("eval", ()), *(one.path for one in own.eval)),
         lang=language(settings.get("lang", "auto")),
         max_findings=settings.get("max-findings", Plan.max_findings),
@@ -156,6 +155,7 @@ class Own:
             ("max-length", config.max_length),
             ("max-input-length", config.max_input_length),
             ("max-output-length", config.max_output_length),
+            ("template", config.template),
         ):
             if value is not None:
                 self.settings[key] = value
@@ -342,7 +342,9 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(_UNREADABLE, file=file, why=_why(error)) from None
     if file.name == "pyproject.toml":
         content = content.get("tool", {}).get("glmlint", {})
-    for fault in validator("config").iter_errors(content):
+    for fault in validator("config", {one.name: one.schema for one in declared()}).iter_errors(
+        content
+    ):
         place = ".".join(map(str, fault.absolute_path))
         if fault.validator == "additionalProperties":
             allowed = fault.schema["properties"]
@@ -528,9 +530,10 @@ def _select(settings: Mapping[str, Any], family: str | None) -> tuple[dict[str, 
         if name in chosen
     }
     # A limit that was set is meant to be held.
-    for setting, name in _LIMITS.items():
-        if settings.get(setting) is not None and name in all_rules():
-            rules.setdefault(name, all_rules()[name].rule.severity)
+    for name, loaded in all_rules().items():
+        limit = loaded.rule.limit
+        if limit is not None and settings.get(limit.name) is not None:
+            rules.setdefault(name, loaded.rule.severity)
     # Score rules run in `score` alone: on in `check` they would make a row's ignore look unused.
     ours = set(rules) - _of("score") if family is None else _of(family)
     return {name: level for name, level in rules.items() if level != "off" and name in ours}, set(
@@ -545,14 +548,6 @@ def _file_rules(files: str, settings: Mapping[str, Any], family: str | None) -> 
 
 def _of(family: str) -> set[str]:
     return {name for name, loaded in all_rules().items() if loaded.rule.family == family}
-
-
-_LIMITS: Final = {
-    "max-truncated-samples": "too-many-truncated",
-    "min-trainable-ratio": "file-trainable-ratio",
-    "min-row-ratio": "low-trainable-ratio",
-    "near-duplicates": "near-duplicate",
-}
 
 
 def _severities(value: Any) -> dict[str, str]:
@@ -599,8 +594,17 @@ def _known(name: str, names: Iterable[str], text: Text) -> None:
 
 
 def _nearest(name: str, names: Iterable[str]) -> Text:
-    near = difflib.get_close_matches(name, list(names), 1, 0.5)
-    return Text(f": did you mean {near[0]}?", f"（是否应为 {near[0]}？）") if near else Text("", "")
+    """How a sentence about an unknown name goes on: the one that is meant, or all that there are."""
+    names = list(names)
+    near = nearest(name, names)
+    if near is not None:
+        return Text(f": did you mean {near}?", f"（是否应为 {near}？）")
+    if len(names) <= MOST_LISTED:
+        known = listed(names)
+        return Text(f": one of {known.en}", f"：可用的有 {known.zh}")
+    if set(all_rules()) <= set(names):
+        return Text("; `glmlint rules` lists them", "；`glmlint rules` 会列出所有规则")
+    return Text("", "")
 
 
 _UNREADABLE: Final = Text("{file} can't be read: {why}", "无法读取 {file}：{why}")

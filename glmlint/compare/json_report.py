@@ -7,7 +7,7 @@ from typing import IO, Any
 from glmlint.compare.rows import Comparison, Side
 from glmlint.compare.text_report import marked
 from glmlint.compare.words import columns_of, sentences, state
-from glmlint.reporters.json import dumps
+from glmlint.visible import json_text
 
 
 def write_comparison(result: Comparison, out: IO[str]) -> None:
@@ -46,7 +46,7 @@ def write_comparison(result: Comparison, out: IO[str]) -> None:
             for one in result.first
         ],
     }
-    out.write(dumps(value) + "\n")
+    out.write(json_text(value) + "\n")
 
 
 def _side(side: Side, columns: list[str]) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from glmlint.compare.rows import Comparison, Difference, Encoded, Side
 from glmlint.compare.words import NAMES, STATES, columns_of, sentences, state
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.tables import console_for, heading, plain_table, print_wrapped
-from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import percent, say
 from glmlint.trainer.layout import IGNORE_INDEX
+from glmlint.visible import printable_path, visible
 
 _STYLES = {
     "trained": "green",

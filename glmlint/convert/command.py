@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import msgspec
 
 from glmlint.app.options import Failure, complete_files
 from glmlint.convert.base import Format, Kind, formats
 from glmlint.convert.columns import TARGETS, mapped
+from glmlint.convert.padding import surveyed
 from glmlint.convert.run import (
     Count,
     Outcome,
@@ -22,11 +22,11 @@ from glmlint.convert.run import (
     write_atomically,
     writers,
 )
-from glmlint.evidence.json_fault import printable
 from glmlint.finding import Pointer, json_pointer, place
-from glmlint.output import language, silence
-from glmlint.read.source import SourceError, find_inputs, read_chunks
+from glmlint.output import colored, language, silence, tell, tell_json, width
+from glmlint.read.source import InputFile, SourceError, find_inputs, rereadable
 from glmlint.text import Told, system_fault
+from glmlint.visible import escaped_json, printable_path, visible
 
 SHOWN_REFUSALS: Final = 20
 """Refused rows that the text report lists; the JSON report has more."""
@@ -120,46 +120,51 @@ def convert_file(flags: dict[str, Any]) -> int:
     lang = language(flags["lang"])
     inputs, problems = find_inputs([flags["file"]])
     if problems:
-        raise Failure(f"{_shown(problems[0].path)}: {problems[0].say(lang)}")
+        raise Failure(problems[0].say(lang), path=problems[0].path)
     if len(inputs) > 1:
         told = _WORDS[lang]["one-file"].format(files=len(inputs))
-        raise Failure(f"{_shown(flags['file'])}: {told}")
+        raise Failure(told, path=flags["file"])
     output = None if flags["output"] == "-" else Path(flags["output"])
     if output is not None:
         _refuse_output(inputs[0].path, output, flags["force"], lang)
     source = _source(flags, lang)
     outcome = Outcome()
-    rows = convert_rows(
-        read_chunks(inputs[0]),
-        outcome,
-        target=writers()[flags["to"]],
-        source=source,
-        take=flags["take"],
-    )
     try:
-        if output is None:
-            _write_stdout(as_lines(rows))
-        else:
-            name = output.name.removesuffix(".gz")
-            pieces = as_array(rows) if name.endswith(".json") else as_lines(rows)
-            write_atomically(output, pieces, lambda: outcome.converted > 0)
+        with rereadable(inputs[0]) as file:
+            rows = _rows(file, outcome, source, flags)
+            if output is None:
+                _write_stdout(as_lines(rows))
+            else:
+                name = output.name.removesuffix(".gz")
+                pieces = as_array(rows) if name.endswith(".json") else as_lines(rows)
+                write_atomically(output, pieces, lambda: outcome.converted > 0)
     except SourceError as error:
-        raise Failure(f"{_shown(inputs[0].path)}: {error.say(lang)}") from None
+        raise Failure(error.say(lang), path=inputs[0].path) from None
     except BrokenPipeError:  # the reader of the output, such as head, has enough
         silence()
         return outcome.exit_code(flags["strict"])
     except OSError as error:
-        why = system_fault(error).plain(lang)
-        raise Failure(f"{_shown(flags['output'])}: {why}") from None
+        if output is None:
+            raise
+        raise Failure(system_fault(error).plain(lang), path=flags["output"]) from None
     except KeyboardInterrupt:
         raise ConvertInterrupted(_WORDS[lang]["interrupted"]) from None
     code = outcome.exit_code(flags["strict"])
     if flags["form"] == "json":
         report = _json(outcome, inputs[0].path, flags, code, lang)
-        click.echo(msgspec.json.encode(report), err=True)
+        tell_json(report)
     else:
         _print(outcome, inputs[0].path, flags, lang)
     return code
+
+
+def _rows(
+    file: InputFile, outcome: Outcome, source: Format | None, flags: dict[str, Any]
+) -> Iterator[bytes]:
+    """The converted rows. Nothing is read before the first one is asked for."""
+    survey, chunks = surveyed(file)
+    target = writers()[flags["to"]]
+    yield from convert_rows(chunks, outcome, target, source, flags["take"], survey)
 
 
 def _source(flags: dict[str, Any], lang: str) -> Format | None:
@@ -170,7 +175,7 @@ def _source(flags: dict[str, Any], lang: str) -> Format | None:
         try:
             return mapped(flags["columns"])
         except Told as error:
-            raise Failure(printable(error.say(lang))) from None
+            raise Failure(error.say(lang)) from None
     return None if flags["source"] == "auto" else formats()[flags["source"]]
 
 
@@ -182,7 +187,7 @@ class ConvertInterrupted(Failure):
 
 def _refuse_output(source: str, output: Path, force: bool, lang: str) -> None:
     if output.name.endswith((".zst", ".parquet")):
-        raise Failure(f"{_shown(output)}: {_WORDS[lang]['endings']}")
+        raise Failure(_WORDS[lang]["endings"], path=output)
     if source == "-" or force:
         return
     try:
@@ -195,6 +200,8 @@ def _refuse_output(source: str, output: Path, force: bool, lang: str) -> None:
 
 def _write_stdout(pieces: Iterator[bytes]) -> None:
     stream = sys.stdout.buffer
+    if sys.stdout.isatty():  # a person looks at the rows: the same values, with escapes
+        pieces = (escaped_json(piece.decode()).encode() for piece in pieces)
     stream.writelines(pieces)
     stream.flush()
 
@@ -203,7 +210,7 @@ def _write_stdout(pieces: Iterator[bytes]) -> None:
 
 
 def _shown(path: str | Path) -> str:
-    return click.format_filename(path)
+    return printable_path(str(path))
 
 
 def _sentence(kind: Kind, lang: str) -> str:
@@ -211,22 +218,21 @@ def _sentence(kind: Kind, lang: str) -> str:
 
 
 def _place(pointer: Pointer) -> str:
-    # A key may hold half a surrogate pair, which no terminal can show, or a line break.
-    return printable(place(pointer)) if pointer else ""
+    return place(pointer) if pointer else ""
 
 
 def _print(outcome: Outcome, path: str, flags: dict[str, Any], lang: str) -> None:
     words = _WORDS[lang]
-    path = "<stdin>" if path == "-" else _shown(path)
+    path = "<stdin>" if path == "-" else path
     for defect in outcome.file_defects:
         if not outcome.rows:
-            click.echo(f"{path}: {defect.values.get('kind', defect.rule)}", err=True)
+            _tell(str(defect.values.get("kind", defect.rule)), path)
     for one in outcome.refusals[:SHOWN_REFUSALS]:
-        place_ = f"{path}:{one.line}:{one.column}"
-        click.echo(f"{place_}: {words['refused']}{words['colon']}{one.say(lang)}", err=True)
+        sentence = f"{words['refused']}{words['colon']}{one.say(lang)}"
+        _tell(sentence, path, one.line, one.column)
     hidden = outcome.rows - outcome.converted - min(len(outcome.refusals), SHOWN_REFUSALS)
     if hidden:
-        click.echo(f"{path}: {words['more'].format(more=hidden)}", err=True)
+        _tell(words["more"].format(more=hidden), path)
     if outcome.losses:
         _print_losses(list(outcome.losses.values()), path, words, lang)
     was = words["comma"].join(f"{name} {rows}" for name, rows in sorted(outcome.formats.items()))
@@ -237,11 +243,16 @@ def _print(outcome: Outcome, path: str, flags: dict[str, Any], lang: str) -> Non
         formats=words["brackets"].format(was) if was else "",
         target=into if outcome.converted else "",
     )
-    click.echo(f"{path}: {done}", err=True)
+    _tell(done, path)
     if not outcome.converted:
         there = flags["output"] != "-" and Path(flags["output"]).exists()
-        told = words["kept" if there else "nothing"].format(path=_shown(flags["output"]))
-        click.echo(f"{path}: {told}", err=True)
+        _tell(words["kept" if there else "nothing"].format(path=_shown(flags["output"])), path)
+
+
+def _tell(sentence: str, path: str, line: int | None = None, column: int | None = None) -> None:
+    """A line of the report, as editors and grep read it."""
+    place_ = ":".join([path, *(str(number) for number in (line, column) if number is not None)])
+    tell(sentence, path=place_, name="")
 
 
 def _print_losses(losses: list[Count], path: str, words: dict[str, Any], lang: str) -> None:
@@ -251,21 +262,22 @@ def _print_losses(losses: list[Count], path: str, words: dict[str, Any], lang: s
             times = words["times"].format(times=count.times, rows=count.rows)
             where = words["aside"].format(_place(count.pointer)) if count.pointer else ""
             sentence = _sentence(count.kind, lang) + where + words["brackets"].format(times)
-            line = f"{path}:{count.line}: {count.kind.name}: {sentence}"
-            click.echo(line, err=True)
+            _tell(f"{count.kind.name}: {sentence}", path, count.line)
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from glmlint.reporters.tables import console_for
 
     table = Table(title=words["title"], title_justify="left")
     for index, column in enumerate(words["columns"]):
         table.add_column(column, justify="right" if index in (1, 2) else "left", overflow="fold")
     for count in losses:
-        where = f"{count.line} {_place(count.pointer)}".strip()
+        where = f"{count.line} {visible(_place(count.pointer))}".strip()
         cells = (count.kind.name, str(count.times), str(count.rows), where)
         table.add_row(*map(Text, (*cells, _sentence(count.kind, lang))))
-    Console(stderr=True).print(table)
+    with console_for(sys.stderr, width(), colored("auto", True)) as console:
+        console.print(table)
 
 
 def _json(
@@ -278,16 +290,16 @@ def _json(
                 "times": count.times,
                 "rows": count.rows,
                 "line": count.line,
-                "pointer": _pointer(count.pointer),
+                "pointer": json_pointer(count.pointer),
                 "what": _sentence(count.kind, lang),
             }
             for name, count in sorted(of.items())
         ]
 
     return {
-        "path": _shown(path),
+        "path": path,
         "to": flags["to"],
-        "output": _shown(flags["output"]),
+        "output": flags["output"],
         "rows": outcome.rows,
         "converted": outcome.converted,
         "formats": outcome.formats,
@@ -298,15 +310,11 @@ def _json(
                 "line": one.line,
                 "column": one.column,
                 "kind": one.kind.name,
-                "pointer": _pointer(one.pointer),
-                "detail": one.detail.encode("utf-8", "replace").decode(),
-                "what": one.say(lang).encode("utf-8", "replace").decode(),
+                "pointer": json_pointer(one.pointer),
+                "detail": one.detail,
+                "what": one.say(lang),
             }
             for one in outcome.refusals
         ],
         "exit_code": code,
     }
-
-
-def _pointer(pointer: Pointer) -> str:
-    return json_pointer(pointer).encode("utf-8", "replace").decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import math
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -16,12 +17,14 @@ import msgspec
 from glmlint.convert import kinds
 from glmlint.convert.base import Format, Kind, Loss, Notes, Refused, formats, reader_of
 from glmlint.convert.chat import dump
+from glmlint.convert.padding import unpadded
 from glmlint.convert.refusals import Refusal, refusal
 from glmlint.finding import Defect, Pointer
 from glmlint.read.formats import recognise
 from glmlint.read.sample import SHAPE_ERRORS, decode_sample, read
 from glmlint.read.scan import BLANK, split_values
 from glmlint.read.source import Chunk
+from glmlint.read.survey import Survey
 from glmlint.temporary import new_name
 
 KEPT_REFUSALS: Final = 1000
@@ -59,12 +62,19 @@ class Outcome(msgspec.Struct):
 
 
 def convert_value(
-    value: Any, target: Format, source: Format | None = None, take: str | None = None
+    value: Any,
+    target: Format,
+    source: Format | None = None,
+    take: str | None = None,
+    survey: Survey | None = None,
 ) -> tuple[dict[str, Any], list[Loss], Format]:
     """One decoded row -> the row in the target's format, what was lost, and what it was.
 
-    Without a `source` the row's own looks decide. Raises Refused.
+    Without a `source` the row's own looks decide. `survey` is what is known of its whole file, where a
+    table may have written it. Raises Refused.
     """
+    if not isinstance(value, dict | list):
+        raise Refused(kinds.UNKNOWN_FORMAT, defect=Defect("not-object"))
     if source is None:
         name = recognise(value)
         if name == "text":
@@ -74,12 +84,26 @@ def convert_value(
             raise Refused(kinds.UNKNOWN_FORMAT)
     assert target.write is not None
     notes = Notes(take=take)
-    row = source.read(value, notes)
-    return target.write(row, notes), notes.losses, source
+    value, places = unpadded(value, survey)
+    if places:
+        notes.add(kinds.NULL_PADDING, *places[0])
+    said = source.read(value, notes)
+    told = Notes(take=take)
+    row = target.write(said, told)
+    return row, sorted(told.losses + notes.losses, key=_turn_of), source
+
+
+def _turn_of(loss: Loss) -> float:
+    """Losses in the order of the turns; those of columns behind them."""
+    return next((part for part in loss.pointer if isinstance(part, int)), math.inf)
 
 
 def convert_line(
-    raw: bytes, target: Format, source: Format | None = None, take: str | None = None
+    raw: bytes,
+    target: Format,
+    source: Format | None = None,
+    take: str | None = None,
+    survey: Survey | None = None,
 ) -> tuple[bytes, list[Loss], Format]:
     """The bytes of one row -> the bytes of the converted one. Raises Refused, nothing else.
 
@@ -89,10 +113,10 @@ def convert_line(
     if found.defect is not None:
         raise Refused(kinds.BROKEN, detail=found.defect.rule, defect=found.defect)
     if found.non_finite:
-        raise Refused(kinds.NOT_WRITABLE, detail="NaN, Infinity")
+        raise Refused(kinds.NOT_WRITABLE, defect=Defect("non-finite-number"))
     value = found.value
     try:
-        row, losses, source = convert_value(value, target, source, take)
+        row, losses, source = convert_value(value, target, source, take, survey)
         line = raw.strip(BLANK)
         # A row that stands on several lines in its file comes out on one.
         if row is not value or b"\n" in line or b"\r" in line:
@@ -113,6 +137,7 @@ def convert_rows(
     target: Format,
     source: Format | None = None,
     take: str | None = None,
+    survey: Survey | None = None,
 ) -> Iterator[bytes]:
     """The converted rows, in order; `outcome` is counted up on the way."""
     for chunk in chunks:
@@ -125,7 +150,7 @@ def convert_rows(
                 try:
                     if fault is not None:
                         raise Refused(kinds.BROKEN, detail=fault.rule, defect=fault)
-                    line, losses, was = convert_line(row, target, source, take)
+                    line, losses, was = convert_line(row, target, source, take, survey)
                 except Refused as error:
                     if _is_json_fault(error) and row is raw and (parts := split_values(raw)):
                         waiting = [(part, None) for part in parts]  # several rows on one line

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from glmlint.engine.baseline import once_fingerprint
 from glmlint.engine.ignores import plain_content, read_ignores
-from glmlint.engine.times import HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
+from glmlint.engine.times import FIRST_PASS, HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 from glmlint.evidence.arguments import forget_waste
 from glmlint.evidence.duplicates import conversation, table
 from glmlint.evidence.report import (
@@ -22,6 +23,7 @@ from glmlint.evidence.report import (
 )
 from glmlint.finding import RANK, Finding, fingerprint, json_pointer
 from glmlint.plan import Plan
+from glmlint.progress import Passes
 from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
 from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, sentence
 from glmlint.trainer.base import Context, open_context
@@ -83,6 +85,9 @@ class Checker:
             if loaded is None or severity == "off":
                 continue
             if loaded.rule.form not in (None, *self.context.trainer.reads):
+                continue
+            limit = loaded.rule.limit
+            if limit is not None and limit.default is None and limit.name not in self.plan.limits:
                 continue
             applies = loaded.rule.applies
             if applies is None or applies(self.context.trainer, self.plan):
@@ -386,10 +391,15 @@ def check_file(
         source.SourceError: the file can't be read, or no further; what was read is in the report.
     """
     context.loads.pop(file.path, None)
+    passes, times = Passes(progress), copy.deepcopy(report.times)
     with rereadable(file) as source:
-        check_lines(read_chunks(source), plan, context, progress, report)
+        check_lines(read_chunks(source), plan, context, passes.add, report)
         shapes = report.file(file.path).shapes  # a file without rows is reported as well
         before = report.file(after).shapes.whole if after is not None else None
         if remember(file.path, shapes, context, before) is not None:
             report.forget(file.path)
-            check_lines(read_chunks(source), plan, context, progress, report)
+            passes.again()
+            if plan.profile_rules:
+                times.parts[FIRST_PASS] += report.times.total - times.total
+                report.times = times
+            check_lines(read_chunks(source), plan, context, passes.add, report)

@@ -26,8 +26,10 @@ TOKENIZE: Final = "tokenize"
 SHAPES: Final = "shapes"
 HASH: Final = "hash"
 REST: Final = "rest"
+FIRST_PASS: Final = "first-pass"
+"""All of a pass over a file that was checked once more, as the loader hands its rows over."""
 
-PARTS: Final = (READ, LAY_OUT, TOKENIZE, SHAPES, HASH, REST)
+PARTS: Final = (READ, LAY_OUT, TOKENIZE, SHAPES, HASH, REST, FIRST_PASS)
 """What is no rule, in the order of the table."""
 
 

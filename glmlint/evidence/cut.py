@@ -13,10 +13,10 @@ from glmlint.trainer.layout import IGNORE_INDEX, Tokens, authors
 from glmlint.trainer.row import Row, per_row
 
 
-def verdict(row: Row) -> str | None:
+def verdict(row: Row, limit: float) -> str | None:
     """The one rule that speaks of a cut row, the worst that holds; None for a row that fits.
 
-    `answer-fully-truncated`, `over-truncated` (the lost share exceeds `plan.max_lost_share`) or
+    `answer-fully-truncated`, `over-truncated` (the lost share exceeds the limit) or
     `truncated`. Of a row that is left out for its length, `would-be-dropped` speaks.
     """
     if row.layout is None or row.dropped is not None or row.error is not None:
@@ -25,7 +25,7 @@ def verdict(row: Row) -> str | None:
         return None
     if row.supervised and not row.kept_supervised:
         return "answer-fully-truncated"
-    if row.supervised and row.lost_supervised / row.supervised > row.plan.max_lost_share:
+    if row.supervised and row.lost_supervised / row.supervised > limit:
         return "over-truncated"
     return "truncated"
 

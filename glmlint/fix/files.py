@@ -34,6 +34,7 @@ from glmlint.fix.stream import (
     wanted_rewrites,
 )
 from glmlint.plan import Plan
+from glmlint.progress import Passes
 from glmlint.read.source import Chunk, InputFile, SourceError, is_packed, read_chunks
 from glmlint.read.survey import Survey
 from glmlint.rules.base import all_rules
@@ -232,11 +233,13 @@ def _settle(
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Pass over the file until its form is settled and no row has anything left to repair."""
+    passes = Passes(progress)
     for _ in range(MAX_PASSES):
         before = draft.temporary
         _learn(draft, repair)
         for _ in range(MAX_PASSES):
-            if not _advance(draft, repair, beside, None, progress):
+            passes.again()
+            if not _advance(draft, repair, beside, None, passes.add):
                 break
         if draft.temporary == before:
             break  # else the loader may hand over the other rows otherwise

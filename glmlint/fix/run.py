@@ -12,6 +12,7 @@ from glmlint.plan import Plan
 from glmlint.progress import Progress
 from glmlint.read.source import find_inputs
 from glmlint.trainer.base import Context, Text
+from glmlint.visible import diff_line, printable_path
 
 FIXED: Final = (Text("Fixed", "已修复"), Text("Would fix", "可修复"))
 """Done, and only looked at."""
@@ -23,6 +24,13 @@ HIDDEN: Final = Text(
     "{mask} in the diff stands for a secret or a person's number: "
     "it can't be applied there; --fix can",
     "差异中的 {mask} 代表密钥或个人号码：含有它的行不能用差异文件应用，请使用 --fix",
+)
+
+ESCAPED: Final = Text(
+    "characters that can't be seen, or that a log would act on, are written as escapes in the "
+    "diff: it can't be applied there; a diff that goes to a file (> fix.patch) has them as they are",
+    "差异中不可见的字符或会被日志系统解释的内容以转义形式显示，含有它们的行不能用差异文件应用；"
+    "把差异重定向到文件（> fix.patch）时会保持原样",
 )
 
 
@@ -55,11 +63,12 @@ def diff_files(
     *,
     unsafe: bool,
     progress: str = "never",
+    raw: bool = False,
 ) -> Fixes:
     """Write a unified diff of what `fix_files` would do; the files stay as they are.
 
-    Secrets and numbers of persons are not shown, so that lines with them can't be applied: `notes`
-    says so.
+    Secrets and numbers of persons are not shown, nor, unless `raw`, characters that act on a
+    terminal or a log: lines with them can't be applied, and `notes` says so.
     """
     inputs, missing = find_inputs(paths)
     files = [file.path for file in inputs]
@@ -70,16 +79,20 @@ def diff_files(
         fixes.failures += [(problem.path, problem.say(plan.lang)) for problem in missing]
         for draft in fixes.drafts:
             assert draft.temporary is not None  # `drafts` are those with changes
-            name = draft.path.encode("utf-8", "surrogateescape")
-            hidden = False
+            name = printable_path(draft.path).encode()
+            hidden = escaped = False
             with draft.real.open("rb") as old, draft.temporary.open("rb") as new:
                 for part in unified(old, new, name):
                     for line in part.splitlines(keepends=True):
                         shown = redacted_line(line)
                         hidden = hidden or shown is not line
-                        out.write(shown)
+                        safe = shown if raw else diff_line(shown)
+                        escaped = escaped or safe is not shown
+                        out.write(safe)
             if hidden:
                 fixes.notes.append((draft.path, HIDDEN.say(plan.lang, mask=MASK)))
+            if escaped:
+                fixes.notes.append((draft.path, ESCAPED.say(plan.lang)))
     return fixes
 
 

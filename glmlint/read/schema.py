@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -36,15 +37,21 @@ def load_schema(name: str) -> dict[str, Any]:
     return json.loads(text)  # type: ignore[no-any-return]
 
 
-@cache
-def validator(name: str) -> Any:
-    """A jsonschema validator of `NAME.schema.json`; no reference is ever fetched."""
+def validator(name: str, more: Mapping[str, Any] | None = None) -> Any:
+    """A jsonschema validator of `NAME.schema.json`; no reference is ever fetched.
+
+    Args:
+        more: further properties of the object, by name.
+    """
     from jsonschema import Draft202012Validator
     from referencing import Registry, Resource
 
     tool = Resource.from_contents(load_schema("tool"))
     registry: Registry[Any] = Registry().with_resource("urn:glmlint:tool", tool)
-    return Draft202012Validator(load_schema(name), registry=registry)
+    schema = load_schema(name)
+    if more:
+        schema = {**schema, "properties": {**schema["properties"], **more}}
+    return Draft202012Validator(schema, registry=registry)
 
 
 def violations(value: Any) -> list[Violation]:

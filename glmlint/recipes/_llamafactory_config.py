@@ -429,8 +429,12 @@ def from_config(values: Mapping[str, Any], file: str) -> TrainerConfig | None:
     Raises:
         ConfigError: a value that can't be used, a file that is missing.
     """
-    if not {"dataset", "template"} & values.keys() or not (
-        {"stage", "finetuning_type", "cutoff_len", "dataset_dir", "template"} & values.keys()
+    if (
+        "model" in values
+        or not {"dataset", "template"} & values.keys()
+        or not (
+            {"stage", "finetuning_type", "cutoff_len", "dataset_dir", "template"} & values.keys()
+        )
     ):
         return None
     stage = typed(values, "stage", str, file)

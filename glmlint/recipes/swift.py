@@ -6,15 +6,16 @@ and swift/dataset/preprocessor.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from msgspec import Struct, field
 
 from glmlint.recipes.swift_parts.agents import AGENTS
+from glmlint.recipes.swift_parts.config import from_config
 from glmlint.recipes.swift_parts.python import Refused
 from glmlint.recipes.swift_parts.rounds import Part, Setup, weighed_parts
 from glmlint.recipes.swift_parts.rows import Columns, read
@@ -22,6 +23,7 @@ from glmlint.recipes.swift_parts.templates import SUFFIX, TEMPLATES, TemplateNam
 from glmlint.recipes.swift_parts.turns import conversation
 from glmlint.recipes.swift_parts.weights import LossScale, loss_scale
 from glmlint.trainer.base import Context, Text, Trainer
+from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.cut import keep_end, keep_start, split, without_first_label
 from glmlint.trainer.errors import Dropped, TrainerError
@@ -107,12 +109,35 @@ def _unescaped(text: str | None) -> str | None:
     return None if text is None else text.replace("\\n", "\n")
 
 
+VOCABULARIES: Final[dict[TemplateName, str]] = {
+    "chatglm4": "glm4",
+    "glm4": "glm4",
+    "glm4_5": "glm4.5",
+}
+"""Template -> vocabulary of its models. The pieces of GLM-4.7 and later are in no package."""
+
+MODEL_TEMPLATES: Final[dict[str, TemplateName]] = {
+    "glm-4-9b": "chatglm4",
+    "glm-4-0414": "glm4",
+    "glm-z1": "glm4",
+    "glm-4.5": "glm4_5",
+    "glm-4.6": "glm4_5",
+    "glm-4.7": "glm4_7",
+    "glm-5": "glm4_7",
+    "glm-5.1": "glm5_1",
+    "glm-5.2": "glm5_2",
+    "glm-5.3": "glm5_3",
+}
+"""Model -> template that ms-swift takes for it (swift/model/models/glm.py)."""
+
+
 class Swift(Trainer):
     """ms-swift 4.6.0, `swift sft`."""
 
     name = "swift"
     title = Text("ms-swift, supervised fine-tuning (swift sft)", "ms-swift 监督微调（swift sft）")
     called = Text("ms-swift", "ms-swift")
+    budget_means = Text("max_length", "max_length")
     source = "ms-swift 4.6.0"
     date = "2026-10-14"
     supervises = Text(
@@ -120,15 +145,32 @@ class Swift(Trainer):
         "每个回答（不含其开头的角色标记）及其后的停止标记，由 loss_scale 决定",
     )
     Options = SwiftOptions
-    reads = frozenset(("glm", "openai", "sharegpt", "alpaca", "prompt-response", "text"))
+    reads = frozenset(("openai", "sharegpt", "alpaca", "prompt-response", "swift", "text"))
     cuts_prefix = False
     budget_option = "max_length"
     pins = MappingProxyType({"datasets": "4.8.4", "transformers": "5.19.0"})
     loss_fields = frozenset(("loss", "loss_scale"))
     template_name = "ms-swift"
+    cut_words = Text(
+        "leaves a longer row out, cuts its start or its end, or splits it, as "
+        "`truncation_strategy` says",
+        "按 truncation_strategy 的设置丢弃过长的行、截去其开头或结尾，或将其切分",
+    )
 
     def default_budget(self, options: SwiftOptions) -> int | None:
         return options.max_length
+
+    def default_tokenizer(self, options: SwiftOptions) -> str | None:
+        return VOCABULARIES.get(options.template)
+
+    def model_options(self, model: str) -> dict[str, Any]:
+        return {"template": MODEL_TEMPLATES[model]} if model in MODEL_TEMPLATES else {}
+
+    def from_config(
+        self, values: Mapping[str, Any], file: str, folder: str | None
+    ) -> TrainerConfig | None:
+        del folder
+        return from_config(values, file)
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         options: SwiftOptions = context.options
@@ -188,6 +230,8 @@ def _pieces(part: Part, context: Context) -> Iterator[tuple[Piece, int]]:
     else:
         control = set(context.tokenizer.control.values())
         for token in part.ids:
+            if not 0 <= token < context.tokenizer.vocab_size:
+                raise TrainerError("IndexError", f"{token} is no token id of the model")
             yield token if token in control else Encoded(np.array([token], np.uint32)), part.owner
 
 

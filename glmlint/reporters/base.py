@@ -1,21 +1,21 @@
-"""What a reporter is, and the registry: every file of this folder with a `write` is one format."""
+"""What a reporter is, and the registry: a file of this folder with `name` and `write` is a format."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
+import re
 from dataclasses import dataclass
 from functools import cache
+from importlib.abc import InspectLoader
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from glmlint.engine.finish import Result
 
-NO_FORMATS: Final = frozenset(
-    ("base", "catalogue", "figures", "sample_text", "rule_times", "score_text", "tables", "text_tables",
-     "verdict", "visible", "words")
-)  # fmt: skip
-"""Files of this folder that the formats share; they are not imported to find the formats."""
+_FORMAT: Final = r"(?ms)^name(?:: \w+)? = \"{name}\"$.*^def write\("
+"""What the source of a format has at its left edge, with the file's own name."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,15 @@ def names() -> tuple[str, ...]:
     """The formats, sorted."""
     package = importlib.import_module("glmlint.reporters")
     found = (module.name for module in pkgutil.iter_modules(package.__path__))
-    return tuple(sorted(name for name in found if name not in NO_FORMATS))
+    return tuple(sorted(filter(_is_format, found)))
+
+
+def _is_format(name: str) -> bool:
+    """Whether a file of this folder is a format: it is read, since to import it may load much."""
+    spec = importlib.util.find_spec(f"glmlint.reporters.{name}")
+    assert spec is not None and isinstance(spec.loader, InspectLoader)
+    source = spec.loader.get_source(spec.name) or ""
+    return re.search(_FORMAT.format(name=name), source) is not None
 
 
 def get(name: str) -> Reporter:

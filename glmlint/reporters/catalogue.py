@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from glmlint.plan import Plan
-from glmlint.reporters.visible import visible
 from glmlint.reporters.words import FAMILY, SEVERITY, counted, say
 from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules, general
-from glmlint.text import NOUN, Text, Told
+from glmlint.text import NOUN, Text, Told, nearest
 from glmlint.trainer.base import all_trainers
+from glmlint.visible import json_text, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +41,7 @@ def write_rules(plan: Plan, out: IO[str], form: str, width: int, color: bool) ->
     rules = sorted(all_rules().values(), key=lambda loaded: (_family(loaded), loaded.rule.name))
     if form == "json":
         entries = [rule_object(loaded, plan.rules) for loaded in rules]
-        out.write(json.dumps(entries, ensure_ascii=False, indent=2) + "\n")
+        out.write(json_text(entries, indent=2) + "\n")
         return
     from itertools import groupby
 
@@ -113,15 +112,15 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
             name=name,
         )
     if loaded is None:
-        near = difflib.get_close_matches(name, list(all_rules()), 1, 0.4)
+        near = nearest(name, all_rules())
         hint = (
-            Text(f": did you mean {near[0]}?", f"（是否应为 {near[0]}？）")
+            Text(f": did you mean {near}?", f"（是否应为 {near}？）")
             if near
             else Text("; `glmlint rules` lists them", "；`glmlint rules` 会列出所有规则")
         )
         raise UnknownRule(
             Text("unknown rule {name}{hint}", "未知的规则 {name}{hint}"),
-            name=visible(name),
+            name=name,
             hint=hint,
         )
     from rich.markdown import Markdown
@@ -253,7 +252,7 @@ def write_recipes(out: IO[str], form: str, lang: str, width: int, color: bool) -
             }
             for recipe in all_trainers().values()
         ]
-        out.write(json.dumps(entries, ensure_ascii=False, indent=2) + "\n")
+        out.write(json_text(entries, indent=2) + "\n")
         return
     from rich.text import Text as Styled
 

@@ -8,8 +8,8 @@ from glmlint.engine.finish import Result
 from glmlint.finding import RANK, Finding
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.verdict import summary, verdict
-from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import say
+from glmlint.visible import printable_path, visible
 
 name = "github"
 
@@ -22,13 +22,11 @@ def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
     for finding in worst_first[: options.max_findings]:
         out.write(annotation(finding) + "\n")
     for path, reason in result.problems:
-        text = f"{printable_path(path)}: {reason}"
-        out.write(f"::error title=glmlint::{_data(text)}\n")
+        out.write(f"::error title=glmlint::{_data(f'{printable_path(path)}: {reason}')}\n")
     lines = [summary(result), verdict(result)]
     if worst_first:
         lines.append(say("explain", result.plan.lang, rule=worst_first[0].rule))
-    told = _data("\n".join(lines))
-    out.write(f"::notice title=glmlint::{told}\n")
+    out.write(f"::notice title=glmlint::{_data(*lines)}\n")
 
 
 def annotation(finding: Finding) -> str:
@@ -41,13 +39,12 @@ def annotation(finding: Finding) -> str:
     )
     title = f"title={_property(finding.rule)}"
     head = f"{properties},{title}" if properties else title
-    message = _data(f"{finding.message}\n{finding.help}")
+    message = _data(finding.message, finding.help)
     return f"::{COMMANDS[finding.severity]} {head}::{message}"
 
 
-def _data(text: str) -> str:
-    """Escaped as the runner reads a message (actions/toolkit, command.ts: escapeData)."""
-    lines = text.replace("\r\n", "\n").split("\n")
+def _data(*lines: str) -> str:
+    """Lines, escaped as the runner reads a message (actions/toolkit, command.ts: escapeData)."""
     return "%0A".join(visible(line).replace("%", "%25") for line in lines)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import IO, Any, Final
 
 import msgspec
@@ -24,12 +22,11 @@ from glmlint.reporters.figures import (
     template_name,
     template_origin,
 )
+from glmlint.visible import json_text
 
 name = "json"
 
 SCHEMA_VERSION: Final = 1
-
-_LONE: Final = re.compile("[\ud800-\udfff]")
 
 
 def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
@@ -105,19 +102,13 @@ def page(rule: str) -> str:
     return f"docs/rules/{rule}.md"
 
 
-def dumps(value: Any) -> str:
-    """JSON on one line, readable Chinese; a lone surrogate (a path that is no UTF-8) is escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
-    return _LONE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
-
-
 def _pretty(report: dict[str, Any]) -> str:
     """One line a key, and one line an entry of a list of objects: it is read and compared so."""
     parts = []
     for key, value in report.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            entries = ",\n".join(f"    {dumps(entry)}" for entry in value)
-            parts.append(f"  {dumps(key)}: [\n{entries}\n  ]")
+            entries = ",\n".join(f"    {json_text(entry)}" for entry in value)
+            parts.append(f"  {json_text(key)}: [\n{entries}\n  ]")
         else:
-            parts.append(f"  {dumps(key)}: {dumps(value)}")
+            parts.append(f"  {json_text(key)}: {json_text(value)}")
     return "{\n" + ",\n".join(parts) + "\n}\n"

@@ -6,7 +6,8 @@ from typing import IO
 
 from glmlint.engine.finish import Result
 from glmlint.reporters.base import ReporterOptions
-from glmlint.reporters.json import dumps, finding_object, report_object
+from glmlint.reporters.json import finding_object, report_object
+from glmlint.visible import json_text
 
 name = "jsonl"
 
@@ -14,7 +15,7 @@ name = "jsonl"
 def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
     """Print `{"type": "finding", …}` lines, then one `{"type": "summary", …}` line."""
     for finding in result.findings[: options.max_findings]:
-        out.write(dumps({"type": "finding", **finding_object(finding)}) + "\n")
+        out.write(json_text({"type": "finding", **finding_object(finding)}) + "\n")
     summary = report_object(result, 0)
     del summary["findings"]
-    out.write(dumps({"type": "summary", **summary}) + "\n")
+    out.write(json_text({"type": "summary", **summary}) + "\n")

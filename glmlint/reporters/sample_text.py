@@ -14,9 +14,9 @@ from glmlint.engine.show import REASONS, Sample, Token
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import template_name
 from glmlint.reporters.tables import STYLES, breaks, console_for, plain_table, print_wrapped
-from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import SEVERITY, say
 from glmlint.trainer.base import Context
+from glmlint.visible import printable_path, visible
 
 TRAINED: Final = "supervised"
 MASKED: Final = "masked"

@@ -11,7 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from glmlint.finding import Finding
+from glmlint.output import put
+from glmlint.reporters.tables import console_for, print_wrapped
 from glmlint.scoring.report import OddRow, OddToken, ScoreReport
+from glmlint.visible import printable_path, visible
 
 WIDTH: Final = 80
 BAR: Final = 34
@@ -120,10 +124,12 @@ def score_text(
     """
     words = WORDS["zh" if lang == "zh" else "en"]
     out = io.StringIO()
-    console = Console(
-        file=out, width=WIDTH, force_terminal=color, no_color=not color, highlight=False,
-        color_system="standard" if color else None,
-    )  # fmt: skip
+    with console_for(out, WIDTH, color) as console:
+        _write(console, report, words, max_findings)
+    return out.getvalue()
+
+
+def _write(console: Console, report: ScoreReport, words: dict[str, str], max_findings: int) -> None:
     _head(console, report, words)
     if report.totals.tokens:
         _parts(console, words["kinds"], words["kind"], report.by_kind, "kind", words)
@@ -138,16 +144,14 @@ def score_text(
         _ends(console, words["lowest"].format(by=by), report.lowest, words)
     _findings(console, report, words, max_findings)
     for warning in report.warnings:
-        console.print(Text(f"! {warning}", style="yellow"))
+        print_wrapped(console, warning, "yellow", indent=2, first=Text("! ", style="yellow"))
     _verdict(console, report, words)
-    return "".join(line.rstrip() + "\n" for line in out.getvalue().splitlines())
 
 
 def _head(console: Console, report: ScoreReport, words: dict[str, str]) -> None:
     totals = report.totals
-    console.print(
-        Text(words["title"].format(model=report.model, recipe=report.recipe), style="bold")
-    )
+    model = printable_path(report.model)
+    console.print(Text(words["title"].format(model=model, recipe=report.recipe), style="bold"))
     if report.model_class is not None:
         console.print(
             Text(
@@ -204,8 +208,7 @@ def _head(console: Console, report: ScoreReport, words: dict[str, str]) -> None:
                 model=report.reference["model"],
                 excess=report.reference["excess"],
                 mean=report.reference["mean_nll"],
-            ),
-            markup=False,
+            )
         )
 
 
@@ -252,7 +255,7 @@ def _groups(console: Console, report: ScoreReport, words: dict[str, str]) -> Non
         table.add_column(column, justify="right")
     for group in report.by_group:
         table.add_row(
-            Text(_without_folder(group["group"])),
+            Text(printable_path(_without_folder(group["group"]))),
             f"{group['tokens']:,}",
             _number(group["mean_nll"]),
             _number(group["median_of_rows"]),
@@ -318,7 +321,7 @@ def _ends(console: Console, title: str, rows: Sequence[OddRow], words: dict[str,
         for token in row.top[:2]:
             told.append("\n" + _odd_token(token)[:36], style="dim")
         table.add_row(
-            Text(f"{Path(row.path).name}:{row.line}"),
+            Text(f"{printable_path(Path(row.path).name)}:{row.line}"),
             f"{row.tokens:,}",
             f"{row.mean_nll:.3f}",
             "-" if row.z is None else f"{row.z:.1f}",
@@ -348,10 +351,9 @@ def _findings(
         key=lambda finding: ("error", "warning", "info").index(finding.severity),
     )[:max_findings]
     for finding in shown:
-        place = finding.path if finding.line is None else f"{finding.path}:{finding.line}"
-        line = Text(f"{place}: ")
+        line = Text(f"{_place(finding)}: ")
         line.append(finding.severity, style=STYLES[finding.severity])
-        line.append(f" {finding.rule} {_plain(finding.message)}")
+        line.append(f" {finding.rule} {visible(finding.message)}")
         console.print(line)
     total = sum(report.finding_counts.values())
     if total > len(shown):
@@ -380,8 +382,13 @@ def _verdict(console: Console, report: ScoreReport, words: dict[str, str]) -> No
 
 def score_lines(report: ScoreReport) -> str:
     """Findings alone, one a line, `path:line: severity rule message`: for editors and grep."""
-    lines = []
+    out = io.StringIO()
     for finding in report.findings:
-        place = finding.path if finding.line is None else f"{finding.path}:{finding.line}"
-        lines.append(f"{place}: {finding.severity} {finding.rule} {_plain(finding.message)}\n")
-    return "".join(lines)
+        told = f"{finding.rule} {visible(finding.message)} [{visible(finding.help)}]"
+        put(out, f"{_place(finding)}: {finding.severity} {told}")
+    return out.getvalue()
+
+
+def _place(finding: Finding) -> str:
+    path = printable_path(finding.path)
+    return path if finding.line is None else f"{path}:{finding.line}"

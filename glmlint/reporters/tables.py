@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import IO, Final
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from glmlint.visible import log_line, visible
 
 STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 
@@ -23,17 +26,33 @@ NARROWEST: Final = 40
 JOINER: Final = "\u200d"
 
 
+class Gate(Console):
+    """A console that shows unseen characters as escapes, whoever forgot to: see `glmlint.visible`.
+
+    Texts that wrap or stand in a table are made visible before, or the escapes break their layout.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """The segments of something to print, each safe; the line breaks are the layout's."""
+        for text, style, control in super().render(renderable, options):
+            lines = text.split("\n") if control is None and not text.isprintable() else [text]
+            yield Segment("\n".join(map(visible, lines)), style, control)
+
+
 @contextmanager
 def console_for(out: IO[str], width: int, color: bool) -> Iterator[Console]:
     """A console that writes to `out`: no markup in data, no trailing blanks, colours if wanted."""
     buffer = io.StringIO()
-    console = Console(
+    console = Gate(
         file=buffer, width=max(width, NARROWEST), force_terminal=color, no_color=not color,
         color_system="standard" if color else None, markup=False, emoji=False, highlight=False,
         legacy_windows=False, safe_box=False,
     )  # fmt: skip
     yield console
-    out.write("".join(line.rstrip(" ") + "\n" for line in buffer.getvalue().split("\n")[:-1]))
+    lines = buffer.getvalue().split("\n")[:-1]
+    out.write("".join(log_line(line.rstrip(" ")) + "\n" for line in lines))
 
 
 def plain_table(**settings: object) -> Table:
@@ -56,7 +75,7 @@ def print_wrapped(
         indent: cells before every line.
         first: what stands in the indent of the first line; `indent` cells wide.
     """
-    for number, line in enumerate(wrap(text, console.width - indent)):
+    for number, line in enumerate(wrap(visible(text), console.width - indent)):
         row = first.copy() if first is not None and number == 0 else Text(" " * indent)
         row.append(line, style)
         console.print(row, soft_wrap=True)

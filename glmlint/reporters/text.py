@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import IO
 
 from glmlint.engine.finish import Result
+from glmlint.output import put
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import budgets, lengths_of, quantiles
-from glmlint.reporters.verdict import assumed, mark, message, place, summary, verdict
+from glmlint.reporters.verdict import assumed, left_out, mark, message, place, summary, verdict
 from glmlint.reporters.words import percent, say
+from glmlint.visible import visible
 
 name = "text"
 
@@ -26,16 +28,18 @@ def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
 def _write_plain(result: Result, out: IO[str], options: ReporterOptions) -> None:
     if options.statistics:
         for rule, number in result.rule_counts.most_common():
-            out.write(f"{number} {rule}\n")
+            put(out, f"{number} {rule}")
     else:
         for finding in result.findings[: options.max_findings]:
-            told = message(finding, result.plan.lang)
-            out.write(f"{place(finding)}: {finding.severity} {finding.rule} {told}\n")
+            told = f"{message(finding, result.plan.lang)} [{visible(finding.help)}]"
+            put(out, f"{place(finding)}: {finding.severity} {finding.rule} {told}")
+        if left := left_out(result, options.max_findings):
+            put(out, f"glmlint: {left}")
     if options.quiet:
         return
     lines = [summary(result), *_length_lines(result), verdict(result), *assumed(result)]
     for line in lines:
-        out.write(f"glmlint: {line}\n")
+        put(out, f"glmlint: {line}")
 
 
 def _length_lines(result: Result) -> list[str]:

@@ -23,9 +23,9 @@ from glmlint.reporters.tables import (
     print_wrapped,
     shortened,
 )
-from glmlint.reporters.verdict import assumed, mark, message, rows_told, verdict
-from glmlint.reporters.visible import printable_path, visible
+from glmlint.reporters.verdict import assumed, left_out, mark, message, rows_told, verdict
 from glmlint.reporters.words import SEVERITY, percent, say
+from glmlint.visible import printable_path, visible
 
 MOST_FINDINGS: Final = 200
 """Findings printed to a terminal when nobody set --max-findings: a longer list is not read there."""
@@ -76,10 +76,7 @@ def _findings(console: Console, result: Result, limit: int) -> None:
         print_wrapped(console, printable_path(path), "bold underline")
         for finding in group:
             _finding(console, finding, lang, column, severity, helped)
-    total = sum(result.rule_counts.values())
-    if total > len(shown):
-        key = "more-findings" if len(result.findings) > len(shown) else "more-findings-kept"
-        more = say(key, lang, n=f"{total - len(shown):,}", all=total, kept=result.plan.max_findings)
+    if more := left_out(result, limit):
         print_wrapped(console, more, "dim")
 
 

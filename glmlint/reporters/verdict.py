@@ -7,9 +7,9 @@ from glmlint.evidence.report import IN_ANOTHER_FORMAT
 from glmlint.finding import RANK, SEVERITIES, Finding
 from glmlint.plan import NO_BUDGET, Plan
 from glmlint.reporters.figures import budgets, origin, pin_origin, template_name, template_origin
-from glmlint.reporters.visible import printable_path, visible
 from glmlint.reporters.words import ORIGINS, counted, percent, say
 from glmlint.rules.base import all_rules
+from glmlint.visible import printable_path, visible
 
 
 def severity_counts(result: Result) -> str:
@@ -179,6 +179,17 @@ def message(finding: Finding, lang: str) -> str:
     if finding.rows > 1 and f"{finding.rows}" not in text:
         text += say("stands-for", lang, n=f"{finding.rows:,}")
     return text
+
+
+def left_out(result: Result, limit: int) -> str:
+    """How many findings are not printed; empty where all are."""
+    total = sum(result.rule_counts.values())
+    shown = min(len(result.findings), limit)
+    if total <= shown:
+        return ""
+    key = "more-findings" if len(result.findings) > shown else "more-findings-kept"
+    kept = result.plan.max_findings
+    return say(key, result.plan.lang, n=f"{total - shown:,}", all=total, kept=kept)
 
 
 def place(finding: Finding) -> str:

@@ -256,6 +256,7 @@ WORDS: Final = {
     "profile-shapes": Text("shapes of rows for the loader", "为加载器记录各行的形状"),
     "profile-hash": Text("hashes of rows to compare", "计算用于比较的行哈希"),
     "profile-rest": Text("counting, findings and the rest", "计数、生成问题及其他"),
+    "profile-first-pass": Text("first of two passes", "第一遍检查（共两遍）"),
     "profile-total": Text("the whole check", "整个检查"),
     "profile-idle": Text(
         "{n} that are on were not called: no row had what they look at.",
@@ -298,6 +299,16 @@ WORDS: Final = {
     ),
     "no-such-line": Text(
         "{path} has no sample at line {line}", "{path} 的第 {line} 行没有样本"
+    ),
+    "stdout-fault": Text(
+        "standard output can't be written: {why}", "无法写入标准输出：{why}"
+    ),
+    "system-fault": Text("{why}", "{why}"),
+    "stopped-by": Text("stopped by {name}", "已被 {name} 终止"),
+    "no-command": Text("no command {name}{meant}", "没有命令 {name}{meant}"),
+    "no-option": Text("no option {name}{meant}", "没有选项 {name}{meant}"),
+    "usage-hint": Text(
+        " (`{command} --help` lists what it takes)", "（`{command} --help` 会列出可用的参数）"
     ),
     "bug": Text(
         "this is a bug in glmlint: {error} (glmlint --debug … shows where)",

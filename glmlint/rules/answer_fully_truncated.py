@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from glmlint.evidence.cut import cut_message, verdict
-from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text, limit_of
 from glmlint.trainer.layout import IGNORE_INDEX
 
 rule = Rule(
@@ -79,7 +79,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if verdict(row) != "answer-fully-truncated":
+    if verdict(row, limit_of(row.plan, "over-truncated")) != "answer-fully-truncated":
         return
     index = cut_message(row)
     labels = row.all_tokens.labels

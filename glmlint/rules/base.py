@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
 import pkgutil
@@ -18,6 +17,7 @@ from glmlint.evidence.scores import Row as ScoredRow
 from glmlint.finding import Pointer
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
+from glmlint.text import nearest
 from glmlint.trainer.base import Text, Trainer, get_trainer
 from glmlint.trainer.row import Fact, Row
 
@@ -119,6 +119,19 @@ def _lines(rows: tuple[Any, ...]) -> bytes:
     )
 
 
+class Limit(Struct, frozen=True):
+    """A share that a rule is held to: a flag and a key of the settings by that name.
+
+    `app.limits` reads it from the rule's file without importing it: literals only.
+    """
+
+    name: str
+    """`--name` on the command line, `name` in the settings."""
+    default: float | None
+    """None: the rule is off unless the limit is set."""
+    help: Text
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """The facts of one rule.
@@ -136,6 +149,8 @@ class Rule:
     """The sentence: where it is, what happens in training. Fields in braces are filled in."""
     help: Text
     """What to do about it."""
+    limit: Limit | None = None
+    """What the rule is held to, where that can be set."""
     form: str | None = None
     """The form of rows whose shape the rule is about; it is left out where the trainer reads none."""
     when: int = Fact.ANY
@@ -157,6 +172,11 @@ class Rule:
     """Rows (or `Example`s) that it does not report."""
     variants: dict[str, Text] = field(default_factory=dict)
     """Other sentences, by name."""
+
+    def limit_of(self, plan: Plan) -> float:
+        """The limit of this run. Only for a rule whose limit has a default."""
+        assert self.limit is not None and self.limit.default is not None
+        return plan.limits.get(self.limit.name, self.limit.default)
 
     def problem(
         self,
@@ -262,6 +282,11 @@ def _in_order(rules: dict[str, Loaded]) -> Iterable[str]:
     return done
 
 
+def limit_of(plan: Plan, rule: str) -> float:
+    """The limit of another rule, where a rule speaks only beyond it."""
+    return all_rules()[rule].rule.limit_of(plan)
+
+
 def default_rules(max_severity: str = "warning") -> dict[str, str]:
     """The rules that are on when nobody chose any: errors and warnings, no opt-in, no scores."""
     on = ("error", "warning") if max_severity == "warning" else ("error", "warning", "info")
@@ -279,5 +304,4 @@ def known_name(name: str) -> str | None:
 
 def nearest_name(name: str) -> str | None:
     """The rule or family whose name is most like an unknown one."""
-    near = difflib.get_close_matches(name, [*all_rules(), *FAMILIES, "ALL"], 1, 0.5)
-    return near[0] if near else None
+    return nearest(name, [*all_rules(), *FAMILIES, "ALL"])

@@ -13,14 +13,21 @@ from collections.abc import Iterator
 
 from glmlint.evidence.report import FileStats
 from glmlint.plan import Plan
-from glmlint.rules.base import Example, Problem, Rule, Text
+from glmlint.rules.base import Example, Limit, Problem, Rule, Text
 
 rule = Rule(
     name="file-trainable-ratio",
     family="mask",
     title_zh="文件保留的 token 中，受监督的占比低于 `--min-trainable-ratio`",
     severity="error",
-    applies=lambda _, plan: plan.min_trainable_ratio is not None,
+    limit=Limit(
+        "min-trainable-ratio",
+        None,
+        Text(
+            "Fail when a file's trainable-token ratio is lower.",
+            "文件的可训练 token 占比低于此值时运行失败。",
+        ),
+    ),
     text=Text(
         "{supervised} of {kept} kept tokens are supervised ({ratio:.1%}), "
         "under the limit of {limit:.1%}",
@@ -41,11 +48,11 @@ rule = Rule(
                     ]
                 },
             ),
-            plan={"min_trainable_ratio": 0.5},
+            plan={"limits": {"min-trainable-ratio": 0.5}},
         ),
         Example(
             rows=({"messages": [{"role": "user", "content": "你好"}]},),
-            plan={"min_trainable_ratio": 0.01},
+            plan={"limits": {"min-trainable-ratio": 0.01}},
         ),
     ),
     good=(
@@ -58,7 +65,7 @@ rule = Rule(
                     ]
                 },
             ),
-            plan={"min_trainable_ratio": 0.5},
+            plan={"limits": {"min-trainable-ratio": 0.5}},
         ),
         {"messages": [{"role": "user", "content": "你好"}]},
     ),
@@ -66,7 +73,7 @@ rule = Rule(
 
 
 def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
-    ratio, limit = file.totals.trainable_ratio, plan.min_trainable_ratio
+    ratio, limit = file.totals.trainable_ratio, plan.limits.get("min-trainable-ratio")
     if ratio is not None and limit is not None and ratio < limit:
         yield rule.problem(
             None,

@@ -155,7 +155,7 @@ def _told(at: Pointer, key: str, owner: dict[str, Any], told: set[str]) -> Itera
         return
     told.add(once)
     names = _MESSAGE_NAMES if at else _ROW_NAMES
-    near = nearest(key.strip().lower(), names, 0.6) if len(told) < _MOST_NEAR else None
+    near = nearest(key, names) if len(told) < _MOST_NEAR else None
     text, help_, severity = None, None, None
     if key.lower() in _IMAGES:
         text, help_ = "image", _VISION

@@ -11,14 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.rules.base import Example, Problem, Row, Rule, Text
+from glmlint.rules.base import Example, Limit, Problem, Row, Rule, Text
 
 rule = Rule(
     name="low-trainable-ratio",
     family="mask",
     title_zh="一行中受监督 token 的占比低于 `--min-row-ratio`",
     severity="warning",
-    applies=lambda _, plan: plan.min_row_ratio is not None,
+    limit=Limit(
+        "min-row-ratio",
+        None,
+        Text(
+            "Report samples with a lower trainable-token ratio.",
+            "报告可训练 token 占比更低的样本。",
+        ),
+    ),
     text=Text(
         "{supervised} of {kept} kept tokens are supervised ({ratio:.1%}), "
         "under the limit of {limit:.1%}",
@@ -38,7 +45,7 @@ rule = Rule(
                     ]
                 },
             ),
-            plan={"min_row_ratio": 0.3},
+            plan={"limits": {"min-row-ratio": 0.3}},
         ),
         Example(
             rows=(
@@ -52,7 +59,7 @@ rule = Rule(
                     ]
                 },
             ),
-            plan={"min_row_ratio": 0.3, "recipe": "glm4-2024-06"},
+            plan={"limits": {"min-row-ratio": 0.3}, "recipe": "glm4-2024-06"},
         ),
     ),
     good=(
@@ -65,7 +72,7 @@ rule = Rule(
                     ]
                 },
             ),
-            plan={"min_row_ratio": 0.3},
+            plan={"limits": {"min-row-ratio": 0.3}},
         ),
         {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
     ),
@@ -73,7 +80,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    limit = row.plan.min_row_ratio
+    limit = row.plan.limits.get("min-row-ratio")
     if limit is not None and row.kept and row.kept_supervised / row.kept < limit:
         yield rule.problem(
             supervised=row.kept_supervised,

@@ -19,7 +19,7 @@ import numpy as np
 from glmlint.evidence.near_duplicates import installed, similar_pairs
 from glmlint.evidence.report import Report
 from glmlint.plan import Plan
-from glmlint.rules.base import Example, Placed, Rule, Text
+from glmlint.rules.base import Example, Limit, Placed, Rule, Text
 
 
 def _asked(question: str, answer: str) -> dict[str, object]:
@@ -42,9 +42,9 @@ rule = Rule(
     family="dataset",
     title_zh="与另一行内容几乎相同的行",
     severity="info",
+    limit=Limit("near-duplicates", None, Text("Report rows that are at least this similar.", "报告相似度不低于此值的数据行。")),
     opt_in=True,
     hashes="signatures",
-    applies=lambda _, plan: plan.near_duplicates is not None,
     text=Text(
         "{share:.0%} like line {first}: a repeat for the model",
         "与第 {first} 行有 {share:.0%} 相似：对模型来说等于重复",
@@ -66,17 +66,17 @@ rule = Rule(
     bad=(
         Example(
             rows=(_asked("Where does it flow?", _RIVER), _asked("Where does it flow?", _RIVER + ".")),
-            plan={"near_duplicates": 0.8},
+            plan={"limits": {"near-duplicates": 0.8}},
         ),
         Example(
             rows=(_asked("介绍长江", _长江), _asked("介绍一下长江", _长江 + "。")),
-            plan={"near_duplicates": 0.8},
+            plan={"limits": {"near-duplicates": 0.8}},
         ),
     ),
     good=(
         Example(
             rows=(_asked("Where does it flow?", _RIVER), _asked("介绍长江", _长江)),
-            plan={"near_duplicates": 0.8},
+            plan={"limits": {"near-duplicates": 0.8}},
         ),
         Example(rows=(_asked("介绍长江", _长江), _asked("介绍一下长江", _长江 + "。"))),
     ),
@@ -84,7 +84,8 @@ rule = Rule(
 
 
 def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
-    if not report.files or plan.near_duplicates is None:
+    least = plan.limits.get("near-duplicates")
+    if not report.files or least is None:
         return
     if not installed():
         yield Placed(min(report.files), None, rule.problem(None, text="missing"), b"", False)
@@ -98,7 +99,7 @@ def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
     # Of rows that are the same, only the first is compared.
     _, firsts = np.unique(rows["key"], return_index=True)
     firsts.sort()
-    found = similar_pairs(rows["signature"][firsts], plan.near_duplicates)
+    found = similar_pairs(rows["signature"][firsts], least)
     for number, earlier, share in found:
         row, first = rows[firsts[number]], rows[firsts[earlier]]
         path, first_path = paths[files[firsts[number]]], paths[files[firsts[earlier]]]

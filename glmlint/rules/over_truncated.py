@@ -11,13 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmlint.evidence.cut import cut_message, loses_end_only, verdict
-from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Edit, Example, Fact, Limit, Problem, Row, Rule, Text
 
 rule = Rule(
     name="over-truncated",
     family="budget",
     title_zh="因预算丢失的受监督 token 超过了允许的比例",
     severity="error",
+    limit=Limit(
+        "max-lost-share",
+        0.1,
+        Text(
+            "A sample that loses a larger share of its supervised tokens is an error.",
+            "样本丢失的受监督 token 超过这一比例时报错。",
+        ),
+    ),
     when=Fact.CUT,
     fix="unsafe",
     text=Text(
@@ -88,7 +96,7 @@ rule = Rule(
                     ]
                 },
             ),
-            plan={"max_length": 8, "max_lost_share": 0.34},
+            plan={"max_length": 8, "limits": {"max-lost-share": 0.34}},
         ),
         {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
     ),
@@ -96,7 +104,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if verdict(row) != "over-truncated":
+    if verdict(row, rule.limit_of(row.plan)) != "over-truncated":
         return
     index = cut_message(row)
     yield rule.problem(
@@ -108,6 +116,6 @@ def check(row: Row) -> Iterator[Problem]:
         lost=row.lost_supervised,
         supervised=row.supervised,
         share=row.lost_supervised / row.supervised,
-        limit=row.plan.max_lost_share,
+        limit=rule.limit_of(row.plan),
         where=row.where(index),
     )

@@ -12,14 +12,21 @@ from collections.abc import Iterator
 
 from glmlint.evidence.report import FileStats
 from glmlint.plan import Plan
-from glmlint.rules.base import Example, Problem, Rule, Text
+from glmlint.rules.base import Example, Limit, Problem, Rule, Text
 
 rule = Rule(
     name="too-many-truncated",
     family="budget",
     title_zh="文件里被截断的行超过了 `--max-truncated-samples` 允许的比例",
     severity="error",
-    applies=lambda _, plan: plan.max_truncated_samples is not None,
+    limit=Limit(
+        "max-truncated-samples",
+        None,
+        Text(
+            "Fail when a larger share of samples is cut at all.",
+            "被截断的样本超过这一比例时运行失败。",
+        ),
+    ),
     text=Text(
         "the budget of {budget} cuts {rows} of {readable} rows ({share:.1%}), "
         "over the limit of {limit:.1%}",
@@ -40,7 +47,7 @@ rule = Rule(
                     ]
                 },
             ),
-            plan={"max_length": 9, "max_truncated_samples": 0.5},
+            plan={"max_length": 9, "limits": {"max-truncated-samples": 0.5}},
         ),
         Example(
             rows=(
@@ -51,7 +58,7 @@ rule = Rule(
                     ]
                 },
             ),
-            plan={"max_length": 12, "max_truncated_samples": 0.0},
+            plan={"max_length": 12, "limits": {"max-truncated-samples": 0.0}},
         ),
     ),
     good=(
@@ -70,7 +77,7 @@ rule = Rule(
                     ]
                 },
             ),
-            plan={"max_length": 9, "max_truncated_samples": 0.5},
+            plan={"max_length": 9, "limits": {"max-truncated-samples": 0.5}},
         ),
         Example(
             rows=(
@@ -81,14 +88,14 @@ rule = Rule(
                     ]
                 },
             ),
-            plan={"max_truncated_samples": 0.0},
+            plan={"limits": {"max-truncated-samples": 0.0}},
         ),
     ),
 )
 
 
 def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
-    totals, limit = file.totals, plan.max_truncated_samples
+    totals, limit = file.totals, plan.limits.get("max-truncated-samples")
     if limit is None or not totals.truncated_samples:
         return
     share = totals.truncated_samples / totals.readable

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmlint.evidence.cut import cut_message, verdict
-from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text, limit_of
 
 rule = Rule(
     name="truncated",
@@ -85,7 +85,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if verdict(row) != "truncated":
+    if verdict(row, limit_of(row.plan, "over-truncated")) != "truncated":
         return
     index = cut_message(row)
     lost = row.lost_supervised

@@ -186,7 +186,7 @@ def _meant(
     name = role.strip().lower()
     means = role_in(message)
     if means is None:
-        return nearest(name, ROLES, 0.7), None, ()
+        return nearest(name, ROLES), None, ()
     form = _FORMS.get(name)
     told = None if form is None else Text(form, form + " ")
     if means == "call":

@@ -97,7 +97,7 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         if any(not tool.name for entry in declared(row) for tool in entry.tools.tools):
             continue  # which names there are is not known
-        near = nearest(call.name[:80], tuple(name[:80] for name in islice(known, 200)), 0.75)
+        near = nearest(call.name[:80], tuple(name[:80] for name in islice(known, 200)))
         yield rule.problem(
             _at(call),
             text="near" if near else None,

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-import msgspec
 
 from glmlint.app.options import (
     Failure,
@@ -27,7 +26,9 @@ from glmlint.app.options import (
     rule_options,
     save_baseline,
 )
+from glmlint.output import put, tell
 from glmlint.text import Text, listed, system_fault
+from glmlint.visible import visible
 
 if TYPE_CHECKING:
     from glmlint.engine.encode import EncodedRow
@@ -187,10 +188,11 @@ def score_files(
         raise Failure(MISSING_EXTRA.plain(lang))
     try:
         data, unread = read_data(files, context, flags)
-        for problem in unread:
-            click.echo(f"glmlint: {problem}", err=True)
+        for path, reason in unread:
+            tell(reason, path=path)
         if flags["dry_run"]:
-            click.echo(dry_run(data, flags, budget), nl=False)
+            for line in dry_run(data, flags, budget).splitlines():
+                put(sys.stdout, line)
             return 2 if unread else 0
         return _run(data, files, context, flags, budget, bool(unread))
     except ScoreError as error:
@@ -201,22 +203,22 @@ def score_files(
 
 def read_data(
     files: tuple[str, ...], context: Context, flags: dict[str, Any]
-) -> tuple[Data, list[str]]:
-    """The rows of the files under the context's plan, and a sentence for each path not read."""
+) -> tuple[Data, list[tuple[str, str]]]:
+    """The rows of the files under the context's plan, and (path, reason) of those not read."""
     from glmlint.engine.encode import encode_rows
     from glmlint.read.source import SourceError, find_inputs
     from glmlint.scoring.outcome import Chinese
     from glmlint.scoring.rows import collect
 
     inputs, problems = find_inputs(files)
-    unread = [f"{problem.path}: {problem.say(context.plan.lang)}" for problem in problems]
+    unread = [(problem.path, problem.say(context.plan.lang)) for problem in problems]
 
     def encoded() -> Iterator[EncodedRow]:
         for file in inputs:
             try:
                 yield from encode_rows([file.path], context.plan, context=context)
             except SourceError as error:
-                unread.append(f"{file.path}: {error.say(context.plan.lang)}")
+                unread.append((file.path, error.say(context.plan.lang)))
 
     data = collect(
         encoded(),
@@ -392,7 +394,7 @@ def _progress(quiet: bool) -> Iterator[Watch]:
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
-        yield Watch(say=lambda line: click.echo(line, err=True))
+        yield Watch(say=lambda line: tell(line, name=""))
         return
     bar = Progress(
         TextColumn("scoring"), BarColumn(),
@@ -413,17 +415,19 @@ def _progress(quiet: bool) -> Iterator[Watch]:
         bar.update(task, total=tokens)
 
     with bar:
-        yield Watch(begin=begin, done=done, say=bar.console.print)
+        yield Watch(
+            begin=begin, done=done, say=lambda line: bar.console.print(visible(line), markup=False)
+        )
 
 
 def _write_samples(outcome: Outcome, path: Path, per_token: bool, lang: str) -> None:
     from glmlint.scoring.outcome import sample_lines
+    from glmlint.scoring.report import json_line
 
-    encoder = msgspec.json.Encoder()
     try:
         with path.open("wb") as file:
             for line in sample_lines(outcome, per_token):
-                file.write(encoder.encode(line) + b"\n")
+                file.write(json_line(line))
     except OSError as error:
         raise Failure(
             _UNWRITABLE.say(lang, path=path, why=system_fault(error).plain(lang))
@@ -443,7 +447,7 @@ def _write_report(outcome: Outcome, plan: Plan, flags: dict[str, Any]) -> None:
         color = output is None and sys.stdout.isatty()
         text = score_text(report, lang=plan.lang, color=color, max_findings=flags["max_findings"])
     if output is None:
-        click.echo(text, nl=False)
+        sys.stdout.write(text)
         return
     try:
         output.write_text(text, encoding="utf-8")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
 
 from glmlint.finding import Finding
+from glmlint.visible import json_text
 
 
 class ScoreTotals(msgspec.Struct, kw_only=True):
@@ -113,4 +115,18 @@ class ScoreReport(msgspec.Struct, kw_only=True):
 
 def report_json(report: ScoreReport) -> bytes:
     """The report as indented JSON with a newline at its end."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    return json_text(_finite(msgspec.to_builtins(report)), indent=2).encode() + b"\n"
+
+
+def json_line(entry: dict[str, Any]) -> bytes:
+    """One line of `--per-sample`."""
+    return json_text(_finite(entry)).encode() + b"\n"
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for every number that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

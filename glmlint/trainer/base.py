@@ -26,9 +26,10 @@ from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.cut import keep_start
 from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.forms import glm
+from glmlint.trainer.forms.base import all_forms
 from glmlint.trainer.layout import Encoded, Layout, Piece, Tokens
 from glmlint.trainer.packing import Part
-from glmlint.trainer.template import ChatTemplate, load_template
+from glmlint.trainer.template import OF_VOCABULARY, ChatTemplate, load_template
 from glmlint.trainer.tokenizer import Tokenizer, load_tokenizer
 from glmlint.trainer.vocabulary import GLM, require, require_numbers
 
@@ -273,6 +274,8 @@ class Trainer:
     """Keys of a message by which a row can switch its own loss on or off."""
     through_datasets: bool = True
     """Whether the trainer reads its file with `datasets.load_dataset`."""
+    columns: tuple[str, ...] | None = None
+    """The columns of a row that it reads, where these are always the same; None: any."""
     suffixes: frozenset[str] | None = None
     """Endings of the files that it opens; None: any that `datasets` knows."""
     cleans_properties: bool = False
@@ -365,10 +368,13 @@ class Trainer:
     def conversation(self, row: dict[str, Any], context: Context) -> Conversation | None:
         """What a row says, as this trainer reads it: a turn's index is its owner in the layout.
 
-        Never raises. None: the row is GLM's, and the turns are its messages.
+        Never raises. None: the row is GLM's, and the turns are its messages; or nothing is known.
         """
-        del row, context
-        return None
+        del context
+        if "glm" in self.reads:
+            return None
+        form = next((one for one in all_forms().values() if one.matches(row)), None)
+        return None if form is None else form.read(row, form.names)
 
     def tool_pieces(self, tools: list[dict[str, Any]], context: Context) -> list[Piece]:
         """What a valid tool list becomes, without its role token.
@@ -490,5 +496,6 @@ def open_context(plan: Plan, *, allow_download: bool = False) -> Context:
     trainer = get_trainer(plan.recipe)
     require(tokenizer, trainer.control_tokens, plan.recipe)
     require_numbers(tokenizer, trainer.numbers, plan.recipe)
-    template = load_template(plan.template, tokenizer.chat_template, plan.transformers)
+    named = plan.template or OF_VOCABULARY.get(tokenizer.name)
+    template = load_template(named, tokenizer.chat_template, plan.transformers)
     return Context(plan, tokenizer, template)

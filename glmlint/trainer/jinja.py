@@ -11,11 +11,12 @@ import marshal
 import pickle
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import IO, Any, Final, NamedTuple
 
 import jinja2
+from jinja2 import nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.nodes import CallBlock, Node
 from jinja2.parser import Parser
@@ -23,6 +24,15 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 Span = tuple[int, int]
 """Start and stop, in code points of the rendered text."""
+
+Note = tuple[int, int]
+"""A place in the text, in code points, and whose the text is from there on."""
+
+Printed = tuple[str, list[Span], list[Note]]
+"""The text, where the bodies of `{% generation %}` stand in it, and whose each part of it is."""
+
+NOBODY: Final = -1
+"""Whose the text is that no loop over the messages or the tools prints."""
 
 
 class Features(NamedTuple):
@@ -60,6 +70,89 @@ class _Generation(Extension):
         return text
 
 
+class Turns:
+    """Which message is being printed, while one rendering goes on.
+
+    A template says whose text it prints by its loops: what the body of `{% for m in messages %}`
+    prints is that message's, whatever the name of the variable and however the list was sliced or
+    filtered. So each loop reports its item before its body, and its end behind it (`_instrument`);
+    items that are no message count for nothing.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        """How much has been printed so far, in code points; for the renderer to keep."""
+        self.notes: list[Note] = []
+        self.owner = NOBODY
+        """Whose text is being printed."""
+        self._items: Mapping[int, int] = {}
+        self._stack: list[int] = []
+
+    def watch(self, items: Mapping[int, int]) -> None:
+        """Begin: `items` has the `id` of each object that is watched, and its number (0 or more)."""
+        self.size = 0
+        self.notes = []
+        self.owner = NOBODY
+        self._items = items
+        self._stack = []
+
+    def enter(self, depth: int, item: Any) -> None:
+        """A loop, so many loops deep, begins its body for an item."""
+        del self._stack[depth:]
+        self._stack += [NOBODY] * (depth - len(self._stack))
+        self._stack.append(self._items.get(id(item), NOBODY))
+        self._note()
+
+    def leave(self, depth: int) -> None:
+        """A loop, so many loops deep, has ended."""
+        del self._stack[depth:]
+        self._note()
+
+    def _note(self) -> None:
+        owner = next((one for one in reversed(self._stack) if one != NOBODY), NOBODY)
+        if owner != self.owner:
+            self.owner = owner
+            self.notes.append((self.size, owner))
+
+
+_BUFFERED: Final = (
+    nodes.Macro, nodes.CallBlock, nodes.AssignBlock, nodes.FilterBlock, nodes.Block,
+)  # fmt: skip
+"""What they print is not in the text yet when it is printed."""
+
+
+def _instrument(node: Node, depth: int = 0) -> None:
+    """Let the loops of a parsed template report to `Turns.enter` and `Turns.leave`."""
+    for field, value in node.iter_fields():
+        if isinstance(value, list):
+            setattr(node, field, _reporting(value, depth))
+        elif isinstance(value, Node):
+            _instrument(value, depth)
+
+
+def _reporting(statements: Sequence[Any], depth: int) -> list[Any]:
+    found: list[Any] = []
+    for node in statements:
+        found.append(node)
+        if not isinstance(node, Node) or isinstance(node, _BUFFERED):
+            continue
+        if not isinstance(node, nodes.For):
+            _instrument(node, depth)
+            continue
+        _instrument(node, depth + 1)
+        if isinstance(node.target, nodes.Name):
+            level: list[Any] = [nodes.Const(depth)]
+            item = nodes.Name(node.target.name, "load")
+            node.body.insert(0, _report("enter", [*level, item], node.lineno))
+            found.append(_report("leave", level, node.lineno))
+    return found
+
+
+def _report(method: str, arguments: list[Any], line: int) -> Node:
+    call = nodes.Call(nodes.EnvironmentAttribute(f"turns_{method}"), arguments, [], None, None)
+    return nodes.ExprStmt(call).set_lineno(line)
+
+
 class Compiled:
     """A template, ready to render."""
 
@@ -82,41 +175,54 @@ class Compiled:
             environment.filters["tojson"] = _tojson
         if features.controls:
             environment.globals["strftime_now"] = _strftime_now
-        self._environment = environment
         self._first_marked = features.first_marked
-        self._template = environment.from_string(text)
+        self._turns = turns = Turns()
+        vars(environment).update(turns_enter=turns.enter, turns_leave=turns.leave)
+        self._environment = environment
+        tree = environment.parse(text)
+        _instrument(tree)
+        tree.set_environment(environment)
+        self._template = environment.from_string(tree)
 
-    def render(
-        self, names: dict[str, Any], limit: int, marked: bool = False
-    ) -> tuple[str, list[Span]]:
-        """The text, and where the bodies of `{% generation %}` stand in it, as transformers notes it.
+    def render(self, names: dict[str, Any], limit: int) -> Printed:
+        """What it prints.
 
         Args:
-            names: the variables of the template.
+            names: the variables of the template. The items of `messages` are watched by their
+                number, those of `tools` all by the number of messages.
             limit: how many code points it may print.
-            marked: whether the places are wanted; else the list is empty.
 
         Raises:
             TooLong: it prints more.
-            Exception: whatever the template raises.
+            Exception: whatever the template raises; its attribute `turn` is the number of the
+                message that was being printed, or `NOBODY`.
         """
         pieces: list[str] = []
         spans: list[Span] = []
-        size = 0
+        turns = self._turns
+        messages, tools = names["messages"], names.get("tools")
+        numbers = {id(message): number for number, message in enumerate(messages)}
+        if isinstance(tools, list):
+            numbers |= dict.fromkeys(map(id, tools), len(messages))
+        turns.watch(numbers)
 
         def note(length: int) -> None:
             # What stands before is what the template as a whole has printed by now.
             if pieces or spans or self._first_marked:
-                spans.append((size, size + length))
+                spans.append((turns.size, turns.size + length))
 
-        self._environment.note = note if marked else None  # type: ignore[attr-defined]
+        self._environment.note = note  # type: ignore[attr-defined]
         template = self._template
-        for piece in template.root_render_func(template.new_context(names)):
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                raise TooLong
-        return "".join(pieces), spans
+        try:
+            for piece in template.root_render_func(template.new_context(names)):
+                pieces.append(piece)
+                turns.size += len(piece)
+                if turns.size > limit:
+                    raise TooLong
+        except Exception as error:
+            error.turn = turns.owner  # type: ignore[attr-defined]
+            raise
+        return "".join(pieces), spans, turns.notes
 
 
 def _raise(message: str) -> None:
@@ -209,7 +315,7 @@ def _clock(seconds: float) -> None:
 
 
 def _answer(known: dict[int, Compiled], data: bytes) -> Any:
-    key, source, names, conversations, marked = pickle.loads(data)
+    key, source, names, conversations = pickle.loads(data)
     limit = characters_for(len(data))
     try:
         if key not in known:
@@ -218,15 +324,15 @@ def _answer(known: dict[int, Compiled], data: bytes) -> Any:
     except MemoryError:
         return OUT_OF_MEMORY
     except jinja2.TemplateSyntaxError as error:
-        module, name, text = _told(error)
-        return module, name, f"{text} (line {error.lineno})"
+        module, name, text, turn = _told(error)
+        return module, name, f"{text} (line {error.lineno})", turn
     except Exception as error:
         return _told(error)
     answers: list[tuple[Any, ...]] = []
     for messages in conversations:
         _clock(seconds_for(len(data)))
         try:
-            text, spans = template.render({**names, "messages": messages}, limit, marked)
+            printed = template.render({**names, "messages": messages}, limit)
         except MemoryError:
             return OUT_OF_MEMORY
         except TooLong:
@@ -234,23 +340,23 @@ def _answer(known: dict[int, Compiled], data: bytes) -> Any:
         except Exception as error:
             answers.append(_told(error))
         else:
-            limit -= len(text)
-            answers.append((text, spans))
+            limit -= len(printed[0])
+            answers.append(printed)
     return answers
 
 
-def _told(error: Exception) -> tuple[str, str, str]:
-    return type(error).__module__, type(error).__name__, str(error)
+def _told(error: Exception) -> tuple[str, str, str, int]:
+    turn = getattr(error, "turn", NOBODY)
+    return type(error).__module__, type(error).__name__, str(error), turn
 
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answer requests until there are no more.
 
-    A request is (number of the template, its text and `Features`, its variables, conversations,
-    whether marked). The answer is a list with
-    a (text, spans) or an exception's (module, name, text) for each conversation; or one such
-    exception, where the template does not compile; or which bound was reached. Where it is that of
-    time, this process ends with SIGPROF.
+    A request is (number of the template, its text and `Features`, its variables, conversations). The
+    answer is a list with a `Printed`, or an exception's (module, name, text, turn), for each
+    conversation; or one such exception, where the template does not compile; or which bound was
+    reached. Where it is that of time, this process ends with SIGPROF.
 
     Args:
         requests: pickled, in frames.

@@ -165,8 +165,10 @@ def layout_of(tokens: Tokens) -> Layout:
         np.flatnonzero((np.diff(kind) != 0) | (np.diff(owners) != 0) | (np.diff(units) != 0)) + 1
     )
     layout = Layout([], [], [], [], None if tokens.units is None else [])
+    if not len(ids):
+        return layout
     for start, stop in zip([0, *edges.tolist()], [*edges.tolist(), len(ids)], strict=True):
-        label = int(kind[start]) if stop > start else NONE
+        label = int(kind[start])
         width = 1 if label not in (NONE, SAME) else stop - start
         for at in range(start, stop, width):  # another label than the token's own: one at a time
             layout.pieces.append(Encoded(ids[at : at + width].astype(np.uint32)))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import defaultdict
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -61,6 +61,73 @@ def batches(total: int, size: int, workers: int) -> list[range]:
         step = size if size > 0 else max(stop - start, 1)
         found += [range(at, min(at + step, stop)) for at in range(start, stop, step)]
         start = stop
+    return found
+
+
+def best_fit(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Best fit, longest first: each row goes where the least room is left that is enough for it.
+
+    Of rows of one length the first comes first; of sequences with the same room, the one that has had
+    it the longest (trl 1.16.0, `_pack_bfd`).
+
+    Args:
+        lengths: of the rows, none longer than the budget; empty ones are left out.
+
+    Returns:
+        Indices of the rows of each sequence.
+    """
+    found: list[list[int]] = []
+    with_room: defaultdict[int, deque[int]] = defaultdict(deque)
+    rooms: list[int] = []
+    for row in sorted((row for row, size in enumerate(lengths) if size), key=lambda r: -lengths[r]):
+        at = bisect_left(rooms, lengths[row])
+        if at == len(rooms) or rooms[at] == budget:
+            room, place = budget, len(found)
+            found.append([])
+        else:
+            room = rooms[at]
+            place = with_room[room].popleft()
+            if not with_room[room]:
+                rooms.pop(at)
+        found[place].append(row)
+        room -= lengths[row]
+        if room > 0 and not with_room[room]:
+            insort(rooms, room)
+        with_room[room].append(place)
+    return found
+
+
+def pieces(rows: Sequence[tuple[int, int]], size: int) -> list[Part]:
+    """Rows cut into pieces of at most so many tokens.
+
+    Args:
+        rows: index and length of each.
+    """
+    return [
+        Part(row, start, min(start + size, length))
+        for row, length in rows
+        for start in range(0, length, size)
+    ]
+
+
+def wrapped(rows: Sequence[tuple[int, int]], budget: int) -> list[list[Part]]:
+    """All rows as one stream, cut into sequences of the budget; the last may be shorter.
+
+    Args:
+        rows: index and length of each.
+    """
+    found: list[list[Part]] = []
+    room = 0
+    for row, length in rows:
+        start = 0
+        while start < length:
+            if not room:
+                found.append([])
+                room = budget
+            stop = min(start + room, length)
+            found[-1].append(Part(row, start, stop))
+            room -= stop - start
+            start = stop
     return found
 
 

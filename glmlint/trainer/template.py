@@ -12,16 +12,16 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from glmlint.plan import version
 from glmlint.text import RunStopped, Text, Told, listed
 
 if TYPE_CHECKING:
-    from glmlint.trainer.jinja import Compiled, Features, Span
+    from glmlint.trainer.jinja import Compiled, Features, Note, Printed, Span
 
 PREFIX: Final = "[gMASK]<sop>"
 
@@ -64,23 +64,49 @@ BUILT_IN: Final = {
 }
 """What the template says of GLM-4's built-in tools."""
 
+TOOLS_HEADING_45: Final = (
+    "You may call one or more functions to assist with the user query.\n\n"
+    "You are provided with function signatures within <tools></tools> XML tags:"
+)
+CALL_HEADING_45: Final = "For each function call, output the function name and arguments within the following XML format:"
+"""What GLM-4.5 and its successors say before the list of tools and behind it."""
+
 REVISIONS: Final = {"ChatGLM": "ChatGLM", "GLM-4": "GLM-4"}
 """Template name -> what the assistant calls itself: the first Jinja revision, and the later."""
 
 DEFAULT_REVISION: Final = "ChatGLM"
 
+LATER: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "GLM-4.5": ("glm-4.5.jinja", {"strict": False}),
+    "GLM-4.6": ("glm-4.5.jinja", {"strict": True}),
+    "GLM-4.7-Flash": ("glm-4.7.jinja", {}),
+}
+"""Templates of later models: name -> file in `templates/`, and its variables."""
+
+OF_VOCABULARY: Final = {"glm4.5": "GLM-4.5"}
+"""Bundled vocabulary -> the template where none is named and that is not `DEFAULT_REVISION`."""
+
+TRL_TRAINING: Final = "glm-4.5-trl.jinja"
+"""What TRL renders in place of GLM-4.5's template for `assistant_only_loss`."""
+
+TEMPLATES: Final = (*REVISIONS, *LATER)
+"""Names that `--template` knows."""
+
 KNOWN_TEXTS: Final = {
     "71d5275fb03251acefbbc11a9c105ed5": "ChatGLM",
     "2089866d5a6e6e10619cb0da8d9f9ddf": "GLM-4",
+    "39f25615d752c244a7e4236394cbb35c": "GLM-4.5",
+    "03cb1baf2b533b9c01aadf098f1db392": "GLM-4.6",
+    "209b763e145b01dd145a624e3d5130b8": "GLM-4.7-Flash",
 }
-"""blake2b-128 of the published templates -> the revision that renders the same, only faster."""
+"""blake2b-128 of the published templates -> the name of glmlint's own that renders the same."""
 
 _LAYOUT: Final = """\
-{{- prefix -}}
-{%- for message in messages -%}
-  {%- if message['tools'] is defined -%}
+{{- '[gMASK]<sop>' -}}
+{%- for item in messages -%}
+  {%- if item['tools'] is defined -%}
     {{- '<|system|>\n' ~ intro -}}
-    {%- for tool in message['tools'] -%}
+    {%- for tool in item['tools'] -%}
       {%- if tool['type'] == 'function' -%}
         {{- '\n## ' }}{{ tool['function']['name'] }}{{ '\n\n' -}}
         {{- tool['function'] | tojson(indent=4) }}{{ call_note -}}
@@ -89,11 +115,24 @@ _LAYOUT: Final = """\
       {%- endif -%}
     {%- endfor -%}
   {%- endif -%}
-  {%- if message['content'] -%}
-    {{- '<|' }}{{ message['role'] }}{{ '|>' }}{{ message['metadata'] }}{{ '\n' }}{{ message['content'] -}}
+  {%- if item['content'] -%}
+    {{- '<|' }}{{ item['role'] }}{{ '|>' }}{{ item['metadata'] }}{{ '\n' }}{{ item['content'] -}}
   {%- endif -%}
 {%- endfor -%}
+{{- '<|assistant|>' if add_generation_prompt -}}
 """
+
+
+class Rendered(NamedTuple):
+    """What a template printed for a conversation. Places are in code points of the text."""
+
+    text: str
+    generated: list[tuple[int, int]]
+    """Where the bodies of its `{% generation %}` stand: (start, stop)."""
+    turns: list[Note]
+    """From each place on, whose the text is: index of a message, `tools`, or -1 for nobody's."""
+    tools: int
+    """What stands for the tool list in `turns`: the number of messages."""
 
 
 class TemplateFault(Told):
@@ -141,23 +180,39 @@ class ChatTemplate:
 
     name: str
     text: str | None
-    """A template of the user's; None for a revision that glmlint knows."""
+    """A template of the user's, or one of `templates/`; None for GLM-4's revisions."""
     transformers: str
+    own: bool = False
+    """Whether the text is glmlint's own: it is to be trusted."""
+    names: tuple[tuple[str, Any], ...] = ()
+    """Variables that it needs beside those of a conversation."""
+    published: bool = True
+    """Whether what it stands for is the published text to the last character."""
 
     @property
     def known(self) -> bool:
         """Whether messages are rendered one after the other, each for itself."""
         return self.text is None
 
+    @property
+    def source(self) -> str:
+        """The template's text, or one with the same control tokens, loops and keys."""
+        return _LAYOUT if self.text is None else self.text
+
+    @cached_property
+    def version(self) -> tuple[int, ...]:
+        """Of transformers."""
+        return version(self.transformers)
+
     @cached_property
     def escapes_tools(self) -> bool:
         """Tool lists are sorted and escaped (transformers below 4.42)."""
-        return version(self.transformers) < (4, 42)
+        return self.version < (4, 42)
 
     @cached_property
     def drops_nulls(self) -> bool:
         """Top-level null keys of a message are dropped before rendering (from 5.24)."""
-        return version(self.transformers) >= (5, 24)
+        return self.version >= (5, 24)
 
     @cached_property
     def intro(self) -> str:
@@ -185,7 +240,7 @@ class ChatTemplate:
         """What the environment of this version of transformers has."""
         from glmlint.trainer.jinja import Features
 
-        have = version(self.transformers)
+        have = self.version
         return Features(
             tojson=not self.escapes_tools,
             generation=have >= (4, 43),
@@ -195,30 +250,32 @@ class ChatTemplate:
 
     @cached_property
     def _own(self) -> Compiled:
-        """The template of a known revision."""
+        """One of glmlint's own templates."""
         from glmlint.trainer.jinja import Compiled
 
-        return Compiled(_LAYOUT, self._features)
+        return Compiled(self.source, self._features)
 
     @cached_property
     def _names(self) -> dict[str, Any]:
         if self.text is not None:
-            return {"eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
-        return {
-            "prefix": PREFIX,
-            "intro": self.intro,
-            "call_note": CALL_NOTE,
-            "built_in": BUILT_IN,
-        }
+            return {
+                "eos_token": "<|endoftext|>",
+                "pad_token": "<|endoftext|>",
+                **dict(self.names),
+            }
+        return {"intro": self.intro, "call_note": CALL_NOTE, "built_in": BUILT_IN}
 
-    def render(self, messages: Sequence[Any]) -> str:
+    def render(self, messages: Sequence[Any], **names: Any) -> str:
         """The string for any messages at all, odd ones as jinja2 prints them.
+
+        Args:
+            names: other variables of the template, such as `tools`.
 
         Raises:
             Exception: whatever the template raises on these messages, as in the trainer.
             RunStopped: a template of the user's takes too much.
         """
-        return self._rendered(messages)[0]
+        return self.rendered(messages, **names).text
 
     def render_marked(self, messages: Sequence[Any]) -> tuple[str, list[Span]]:
         """The string, and where the bodies of its `{% generation %}` stand in it.
@@ -227,49 +284,73 @@ class ChatTemplate:
         which the blocks are printed, and wrong where a block stands in a macro or in `{% set %}`.
         Raises as `render`.
         """
-        return self._rendered(messages, marked=True)
+        found = self.rendered(messages)
+        return found.text, found.generated
+
+    def rendered(self, messages: Sequence[Any], **names: Any) -> Rendered:
+        """The string, its marked places, and whose each part of it is. Raises as `render`; such an
+        exception has an attribute `turn`: the index of the message that was being printed, or -1.
+        """
+        (found,) = self.rendered_each((messages,), **names)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     @property
     def marks(self) -> bool:
         """Whether the template says by `{% generation %}` what the model is to learn."""
         return self.text is not None and _GENERATION.search(self.text) is not None
 
-    def render_each(self, conversations: Iterable[Sequence[Any]]) -> Iterator[str | Exception]:
+    def render_each(
+        self, conversations: Iterable[Sequence[Any]], **names: Any
+    ) -> Iterator[str | Exception]:
         """As `render` for each of several conversations; what it raises comes in place of the string.
 
         Raises:
             RunStopped: as `render`.
         """
-        for found in self._rendered_each(conversations):
-            yield found if isinstance(found, Exception) else found[0]
+        for found in self.rendered_each(conversations, **names):
+            yield found if isinstance(found, Exception) else found.text
 
-    def _rendered(self, messages: Sequence[Any], marked: bool = False) -> tuple[str, list[Span]]:
-        (found,) = self._rendered_each((messages,), marked)
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    def _rendered_each(
-        self, conversations: Iterable[Sequence[Any]], marked: bool = False
-    ) -> Iterator[tuple[str, list[Span]] | Exception]:
+    def rendered_each(
+        self, conversations: Iterable[Sequence[Any]], **names: Any
+    ) -> Iterator[Rendered | Exception]:
+        """As `render_each`, with what `rendered` gives."""
         handed = ([self._handed(message) for message in messages] for messages in conversations)
-        names = {"tools": None, "documents": None, "add_generation_prompt": False, **self._names}
-        if self.text is None:
-            for messages in handed:
-                if (plain := _plain_text(messages)) is not None:
-                    yield plain, []
-                    continue
-                try:
-                    yield self._own.render({**names, "messages": messages}, sys.maxsize, marked)
-                except Exception as error:  # whatever odd messages make jinja2 raise
-                    yield error
+        defaults = {"tools": None, "documents": None, "add_generation_prompt": False}
+        variables = {**defaults, **self._names, **names}
+        if self.text is not None and not self.own:
+            sizes: list[int] = []
+            yield from self._strange(_counted(handed, sizes), sizes, variables)
             return
+        for messages in handed:
+            if self.text is None and not names and (plain := _plain_text(messages)) is not None:
+                yield plain
+                continue
+            try:
+                printed = self._own.render({**variables, "messages": messages}, sys.maxsize)
+                yield Rendered(*printed, len(messages))
+            except Exception as error:  # whatever odd messages make jinja2 raise
+                yield error
+
+    def _strange(
+        self, handed: Iterable[list[Any]], sizes: list[int], variables: dict[str, Any]
+    ) -> Iterator[Rendered | Exception]:
+        """What a template that glmlint does not know prints, in a process of its own."""
         from glmlint.trainer.worker import Stopped, worker
 
+        found: Printed | Exception
         try:
-            yield from worker().render((self.text, self._features), names, handed, marked)
+            answers = worker().render((str(self.text), self._features), variables, handed)
+            for number, found in enumerate(answers):
+                yield found if isinstance(found, Exception) else Rendered(*found, sizes[number])
         except Stopped as fault:
             raise RunStopped(stopped(fault.text), name=self.name, **fault.values) from None
+
+    @cached_property
+    def _aliases(self) -> bool:
+        """Whether a thought has every name that templates read it by (from 5.21)."""
+        return self.text is not None and self.version >= (5, 21)
 
     def _handed(self, message: Any) -> Any:
         """A message as transformers hands it to the template."""
@@ -277,7 +358,7 @@ class ChatTemplate:
             return message
         if self.drops_nulls:
             message = {key: value for key, value in message.items() if value is not None}
-        if self.text is not None and version(self.transformers) >= (5, 21):
+        if self._aliases:
             thought = next((message[k] for k in _THOUGHTS if message.get(k) is not None), None)
             if thought is not None:
                 message = {"thinking": thought, **message, "reasoning_content": thought}
@@ -289,7 +370,7 @@ class ChatTemplate:
         Raises:
             TemplateFault: it does not parse, nests too deeply, or takes too much to compile.
         """
-        if self.text is None:
+        if self.text is None or self.own:
             return
         from glmlint.trainer.worker import Stopped, Unfit, worker
 
@@ -303,16 +384,28 @@ class ChatTemplate:
             raise TemplateFault(stopped(fault.text), name=self.name, **fault.values) from None
 
 
-def _plain_text(messages: Sequence[Any]) -> str | None:
+def _counted(conversations: Iterable[list[Any]], sizes: list[int]) -> Iterator[list[Any]]:
+    """The same, the number of messages of each noted as it is taken."""
+    for messages in conversations:
+        sizes.append(len(messages))
+        yield messages
+
+
+def _plain_text(messages: Sequence[Any]) -> Rendered | None:
     """What `_LAYOUT` prints for messages without tools, a hundred times faster; None for others."""
     parts = [PREFIX]
-    for message in messages:
+    turns: list[Note] = []
+    size = len(PREFIX)
+    for index, message in enumerate(messages):
         if type(message) is not dict or "tools" in message:
             return None
         if content := message.get("content"):
             role, metadata = message.get("role", ""), message.get("metadata", "")
             parts.append(f"<|{role}|>{metadata}\n{content}")
-    return "".join(parts)
+            turns.append((size, index))
+            size += len(parts[-1])
+    turns.append((size, -1))
+    return Rendered("".join(parts), [], turns, len(messages))
 
 
 def load_template(spec: str | None, own: str | None, transformers: str) -> ChatTemplate:
@@ -325,6 +418,8 @@ def load_template(spec: str | None, own: str | None, transformers: str) -> ChatT
         return _from_text("the model folder's", own, transformers)
     if spec is None or spec in REVISIONS:
         return ChatTemplate(spec or DEFAULT_REVISION, None, transformers)
+    if spec in LATER:
+        return own_template(spec, *LATER[spec], transformers)
     path = Path(spec)
     if not path.is_file():
         raise TemplateFault(
@@ -333,7 +428,7 @@ def load_template(spec: str | None, own: str | None, transformers: str) -> ChatT
                 "找不到模板 {spec}：既不是文件，也不是 {names} 之一",
             ),
             spec=spec,
-            names=listed(REVISIONS),
+            names=listed(TEMPLATES),
         )
     return _from_text(spec, read_template(path), transformers)
 
@@ -365,9 +460,17 @@ def read_template(path: Path) -> str:
 def _from_text(name: str, text: str, transformers: str) -> ChatTemplate:
     digest = hashlib.blake2b(text.strip().encode("utf-8", "replace"), digest_size=16).hexdigest()
     if digest in KNOWN_TEXTS:
-        return ChatTemplate(KNOWN_TEXTS[digest], None, transformers)
+        found = load_template(KNOWN_TEXTS[digest], None, transformers)
+        return replace(found, published=text == text.strip())
     if len(text) > LONGEST:
         raise TemplateFault(_TOO_LONG, name=name, bytes=LONGEST)
     template = ChatTemplate(name, text, transformers)
     template.compile()
     return template
+
+
+def own_template(name: str, file: str, names: Mapping[str, Any], transformers: str) -> ChatTemplate:
+    """One of glmlint's own templates, from the folder `templates`."""
+    text = (Path(__file__).parent / "templates" / file).read_text(encoding="utf-8")
+    headings = {"tools_heading": TOOLS_HEADING_45, "call_heading": CALL_HEADING_45}
+    return ChatTemplate(name, text, transformers, True, tuple({**headings, **names}.items()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from binascii import b2a_base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -51,6 +51,9 @@ GLM45_CONTROL: Final = (
 )
 """Those of GLM-4.5, 4.6 and 4.1V, whose pieces are GLM-4's: ids 151329 to 151362."""
 
+GLM45_PLAIN: Final = frozenset(GLM45_CONTROL[21:32])
+"""Those of them that tokenizer_config.json does not call special: `<think>` to `/nothink`."""
+
 BUNDLED: Final = {"glm4": GLM4_CONTROL, "glm4.5": GLM45_CONTROL}
 """Tokenizers that need no file: name -> control tokens in the order of their ids."""
 
@@ -67,7 +70,7 @@ class TokenizerError(Told):
 
 class _Backend(Protocol):
     def encode_batch_flat(self, texts: Sequence[str]) -> tuple[bytes, bytes]: ...
-    def decode_bytes(self, tokens: Sequence[int]) -> bytes: ...
+    def decode_token_bytes(self, token: int) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -135,9 +138,14 @@ class Tokenizer:
         return {token: text for text, token in self.control.items()}
 
     def token_bytes(self, token: int) -> bytes:
-        """What one id stands for; control tokens give their own text."""
+        """What one id stands for; control tokens give their own text, an id without any "<id>"."""
         text = self.control_text.get(token)
-        return text.encode() if text is not None else self.backend.decode_bytes([token])
+        if text is not None:
+            return text.encode()
+        try:
+            return self.backend.decode_token_bytes(token)
+        except ValueError:  # no such id in the vocabulary
+            return b"<%d>" % token
 
 
 def load_tokenizer(spec: str, *, allow_download: bool = False) -> Tokenizer:
@@ -184,7 +192,7 @@ class Glm4Backend:
         import splintr
 
         self.bundled = splintr.Tokenizer.from_pretrained("glm4")
-        self.decode_bytes = self.bundled.decode_bytes
+        self.decode_token_bytes = self.bundled.decode_token_bytes
 
     @cached_property
     def batch(self) -> _Backend:
@@ -209,6 +217,48 @@ class Glm4Backend:
         np.cumsum([len(part) for part in parts], out=offsets[1:])
         ids = np.array([token for part in parts for token in part], "<u4")
         return ids.tobytes(), offsets.tobytes()
+
+
+class PieceBackend:
+    """A `tokenizer.json` whose `decoder` works on whole sequences: an id is its piece's own bytes."""
+
+    def __init__(self, backend: _Backend, model: Mapping[str, Any]) -> None:
+        vocabulary = model["vocab"]
+        self.encode_batch_flat = backend.encode_batch_flat
+        if isinstance(vocabulary, dict):
+            self.pieces = {int(token): str(piece) for piece, token in vocabulary.items()}
+        else:  # Unigram: [piece, score], the id is the place
+            self.pieces = {token: str(entry[0]) for token, entry in enumerate(vocabulary)}
+        self.suffix = str(model.get("end_of_word_suffix") or "")
+
+    def decode_token_bytes(self, token: int) -> bytes:
+        """The bytes of one id; the mark of a word's end is a space. Raises ValueError."""
+        piece = self.pieces.get(token)
+        if piece is None:
+            raise ValueError(f"no id {token}")
+        if self.suffix and piece.endswith(self.suffix):
+            piece = piece.removesuffix(self.suffix) + " "
+        return piece.encode("utf-8", "replace")
+
+
+def _control_of(pairs: Iterable[tuple[Any, Any]]) -> dict[str, int]:
+    """Control tokens from a file: text -> id. Raises ValueError for what is neither."""
+    found: dict[str, int] = {}
+    for text, token in pairs:
+        number = int(token)
+        if not isinstance(text, str) or not text or not 0 <= number < 1 << 31:
+            raise ValueError(f"{text!r}: {token!r} is no token")
+        found[text] = number
+    return found
+
+
+def _decodes_alone(backend: _Backend, token: int) -> bool:
+    """Whether the backend can say what one id stands for."""
+    try:
+        backend.decode_token_bytes(token)
+    except ValueError:
+        return False
+    return True
 
 
 @cache
@@ -254,13 +304,18 @@ def _from_json(path: Path, control: dict[str, int] | None = None) -> Tokenizer:
         content = json.loads(path.read_bytes())
         if not isinstance(content, dict):
             raise ValueError("no JSON object")
-        added = {token["content"]: int(token["id"]) for token in content.get("added_tokens", [])}
+        added = _control_of(
+            (token["content"], token["id"]) for token in content.get("added_tokens") or ()
+        )
         vocabulary = content["model"]["vocab"]
         size = len(vocabulary)
         # The boundary template and the control tokens are the recipe's business.
         content["post_processor"] = None
         content["added_tokens"] = []
-        backend = splintr.from_json_bytes(json.dumps(content).encode())
+        backend: _Backend = splintr.from_json_bytes(json.dumps(content).encode())
+        some = next(iter(vocabulary.values()), 0) if isinstance(vocabulary, dict) else 0
+        if not _decodes_alone(backend, some):
+            backend = PieceBackend(backend, content["model"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise TokenizerError(
             Text(
@@ -289,11 +344,22 @@ def _from_folder(folder: Path) -> Tokenizer:
             raise TokenizerError(
                 Text("{file} is not a JSON object", "{file} 不是 JSON 对象"), file=config_file
             )
-    control = {
-        token["content"]: int(number)
-        for number, token in config.get("added_tokens_decoder", {}).items()
-        if isinstance(token, dict) and "content" in token
-    }
+    decoder = config.get("added_tokens_decoder")
+    try:
+        control = _control_of(
+            (token["content"], number)
+            for number, token in (decoder.items() if isinstance(decoder, dict) else ())
+            if isinstance(token, dict) and "content" in token
+        )
+    except ValueError as error:
+        raise TokenizerError(
+            Text(
+                "{file}: added_tokens_decoder can't be read: {error}",
+                "{file}: 无法读取 added_tokens_decoder：{error}",
+            ),
+            file=config_file,
+            error=error,
+        ) from None
     if (folder / "tokenizer.json").is_file():
         found = _from_json(folder / "tokenizer.json", control or None)
     elif (folder / "tokenizer.model").is_file():

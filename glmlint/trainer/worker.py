@@ -37,8 +37,6 @@ BATCH: Final = 256
 Template = tuple[str, jinja.Features]
 """Its text, and what its environment has."""
 
-Rendered = tuple[str, list[jinja.Span]]
-
 TIME: Final = Text(
     "takes more than {seconds:.0f} s of processor time for one rendering",
     "单次渲染占用的处理器时间超过 {seconds:.0f} 秒",
@@ -94,22 +92,20 @@ class Worker:
 
     def compile(self, template: Template) -> None:
         """See whether the template compiles. Raises as `render`."""
-        self._ask(template, {}, [], False)
+        self._ask(template, {}, [])
 
     def render(
         self,
         template: Template,
         names: dict[str, Any],
         conversations: Iterable[Any],
-        marked: bool = False,
-    ) -> Iterator[Rendered | Exception]:
+    ) -> Iterator[jinja.Printed | Exception]:
         """What the template prints for each conversation, or the exception that it raises there.
 
         Args:
             template: its text and what its environment has.
             names: its variables but for `messages`.
             conversations: each the value of `messages`; taken as far as the answers are.
-            marked: whether the places of `{% generation %}` are wanted.
 
         Raises:
             Unfit: it does not compile.
@@ -117,16 +113,16 @@ class Worker:
         """
         waiting = iter(conversations)
         while batch := list(islice(waiting, BATCH)):
-            yield from self._ask(template, names, batch, marked)
+            yield from self._ask(template, names, batch)
 
     def _ask(
-        self, template: Template, names: dict[str, Any], conversations: list[Any], marked: bool
-    ) -> list[Rendered | Exception]:
+        self, template: Template, names: dict[str, Any], conversations: list[Any]
+    ) -> list[jinja.Printed | Exception]:
         with self._lock:
             process = self._running()
             key = self._keys.setdefault(template, len(self._keys))
             source = None if key in self._sent else template
-            request = pickle.dumps((key, source, names, conversations, marked))
+            request = pickle.dumps((key, source, names, conversations))
             answer = self._exchange(process, request)
             if isinstance(answer, list):
                 self._sent.add(key)
@@ -136,7 +132,7 @@ class Worker:
             raise Stopped(MEMORY, megabytes=jinja.memory_for(len(request)) >> 20)
         if isinstance(answer, tuple):
             raise Unfit(answer[1], answer[2])
-        return [_error(*found) if len(found) == 3 else found for found in answer]
+        return [_error(*found) if len(found) == 4 else found for found in answer]
 
     def _running(self) -> subprocess.Popen[bytes]:
         process = self._process
@@ -214,9 +210,10 @@ def _readable(stream: IO[bytes], seconds: float) -> bool:
     return bool(waiting.poll(seconds * 1000))
 
 
-def _error(module: str, name: str, message: str) -> Exception:
+def _error(module: str, name: str, message: str, turn: int) -> Exception:
     error = _class(module, name)()
     error.args = (message,)
+    error.turn = turn  # type: ignore[attr-defined]
     return error
 
 

@@ -274,7 +274,7 @@ def _one_question(contents: Sequence[Any]) -> Any:
         return joined(contents)
     if all(isinstance(content, list) for content in contents):
         return [each for content in contents for each in content]
-    kinds = ["str" if isinstance(each, Owned) else type(each).__name__ for each in contents]
+    kinds = list(map(_kind, contents))
     first = kinds[0]
     other = next((kind for kind in kinds[1:] if kind != first), first)
     if first == "dict":
@@ -470,8 +470,12 @@ def _ending(content: Any, context: Context) -> str:
     if isinstance(content, Owned):
         return content.text
     ids = content if isinstance(content, list) else content["token_ids"]
-    tokens = context.tokenizer
-    return b"".join(tokens.token_bytes(token) for token in ids[-20:]).decode("utf-8", "replace")
+    for token in ids[-20:]:
+        if not isinstance(token, int):
+            raise TypeError(f"{_kind(token)!r} object cannot be interpreted as an integer")
+    known = context.tokenizer
+    ending = [known.token_bytes(token) for token in ids[-20:] if 0 <= token < known.vocab_size]
+    return b"".join(ending).decode("utf-8", "replace")
 
 
 @refuses("bad-loss")
@@ -501,13 +505,12 @@ def _weighed(parts: Sequence[_Raw], turns: Sequence[Turn], setup: Setup) -> list
             own_loss = None if own_loss is UNSET else own_loss
             own_weight = None if own_weight is UNSET else own_weight
             if isinstance(each, dict) and "loss_scale" in each:
-                for token, factor in zip(each["token_ids"], each["loss_scale"], strict=True):
+                ids = _ids(each["token_ids"], owner).ids
+                for token, factor in zip(ids, each["loss_scale"], strict=True):
                     found.append((Ids([token], owner), factor))
                 continue
-            if isinstance(each, dict):
-                each = Ids(each["token_ids"], owner)
-            elif isinstance(each, list):
-                each = Ids(each, owner)
+            if isinstance(each, dict | list):
+                each = _ids(each["token_ids"] if isinstance(each, dict) else each, owner)
             teaches = scale.strategy == "all" or (
                 part.kind != "other" and (scale.strategy == "default" or is_last)
             )
@@ -520,6 +523,20 @@ def _weighed(parts: Sequence[_Raw], turns: Sequence[Turn], setup: Setup) -> list
             else:
                 found.append((each, 1.0))
     return _without_line_feeds(found)
+
+
+def _ids(ids: Any, owner: int) -> Ids:
+    if not isinstance(ids, list):
+        raise TypeError(f"{_kind(ids)!r} object is no list of token ids")
+    for token in ids:
+        if not isinstance(token, int):
+            kind = _kind(token)
+            raise TypeError(f"'>=' not supported between instances of {kind!r} and 'int'")
+    return Ids(ids, owner)
+
+
+def _kind(value: Any) -> str:
+    return "str" if isinstance(value, Owned) else type(value).__name__
 
 
 def _said(content: Any) -> Any:

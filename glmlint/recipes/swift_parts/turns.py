@@ -140,7 +140,10 @@ def _listed(values: dict[str, Any], written: dict[str, str], form: Form) -> Iter
         elif pairs:
             for role, names in (("user", USER_ROLES), ("assistant", ASSISTANT_ROLES)):
                 key, said = _key(turn, *names)
-                yield _speech(role, said, at if as_text or key is None else (*at, key))
+                speech = _speech(role, said, at if as_text or key is None else (*at, key))
+                if as_text:
+                    speech.text_at = None
+                yield speech
         else:
             yield _turn(turn, at, openai, as_text)
 

@@ -1,0 +1,389 @@
+"""TRL's SFTTrainer: the model's own chat template over the whole conversation.
+
+Source: trl 1.16.0 (PyPI), `trl/trainer/sft_trainer.py`: `SFTTrainer.__init__`, `_prepare_dataset`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+import numpy as np
+from msgspec import Struct
+
+from glmlint.finding import Pointer
+from glmlint.recipes._trl_config import from_config
+from glmlint.trainer.base import Context, Text, Trainer
+from glmlint.trainer.chat import (
+    Borders,
+    Span,
+    borders,
+    lay_out_text,
+    place_of,
+    render_chat,
+    with_labels,
+)
+from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
+from glmlint.trainer.config import TrainerConfig
+from glmlint.trainer.conversation import Conversation, Speech
+from glmlint.trainer.cut import keep_end, keep_start
+from glmlint.trainer.errors import Dropped, TrainerError
+from glmlint.trainer.layout import NONE, PREFIX, Layout, Tokens, layout_of
+from glmlint.trainer.mask import sequence
+from glmlint.trainer.packing import Part, batches, best_fit, pieces, wrapped
+from glmlint.trainer.template import TRL_TRAINING, ChatTemplate, TemplateFault, own_template
+
+MARKS: Final = re.compile(r"\{%-?\s*generation\s*-?%\}")
+"""By which TRL knows a template that says itself what the assistant wrote."""
+
+PACKED_TOGETHER: Final = 1000
+"""Rows among which one call of its packer looks: `datasets`' own batch size."""
+
+_ROLES: Final = frozenset(("system", "user", "assistant", "observation"))
+"""Roles of turns, as `chat_turns` spells them, that GLM's templates print."""
+
+_OWN_ARGUMENTS: Final = frozenset(
+    ("processing_class", "input", "conversation", "tokenize", "return_dict")
+)
+"""Arguments that it passes itself: a row that names one of them in `chat_template_kwargs` ends the run."""
+
+
+class TrlOptions(Struct, frozen=True, forbid_unknown_fields=True):
+    """Those fields of `SFTConfig` that decide ids and labels."""
+
+    max_length: int | None = 1024
+    truncation_mode: Literal["keep_start", "keep_end"] = "keep_start"
+    assistant_only_loss: bool = False
+    completion_only_loss: bool | None = None
+    dataset_text_field: str = "text"
+    eos_token: str | None = None
+    packing: bool = False
+    packing_strategy: Literal["bfd", "bfd_split", "wrapped"] = "bfd"
+    padding_free: bool = False
+
+
+class Trl(Trainer):
+    """`SFTTrainer` of TRL, with `messages`, `prompt` and `completion`, or plain text."""
+
+    name = "trl"
+    title = Text("TRL's SFTTrainer", "TRL 的 SFTTrainer")
+    called = Text("TRL", "TRL")
+    budget_means = Text("max_length", "max_length")
+    source = "trl 1.16.0 trl/trainer/sft_trainer.py"
+    date = "2026-10-15"
+    supervises = Text(
+        "every token, prompts too; of prompt and completion the completion; with "
+        "assistant_only_loss what the template marks as the assistant's",
+        "所有 token，包括提示部分；prompt/completion 数据只训练 completion；"
+        "启用 assistant_only_loss 时只训练模板标记为 assistant 的部分",
+    )
+    Options = TrlOptions
+    reads = frozenset(("openai", "prompt-response", "sharegpt", "text"))
+    cuts_prefix = False
+    budget_option = "max_length"
+
+    def default_budget(self, options: TrlOptions) -> int | None:
+        return options.max_length
+
+    def from_config(
+        self, values: Mapping[str, Any], file: str, folder: str | None
+    ) -> TrainerConfig | None:
+        del folder
+        return from_config(values, file)
+
+    def reads_row(self, form: str, row: Any, context: Context) -> bool:
+        if form in ("glm", "openai"):
+            return reads_messages(form, row, context)
+        if form == "prompt-response":
+            parts = row.get("prompt"), row.get("completion")
+            return any(all(isinstance(part, kind) for part in parts) for kind in (str, list))
+        if form == "sharegpt":
+            turns = turns_of(row.get("conversations"), (), ("from", "value"))
+            return bool(turns) and all(turn.role in _ROLES for turn in turns)
+        return form == "text" and context.options.dataset_text_field in row
+
+    def conversation(self, row: dict[str, Any], context: Context) -> Conversation:
+        field = context.options.dataset_text_field
+        kwargs = "chat_template_kwargs"
+        if "prompt" in row:
+            turns: list[Speech] = []
+            for key, role in (("prompt", "user"), ("completion", "assistant")):
+                said = row.get(key)
+                turns += (
+                    [Speech(role, said, (key,), (key,))]
+                    if isinstance(said, str)
+                    else turns_of(said, (key,))
+                )
+            return conversation(row, turns, "prompt", "completion", kwargs)
+        if "messages" in row:
+            return conversation(row, turns_of(row["messages"], ("messages",)), "messages", kwargs)
+        if "conversations" in row:
+            turns = turns_of(row["conversations"], ("conversations",), ("from", "value"))
+            return conversation(row, turns, "conversations", kwargs)
+        said = row.get(field)
+        text = [Speech("assistant", said, (field,), (field,))] if isinstance(said, str) else []
+        return conversation(row, text, field)
+
+    def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
+        try:
+            return _lay_out(row, context)
+        except (Dropped, TrainerError):
+            raise
+        except TemplateFault as fault:
+            raise TrainerError("TemplateSyntaxError", fault.say("en")) from None
+        except Exception as error:  # whatever TRL, transformers or the template raises
+            at = _place(error, row)
+            raise TrainerError(type(error).__name__, str(error), at) from None
+
+    def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
+        options: TrlOptions = context.options
+        if options.packing:
+            return [_packable(tokens, budget, options.packing_strategy)]
+        if options.max_length is None:
+            return [tokens]
+        keep = keep_start if options.truncation_mode == "keep_start" else keep_end
+        found = keep(tokens, budget)
+        if not (found[0].labels != NONE).any():
+            raise Dropped("no-labels", "no token that is kept carries loss")
+        return found
+
+    def packs(self, options: TrlOptions) -> bool:
+        return options.packing
+
+    def pack(
+        self, lengths: Sequence[int | None], budget: int, context: Context
+    ) -> list[list[Part]]:
+        options: TrlOptions = context.options
+        found: list[list[Part]] = []
+        for rows in batches(len(lengths), PACKED_TOGETHER, 1):
+            sizes = [(row, lengths[row] or 0) for row in rows]
+            if options.packing_strategy == "wrapped":
+                found += wrapped(sizes, budget)
+                continue
+            parts = pieces(sizes, budget)
+            sacks = best_fit([part.stop - part.start for part in parts], budget)
+            found += [[parts[number] for number in sack] for sack in sacks]
+        return found
+
+
+def _place(error: Exception, row: dict[str, Any]) -> Pointer | None:
+    """Where the message is written that the template was printing, where it raised."""
+    prompt = row.get("prompt")
+    if not isinstance(prompt, list):
+        return place_of(error, ("messages" if "messages" in row else "conversations",))
+    at = place_of(error, ("prompt",))
+    if at is not None and isinstance(at[1], int) and at[1] >= len(prompt):
+        return ("completion", at[1] - len(prompt))
+    return at
+
+
+def _packable(tokens: Tokens, budget: int, strategy: str) -> Tokens:
+    """A row as it goes into the packer: where it keeps rows or their pieces apart in a sequence, the
+    first token of each is without a label."""
+    if strategy == "wrapped":
+        return tokens
+    found = tokens.part(slice(budget if strategy == "bfd" else None))
+    found.labels = found.labels.copy()
+    found.labels[::budget] = NONE
+    return found
+
+
+def _lay_out(row: dict[str, Any], context: Context) -> Layout:
+    options: TrlOptions = context.options
+    template = _check(row, context)
+    if "input_ids" in row:
+        return _processed(row, options)
+    if _is_sharegpt(row):
+        row = _as_messages(row)
+    eos = options.eos_token or "<|endoftext|>"
+    tools = row.get("tools")
+    if isinstance(tools, str):
+        tools = json.loads(tools)
+    if not _is_conversational(row):
+        row = _ended(row, eos, options.dataset_text_field)
+    kwargs = row.get("chat_template_kwargs", {})
+    if not isinstance(kwargs, dict):
+        raise TypeError(f"'{type(kwargs).__name__}' object is not a mapping")
+    names = {"tools": tools, **kwargs}
+    if "chat_template" in names:
+        template = ChatTemplate("row", names.pop("chat_template"), context.plan.transformers)
+        template.compile()
+    if "prompt" in row:
+        return _completion(row, context, template, names)
+    if not _is_conversational(row):
+        text = row[options.dataset_text_field]
+        return lay_out_text(text, ([0], [0]), context)
+    _refuse(names, "return_assistant_tokens_mask")
+    messages = row["messages"]
+    rendered = render_chat(messages, context, template=template, **names)
+    found = borders(rendered, messages, context, template)
+    if not options.assistant_only_loss:
+        return lay_out_text(rendered.text, found, context)
+    return _needs_label(lay_out_text(rendered.text, found, context, rendered.generated))
+
+
+def _check(row: dict[str, Any], context: Context) -> ChatTemplate | None:
+    """What the trainer's constructor looks at; the template that it takes instead of the model's."""
+    options: TrlOptions = context.options
+    if options.eos_token is not None and options.eos_token not in context.tokenizer.control:
+        raise ValueError(
+            f"The specified `eos_token` ('{options.eos_token}') is not found in the vocabulary of "
+            "the given `processing_class`"
+        )
+    if "image" in row or "images" in row:
+        raise ValueError(
+            "The dataset appears to be vision-related (contains 'image' or 'images' keys), but the "
+            "provided model does not seem to be a vision-language model."
+        )
+    training = None
+    if options.assistant_only_loss:
+        if not _is_conversational(row):
+            raise ValueError(
+                "You set `assistant_only_loss=True`, but the dataset is not conversational. "
+                "This option is only supported for conversational datasets."
+            )
+        if not MARKS.search(context.template.source):
+            training = training_template(context.template)
+    if options.padding_free and not options.packing and options.max_length is not None:
+        raise ValueError("When `padding_free=True` without packing, `max_length` is not enforced.")
+    if options.packing and options.max_length is None:
+        raise ValueError("When packing is enabled, `max_length` can't be `None`.")
+    return training
+
+
+def training_template(template: ChatTemplate) -> ChatTemplate:
+    """The template with `{% generation %}` that TRL has for a template without.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if template.name == "GLM-4.5" and template.own and template.published:
+        return own_template("GLM-4.5 (TRL)", TRL_TRAINING, {}, template.transformers)
+    raise ValueError(
+        "The chat template is not training-compatible (missing prefix-preservation or "
+        "`{% generation %}` markers) and patching is not supported for this template. "
+        "Please manually modify the chat template for training."
+    )
+
+
+def _is_conversational(row: dict[str, Any]) -> bool:
+    """Whether a list of messages stands under the first of the keys that it knows."""
+    for key in ("prompt", "chosen", "rejected", "completion", "messages"):
+        if key in row:
+            messages = row[key]
+            if not isinstance(messages, list):
+                return False
+            return isinstance(messages[0], dict) and "role" in messages[0]
+    return False
+
+
+def _is_sharegpt(row: dict[str, Any]) -> bool:
+    turns = row.get("conversations")
+    if not isinstance(turns, list):
+        return False
+    return isinstance(turns[0], dict) and "from" in turns[0] and "value" in turns[0]
+
+
+def _as_messages(row: dict[str, Any]) -> dict[str, Any]:
+    """`from` and `value` renamed, in every list that it knows; role names stay."""
+    names = {"from": "role", "value": "content"}
+    row = dict(row)
+    for key in ("prompt", "completion", "chosen", "rejected", "messages", "conversations"):
+        if isinstance(row.get(key), list):
+            row[key] = [
+                {names.get(name, name): value for name, value in message.items()}
+                if isinstance(message, dict)
+                else message
+                for message in row[key]
+            ]
+    row["messages"] = row.pop("conversations")
+    return row
+
+
+def _ended(row: dict[str, Any], eos: str, field: str) -> dict[str, Any]:
+    """Plain text with the end token behind it; such rows lose their `messages`."""
+    row = {key: value for key, value in row.items() if key != "messages"}
+    for key in (field, "completion"):
+        if key in row and not row[key].endswith(eos):
+            row[key] = row[key] + eos
+            break
+    return row
+
+
+def _refuse(names: dict[str, Any], *given: str) -> None:
+    """What Python says of an argument that is passed twice."""
+    for name in names:
+        if name in _OWN_ARGUMENTS or name in given:
+            raise TypeError(f"_tokenize() got multiple values for keyword argument '{name}'")
+
+
+def _completion(
+    row: dict[str, Any], context: Context, template: ChatTemplate | None, names: dict[str, Any]
+) -> Layout:
+    """A prompt and its completion: the completion begins where the two tokenized texts part."""
+    options: TrlOptions = context.options
+    generated: list[Span] | None = None
+    if _is_conversational(row):
+        _refuse(names, "add_generation_prompt", "return_assistant_tokens_mask")
+        prompt = render_chat(
+            row["prompt"], context, template=template, add_generation_prompt=True, **names
+        ).text
+        messages = row["prompt"] + row["completion"]
+        rendered = render_chat(messages, context, template=template, **names)
+        text = rendered.text
+        found = borders(rendered, messages, context, template)
+        if options.assistant_only_loss:
+            generated = rendered.generated
+    else:
+        prompt = row["prompt"]
+        text = prompt + row["completion"]
+        found = _plain(len(prompt))
+    layout = lay_out_text(text, found, context, generated)
+    if generated is not None:
+        _needs_label(layout)
+    if options.completion_only_loss is False:
+        return layout
+    tokens = sequence(layout, context)
+    labels = tokens.labels.copy()
+    before = sequence(lay_out_text(prompt, ([0], [0]), context), context).input_ids
+    size = min(len(before), len(tokens.input_ids))
+    parted = np.flatnonzero(before[:size] != tokens.input_ids[:size])
+    labels[: parted[0] if len(parted) else size] = NONE
+    return with_labels(text, found, labels, context)
+
+
+def _plain(size: int) -> Borders:
+    """A prompt of that many code points, and what follows it."""
+    return ([0, size], [0, 1]) if size else ([0], [1])
+
+
+def _needs_label(layout: Layout) -> Layout:
+    if all(label == NONE for label in (*layout.first, *layout.rest)):
+        raise RuntimeError(
+            "You're using `assistant_only_loss=True`, but at least one example has no assistant "
+            "tokens. This usually means the tokenizer's chat template doesn't generate assistant "
+            "masks — it may be missing the `{% generation %}` keyword. Please check the template "
+            "and ensure it's correctly configured to support assistant masking."
+        )
+    return layout
+
+
+def _processed(row: dict[str, Any], options: TrlOptions) -> Layout:
+    """A row that is tokenized already: `labels` as they are, or built from its masks."""
+    ids = np.array(row["input_ids"], np.int32)
+    if "labels" in row:
+        labels = np.array(row["labels"], np.int32)
+    else:
+        labels = ids.copy()
+        masks = ["assistant_masks"]
+        if options.completion_only_loss:
+            masks.append("completion_mask")
+        for mask in masks:
+            if mask in row:
+                labels[~np.array(row[mask], bool)] = NONE
+    return layout_of(Tokens(ids, labels, np.full(len(ids), PREFIX, np.int32)))
+
+
+trainer = Trl()
