@@ -173,7 +173,7 @@ class TestWhoIsTrained:
             row["messages"].append({"role": "assistant", "content": answer})
         opened = opened_row(row, context_of(Plan(recipe=recipe)))
         if opened.layout is not None:
-            assert foreign_messages(opened) == {}
+            assert foreign_messages(opened) == []
             assert list(unstopped_answers(opened)) == []
 
 

@@ -94,6 +94,31 @@ def test_schemas_are_valid_and_explain_themselves(name: str) -> None:
     assert schema["title"] and schema["description"]
 
 
+@settings(max_examples=600)
+@given(ROW)
+def test_violations_are_those_that_jsonschema_finds(row: Any) -> None:
+    theirs: set[tuple[Any, str]] = set()
+    for error in validator("sample").iter_errors(row):
+        at = tuple(error.absolute_path)
+        if error.validator == "required":
+            missing = [key for key in error.validator_value if key not in error.instance]
+            theirs |= {((*at, key), "required") for key in missing}
+        else:
+            theirs.add((at, error.validator))
+    assert {(v.pointer, v.keyword) for v in violations(row)} == theirs
+
+
+def test_the_schemas_use_no_keyword_that_is_not_looked_at() -> None:
+    known = {"type", "enum", "const", "minItems", "minLength", "required", "properties", "items",
+             "$ref", "if", "then"}  # fmt: skip
+    silent = {"$schema", "$id", "title", "description", "$defs"}
+    parts = [load_schema("sample"), load_schema("tool")]
+    for part in parts:  # grows on the way
+        assert part.keys() <= known | silent
+        parts += [*part.get("properties", {}).values(), *part.get("$defs", {}).values()]
+        parts += [part[key] for key in ("items", "if", "then") if key in part]
+
+
 def test_violations_name_the_place() -> None:
     row = {"messages": [{"role": "human", "content": None}, {"content": "x", "tools": [{}]}, 5]}
     places = {(v.pointer, v.keyword) for v in violations(row)}

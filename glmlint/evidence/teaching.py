@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,20 +28,25 @@ def trained_messages(row: Row) -> list[int]:
     return sorted(owner for owner, trained in row.printed.items() if trained and owner >= 0)
 
 
-def foreign_messages(row: Row) -> dict[int, int]:
-    """Trained messages that no assistant wrote -> how many supervised tokens each brings.
+def foreign_messages(row: Row) -> list[int]:
+    """Trained messages that no assistant wrote; no tokenizer is asked."""
+    return [index for index in trained_messages(row) if written_role(row, index) != "assistant"]
+
+
+def supervised_in(row: Row, messages: Iterable[int]) -> dict[int, int]:
+    """Trained messages -> how many supervised tokens each brings.
 
     A message's stop token counts as its own (see `layout.authors`).
     """
-    foreign = [index for index in trained_messages(row) if written_role(row, index) != "assistant"]
-    if not foreign:
+    messages = list(messages)
+    if not messages:
         return {}
     tokens = row.all_tokens
     places = np.flatnonzero(tokens.labels != IGNORE_INDEX)
     places = places[places >= 1]
     owners, numbers = np.unique(authors(tokens.owners)[places], return_counts=True)
     brought = dict(zip(owners.tolist(), numbers.tolist(), strict=True))
-    return {index: brought[index] for index in foreign if index in brought}
+    return {index: brought[index] for index in messages if index in brought}
 
 
 def unstopped_answers(row: Row) -> Iterator[int]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.teaching import foreign_messages, written_role
+from glmlint.evidence.teaching import foreign_messages, supervised_in, written_role
 from glmlint.evidence.turns import answer_at, shown
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 
@@ -108,7 +108,7 @@ def check(row: Row) -> Iterator[Problem]:
                 ("messages",), text="raises", raises=True, exception=row.error.exception
             )
         return
-    spilt = foreign_messages(row)
+    spilt = supervised_in(row, foreign_messages(row))
     if not spilt:
         return
     assert row.layout is not None

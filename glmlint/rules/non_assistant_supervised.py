@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.evidence.teaching import foreign_messages, written_role
+from glmlint.evidence.teaching import foreign_messages, supervised_in, written_role
 from glmlint.evidence.turns import shown
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 
@@ -89,9 +89,12 @@ def check(row: Row) -> Iterator[Problem]:
     told = row.said.trains
     if () in told:
         return
-    for index, count in foreign_messages(row).items():
-        if row.at(index) in told or row.at(index, "role") in told:
-            continue
+    untold = (
+        index
+        for index in foreign_messages(row)
+        if row.at(index) not in told and row.at(index, "role") not in told
+    )
+    for index, count in supervised_in(row, untold).items():
         role = shown(written_role(row, index))
         # A role that the trainer knows is trained in every row: it is the trainer's way.
         design = role in _KNOWN and "glm" not in row.context.trainer.reads

@@ -269,9 +269,13 @@ def check(row: Row) -> Iterator[Problem]:
 def _nulls(row: Row) -> Iterator[Problem]:
     old, new = NULLS
     places: dict[str, list[int]] = {}
+    known = row.context.template.known
     for index, message in row.good_messages:
         for key, value in message.items():
-            if value is None and ("messages", index, key) not in padded(row):
+            # A known template prints a null content as it prints none, and reads no other key.
+            if value is not None or (known and key not in _PRINTED):
+                continue
+            if ("messages", index, key) not in padded(row):
                 places.setdefault(key, []).append(index)
     if not places or _outcome(row, row.messages, old) == _outcome(row, row.messages, new):
         return
@@ -329,14 +333,36 @@ def _tools_differ(row: Row) -> bool:
     if row.sample is not None and row.context.template.known:
         return any(
             message.tools is not UNSET
-            and prints_tools(row, index)
             and _printed_otherwise(bytes(message.tools))
+            and prints_tools(row, index)
             for index, message in enumerate(row.sample.messages)
         )
-    if row.context.template.known and not any("tools" in m for _, m in row.good_messages):
-        return False
+    if row.context.template.known:
+        return any(
+            "tools" in message and _list_differs(row, message) and prints_tools(row, index)
+            for index, message in row.good_messages
+        )
     old, new = TOOLS
     return _outcome(row, row.messages, old) != _outcome(row, row.messages, new)
+
+
+def _list_differs(row: Row, message: dict[str, Any]) -> bool:
+    """Whether the two `tojson` print a message's tool list otherwise, whatever its shape."""
+    tools = message["tools"]
+    cleans = row.context.trainer.cleans_properties and message.get("role") == "system"
+    for tool in tools if isinstance(tools, list) else ():
+        if not isinstance(tool, dict) or tool.get("type") != "function" or "function" not in tool:
+            continue
+        function = tool["function"]
+        if cleans and isinstance(function, dict):
+            parameters = function.get("parameters")
+            properties = parameters.get("properties") if isinstance(parameters, dict) else None
+            if isinstance(parameters, dict) and isinstance(properties, dict):
+                kept = {key: part for key, part in properties.items() if part is not None}
+                function = {**function, "parameters": {**parameters, "properties": kept}}
+        if dumps_tool(function) != dumps_tool_html(function):
+            return True
+    return False
 
 
 @lru_cache(4096)
