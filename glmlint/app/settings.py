@@ -155,6 +155,7 @@ class Own:
             ("max-length", config.max_length),
             ("max-input-length", config.max_input_length),
             ("max-output-length", config.max_output_length),
+            ("template", config.template),
         ):
             if value is not None:
                 self.settings[key] = value

@@ -115,6 +115,9 @@ _COLUMNS: Final = frozenset(
 )  # fmt: skip
 """Columns of other formats whose text somebody may mean to train on."""
 
+_MOST_NEAR: Final = 100
+"""Keys of a row for which a name like it is looked for."""
+
 _NEAR: Final = Text("Did you mean {near}?", "是否想写 {near}？")
 _VISION: Final = Text(
     "Images are trained by the vision script (finetune_vision.py); drop the row or the key here.",
@@ -151,7 +154,8 @@ def _told(at: Pointer, key: str, owner: dict[str, Any], told: set[str]) -> Itera
     if key in known or key in _OTHER_RULES or once in told:
         return
     told.add(once)
-    near = nearest(key, _MESSAGE_NAMES if at else _ROW_NAMES)
+    names = _MESSAGE_NAMES if at else _ROW_NAMES
+    near = nearest(key, names) if len(told) < _MOST_NEAR else None
     text, help_, severity = None, None, None
     if key.lower() in _IMAGES:
         text, help_ = "image", _VISION

@@ -12,6 +12,7 @@ Evidence: none of six peer validators finds it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 from glmlint.evidence.calls import Call, calls, declared, taught, tools_by_name, turns
@@ -96,7 +97,7 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         if any(not tool.name for entry in declared(row) for tool in entry.tools.tools):
             continue  # which names there are is not known
-        near = nearest(call.name, list(known)[:200])
+        near = nearest(call.name[:80], tuple(name[:80] for name in islice(known, 200)))
         yield rule.problem(
             _at(call),
             text="near" if near else None,
