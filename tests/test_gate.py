@@ -426,6 +426,7 @@ def test_a_line_of_a_diff_keeps_its_end_and_its_bytes_where_they_are_harmless(da
     shown = diff_line(line)
     assert shown.endswith(b"\n") and shown.count(b"\n") == 1
     assert HIDDEN.search(shown.decode("utf-8", "replace").strip("\r\n").replace("\t", "")) is None
+    assert diff_line(b"+a\rb\r") == b"+a\\rb\\r"
     assert diff_line(b"+\tabc \xe4\xb8\xad \xff\r\n") == b"+\tabc \xe4\xb8\xad \xff\r\n"
 
 
