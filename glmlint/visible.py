@@ -56,7 +56,7 @@ def _disarmed(match: re.Match[str]) -> str:
 def diff_line(line: bytes) -> bytes:
     """A line of a diff as people and logs get it; bytes that are no UTF-8 stay as they are."""
     text = line.decode("utf-8", "surrogateescape")
-    body = text.removesuffix("\n").removesuffix("\r")
+    body = text.removesuffix("\r\n").removesuffix("\n")
     shown = body
     if not body.isprintable():
         kept = (char in "\t" or _shows(char) or _BYTE.match(char) for char in body)

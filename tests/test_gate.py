@@ -150,6 +150,10 @@ COMMANDS: Final = (
     ("check", "--baseline", "old.json", "--write-baseline"),
     ("show",), ("show", "--ids"),
     ("encode",),
+    ("encode", "--no-truncate"),
+    ("compare", "--recipe", "glm4", "--recipe", "glm4-combine", "--rows", "30"),
+    ("compare", "--recipe", "glm4", "--recipe", "llamafactory", "--rows", "30", "--lang", "zh"),
+    ("compare", "--recipe", "glm4", "--recipe", "llamafactory", "--rows", "30", "--format", "json"),
     *(("convert", "--to", to, "--format", form) for to in ("glm4", "openai") for form in ("text", "json")),
 )  # fmt: skip
 """Commands that read data, in every format."""
@@ -211,9 +215,11 @@ def test_hostile_values_of_flags(name: str, flag: str, folder: Path) -> None:
     needs = {
         "convert": [] if flag == "--to" else ["--to", "glm4"],
         "score": ["--dry-run", *([] if flag == "--model" else ["--model", "nowhere"])],
+        "compare": [] if flag == "--recipe" else ["--recipe", "glm4", "--recipe", "swift"],
     }.get(name, [])
     takes = {"check": ["a.jsonl"], "show": ["a.jsonl"], "encode": ["a.jsonl"],
-             "convert": ["a.jsonl"], "score": ["a.jsonl"], "explain": ["null-content"]}  # fmt: skip
+             "convert": ["a.jsonl"], "score": ["a.jsonl"], "compare": ["a.jsonl"],
+             "explain": ["null-content"]}  # fmt: skip
     for value in (*VALUES, f"null-content={HOSTILE}", f"{HOSTILE}={HOSTILE}", f"{HOSTILE}/x.json"):
         done = glmlint_here(name, f"{flag}={value}", *needs, *takes.get(name, []))
         if name == "convert":
@@ -420,6 +426,7 @@ def test_a_line_of_a_diff_keeps_its_end_and_its_bytes_where_they_are_harmless(da
     shown = diff_line(line)
     assert shown.endswith(b"\n") and shown.count(b"\n") == 1
     assert HIDDEN.search(shown.decode("utf-8", "replace").strip("\r\n").replace("\t", "")) is None
+    assert diff_line(b"+a\rb\r") == b"+a\\rb\\r"
     assert diff_line(b"+\tabc \xe4\xb8\xad \xff\r\n") == b"+\tabc \xe4\xb8\xad \xff\r\n"
 
 

@@ -23,6 +23,7 @@ import glmlint
 from glmlint.app.cli import cli
 from glmlint.app.settings import resolve
 from glmlint.engine.baseline import write_baseline
+from glmlint.extras import EXTRAS, install
 from glmlint.read.schema import load_schema
 from glmlint.rules.base import FAMILIES, all_rules
 from glmlint.trainer.base import all_trainers
@@ -222,10 +223,12 @@ def test_the_core_needs_neither_torch_nor_transformers() -> None:
     core = {re.split(r"[^a-z0-9-]", need)[0] for need in project["dependencies"]}
     assert core == {
         "click",
+        "detect-secrets",
         "jinja2",
         "jsonschema",
         "msgspec",
         "numpy",
+        "python-stdnum",
         "pyyaml",
         "rich",
         "splintr-rs",
@@ -278,3 +281,22 @@ def test_the_rule_of_the_contributors_page_works(copy: Path) -> None:
         "check", "a.jsonl", "--format", "json", cwd=tmp_path, PYTHONPATH=str(tmp_path)
     )  # fmt: skip
     assert [finding["rule"] for finding in json.loads(done.stdout)["findings"]] == ["shouting-user"]
+
+
+def test_every_extra_is_named_and_installed_in_a_way_that_works_today() -> None:
+    """The index has no glmlint yet: a checkout, git, or the packages themselves."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    for name, packages in EXTRAS.items():
+        assert packages.split() == [re.split(r"[^a-z0-9-]", need)[0] for need in extras[name]]
+        for text in install(name):
+            assert f"pip install {packages}" in text and f"pip install '.[{name}]'" in text
+    assert extras.keys() - EXTRAS.keys() == {"dev", "ray"}
+    sources = [*PAGES, *ROOT.glob("docs/rules/*.md"), *Path(glmlint.__file__).parent.rglob("*.py")]
+    for file in sources:
+        told = file.read_text(encoding="utf-8")
+        for asked in re.findall(r"""pip install ["']?(glmlint[^\n]*)""", told):
+            assert re.match(r"glmlint(\[\w+\])? @ git\+", asked), (
+                f"{file.name}: pip install {asked}"
+            )

@@ -16,7 +16,7 @@ import glmlint
 PACKAGE = Path(glmlint.__file__).parent
 
 ROOMS = (
-    ("text", "plan", "finding", "visible"),
+    ("text", "plan", "finding", "visible", "extras"),
     ("temporary", "output", "progress"),
     ("loader",),
     ("read",),
@@ -110,3 +110,5 @@ def test_json_output_loads_neither_rich_nor_torch(tmp_path: Path) -> None:
     loaded = loaded_by("check", str(file), "--format", "json")
     assert "splintr" in loaded
     assert loaded & {"rich", "torch", "transformers", "jinja2", "jsonschema"} == set()
+    # They are of the core, and are loaded for a row that may hold a secret or a number.
+    assert loaded & {"detect_secrets", "stdnum", "requests"} == set()

@@ -48,6 +48,8 @@ PRINTING = [
     ("check", "{file}", "--format", "jsonl"), ("check", "{file}", "--format", "github"),
     ("check", "{file}", "--statistics"), ("check", "--fix", "{file}"),
     ("convert", "{file}", "--to", "openai"),
+    ("compare", "{file}", "--recipe", "glm4", "--recipe", "llamafactory"),
+    ("compare", "{file}", "--recipe", "glm4", "--recipe", "llamafactory", "--format", "json"),
 ]  # fmt: skip
 each_printing = pytest.mark.parametrize("command", PRINTING, ids=" ".join)
 

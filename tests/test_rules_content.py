@@ -236,7 +236,7 @@ def test_without_the_library_it_is_said_once_a_file(monkeypatch: pytest.MonkeyPa
     secret._detector.cache_clear()
     found = findings([line(answered(KEY)), line(answered(KEY + "."))])
     secret._detector.cache_clear()
-    assert [(f.rule, f.severity, f.rows) for f in found] == [("secret", "info", 2)]
+    assert [(f.rule, f.severity, f.rows) for f in found] == [("secret", "warning", 2)]
 
 
 NUMBERS = {
@@ -402,7 +402,7 @@ def test_without_the_library_numbers_are_told_once_a_file(monkeypatch: pytest.Mo
     rows = [line(answered(f"卡号 {number} 。")) for number, _ in NUMBERS.values()]
     found = findings(rows)
     personal_data._validator.cache_clear()
-    assert [(f.rule, f.severity, f.rows) for f in found] == [("personal-data", "info", 3)]
+    assert [(f.rule, f.severity, f.rows) for f in found] == [("personal-data", "warning", 3)]
 
 
 def test_the_template_of_a_model_is_told_once_a_file() -> None:

@@ -28,7 +28,7 @@ SIGNALS: Final = tuple(
 """What ends a run from outside: a scheduler or `timeout`, and a terminal that is closed."""
 
 
-class Stopped(BaseException):
+class StoppedBySignal(BaseException):
     """A signal ends the run; what is being written is taken away on the way out."""
 
     def __init__(self, number: int) -> None:
@@ -42,7 +42,7 @@ def run(command: click.Command) -> int:
     try:
         with _stopping():
             return _run(command)
-    except Stopped as stopped:
+    except StoppedBySignal as stopped:
         silence()  # whoever reads may read no more: nothing waits for him
         tell(_word("stopped-by", name=signal.Signals(stopped.number).name))
         return 128 + stopped.number
@@ -170,10 +170,10 @@ def _make_streams() -> None:
 
 @contextmanager
 def _stopping() -> Iterator[None]:
-    """Signals that end a run raise `Stopped`; one that is ignored, as under `nohup`, stays so."""
+    """Signals that end a run raise `StoppedBySignal`; one that is ignored, as under `nohup`, stays so."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        raise Stopped(number)
+        raise StoppedBySignal(number)
 
     before: dict[int, Any] = {}
     try:
@@ -185,7 +185,7 @@ def _stopping() -> Iterator[None]:
     after = before
     try:
         yield
-    except Stopped:  # a terminal that closes says so twice: what is left to do is short
+    except StoppedBySignal:  # a terminal that closes says so twice: what is left to do is short
         after = dict.fromkeys(before, signal.SIG_IGN)
         raise
     finally:

@@ -33,7 +33,7 @@ Signatures = npt.NDArray[np.uint16]
 
 @cache
 def installed() -> bool:
-    """Whether the library is there: `pip install "glmlint[dedup]"`."""
+    """Whether the library is there: it is an extra, `dedup`."""
     from importlib.util import find_spec
 
     return find_spec("rensa") is not None

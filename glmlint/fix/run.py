@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import IO, Final
 
@@ -32,6 +33,8 @@ ESCAPED: Final = Text(
     "差异中不可见的字符或会被日志系统解释的内容以转义形式显示，含有它们的行不能用差异文件应用；"
     "把差异重定向到文件（> fix.patch）时会保持原样",
 )
+
+_LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 
 
 def fix_files(
@@ -83,7 +86,7 @@ def diff_files(
             hidden = escaped = False
             with draft.real.open("rb") as old, draft.temporary.open("rb") as new:
                 for part in unified(old, new, name):
-                    for line in part.splitlines(keepends=True):
+                    for line in _LINE.findall(part):  # a CR alone ends none
                         shown = redacted_line(line)
                         hidden = hidden or shown is not line
                         safe = shown if raw else diff_line(shown)

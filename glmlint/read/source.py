@@ -20,6 +20,7 @@ from typing import IO, Any, Final, cast
 
 import msgspec
 
+from glmlint.extras import install
 from glmlint.finding import Defect
 from glmlint.loader import CHUNK
 from glmlint.read.charset import BOM, encoding_guess, to_utf8, wide_encoding
@@ -786,9 +787,9 @@ def _unpack_zstd(blocks: Iterator[bytes]) -> Iterator[bytes]:
     except ImportError:
         raise SourceError(
             Text(
-                "compressed with zstd: pip install 'glmlint[zstd]' reads it",
-                "文件用 zstd 压缩：请先运行 pip install 'glmlint[zstd]'",
-            )
+                "compressed with zstd; to read it: {how}", "文件用 zstd 压缩；读取前请先运行 {how}"
+            ),
+            how=install("zstd"),
         ) from None
     unpacker = zstandard.ZstdDecompressor()
     frame = unpacker.decompressobj()
@@ -847,10 +848,8 @@ def _parquet_rows(handle: IO[bytes], max_line: int) -> Iterator[Row]:
         import pyarrow.parquet
     except ImportError:
         raise SourceError(
-            Text(
-                "a Parquet file: pip install 'glmlint[parquet]' reads it",
-                "这是 Parquet 文件：请先运行 pip install 'glmlint[parquet]'",
-            )
+            Text("a Parquet file; to read it: {how}", "这是 Parquet 文件；读取前请先运行 {how}"),
+            how=install("parquet"),
         ) from None
     if not handle.seekable():
         raise SourceError(

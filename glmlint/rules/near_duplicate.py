@@ -5,7 +5,8 @@ other punctuation: for the model these are repeats, though no byte comparison se
 of a row are compared by MinHash, in triples; `--near-duplicates 0.9` tells rows that share nine
 triples of ten with an earlier one. Rows that are wholly the same are left to `exact-duplicate`.
 
-Needs `pip install "glmlint[dedup]"`.
+Needs the package rensa (`pip install rensa`, or the extra `dedup`); without it a warning says that
+nobody looked.
 
 Evidence: deduplication by MinHash is the common practice for training data; here with `rensa`.
 """
@@ -13,11 +14,13 @@ Evidence: deduplication by MinHash is the common practice for training data; her
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 
 from glmlint.evidence.near_duplicates import installed, similar_pairs
 from glmlint.evidence.report import Report
+from glmlint.extras import install
 from glmlint.plan import Plan
 from glmlint.rules.base import Example, Limit, Placed, Rule, Text
 
@@ -82,13 +85,23 @@ rule = Rule(
     ),
 )  # fmt: skip
 
+_INSTALL: Final = Text(
+    f"To look for them: {install('dedup').en}.", f"如需查找，请先运行 {install('dedup').zh}。"
+)
+
 
 def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
     least = plan.limits.get("near-duplicates")
     if not report.files or least is None:
         return
     if not installed():
-        yield Placed(min(report.files), None, rule.problem(None, text="missing"), b"", False)
+        yield Placed(
+            min(report.files),
+            None,
+            rule.problem(None, text="missing", severity="warning", help=_INSTALL),
+            b"",
+            False,
+        )
         return
     paths = sorted(path for path in report.files if len(report.files[path].rows))
     tables = [report.files[path].rows.joined() for path in paths]

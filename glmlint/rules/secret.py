@@ -8,7 +8,7 @@ agree; examples from documentation (`AKIA…EXAMPLE`, runs of x) are left alone.
 answer holds it, a warning elsewhere (questions, results, tool lists) and for JSON Web Tokens, which
 expire. The secret itself is never shown.
 
-Needs `pip install "glmlint[secrets]"`; without it the rule says once a file that it could not look.
+Where the package detect-secrets is missing, a warning says once a file that nobody looked.
 
 Evidence: keys in published chat data; detect-secrets 1.5.0 (Yelp) for the forms.
 """
@@ -138,13 +138,21 @@ def _detector(name: str) -> Callable[[str], Iterator[str]] | None:
     return found
 
 
+_INSTALL: Final = Text(
+    "Install it (pip install detect-secrets), and check again.",
+    "请先安装（pip install detect-secrets），再检查一次。",
+)
+
+
 def check(row: Row) -> Iterator[Problem]:
     for place in places(row, _secrets):
         # All of a text's secrets go with one edit, which its first problem carries.
         edits: tuple[Edit, ...] | None = None
         for name, size in place.hits:
             if not size:
-                yield rule.problem(place.pointer, text="missing", severity="info", once="missing")
+                yield rule.problem(
+                    place.pointer, text="missing", severity="warning", once="missing", help=_INSTALL
+                )
                 continue
             edits = _edits(place) if edits is None else ()
             yield rule.problem(

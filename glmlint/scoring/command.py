@@ -26,6 +26,7 @@ from glmlint.app.options import (
     rule_options,
     save_baseline,
 )
+from glmlint.extras import install
 from glmlint.output import put, tell
 from glmlint.text import Text, listed, system_fault
 from glmlint.visible import visible
@@ -48,8 +49,8 @@ IFD: Final = "ifd-above-one"
 """The rule that needs the answers scored without their prompts."""
 
 MISSING_EXTRA: Final = Text(
-    'glmlint score needs torch and transformers: pip install "glmlint[score]"',
-    'glmlint score 需要 torch 和 transformers：请先运行 pip install "glmlint[score]"',
+    "glmlint score needs torch and transformers: {how}",
+    "glmlint score 需要 torch 和 transformers：请先运行 {how}",
 )
 
 
@@ -185,7 +186,7 @@ def score_files(
 
     lang = context.plan.lang
     if not flags["dry_run"] and not (find_spec("torch") and find_spec("transformers")):
-        raise Failure(MISSING_EXTRA.plain(lang))
+        raise Failure(MISSING_EXTRA.say(lang, how=install("score")))
     try:
         data, unread = read_data(files, context, flags)
         for path, reason in unread:
