@@ -47,7 +47,7 @@ def _speakers(colon: bytes) -> tuple[list[int], bytes, int]:
         b"(?<=%b%b)(?:%b)" % (re.escape(last), colon, b"|".join(signs))
         for last, signs in by_last.items()
     )
-    pairs = _pairs(*(last + colon[:1] for last in by_last))
+    pairs = _pairs(colon[1:]) if len(colon) == 3 else _pairs(*(last + colon for last in by_last))
     before = b"".join(map(re.escape, by_last))
     pattern = b"%b(?<=[%b]%b)(?:%b)" % (colon, before, colon, b"|".join(found))
     return pairs, pattern, Fact.MARKS
@@ -99,8 +99,8 @@ _SIEVE: Final = (
      rb"\[\\?/?(?:TOOL_|INST\]|(?:UNK|PAD|CLS|SEP|EOS|BOS)\])", Fact.MARKS),
     (_pairs(b"\x9c\xbf"), "✿".encode(), Fact.MARKS),
     (_pairs(b"Ac"), rb"Action (?:Input|[0-9])", Fact.MARKS),
-    (_pairs(b"\xa8\xe8", b"\x9c\xe8"), "输入(?<=动输入|作输入)".encode(), Fact.MARKS),
-    (_pairs(b"\xa8\xe5", b"\x9c\xe5"), "参数(?<=动参数|作参数)".encode(), Fact.MARKS),
+    (_pairs("输".encode()[1:]), "输入(?<=动输入|作输入)".encode(), Fact.MARKS),
+    (_pairs("参".encode()[1:]), "参数(?<=动参数|作参数)".encode(), Fact.MARKS),
     (_pairs(b"s[", b"LT", b"E:"), rb"functools\[|RESULT of|RESPONSE:", Fact.MARKS),
     # Speakers of a dialogue: those that answer, and those whom nobody but a user is called.
     _speakers(b":"),
@@ -192,6 +192,11 @@ def line_facts(lines: list[bytes]) -> list[int]:
     for index in sorted(numbered):
         if _NUMBER(lines[index]):
             facts[index] |= Fact.NUMBER
+    at = whole.find(b"null")
+    while at >= 0:
+        index = int(np.searchsorted(ends, at))
+        facts[index] |= Fact.NULLS
+        at = whole.find(b"null", int(ends[index]))
     return facts
 
 
