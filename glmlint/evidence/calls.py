@@ -121,8 +121,11 @@ class ToolSet:
         self.value = value
         """The decoded value; for JSON inside a string, what the string holds."""
         self.in_string = isinstance(value, str)
+        blank = isinstance(value, str) and not value.strip()
         if isinstance(value, str):
             self.value = value = decode(value)
+        self.empty = blank or value in ([], {}) or (self.in_string and value is None)
+        """Whether it says that there are no tools: an empty list, or a text that holds none."""
         if isinstance(value, dict):
             value = [value]
         entries = value if isinstance(value, list) else []
@@ -486,7 +489,7 @@ class Flow(NamedTuple):
     last_call: int | None
     """The call that the row ends with."""
     parallel: list[Parallel]
-    """Several calls in a row before their results."""
+    """Several calls in a row, before their results or at the end of the row."""
 
 
 class Parallel(NamedTuple):
@@ -536,6 +539,8 @@ def flow(row: Row) -> Flow:
                 unanswered.append(waiting)
             waiting, after_result = None, False
             group = Parallel([], [], 0, 0)
+    if group.number > 1 and not group.results:
+        parallel.append(group)
     return Flow(unanswered, uncalled, waiting, parallel)
 
 

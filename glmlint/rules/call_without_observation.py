@@ -108,7 +108,7 @@ def check(row: Row) -> Iterator[Problem]:
         yield rule.problem(row.at(index), where=row.where(index))
     for group in found.parallel:
         first = group.calls[0]
-        if group.answered < group.number:
+        if group.results and group.answered < group.number:
             yield rule.problem(
                 row.at(first), text="fewer", help=_EACH, where=row.where(first),
                 number=group.number, results=group.answered,
