@@ -81,7 +81,7 @@ class Server:
         """End the process."""
         if self.process is not None:
             self.process.stdin.close()  # type: ignore[union-attr]
-            self.process.wait(10)
+            self.process.wait(60)
 
 
 def value(random_: random.Random, depth: int) -> Any:

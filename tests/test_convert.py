@@ -890,7 +890,7 @@ def test_a_target_is_left_alone_when_no_row_could_be_converted(tmp_path: Path) -
     "arguments",
     [
         ("missing.jsonl", "--to", "glm4"),
-        ("a.jsonl", "--to", "alpaca"),
+        ("a.jsonl", "--to", "xtuner"),
         ("a.jsonl", "--to", "glm4", "-o", "no/folder/b.jsonl"),
         ("a.jsonl", "--to", "glm4", "-o", "."),
         ("a.jsonl", "--to", "glm4", "-o", "b.parquet"),

@@ -95,6 +95,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "glmlint" / "rules" / "shouting_user.py").write_text(RULE, encoding="utf-8")
     (folder / "glmlint" / "recipes" / "everything.py").write_text(RECIPE, encoding="utf-8")
     (folder / "glmlint" / "reporters" / "csv.py").write_text(FORMAT, encoding="utf-8")
+    page = (source.parent / "docs" / "convert.md").read_text(encoding="utf-8")
+    gemini = page.split("```python\n")[1].split("```")[0]
+    (folder / "glmlint" / "convert" / "gemini.py").write_text(gemini, encoding="utf-8")
     for name, text in NO_FORMATS.items():
         (folder / "glmlint" / "reporters" / f"{name}.py").write_text(text, encoding="utf-8")
     return folder
@@ -169,3 +172,18 @@ def test_a_file_beside_the_formats_is_none(package: Path, data: str, name: str) 
     done = glmlint_in(package, "check", data, "--format", name)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == f"glmlint: unknown format {name}: one of csv, github, json, jsonl, text\n"
+
+
+def test_the_row_format_of_the_page_is_converted_and_named(package: Path, tmp_path: Path) -> None:
+    turns = [{"role": role, "parts": [{"text": role}]} for role in ("user", "model")]
+    file = tmp_path / "gemini.jsonl"
+    file.write_text(json.dumps({"contents": turns}) + "\n")
+    done = glmlint_in(package, "convert", str(file), "--to", "openai")
+    assert done.returncode == 0, done.stderr
+    assert [message["content"] for message in json.loads(done.stdout)["messages"]] == [
+        "user",
+        "model",
+    ]
+    report = json.loads(glmlint_in(package, "check", str(file), "--format", "json").stdout)
+    assert [finding["rule"] for finding in report["findings"]] == ["other-format"]
+    assert "gemini" in report["findings"][0]["message"]

@@ -365,19 +365,27 @@ def show(place: str | None, ids: bool, color: str, **flags: Any) -> None:
 @model_option
 @plan_options
 @click.option("--no-truncate", is_flag=True, help="The whole sequence, before the budget cuts it.")
-def encode(place: str | None, no_truncate: bool, **flags: Any) -> None:
+@click.option(
+    "--packed",
+    is_flag=True,
+    help="The sequences that come out of the trainer's packer, where it packs rows.",
+)
+def encode(place: str | None, no_truncate: bool, packed: bool, **flags: Any) -> None:
     """Print the trainer's own ids and labels, one JSON object a sample.
 
     A row at which the trainer raises gives its exception as "error".
     """
-    import msgspec
-
-    from glmlint.engine.encode import encode_rows
+    from glmlint.engine.encode import encode_rows, packed_rows
     from glmlint.read.source import SourceError, find_inputs
-    from glmlint.visible import json_text
+    from glmlint.reporters.rows import entry_of
+    from glmlint.reporters.words import say
 
     path, line = split_place(place) if place else ("", None)
     plan, context = make_plan(flags, (path,) if place else ())
+    if packed and (no_truncate or line is not None):
+        raise Failure(say("packed-alone", plan.lang))
+    if packed and not context.trainer.packs(context.options):
+        raise Failure(say("packed-none", plan.lang, trainer=context.trainer.called.say(plan.lang)))
     inputs, missing = find_inputs((path,) if place else data_of(plan))
     for problem in missing:
         raise Failure(problem.say(plan.lang), path=problem.path)
@@ -385,32 +393,16 @@ def encode(place: str | None, no_truncate: bool, **flags: Any) -> None:
     found = False
     try:
         files = [file.path for file in inputs]
-        for row in encode_rows(files, plan, context=context, truncate=not no_truncate):
-            if line is not None and row.line != line:
+        whole = encode_rows(files, plan, context=context, truncate=not no_truncate)
+        for row in packed_rows(files, plan, context=context) if packed else whole:
+            if line is not None and getattr(row, "line", None) != line:
                 continue
             found = True
-            entry: dict[str, Any] = {"line": row.line, "index": row.index}
-            if len(files) > 1:
-                entry = {"path": msgspec.Raw(json_text(row.path).encode()), **entry}
-            if row.error is not None:
-                entry["error"] = msgspec.Raw(json_text(row.error).encode())
-            elif row.dropped is not None:
-                entry["dropped"] = True
-                entry["reason"] = row.dropped
-            else:
-                if row.part is not None:
-                    entry["part"] = row.part
-                entry["input_ids"] = row.input_ids.tolist()
-                entry["labels"] = row.labels.tolist()
-                if row.weights is not None:
-                    entry["loss_scale"] = row.weights.tolist()
-            write(msgspec.json.encode(entry) + b"\n")
+            write(entry_of(row, len(files) > 1))
     except SourceError as error:
         sys.stdout.flush()
         raise Failure(error.say(plan.lang), path=path) from None
     if line is not None and not found:
-        from glmlint.reporters.words import say
-
         raise Failure(say("no-such-line", plan.lang, path=path, line=line))
 
 

@@ -7,11 +7,13 @@ from typing import Any, Final
 from glmlint.convert import kinds
 from glmlint.convert.base import Format, Notes, Refused
 from glmlint.convert.chat import assemble, history, pair
-from glmlint.convert.dialogue import Dialogue, Utterance
+from glmlint.convert.dialogue import Dialogue, Message, Utterance, only_for_tools
+from glmlint.convert.writing import note_empty, note_leftovers, row_of, with_thought
 
 _QUESTION: Final = ("instruction", "prompt")
 _INPUT: Final = ("input", "query", "context")
 _ANSWER: Final = ("output", "response", "answer")
+_TAKEN: Final = (*_QUESTION, *_INPUT, *_ANSWER, "tools", "functions")
 
 
 def read(row: Any, notes: Notes) -> Dialogue:
@@ -42,9 +44,37 @@ def read(row: Any, notes: Notes) -> Dialogue:
     return assemble(row, {question, more, answer, "history"}, turns, notes)
 
 
+def write(dialogue: Dialogue, notes: Notes) -> Message:
+    """The last question and its answer, those before them as `history`. Raises Refused."""
+    turns = dialogue.turns[1:] if only_for_tools(dialogue) else list(dialogue.turns)
+    if dialogue.tools:
+        raise Refused(kinds.NO_PLACE, detail="tools")
+    out: Message = {"instruction": "", "input": "", "output": ""}
+    for turn in turns:
+        note_leftovers(turn, notes)
+        note_empty(turn, notes)
+        if turn.kept:
+            notes.add(kinds.LOSS_SWITCH, *turn.at, next(iter(turn.kept)))
+    if turns and turns[0].role == "system":
+        out["system"] = turns.pop(0).words()
+    for index, turn in enumerate(turns):
+        if turn.role != ("user", "assistant")[index % 2] or turn.calls:
+            raise Refused(kinds.NO_PLACE, *turn.at)
+    if not turns or len(turns) % 2:
+        raise Refused(kinds.NO_ANSWER, *(turns[-1].at if turns else ()))
+    said = [with_thought(turn, notes) for turn in turns]
+    if not said[-2]:
+        raise Refused(kinds.NO_QUESTION, *turns[-2].at)
+    out["instruction"], out["output"] = said[-2:]
+    if len(said) > 2:
+        out["history"] = [list(two) for two in zip(said[:-2:2], said[1:-2:2], strict=True)]
+    return row_of(dialogue, out, notes, (*_TAKEN, "system", "history", "messages"))
+
+
 FORMAT = Format(
     name="alpaca",
     recognised=("alpaca",),
     about="instruction, input, output, and history",
     read=read,
+    write=write,
 )

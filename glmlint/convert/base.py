@@ -62,8 +62,10 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     """As `--from` and `--to` spell it."""
-    recognised: tuple[str, ...]
-    """The answers of `formats.recognise` that mean it."""
+    recognised: tuple[str, ...] = ()
+    """The answers of `formats.recognise` that mean it, beside its name."""
+    matches: Callable[[Any], bool] | None = None
+    """Whether a row that is of none of the forms in `formats.recognise` is of this one. Never raises."""
     about: str
     read: Callable[[Any, Notes], Dialogue]
     """Row -> what it says. Notes what it can't read; raises Refused."""
@@ -86,4 +88,6 @@ def formats() -> dict[str, Format]:
 
 def reader_of(recognised: str) -> Format | None:
     """The format that reads rows which `formats.recognise` names so."""
-    return next((one for one in formats().values() if recognised in one.recognised), None)
+    return next(
+        (one for one in formats().values() if recognised in (one.name, *one.recognised)), None
+    )

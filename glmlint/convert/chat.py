@@ -397,13 +397,18 @@ def _read_call_text(value: Any, at: Pointer, turn: Utterance, notes: Notes) -> N
         return
     text = value if isinstance(value, str) else ""
     tagged = text.find("<tool_call>")
-    if tagged >= 0 and text[:tagged].strip() == before:
+    if tagged >= 0 and inked(text[:tagged]) == inked(before):
         before = text[:tagged]
     elif (end := text.find(before)) >= 0:
         end += len(before)
         before = text[: len(text) - len(text[end:].lstrip())]
     turn.in_front, turn.text = True, before
     split_thought(turn)
+
+
+def inked(text: str) -> str:
+    """A text without its blanks."""
+    return "".join(text.split())
 
 
 def split_thought(turn: Utterance) -> None:

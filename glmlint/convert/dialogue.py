@@ -64,6 +64,11 @@ class Round(Struct):
     calls: list[tuple[Utterance, TurnCall]]
     results: list[Utterance]
 
+    def everybody(self) -> list[Utterance]:
+        """Every turn of it once, in order."""
+        turns = (self.turn, *(turn for turn, _ in self.calls), *self.results)
+        return list({id(turn): turn for turn in turns}.values())
+
 
 def rounds(turns: list[Utterance]) -> Iterator[Round]:
     """The turns in order. Calls in a row, before any result, were made at once."""
@@ -101,9 +106,9 @@ def in_order_of(calls: list[TurnCall], results: list[Utterance]) -> list[list[Ut
 
 
 def without_thought(text: str) -> tuple[str, str] | None:
-    """The thought in front of a text, and the text; None where none stands there in tags on lines."""
+    """The thought in front of a text, and the text; None where none stands there, or an empty one."""
     end = text.find(CLOSES, len(OPENS)) if text.startswith(OPENS) else -1
-    return None if end < 0 else (text[len(OPENS) : end], text[end + len(CLOSES) :])
+    return None if end <= len(OPENS) else (text[len(OPENS) : end], text[end + len(CLOSES) :])
 
 
 def only_for_tools(dialogue: Dialogue) -> bool:

@@ -120,9 +120,7 @@ def _messages(step: Round, notes: Notes) -> Iterator[Message]:
             yield from (_message(result, result.words()) for result in order[place])
     if order is None:
         yield from (_message(result, result.words()) for result in results)
-    for said in {
-        id(said): said for said in (turn, *(said for said, _ in step.calls), *results)
-    }.values():
+    for said in step.everybody():
         note_rest(said, notes)
 
 

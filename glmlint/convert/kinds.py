@@ -37,6 +37,16 @@ TEXT_WITH_CALL: Final = Kind(
     "while glm4 would run the text and the function's name together",
     "调用之前的文字与调用留在同一轮：LLaMA-Factory 的模板 glm4_moe 和 glm4_7 处理正确，glm4 会把这段文字和函数名连在一起",
 )
+KEY_TWICE: Final = Kind(
+    "key-twice",
+    "a key stands twice in an object of a call's arguments: the last value is kept",
+    "调用参数的对象里同一个键出现两次：只保留最后的值",
+)
+LOSS_SWITCH: Final = Kind(
+    "loss-switch",
+    "a switch of what is learned (loss, weight, train, …) is left out: the target has no place for it",
+    "控制训练哪些内容的开关（loss、weight、train 等）被略去：目标格式没有它的位置",
+)
 MEDIA: Final = Kind(
     "media",
     "images, video or audio are not carried over: only text is",
@@ -203,6 +213,11 @@ HISTORY: Final = Kind(
 )
 NO_COLUMN: Final = Kind(
     "no-column", "a column that --map names is not in the row", "行中没有 --map 指定的列"
+)
+NO_PLACE: Final = Kind(
+    "no-place",
+    "Alpaca rows hold a system text, questions and answers in turn, and nothing else",
+    "Alpaca 的行只有 system 文本和交替的问答，放不下别的内容",
 )
 NO_QUESTION: Final = Kind("no-question", "there is no question as text", "没有文本形式的问题")
 NO_ANSWER: Final = Kind("no-answer", "there is no answer as text", "没有文本形式的回答")

@@ -49,9 +49,19 @@ def _as_text(call: TurnCall, notes: Notes) -> Any:
 
 
 def written(
-    dialogue: Dialogue, notes: Notes, arguments: Callable[[TurnCall, Notes], Any]
+    dialogue: Dialogue,
+    notes: Notes,
+    arguments: Callable[[TurnCall, Notes], Any],
+    in_order: bool = False,
 ) -> Message:
-    """The row, with what `arguments` makes of those of a call."""
+    """The row.
+
+    Args:
+        dialogue: what is said.
+        notes: takes what is lost.
+        arguments: what is written of those of a call.
+        in_order: whether results come in the order of their calls, for a reader who sees no ids.
+    """
     messages: list[Message] = []
     ids = _Ids(dialogue)
     turns = dialogue.turns[1:] if only_for_tools(dialogue) else dialogue.turns
@@ -75,7 +85,10 @@ def written(
                 messages[-1].setdefault("tool_calls", [])
                 last = said
             messages[-1]["tool_calls"].append(entry)
-        messages += _results(made, step.results, notes)
+        results = step.results
+        if in_order and len(made) > 1 and (order := in_order_of(made, results)) is not None:
+            results = [result for given in order for result in given]
+        messages += _results(made, results, notes)
     for index, tool in enumerate(dialogue.tools):
         if tool.get("type") != "function":
             notes.add(kinds.BUILTIN_TOOL, "tools", index)

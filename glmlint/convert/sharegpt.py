@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from glmlint.convert import kinds
 from glmlint.convert.base import Format, Notes
-from glmlint.convert.chat import dump, read_chat, split_thought
+from glmlint.convert.chat import dump, inked, read_chat, split_thought
 from glmlint.convert.dialogue import (
     NEXT_RESULT,
     Dialogue,
@@ -17,7 +17,8 @@ from glmlint.convert.dialogue import (
     only_for_tools,
     rounds,
 )
-from glmlint.convert.writing import is_object, note_empty, note_leftovers, row_of, with_thought
+from glmlint.convert.writing import call_text, note_empty, note_leftovers, row_of, with_thought
+from glmlint.read.spoken import spoken
 from glmlint.trainer.conversation import TurnCall
 
 _FROM: Final = {
@@ -65,25 +66,23 @@ def write(dialogue: Dialogue, notes: Notes) -> Message:
     asked = [speaker in _ASKS for speaker in spoken]
     late_system = any(turn["from"] == "system" for turn in turns[1:])
     if late_system or asked != [n % 2 == 0 for n in range(len(asked))] or len(asked) % 2:
-        notes.add(kinds.TURN_ORDER, *dialogue.turns[0].at[:1])
+        notes.add(kinds.TURN_ORDER, *(dialogue.turns[0].at[:1] if dialogue.turns else ()))
     return row_of(dialogue, out, notes, ("system", "tools", "functions", "messages"))
 
 
 def _turns(step: Round, notes: Notes) -> list[Message]:
     """A turn of words, or one of calls with their results behind it."""
     turn = step.turn
-    for one in {
-        id(one): one for one in (turn, *(one for one, _ in step.calls), *step.results)
-    }.values():
+    for one in step.everybody():
         note_leftovers(one, notes)
     if not step.calls:
         return [_plain(turn, notes)]
     if len(turn.calls) < len(step.calls):  # calls in turns of their own stay there
         ones = list({id(one): one for one, _ in step.calls}.values())
-        called = [_called(one, notes) for one in ones]
+        called = [made for one in ones for made in _called(one, notes)]
         return [*called, *(_plain(result, notes) for result in step.results)]
     calls = [call for _, call in step.calls]
-    called = [_called(turn, notes)]
+    called = _called(turn, notes)
     if len(calls) < 2 or not step.results:
         return [*called, *(_plain(result, notes) for result in step.results)]
     return [*called, _joined(step, calls, notes)]
@@ -113,23 +112,36 @@ def _joined(step: Round, calls: list[TurnCall], notes: Notes) -> Message:
     return {"from": "observation", "value": NEXT_RESULT.join(texts), **kept}
 
 
-def _called(turn: Utterance, notes: Notes) -> Message:
+def _called(turn: Utterance, notes: Notes) -> list[Message]:
     """A turn of calls as JSON, with its words in front."""
-    calls = [_call(call, notes) for call in turn.calls]
+    calls = [call_text(call, notes) for call in turn.calls]
     value = calls[0] if len(calls) == 1 else f"[{', '.join(calls)}]"
     if len(calls) > 1:
         notes.add(kinds.CALLS_TOGETHER, *turn.at)
     words = with_thought(turn, notes)
+    together = words + _guarded(value)
+    if turn.text:
+        tagged = value
+        for _, closes in _MARKS:
+            tagged = tagged.replace(closes, f"\\u003c{closes[1:]}")
+        together = f"{words}<tool_call>{tagged}</tool_call>"
+    if not _told_apart(words, together, len(calls)):
+        before = {"from": "gpt", "value": words, **turn.kept}
+        return [before, {"from": "function_call", "value": _guarded(value), **turn.kept}]
     if turn.text:
         notes.add(kinds.TEXT_WITH_CALL, *(turn.text_at or turn.at))
-        # A text that holds the marks itself cannot be told from the calls.
-        if "<tool_call>" in words:
-            return {"from": "function_call", "value": _guarded(value), **turn.kept}
-        value = value.replace("</tool_call>", "\\u003c/tool_call>")
-        value = f"{words}<tool_call>{value}</tool_call>"
-    else:
-        value = words + _guarded(value)
-    return {"from": "function_call", "value": value, **turn.kept}
+    return [{"from": "function_call", "value": together, **turn.kept}]
+
+
+def _told_apart(words: str, together: str, calls: int) -> bool:
+    """Whether a reader finds the words and the calls again in the one text."""
+    found = spoken(together)
+    return (
+        found is not None
+        and len(found.calls) == calls
+        and inked(found.before) == inked(words)
+        and "<tool_call>" not in words
+    )
 
 
 def _guarded(text: str) -> str:
@@ -139,15 +151,6 @@ def _guarded(text: str) -> str:
         if first >= 0 and text.find(closes, first) >= 0:
             text = text.replace(opens, f"\\u003c{opens[1:]}")
     return text
-
-
-def _call(call: TurnCall, notes: Notes) -> str:
-    """A call as JSON. The arguments go in as they are written, so that no byte of them changes."""
-    arguments = call.arguments
-    if not is_object(arguments):
-        notes.add(kinds.NOT_OBJECT, *call.at)
-        arguments = dump(arguments)
-    return f'{{"name": {dump(call.name)}, "arguments": {arguments}}}'
 
 
 def _bare(tool: Any, notes: Notes, index: int) -> Any:

@@ -7,7 +7,9 @@ from collections.abc import Collection
 
 from glmlint.convert import kinds
 from glmlint.convert.base import Notes
+from glmlint.convert.chat import dump
 from glmlint.convert.dialogue import CLOSES, OPENS, Dialogue, Message, Utterance
+from glmlint.trainer.conversation import TurnCall
 
 
 def with_thought(turn: Utterance, notes: Notes) -> str:
@@ -67,3 +69,12 @@ def is_object(text: str) -> bool:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def call_text(call: TurnCall, notes: Notes) -> str:
+    """A call as JSON. The arguments go in as they are written, so that no byte of them changes."""
+    arguments = call.arguments
+    if not is_object(arguments):
+        notes.add(kinds.NOT_OBJECT, *call.at)
+        arguments = dump(arguments)
+    return f'{{"name": {dump(call.name)}, "arguments": {arguments}}}'

@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 
+import numpy as np
+
 from glmlint.engine.baseline import once_fingerprint
 from glmlint.engine.ignores import plain_content, read_ignores
 from glmlint.engine.times import FIRST_PASS, HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
@@ -28,6 +30,7 @@ from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
 from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, sentence
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.loaded import part_of, remember
+from glmlint.trainer.packing import LEFT_OUT
 from glmlint.trainer.prepared import count_rows, prepared_rows
 from glmlint.trainer.row import Fact, Row
 
@@ -58,6 +61,7 @@ class Checker:
         """Whether some rule compares rows with each other."""
         self.prompts = "prompts" in hashes
         """Whether it compares their prompts too."""
+        self.packs = context.trainer.packs(context.options)
         self.near = "signatures" in hashes
         """Whether it looks for rows that are nearly the same."""
         self._knows_old = plan.write_baseline or plan.baseline is not None
@@ -295,6 +299,14 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
         counts = count_rows(rows, context)
     if counts is not None:
         stats.add_counts(counts)
+    if checker.packs:
+        lengths = [
+            LEFT_OUT if row.unreadable or row.dropped is not None else row.kept
+            for row in rows
+            if row.is_sample
+        ]
+        if lengths:
+            stats.packed.parts.append((rows[0].line, np.array(lengths, np.int32)))
     said: list[tuple[bytes, int, bool]] = []
     for row in rows:
         unreadable = row.unreadable

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, Final
 
 import numpy as np
@@ -11,12 +13,14 @@ from msgspec import Struct
 
 from glmlint.engine.ignores import ignored_names
 from glmlint.plan import Plan
-from glmlint.read.source import InputFile, read_chunks, rereadable
+from glmlint.read.source import InputFile, SourceError, read_chunks, rereadable
+from glmlint.text import Text
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import Tokens
 from glmlint.trainer.loaded import learn
 from glmlint.trainer.mask import sequence
+from glmlint.trainer.packing import LEFT_OUT, Lengths, Part, joined
 from glmlint.trainer.prepared import LOADER_ERROR, prepared_rows
 from glmlint.trainer.row import Row
 
@@ -78,10 +82,106 @@ def encode_rows(
     for path in files:
         with rereadable(InputFile(path)) as file:
             learn(file, context)
-            rows = (row for chunk in read_chunks(file) for row in prepared_rows(chunk, context))
-            for index, row in enumerate(row for row in rows if row.is_sample):
-                yield from _encoded(index, row, truncate)
+            yield from _rows_of(file, context, truncate)
 
+
+def _rows_of(file: InputFile, context: Context, truncate: bool) -> Iterator[EncodedRow]:
+    rows = (row for chunk in read_chunks(file) for row in prepared_rows(chunk, context))
+    for index, row in enumerate(row for row in rows if row.is_sample):
+        yield from _encoded(index, row, truncate)
+
+
+class PackedPart(Struct):
+    """Some tokens of one row in a packed sequence."""
+
+    path: str
+    line: int
+    index: int
+    """0-based number of the row in its file."""
+    start: int
+    """Place of the first token among those that the cut leaves of the row."""
+    stop: int
+
+
+class PackedSequence(Struct):
+    """One sequence that comes out of a trainer's packer, with its padding."""
+
+    rows: list[PackedPart]
+    input_ids: npt.NDArray[np.int32]
+    labels: npt.NDArray[np.int32]
+
+
+def packed_rows(
+    files: Sequence[str], plan: Plan, *, context: Context | None = None
+) -> Iterator[PackedSequence | EncodedRow]:
+    """The sequences that come out of the trainer's packer, all files being one data set.
+
+    The files are read twice: for the lengths, and for the rows, of which as many are held as the
+    packer looks at together.
+
+    Args:
+        files: paths, "-" for standard input, in the order in which the trainer joins them.
+        plan: the settings, under which the trainer packs.
+        context: the plan's tokenizer and template, when they are loaded already.
+
+    Yields:
+        The sequences; or, where the trainer raises at some rows, these rows alone.
+
+    Raises:
+        source.SourceError: a file can't be read.
+    """
+    context = context or open_context(plan)
+    trainer, budget = context.trainer, plan.max_length
+    with ExitStack() as stack:
+        sources = [stack.enter_context(rereadable(InputFile(path))) for path in files]
+        found = array("i")
+        raised = False
+        for file in sources:
+            learn(file, context)
+            for row in _rows_of(file, context, truncate=True):
+                if row.error is not None:
+                    raised = True
+                    yield row
+                found.append(LEFT_OUT if row.dropped is not None else len(row.input_ids))
+        if raised:
+            return
+        lengths = np.array(found, np.int32)
+        left = lengths.copy()  # tokens of each row that have not been packed yet
+        rows = (row for file in sources for row in _rows_of(file, context, truncate=True))
+        held: dict[int, EncodedRow] = {}
+        number = 0
+        for parts in trainer.pack(Lengths(lengths), budget, context):
+            while number <= max(part.row for part in parts):
+                again = next(rows, None)
+                if again is None or max(lengths[number], 0) != len(again.input_ids):
+                    raise SourceError(CHANGED)
+                if left[number] > 0:
+                    held[number] = again
+                number += 1
+            yield _packed(parts, held, context)
+            for part in parts:
+                left[part.row] -= part.stop - part.start
+                if left[part.row] <= 0:
+                    held.pop(part.row, None)
+
+
+def _packed(
+    parts: Sequence[Part], held: Mapping[int, EncodedRow], context: Context
+) -> PackedSequence:
+    told, pieces = [], []
+    for part in parts:
+        row = held[part.row]
+        ids, labels = row.input_ids[part.start : part.stop], row.labels[part.start : part.stop]
+        pieces.append(Tokens(ids, labels, np.zeros(len(ids), np.int32)))
+        told.append(PackedPart(row.path, row.line, row.index, part.start, part.stop))
+    tokens = context.trainer.filled(joined(pieces), context.plan.max_length, context)
+    return PackedSequence(told, tokens.input_ids, tokens.labels)
+
+
+CHANGED: Final = Text(
+    "the file has changed while it was read; run glmlint again",
+    "读取期间文件发生了变化；请重新运行 glmlint",
+)
 
 _NO_IDS: Final = np.zeros(0, np.int32)
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from msgspec import Struct, field
 
 from glmlint.evidence import duplicates
@@ -223,6 +224,19 @@ class Times(Struct):
         return self.rules.total() + self.parts.total()
 
 
+class Kept(Struct):
+    """Lengths of the rows as they go into the trainer's packer, in the order of the file."""
+
+    parts: list[tuple[int, npt.NDArray[np.int32]]] = field(default_factory=list)
+    """(line of its first row, lengths as in `trainer.packing.Lengths`) of each part of the file."""
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int32]:
+        """All of them in order, whatever the order in which the parts came."""
+        parts = sorted(self.parts, key=lambda part: part[0])
+        return np.concatenate([np.zeros(0, np.int32), *(lengths for _, lengths in parts)])
+
+
 class FileStats(Struct):
     """What was counted and found in one file, or in a part of it."""
 
@@ -247,6 +261,8 @@ class FileStats(Struct):
     """Hashes of the rows, where a rule compares rows with each other."""
     shapes: Parts = field(default_factory=Parts)
     """What the loader's outcome depends on, where the recipe's trainer reads through `datasets`."""
+    packed: Kept = field(default_factory=Kept)
+    """What goes into the trainer's packer; nothing where it packs no rows."""
     ignores: dict[int, list[Ignores]] = field(default_factory=dict)
     """Line -> the ignore keys of the rows that start there."""
     ignored: int = 0
@@ -292,6 +308,7 @@ class FileStats(Struct):
         self.notes += other.notes
         self.rows.parts += other.rows.parts
         self.shapes.merge(other.shapes)
+        self.packed.parts += other.packed.parts
         for line, ignores in other.ignores.items():
             self.ignores.setdefault(line, []).extend(ignores)
         self.ignored += other.ignored

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any, Final
 
 from glmlint.read.spoken import is_call
@@ -85,7 +86,12 @@ def recognise(value: object) -> str | None:
     "pairs": turns of a question and an answer under other names. "alpaca", "prompt-response":
     flat rows. "preference": two answers to choose from. "prompt-only": nothing is answered.
     "text": plain text, without roles. A key that is null is taken for one that is not there.
+    Of any other row the formats of `convert` are asked that have a `matches`: their names.
     """
+    return _known(value) or _of_other_formats(value)
+
+
+def _known(value: object) -> str | None:
     if isinstance(value, list):
         if not value or not all(isinstance(turn, dict) for turn in value):
             return None
@@ -101,6 +107,13 @@ def recognise(value: object) -> str | None:
         if isinstance(listed, list) and listed and isinstance(listed[0], dict):
             return _of_turns(key, listed, value)
     return _of_columns(value)
+
+
+def _of_other_formats(value: object) -> str | None:
+    """A format that names its rows itself. Looked up by name: its readers need this module."""
+    formats = importlib.import_module("glmlint.convert.base").formats()
+    asked = (one for one in formats.values() if one.matches is not None)
+    return next((one.name for one in asked if one.matches(value)), None)
 
 
 _TAILS: Final = ("", "_messages", "_response")

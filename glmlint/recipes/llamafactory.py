@@ -557,16 +557,14 @@ class LlamaFactory(Trainer):
 
     def pack(
         self, lengths: Sequence[int | None], budget: int, context: Context
-    ) -> list[list[Part]]:
+    ) -> Iterator[list[Part]]:
         options: Settings = context.options
-        found = []
         for batch in batches(
             len(lengths), options.preprocessing_batch_size, options.preprocessing_num_workers or 1
         ):
             kept = [(row, length) for row in batch if (length := lengths[row]) is not None]
             for sack in knapsacks([length for _, length in kept], budget - 1):
-                found.append([Part(kept[place][0], 0, kept[place][1]) for place in sack])
-        return found
+                yield [Part(kept[place][0], 0, kept[place][1]) for place in sack]
 
     def filled(self, tokens: Tokens, budget: int, context: Context) -> Tokens:
         missing = budget - len(tokens.input_ids)

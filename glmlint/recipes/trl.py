@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -154,18 +154,16 @@ class Trl(Trainer):
 
     def pack(
         self, lengths: Sequence[int | None], budget: int, context: Context
-    ) -> list[list[Part]]:
+    ) -> Iterator[list[Part]]:
         options: TrlOptions = context.options
-        found: list[list[Part]] = []
         for rows in batches(len(lengths), PACKED_TOGETHER, 1):
             sizes = [(row, lengths[row] or 0) for row in rows]
             if options.packing_strategy == "wrapped":
-                found += wrapped(sizes, budget)
+                yield from wrapped(sizes, budget)
                 continue
             parts = pieces(sizes, budget)
             sacks = best_fit([part.stop - part.start for part in parts], budget)
-            found += [[parts[number] for number in sack] for sack in sacks]
-        return found
+            yield from ([parts[number] for number in sack] for sack in sacks)
 
 
 def _place(error: Exception, row: dict[str, Any]) -> Pointer | None:

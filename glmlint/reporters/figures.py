@@ -12,6 +12,7 @@ from glmlint.engine.finish import Result
 from glmlint.evidence.report import Curve, Places, nearest_rank
 from glmlint.plan import Plan
 from glmlint.trainer.base import Context
+from glmlint.trainer.packing import Lengths
 
 SHARES: Final = (0.95, 0.99, 1.0)
 """Shares of the supervised tokens for which a budget is suggested."""
@@ -96,6 +97,31 @@ def budgets(result: Result) -> list[Budget]:
             )
         )
     return found
+
+
+class Packing(Struct, frozen=True):
+    """The sequences into which the trainer packs the training rows."""
+
+    sequences: int
+    fill: float | None
+    """Tokens of rows / (sequences x budget); None without sequences."""
+
+
+def packing(result: Result) -> Packing | None:
+    """What the trainer's packer makes of all training files as one data set; None where it packs none.
+
+    Rows that the trainer can't read are left out.
+    """
+    plan, context = result.plan, result.context
+    if not context.trainer.packs(context.options):
+        return None
+    parts = [f.stats.packed.lengths for f in result.files if f.path not in plan.eval_files]
+    lengths = Lengths(np.concatenate([np.zeros(0, np.int32), *parts]))
+    number = tokens = 0
+    for sequence in context.trainer.pack(lengths, plan.max_length, context):
+        number += 1
+        tokens += sum(part.stop - part.start for part in sequence)
+    return Packing(number, tokens / (number * plan.max_length) if number else None)
 
 
 def template_name(context: Context) -> str:

@@ -17,6 +17,7 @@ from glmlint.reporters.figures import (
     histogram,
     lengths_of,
     origin,
+    packing,
     pin_origin,
     quantiles,
     template_name,
@@ -38,6 +39,7 @@ def report_object(result: Result, max_findings: int) -> dict[str, Any]:
     """The report as plain JSON values."""
     plan, context = result.plan, result.context
     lengths = lengths_of(result)
+    packs = packing(result)
     longest = int(lengths.at[-1]) if len(lengths.at) else 0
     return {
         "schema_version": SCHEMA_VERSION,
@@ -70,6 +72,7 @@ def report_object(result: Result, max_findings: int) -> dict[str, Any]:
         ],
         "lengths": {**quantiles(lengths), "histogram": histogram(lengths, grid(longest))},
         "budgets": [msgspec.structs.asdict(budget) for budget in budgets(result)],
+        **({} if packs is None else {"packing": msgspec.structs.asdict(packs)}),
         "findings": [finding_object(finding) for finding in result.findings[:max_findings]],
         "finding_counts": dict(sorted(result.rule_counts.items())),
         "severity_counts": {

@@ -8,7 +8,16 @@ from glmlint.engine.finish import Result
 from glmlint.output import put
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import budgets, lengths_of, quantiles
-from glmlint.reporters.verdict import assumed, left_out, mark, message, place, summary, verdict
+from glmlint.reporters.verdict import (
+    assumed,
+    left_out,
+    mark,
+    message,
+    packing_told,
+    place,
+    summary,
+    verdict,
+)
 from glmlint.reporters.words import percent, say
 from glmlint.visible import visible
 
@@ -37,7 +46,8 @@ def _write_plain(result: Result, out: IO[str], options: ReporterOptions) -> None
             put(out, f"glmlint: {left}")
     if options.quiet:
         return
-    lines = [summary(result), *_length_lines(result), verdict(result), *assumed(result)]
+    lines = [summary(result), *_length_lines(result), *packing_told(result)]
+    lines += [verdict(result), *assumed(result)]
     for line in lines:
         put(out, f"glmlint: {line}")
 

@@ -23,7 +23,15 @@ from glmlint.reporters.tables import (
     print_wrapped,
     shortened,
 )
-from glmlint.reporters.verdict import assumed, left_out, mark, message, rows_told, verdict
+from glmlint.reporters.verdict import (
+    assumed,
+    left_out,
+    mark,
+    message,
+    packing_told,
+    rows_told,
+    verdict,
+)
 from glmlint.reporters.words import SEVERITY, percent, say
 from glmlint.visible import printable_path, visible
 
@@ -52,6 +60,9 @@ def write_tables(result: Result, out: IO[str], options: ReporterOptions) -> None
         if len(lengths.at):
             _lengths(console, result, lengths)
             _budgets(console, result)
+        for line in packing_told(result):
+            console.print()
+            print_wrapped(console, line)
         _verdict(console, result)
 
 

@@ -6,7 +6,14 @@ from glmlint.engine.finish import Result
 from glmlint.evidence.report import IN_ANOTHER_FORMAT
 from glmlint.finding import RANK, SEVERITIES, Finding
 from glmlint.plan import NO_BUDGET, Plan
-from glmlint.reporters.figures import budgets, origin, pin_origin, template_name, template_origin
+from glmlint.reporters.figures import (
+    budgets,
+    origin,
+    packing,
+    pin_origin,
+    template_name,
+    template_origin,
+)
 from glmlint.reporters.words import ORIGINS, counted, percent, say
 from glmlint.rules.base import all_rules
 from glmlint.visible import printable_path, visible
@@ -43,6 +50,24 @@ def summary(result: Result) -> str:
         lost=about + percent(totals.lost_share),
         counts=severity_counts(result),
     )
+
+
+def packing_told(result: Result) -> list[str]:
+    """How many sequences the trainer packs the rows into: one line, none where it packs none."""
+    found = packing(result)
+    if found is None or not found.sequences:
+        return []
+    lang, about = result.plan.lang, mark(result)
+    return [
+        say(
+            "packing-readable" if result.totals.unreadable else "packing",
+            lang,
+            sequences=about + counted(found.sequences, "sequence", lang),
+            number=f"{about}{found.sequences:,}",
+            budget=f"{result.plan.max_length:,}",
+            fill=about + percent(found.fill),
+        )
+    ]
 
 
 def rows_told(result: Result) -> str:

@@ -29,6 +29,7 @@ COUNTED: Final = {
     "warning": (Text("{n} warning", "{n} 个警告"), Text("{n} warnings", "{n} 个警告")),
     "info": (Text("{n} info", "{n} 条提示"), Text("{n} infos", "{n} 条提示")),
     "sample": (Text("{n} sample", "{n} 个样本"), Text("{n} samples", "{n} 个样本")),
+    "sequence": (Text("{n} sequence", "{n} 个序列"), Text("{n} sequences", "{n} 个序列")),
     "file": (Text("{n} file", "{n} 个文件"), Text("{n} files", "{n} 个文件")),
     "rule": (Text("{n} rule", "{n} 条规则"), Text("{n} rules", "{n} 条规则")),
     "finding": (Text("{n} finding", "{n} 个问题"), Text("{n} findings", "{n} 个问题")),
@@ -242,6 +243,18 @@ WORDS: Final = {
     "budget-line-plain": Text(
         "budgets: {parts} of supervised tokens", "预算与保留的受监督 token：{parts}"
     ),
+    "packing": Text(
+        "packing: {sequences} of at most {budget} tokens, {fill} full; an epoch takes {number} / "
+        "(sequences per optimizer step) steps",
+        "打包：{sequences}，每个不超过 {budget} 个 token，填充率 {fill}；每个 epoch 的步数 = {number} ÷ "
+        "每个优化步的序列数",
+    ),
+    "packing-readable": Text(
+        "packing, once the rows that stop the trainer are gone: {sequences} of at most {budget} "
+        "tokens, {fill} full; an epoch takes {number} / (sequences per optimizer step) steps",
+        "打包（去掉使训练终止的数据行之后）：{sequences}，每个不超过 {budget} 个 token，填充率 {fill}；"
+        "每个 epoch 的步数 = {number} ÷ 每个优化步的序列数",
+    ),
     # where the time went
     "profile": Text("Time by rule", "各规则耗时"),
     "profile-rows": Text("Rows", "行数"),
@@ -296,6 +309,15 @@ WORDS: Final = {
     ),
     "ignores-added": Text(
         "{rows} rows ignore {rules} findings more", "新增忽略 {rows} 行中的 {rules} 个问题"
+    ),
+    "packed-none": Text(
+        "--packed: {trainer} doesn't pack rows with these options",
+        "--packed：{trainer} 在这些选项下不打包数据",
+    ),
+    "packed-alone": Text(
+        "--packed goes without --no-truncate and without a line: the trainer packs all rows of the "
+        "file, as its cut leaves them",
+        "--packed 不能与 --no-truncate 或行号一起使用：训练框架打包的是文件中截断之后的全部数据行",
     ),
     "no-such-line": Text(
         "{path} has no sample at line {line}", "{path} 的第 {line} 行没有样本"

@@ -416,8 +416,8 @@ class Trainer:
 
     def pack(
         self, lengths: Sequence[int | None], budget: int, context: Context
-    ) -> list[list[Part]]:
-        """Which rows go into each sequence. Only for trainers that pack.
+    ) -> Iterator[list[Part]]:
+        """Which rows go into each sequence, in the trainer's order. Only for trainers that pack.
 
         Args:
             lengths: of all rows of the training data in order, as the cut leaves them, in tokens;

@@ -5,9 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from glmlint.trainer.layout import Tokens
 
@@ -19,6 +20,38 @@ class Part(NamedTuple):
     """Index among the rows that are packed."""
     start: int
     stop: int
+
+
+LEFT_OUT: Final = -1
+"""In an array of lengths: the trainer leaves the row out, or ends at it."""
+
+
+class Lengths(Sequence[int | None]):
+    """Lengths of rows as a packer takes them, four bytes a row."""
+
+    def __init__(self, found: npt.NDArray[np.int32]) -> None:
+        self.found = found
+        """In tokens, as the cut leaves the rows; `LEFT_OUT` for a row that is left out."""
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    @overload
+    def __getitem__(self, row: int) -> int | None: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> Lengths: ...
+
+    def __getitem__(self, row: int | slice) -> int | Lengths | None:
+        if isinstance(row, slice):
+            return Lengths(self.found[row])
+        length = int(self.found[row])
+        return None if length == LEFT_OUT else length
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all rows that are kept."""
+        return int(self.found[self.found != LEFT_OUT].sum(dtype=np.int64))
 
 
 def knapsacks(lengths: Sequence[int], capacity: int) -> list[list[int]]:
