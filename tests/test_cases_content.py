@@ -337,3 +337,112 @@ def test_formulas_and_code_are_of_no_language(answer: str) -> None:
     )
     english = "Jupiter is the largest planet, with a mass more than twice that of all others."
     assert told(check(talk(ASKED, english), rules=rules), "language-mismatch")
+
+
+# --- 08: tool lists without a tool -----------------------------------------------------------------
+
+
+def test_the_heading_of_an_empty_tool_list_is_told() -> None:
+    result = case("08-tools-blank-string/el.jsonl")
+    assert told(result, "empty-tool-list") == [(1, 2)]
+    assert "heading of a tool list (45 tokens)" in says(result, "empty-tool-list")
+    assert result.totals.with_findings == 2
+    without = check(*(talk(*texts, system="你是助手。") for texts in (("今年几岁？", "我没有年龄。"), ("今年几月？", "我不知道月份。"))))  # fmt: skip
+    assert result.totals.tokens - without.totals.tokens == 2 * 45
+
+
+def test_an_empty_or_blank_string_is_no_tools() -> None:
+    result = case("08-tools-blank-string/glm.jsonl")
+    assert told(result, "empty-tool-list") == [(1, 1), (2, 2)]
+    assert told(result, "tools-as-string") == []
+    assert "a blank string, not a list of tools: the official script raises TypeError" in says(
+        result, "empty-tool-list"
+    )
+    assert result.totals.unreadable == 1
+
+
+@pytest.mark.parametrize(
+    ("recipe", "tools", "sentence"),
+    [
+        ("glm4", [], "an empty list: the prompt gets the heading of a tool list (45 tokens)"),
+        ("glm4", "", "an empty string: the prompt gets the heading of a tool list (45 tokens)"),
+        (
+            "glm4",
+            "[]",
+            "a text that holds no tool, not a list of tools: the official script raises",
+        ),
+        ("glm4-combine", " ", "a blank string: the prompt gets the heading"),
+        ("glm4-2024-06", [], ""),
+    ],
+)
+def test_what_the_trainer_makes_of_an_empty_list_is_said(
+    recipe: str, tools: Any, sentence: str
+) -> None:
+    row = talk("Hi", "Hello", system="Be kind.")
+    row["messages"][0]["tools"] = tools
+    found = says(check(row, recipe=recipe), "empty-tool-list")
+    assert sentence in found if sentence else not found
+
+
+@pytest.mark.parametrize(
+    ("tools", "is_told"), [("[]", True), ("", False), (" ", True), (None, False)]
+)
+def test_empty_lists_of_a_column_are_told_where_the_trainer_prints_something(
+    tools: Any, is_told: bool
+) -> None:
+    turns = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
+    result = check({"conversations": turns, "tools": tools}, recipe="llamafactory")
+    assert bool(told(result, "empty-tool-list")) == is_told
+
+
+def test_a_call_beside_an_empty_tool_list_is_a_call_without_tools() -> None:
+    row = talk("Weather in Rome?", '{"city": "Rome"}', system="Be kind.")
+    row["messages"][2]["metadata"] = "weather"
+    for tools in ([], "", None):
+        row["messages"][0]["tools"] = tools
+        if tools is None:
+            del row["messages"][0]["tools"]
+        assert "declares no tools at all" in says(check(row), "unknown-tool")
+
+
+# --- 16: several calls before their results --------------------------------------------------------
+
+
+def test_calls_in_a_row_before_their_results_are_told() -> None:
+    result = case("16-parallel-results/glm_parallel.jsonl")
+    assert told(result, "call-without-observation") == [(1, 1)]
+    sentence = says(result, "call-without-observation")
+    assert "messages[3] is the next one: after it the model is taught <|assistant|>" in sentence
+    assert "又是一次调用" in says(
+        case("16-parallel-results/glm_parallel.jsonl", "zh"), "call-without-observation"
+    )
+
+
+def calling(*turns: str) -> dict[str, Any]:
+    """A row of calls and results: `c` and `r`, `R` for a list of two results."""
+    made = {
+        "c": {"role": "assistant", "metadata": "weather", "content": '{"city": "Rome"}'},
+        "r": {"role": "observation", "content": "22 degrees"},
+        "R": {"role": "observation", "content": '[{"t": 22}, {"t": 18}]'},
+        "a": {"role": "assistant", "content": "It is warm."},
+        "u": {"role": "user", "content": "And now?"},
+    }
+    return {"messages": [{"role": "user", "content": "Weather?"}, *(made[turn] for turn in turns)]}
+
+
+@pytest.mark.parametrize(
+    ("turns", "sentence"),
+    [
+        ("cccccra", "5 calls in a row from messages[1] on, and 1 result:"),
+        ("cccrra", "3 calls in a row from messages[1] on, and 2 results:"),
+        ("ccRa", "is taught <|assistant|>"),
+        ("crauccrra", "messages[6] is the next one: after it the model is taught <|assistant|>"),
+        ("crcra", ""),
+        ("crra", ""),
+        ("cc", "is taught <|assistant|>"),
+        ("c", ""),
+    ],
+)
+def test_calls_and_results_are_counted(turns: str, sentence: str) -> None:
+    found = says(check(calling(*turns)), "call-without-observation")
+    assert sentence in found if sentence else not found

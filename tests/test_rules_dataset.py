@@ -245,12 +245,62 @@ needs_rensa = pytest.mark.skipif(not installed(), reason="needs rensa (extra ded
 @needs_rensa
 def test_likeness_is_measured() -> None:
     words = [f"w{n}" for n in range(300)]
-    whole = " ".join(words)
-    rows = [encode_sample(asked(whole, text)) for text in ("x", "y", " ".join(words[:150]))]
-    rows += [encode_sample(asked("short", "one")), encode_sample(asked("short", "two"))]
+    whole, half = " ".join(words), " ".join(words[:150])
+    rows = [
+        encode_sample(asked(question, answer))
+        for question, answer in (
+            (whole, "x"), (whole + " more", "x"), (whole, half), (whole + " more", half + " more"),
+            ("short", "one"), ("short", "two"),
+        )
+    ]  # fmt: skip
     found = list(similar_pairs(signatures(rows), 0.9))
-    assert [(row, other) for row, other, _ in found] == [(1, 0), (2, 0)]
+    assert [(row, other) for row, other, _ in found] == [(1, 0), (3, 2)]
     assert all(share > 0.95 for *_, share in found)
+
+
+PROMPT = " ".join(
+    f"rule {n} says that word {n * 7} stands before word {n * 11}." for n in range(80)
+)
+ASKED = (
+    ("how many trams run in Paris on a winter morning", "forty-one, most of them empty"),
+    ("which bird sings at night near the old harbour", "the nightingale, from May on"),
+    ("what does a baker earn who works for himself", "less than one who is employed"),
+    ("whether the bridge at Lima was closed last week", "only for lorries, and only on Monday"),
+    ("why cats dislike water although tigers swim", "their coat dries slowly"),
+    ("who painted the ceiling of the northern chapel", "nobody knows his name"),
+)
+
+
+@needs_rensa
+@pytest.mark.parametrize(
+    "row",
+    [
+        lambda question, answer: asked(f"{PROMPT}\n\nSay {question}.", answer),
+        lambda question, answer: asked(f"Say {question}.\n\n{PROMPT}", answer),
+        lambda question, answer: asked(f"{PROMPT}\n\nText: {question} {answer}. Mood:", "good"),
+        lambda question, answer: {
+            "messages": [
+                {"role": "system", "content": PROMPT}, *asked(f"Say {question}.", answer)["messages"]
+            ]
+        },
+    ],
+    ids=["prompt first", "prompt last", "label", "system"],
+)  # fmt: skip
+def test_rows_that_share_a_long_prompt_are_no_repeats(row: Any) -> None:
+    lines = [line(row(question, answer)) for question, answer in ASKED]
+    plan = Plan(rules={"near-duplicate": "info"}, limits={"near-duplicates": 0.9})
+    assert run({"t.jsonl": lines}, plan).findings == []
+
+
+@needs_rensa
+def test_a_repeat_among_rows_with_a_long_prompt_is_found() -> None:
+    rows = [asked(f"{PROMPT}\n\nSay {question}.", answer) for question, answer in ASKED]
+    again = asked(
+        f"{PROMPT}\n\nSay: why cats dislike water, although tigers swim!", ASKED[4][1] + "."
+    )
+    plan = Plan(rules={"near-duplicate": "info"}, limits={"near-duplicates": 0.9})
+    [found] = run({"t.jsonl": [line(row) for row in (*rows, again)]}, plan).findings
+    assert (found.line, "like line 5" in found.message) == (7, True)
 
 
 @needs_rensa

@@ -178,10 +178,41 @@ def test_a_good_call_is_clean_under_every_recipe() -> None:
         assert check(one_call({"city": "罗马"}), recipe=recipe) == []
 
 
-def test_parallel_calls_and_several_results_are_clean() -> None:
+def test_several_results_of_one_call_are_clean() -> None:
     here = call({"city": "罗马"})
-    row = talk(system(WEATHER), user(), here, here, RESULT, RESULT, here, RESULT, answer())
-    assert check(row) == []
+    assert check(talk(system(WEATHER), user(), here, RESULT, RESULT, here, RESULT, answer())) == []
+
+
+def test_calls_in_a_row_are_told_by_what_the_model_is_taught_after_the_first() -> None:
+    here = call({"city": "罗马"})
+    row = talk(system(WEATHER), user(), here, here, RESULT, RESULT, answer())
+    [found] = check(row)
+    assert (found.rule, found.severity, found.pointer) == (
+        "call-without-observation", "warning", "/messages/2"
+    )  # fmt: skip
+    assert "is taught <|assistant|>" in found.message
+    assert check(row, recipe="glm4-combine") == []  # nothing of the first call is trained
+    both = {"role": "observation", "content": '[{"t": 22}, {"t": 18}]'}
+    [found] = check(talk(system(WEATHER), user(), here, here, both, answer()))
+    assert "is taught <|assistant|>" in found.message
+
+
+def test_calls_that_are_never_answered_are_counted() -> None:
+    here = call({"city": "罗马"})
+    [found] = check(talk(system(WEATHER), user(), *[here] * 5, RESULT, answer()))
+    assert found.message.startswith("5 calls in a row from messages[2] on, and 1 result:")
+    [found] = check(talk(system(WEATHER), user(), *[here] * 3, RESULT, RESULT, answer()))
+    assert found.message.startswith("3 calls in a row from messages[2] on, and 2 results:")
+
+
+def test_results_are_put_behind_their_calls() -> None:
+    calls = [call({"city": city}) for city in ("罗马", "巴黎", "奥斯陆")]
+    results = [{"role": "observation", "content": f"{n} 度"} for n in range(3)]
+    row = talk(system(WEATHER), user(), *calls, *results, answer())
+    pairs = [turn for pair in zip(calls, results, strict=True) for turn in pair]
+    assert repaired("call-without-observation", row) == talk(
+        system(WEATHER), user(), *pairs, answer()
+    )
 
 
 def test_empty_and_null_tools_of_other_messages_are_clean() -> None:
@@ -491,8 +522,10 @@ def test_a_file_in_openai_form_is_told_once_and_a_mixed_row_at_its_places() -> N
         "tool_calls": [{"function": {"name": "weather", "arguments": "{}"}}],
     }
     foreign = talk(user(), made, {"role": "tool", "content": "22"}, answer())
-    [finding] = check(foreign, foreign)
-    assert (finding.rule, finding.severity, finding.rows) == ("openai-tool-calls", "error", 2)
+    assert [(f.rule, f.severity, f.rows) for f in check(foreign, foreign)] == [
+        ("openai-tool-calls", "error", 2),
+        ("unknown-tool", "warning", 2),
+    ]
     mixed = talk(system(WEATHER), *foreign["messages"])
     assert {(f.rule, f.pointer) for f in check(mixed)} == {
         ("openai-tool-calls", "/messages/2/tool_calls"),

@@ -121,8 +121,11 @@ class ToolSet:
         self.value = value
         """The decoded value; for JSON inside a string, what the string holds."""
         self.in_string = isinstance(value, str)
+        blank = isinstance(value, str) and not value.strip()
         if isinstance(value, str):
             self.value = value = decode(value)
+        self.empty = blank or value in ([], {}) or (self.in_string and value is None)
+        """Whether it says that there are no tools: an empty list, or a text that holds none."""
         if isinstance(value, dict):
             value = [value]
         entries = value if isinstance(value, list) else []
@@ -485,29 +488,67 @@ class Flow(NamedTuple):
     """Observations before which no call stands."""
     last_call: int | None
     """The call that the row ends with."""
+    parallel: list[Parallel]
+    """Several calls in a row, before their results or at the end of the row."""
+
+
+class Parallel(NamedTuple):
+    """Calls that stand in a row, and the results that follow them."""
+
+    calls: list[int]
+    """Messages of the calls."""
+    results: list[int]
+    number: int
+    """How many calls they are: one message may hold several."""
+    answered: int
+    """How many results they are: one message may hold a list of them."""
 
 
 @per_row
 def flow(row: Row) -> Flow:
     """Which calls have no result and which results no call. Several calls or results may follow
     one another: parallel calls, and the built-in browser's several results."""
-    called = {call.message for call in calls(row)} | _foreign_calls(row)
+    numbers = Counter(call.message for call in calls(row))
+    called = numbers.keys() | _foreign_calls(row)
+    parallel: list[Parallel] = []
+    group = Parallel([], [], 0, 0)
     unanswered: list[int] = []
     uncalled: list[int] = []
     waiting: int | None = None
     after_result = False
     for turn in turns(row):
         if turn.message in called:
+            if group.results or waiting is None:
+                group = Parallel([], [], 0, 0)
+            group.calls.append(turn.message)
+            group = group._replace(number=group.number + max(numbers[turn.message], 1))
             waiting, after_result = turn.message, False
         elif _is_result(turn):
             if waiting is None and not after_result and turn.role == "observation":
                 uncalled.append(turn.message)
+            if group.number > 1 and (waiting is not None or after_result):
+                group.results.append(turn.message)
+                group = group._replace(answered=group.answered + _results_in(turn.content))
+                if len(group.results) == 1:
+                    parallel.append(group)
+                else:
+                    parallel[-1] = group
             waiting, after_result = None, True
         else:
             if waiting is not None:
                 unanswered.append(waiting)
             waiting, after_result = None, False
-    return Flow(unanswered, uncalled, waiting)
+            group = Parallel([], [], 0, 0)
+    if group.number > 1 and not group.results:
+        parallel.append(group)
+    return Flow(unanswered, uncalled, waiting, parallel)
+
+
+def _results_in(content: Any) -> int:
+    """How many results a message holds: the objects of a JSON list, else one."""
+    value = content if isinstance(content, list) else holds_json(content)
+    together = isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+    return max(len(value), 1) if together else 1
 
 
 def _is_result(turn: Turn) -> bool:

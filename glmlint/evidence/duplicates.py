@@ -24,7 +24,7 @@ from glmlint.evidence.near_duplicates import SIGNATURE, signatures
 from glmlint.read.sample import encode_sample
 
 LIMIT: Final = 200 << 20
-"""Bytes of a run's tables: 17 million rows, 10 million with prompts, 780,000 with signatures."""
+"""Bytes of a run's tables: 17 million rows, 10 million with prompts, 390,000 with signatures."""
 
 SHORTEST_PROMPT: Final = 64
 """Bytes of a prompt, JSON around it included. "Hello" asked twice is no repetition."""

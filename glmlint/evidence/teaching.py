@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from glmlint.trainer.layout import IGNORE_INDEX, NONE, authors
+from glmlint.trainer.layout import IGNORE_INDEX, NONE, SAME, authors
 from glmlint.trainer.row import Row, per_row
 
 
@@ -104,3 +104,17 @@ def printed_text(row: Row) -> str:
         piece if isinstance(piece, str) else names.get(piece, "") if isinstance(piece, int) else ""
         for piece in row.layout.pieces
     )
+
+
+def taught_after(row: Row, index: int) -> str | None:
+    """The control token that is taught as what follows a turn; None for text, or for nothing."""
+    layout = row.layout
+    if layout is None or index not in layout.owners:
+        return None
+    place = len(layout.owners) - layout.owners[::-1].index(index)
+    if place >= len(layout.pieces) or layout.first[place] == NONE:
+        return None
+    piece, label = layout.pieces[place], layout.first[place]
+    token = piece if label == SAME else label
+    names = {number: name for name, number in row.context.tokenizer.control.items()}
+    return names.get(token) if isinstance(token, int) else None

@@ -5,29 +5,44 @@ or the next answer follows at once, that token's place holds another role, and t
 on by itself after a call, often with a result that it made up. Calls in a row before their results
 are fine.
 
-Evidence: the mask of the official script trains the role token after each call (docs/recipes.md,
-section 1); the row trains, so this is a warning.
+Evidence: slime #2263; the mask of the official script trains the role token after each call
+(docs/recipes.md, section 1); the row trains, so this is a warning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
-from glmlint.evidence.calls import flow
-from glmlint.finding import place
-from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.evidence.calls import Parallel, flow
+from glmlint.evidence.teaching import taught_after
+from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
     name="call-without-observation",
     family="tools",
     title_zh="对话中间的工具调用后面没有 observation",
     severity="warning",
+    fix="unsafe",
     when=Fact.CALLS | Fact.TOOLS | Fact.ODD,
     text=Text(
-        "{place} is a tool call, and no observation follows: the model learns to go on without "
+        "{where} is a tool call, and no observation follows: the model learns to go on without "
         "waiting for the result",
-        "{place} 是工具调用，但后面没有 observation：模型会学着不等结果就继续",
+        "{where} 是工具调用，但后面没有 observation：模型会学着不等结果就继续",
     ),
+    variants={
+        "parallel": Text(
+            "{where} is a tool call, and {after} is the next one: after it the model is taught {token}, "
+            "not to wait for the result",
+            "{where} 是工具调用，紧接着的 {after} 又是一次调用：模型在它之后学到的是 {token}，"
+            "而不是等待结果",
+        ),
+        "fewer": Text(
+            "{number:call} in a row from {where} on, and {results:result}: the model learns "
+            "that some calls are never answered",
+            "从 {where} 起连续有 {number} 次调用，却只有 {results} 个结果：模型会学到有的调用没有结果",
+        ),
+    },
     help=Text(
         "Put the result after it, as a message of role observation.",
         "在它后面补上结果：一条 role 为 observation 的消息。",
@@ -48,14 +63,24 @@ rule = Rule(
                 {"role": "assistant", "content": "22 度。"},
             ]
         },
-    ),
-    good=(
         {
             "messages": [
                 {"role": "user", "content": "罗马和巴黎天气怎么样？"},
                 {"role": "assistant", "metadata": "weather", "content": '{"city": "罗马"}'},
                 {"role": "assistant", "metadata": "weather", "content": '{"city": "巴黎"}'},
                 {"role": "observation", "content": "22 度"},
+                {"role": "observation", "content": "18 度"},
+                {"role": "assistant", "content": "罗马 22 度，巴黎 18 度。"},
+            ]
+        },
+    ),
+    good=(
+        {
+            "messages": [
+                {"role": "user", "content": "罗马和巴黎天气怎么样？"},
+                {"role": "assistant", "metadata": "weather", "content": '{"city": "罗马"}'},
+                {"role": "observation", "content": "22 度"},
+                {"role": "assistant", "metadata": "weather", "content": '{"city": "巴黎"}'},
                 {"role": "observation", "content": "18 度"},
                 {"role": "assistant", "content": "罗马 22 度，巴黎 18 度。"},
             ]
@@ -70,7 +95,39 @@ rule = Rule(
 )
 
 
+ASSISTANT: Final = "<|assistant|>"
+_EACH: Final = Text(
+    "Put each result right after its call: call, result, call, result.",
+    "把每个结果放在它的调用之后：调用、结果、调用、结果。",
+)
+
+
 def check(row: Row) -> Iterator[Problem]:
-    for index in flow(row).unanswered:
-        at = row.at(index)
-        yield rule.problem(at, place=place(at))
+    found = flow(row)
+    for index in found.unanswered:
+        yield rule.problem(row.at(index), where=row.where(index))
+    for group in found.parallel:
+        first = group.calls[0]
+        if group.results and group.answered < group.number:
+            yield rule.problem(
+                row.at(first), text="fewer", help=_EACH, where=row.where(first),
+                number=group.number, results=group.answered,
+            )  # fmt: skip
+        elif len(group.calls) > 1 and (token := taught_after(row, first)) == ASSISTANT:
+            yield rule.problem(
+                row.at(first), text="parallel", help=_EACH, edits=_one_by_one(row, group),
+                where=row.where(first), after=row.where(group.calls[1]), token=token,
+            )  # fmt: skip
+
+
+def _one_by_one(row: Row, group: Parallel) -> tuple[Edit, ...]:
+    """Edits that put each result behind its call, of GLM messages that stand in one order."""
+    places = group.calls + group.results
+    if row.conversation is not None or not len(group.calls) == len(group.results) == group.number:
+        return ()
+    pairs = zip(group.calls, group.results, strict=True)
+    return tuple(
+        Edit("replace", row.at(place), row.messages[index])
+        for place, index in zip(places, (index for pair in pairs for index in pair), strict=True)
+        if place != index
+    )

@@ -3,7 +3,10 @@
 Templates with one word changed, the same answer under rephrased questions, a second export with
 other punctuation: for the model these are repeats, though no byte comparison sees them. The words
 of a row are compared by MinHash, in triples; `--near-duplicates 0.9` tells rows that share nine
-triples of ten with an earlier one. Rows that are wholly the same are left to `exact-duplicate`.
+triples of ten with an earlier one. Their answers must be alike for themselves, and so must what stands
+beside the system message and, where the answer is short, the two ends of the question: rows that share
+a long prompt and differ in question and answer are no repeat. Rows that are wholly the same are left
+to `exact-duplicate`.
 
 Needs the package rensa (`pip install rensa`, or the extra `dedup`); without it a warning says that
 nobody looked.

@@ -158,7 +158,7 @@ def check(row: Row) -> Iterator[Problem]:
         if entry.role != "system" and exception is None:
             continue
         value = entry.tools.value
-        if entry.tools.in_string:
+        if entry.tools.in_string or entry.tools.empty:
             continue
         if isinstance(value, list):
             for tool in entry.tools.misshapen:

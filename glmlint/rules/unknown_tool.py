@@ -2,7 +2,7 @@
 
 The tools of the row stand in the prompt; a call of another name teaches the model to make names up.
 Mostly it is a letter wrong, or a tool that was renamed in one place. Calls of the built-in tools
-(`python`, `simple_browser`, `cogview`) are never told. Where a row declares no tools at all and yet
+(`python`, `simple_browser`, `cogview`) are never told. Where a row declares no tools at all, or an empty list, and yet
 makes calls, that is told once a file, as a warning: some train a fixed set of tools without listing
 it, on purpose.
 
@@ -89,7 +89,9 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         known = tools_by_name(row)
         if not known:
-            if not declared(row) and not any(call.name in text for text in _system_texts(row)):
+            if all(entry.tools.empty for entry in declared(row)) and not any(
+                call.name in text for text in _system_texts(row)
+            ):
                 yield rule.problem(
                     _at(call), text="no-list", once="no-list", severity="warning",
                     place=place(_at(call)), name=call.name[:80],
