@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import math
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -86,8 +87,15 @@ def convert_value(
     value, places = unpadded(value, survey)
     if places:
         notes.add(kinds.NULL_PADDING, *places[0])
-    row = source.read(value, notes)
-    return target.write(row, notes), notes.losses, source
+    said = source.read(value, notes)
+    told = Notes(take=take)
+    row = target.write(said, told)
+    return row, sorted(told.losses + notes.losses, key=_turn_of), source
+
+
+def _turn_of(loss: Loss) -> float:
+    """Losses in the order of the turns; those of columns behind them."""
+    return next((part for part in loss.pointer if isinstance(part, int)), math.inf)
 
 
 def convert_line(

@@ -154,6 +154,15 @@ class ToolSet:
         ]
 
     @cached_property
+    def with_unjudged_schema(self) -> list[Tool]:
+        """Entries of good shape whose `parameters` take too much work to be judged."""
+        return [
+            tool
+            for tool in self.tools
+            if tool.fault is None and tool.schema is not None and tool.schema.unjudged
+        ]
+
+    @cached_property
     def oddly_named(self) -> list[Tool]:
         """Entries with a name that many servers refuse, or that is a built-in tool's."""
         return [

@@ -24,6 +24,7 @@ from glmlint.finding import Defect
 from glmlint.loader import CHUNK
 from glmlint.read.charset import BOM, encoding_guess, to_utf8, wide_encoding
 from glmlint.read.file_layout import detect, stand_in
+from glmlint.read.places import InArray, OverLines, Place, Placer
 from glmlint.read.sample import read
 from glmlint.read.scan import BLANK, Row, after_blank, scan_values, split_values, too_long
 from glmlint.text import Text, Told, system_fault
@@ -107,27 +108,7 @@ class Chunk(msgspec.Struct):
     first_blank: int | None = None
     """1-based line of the first blank one in this chunk."""
     place: Place | None = None
-    """Where the rows stand in the file's bytes; None where they do not stand on lines."""
-
-
-class Place(msgspec.Struct):
-    """Where a chunk's rows stand in the unpacked file: offsets of bytes."""
-
-    starts: list[int]
-    """Where each row's line starts."""
-    stops: list[int]
-    """Where each row's line ends, with its line end."""
-    blanks: list[tuple[int, int]]
-    """(1-based line, offset) of the first blank line, and of the first one behind each border."""
-    begin: int
-    """Where the chunk begins: 0, or where the chunk before it ends."""
-    end: int
-    borders: list[int]
-    """Where `datasets` begins to read anew, as far as the chunk reaches (see `loader`)."""
-    loader_bytes: int
-    """How much it reads at a time, but for the rest of a line."""
-    bom: bool
-    """Whether the file opens with a byte order mark."""
+    """Where the rows stand in the file's bytes; None in Parquet."""
 
 
 # --- paths ---------------------------------------------------------------------------------------
@@ -426,13 +407,18 @@ def _chunks_of(
 
     named_json = name.removesuffix(".gz").removesuffix(".zst").endswith(".json")
     mode, kind = detect(head, whole, named_json)
-    del head
+    bom = any(fault.rule == "byte-order-mark" for fault in faults)
     blocks = _cut(blocks, chunk_bytes)
     if mode == "lines":
-        bom = any(fault.rule == "byte-order-mark" for fault in faults)
         chunks = _line_chunks(blocks, path, max_line, loader_bytes, bom)
+    elif mode == "array":
+        elements = scan_values(blocks, True, max_line)
+        chunks = _row_chunks(elements, path, chunk_bytes, InArray(loader_bytes, bom, head))
     else:
-        chunks = _row_chunks(scan_values(blocks, mode == "array", max_line), path, chunk_bytes)
+        follower = OverLines(loader_bytes, bom, max_line)
+        values = scan_values(follower.watch(blocks), False, max_line, follower.spans)
+        chunks = _row_chunks(values, path, chunk_bytes, follower)
+    del head
     yield from _told_once(chunks, path, faults, kind)
 
 
@@ -649,7 +635,10 @@ class _Lines:
         )
 
 
-def _row_chunks(rows: Iterator[Row], path: str, chunk_bytes: int) -> Iterator[Chunk]:
+def _row_chunks(
+    rows: Iterator[Row], path: str, chunk_bytes: int, placer: Placer | None = None
+) -> Iterator[Chunk]:
+    """Chunks of rows that do not stand on lines."""
     failure: Exception | None = None
     more = True
     while more:
@@ -658,7 +647,10 @@ def _row_chunks(rows: Iterator[Row], path: str, chunk_bytes: int) -> Iterator[Ch
         defects: dict[int, Defect] = {}
         size = 0
         try:
-            for number, line, defect in rows:
+            for row in rows:
+                number, line, defect = row
+                if placer is not None:
+                    placer.add(row)
                 if defect:
                     defects[len(lines)] = defect
                 lines.append(line)
@@ -671,7 +663,8 @@ def _row_chunks(rows: Iterator[Row], path: str, chunk_bytes: int) -> Iterator[Ch
         except (SourceError, OSError) as error:
             more, failure = False, error
         if lines:
-            yield Chunk(path, lines, numbers, defects)
+            place = None if placer is None else placer.take()
+            yield Chunk(path, lines, numbers, defects, place=place)
     if failure:
         raise failure
 

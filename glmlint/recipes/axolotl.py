@@ -13,12 +13,26 @@ from typing import Any, Final, Literal
 import numpy as np
 from msgspec import Struct, field
 
+from glmlint.finding import Pointer
+from glmlint.recipes._axolotl_config import from_config
 from glmlint.trainer.base import Context, Text, Trainer
-from glmlint.trainer.chat import borders, common_length, lay_out_text, render_chat, token_places
+from glmlint.trainer.chat import (
+    borders,
+    common_length,
+    lay_out_text,
+    pieces_of,
+    place_of,
+    render_chat,
+    render_chats,
+    token_places,
+    with_labels,
+)
+from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
+from glmlint.trainer.config import TrainerConfig
+from glmlint.trainer.conversation import Conversation, Speech
 from glmlint.trainer.errors import Dropped, TrainerError
-from glmlint.trainer.layout import NONE, SYSTEM, Layout, Tokens, layout_of
+from glmlint.trainer.layout import NONE, Layout, Tokens
 from glmlint.trainer.mask import sequence
-from glmlint.trainer.template import TemplateFault
 
 When = Literal["all", "turn", "last", "none"]
 
@@ -39,6 +53,10 @@ NEAR: Final = 3
 """So many tokens at most may stand between a turn's content and its end token."""
 
 EOS: Final = "<|endoftext|>"
+
+
+_SPOKEN: Final = frozenset(("system", "user", "assistant", "observation"))
+"""Roles of turns, as `chat_turns` spells them, that GLM's templates print."""
 
 
 class AxolotlOptions(Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,7 +119,7 @@ class Axolotl(Trainer):
         "assistant 消息 content 渲染出的部分，以及模板中紧随其后的结束标记（若有）",
     )
     Options = AxolotlOptions
-    reads = frozenset(("openai",))
+    reads = frozenset(("openai", "sharegpt"))
     cuts_prefix = False
     budget_option = "sequence_len"
     pins = MappingProxyType({"datasets": "4.8.4", "transformers": "5.16.1"})
@@ -109,15 +127,60 @@ class Axolotl(Trainer):
     def default_budget(self, options: AxolotlOptions) -> int | None:
         return options.sequence_len
 
+    def from_config(
+        self, values: Mapping[str, Any], file: str, folder: str | None
+    ) -> TrainerConfig | None:
+        del folder
+        return from_config(values, file)
+
+    def reads_row(self, form: str, row: Any, context: Context) -> bool:
+        options: AxolotlOptions = context.options
+        if form not in ("glm", "openai", "sharegpt") or options.field_messages not in row:
+            return False
+        if form == "sharegpt":
+            turns = self.conversation(row, context).turns
+            return bool(turns) and all(turn.role in _SPOKEN for turn in turns)
+        return reads_messages(form, row, context, _message_keys(context))
+
+    def conversation(self, row: dict[str, Any], context: Context) -> Conversation:
+        options: AxolotlOptions = context.options
+        mapping, names = options.mapping(), options.role_names()
+        messages = row.get(options.field_messages)
+        keys = mapping.get("role", "role"), mapping.get("content", "content")
+        turns = turns_of(messages, (options.field_messages,), keys)
+        reasoning = mapping.get(options.template_thinking_key or "")
+        for turn, message in zip(turns, messages or (), strict=False):
+            turn.role = {"tool": "observation"}.get(
+                names.get(turn.role, turn.role), names.get(turn.role, turn.role)
+            )
+            if isinstance(message, dict):
+                flag = message.get(options.message_field_training)
+                turn.loss = flag if isinstance(flag, bool) else None
+                thought = message.get(reasoning)
+                if not isinstance(thought, str) and turn.reasoning is not None:
+                    turn.reasoning = turn.reasoning_at = None
+        used = [options.field_messages]
+        if isinstance(row.get("system"), str) and not (turns and turns[0].role == "system"):
+            turns.insert(0, Speech("system", row["system"], ("system",), ("system",)))
+            used.append("system")
+        return conversation(row, turns, *used)
+
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         try:
             return _lay_out(row, context)
         except (Dropped, TrainerError):
             raise
-        except TemplateFault as fault:
-            raise TrainerError("TemplateSyntaxError", fault.say("en")) from None
         except Exception as error:  # whatever axolotl, transformers or the template raises
-            raise TrainerError(type(error).__name__, str(error)) from None
+            at = self._place(error, row, context)
+            raise TrainerError(type(error).__name__, str(error), at) from None
+
+    def _place(self, error: Exception, row: dict[str, Any], context: Context) -> Pointer | None:
+        """Where the turn is written that the template was printing, where it raised."""
+        at = place_of(error, ())
+        if at is None or not isinstance(at[0], int) or context.options.drop_system_message:
+            return None
+        turns = self.conversation(row, context).turns
+        return turns[at[0]].at if at[0] < len(turns) else None
 
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         options: AxolotlOptions = context.options
@@ -142,23 +205,20 @@ def _lay_out(row: dict[str, Any], context: Context) -> Layout:
     options: AxolotlOptions = context.options
     ends = _end_tokens(options, context)
     row = {key: _without_nulls(value) for key, value in row.items()}
-    turns, first = _turns(row, options, context)
+    turns, dropped = _turns(row, options, context)
     tools = _tools(row)
     names = dict(options.chat_template_kwargs or {})
     if tools:
         names["tools"] = tools
     rendered = render_chat(turns, context, **names)
     found = borders(rendered, turns, context, None)
-    owners = [
-        owner if owner < 0 else SYSTEM if owner < first else owner - first for owner in found[1]
-    ]
+    owners = [owner + dropped if owner >= 0 else owner for owner in found[1]]
     layout = lay_out_text(rendered.text, (found[0], owners), context, ())
     tokens = sequence(layout, context)
     places = Places(rendered.text, tokens, context)
     labels = tokens.labels.copy()
     _Labels(turns, places, labels, ends, names, context).write()
-    tokens.labels = labels
-    return layout_of(tokens)
+    return with_labels(rendered.text, (found[0], owners), labels, context)
 
 
 class EndTokens(Struct):
@@ -237,16 +297,13 @@ def _turns(
     """The messages as the template gets them, with their training flags.
 
     Returns:
-        The turns, and the place of the row's first message among them.
+        The turns, and how many of the row's first ones are left out.
     """
-    from glmlint.trainer.template_keys import message_keys
-
     messages = _messages(row, options)
-    keys = message_keys(context.template.source, options.field_messages)
+    keys = _message_keys(context)
     turns: list[dict[str, Any]] = []
     if _turn(messages[0], keys, options)["role"] != "system" and "system" in row:
         turns.append({"role": "system", "content": row["system"]})
-    first = len(turns)
     for message in messages:
         turn = _turn(message, keys, options)
         training = message.get(options.message_field_training)
@@ -266,9 +323,15 @@ def _turns(
                     turn[detail_key] = spans
         turns.append(turn)
     if options.drop_system_message and turns[0]["role"] == "system":
-        turns = turns[1:]
-        first -= 1
-    return turns, first
+        return turns[1:], 1
+    return turns, 0
+
+
+def _message_keys(context: Context) -> frozenset[str]:
+    """The keys of a message that axolotl finds in the template."""
+    from glmlint.trainer.template_keys import message_keys
+
+    return message_keys(context.template.source, context.options.field_messages)
 
 
 def _turn(message: Any, keys: frozenset[str], options: AxolotlOptions) -> dict[str, Any]:
@@ -406,20 +469,15 @@ class Places:
 
 def text_places(text: str, context: Context) -> tuple[np.ndarray, np.ndarray]:
     """Start and stop of each token of a text that is tokenized whole, in code points."""
-    names = context.tokenizer.control_text
     starts: list[np.ndarray] = []
     stops: list[np.ndarray] = []
-    at = 0
-    for piece in context.tokenizer.split(text):
+    for piece, at, stop in pieces_of(text, context):
         if isinstance(piece, int):
-            size = len(names[piece])
-            begin, end = np.array([0]), np.array([size])
+            begin, end = np.array([0]), np.array([stop - at])
         else:
-            size = len(piece)
             begin, end = token_places(piece, context.tokenizer.encode([piece])[0], context)
         starts.append(begin + at)
         stops.append(end + at)
-        at += size
     if not starts:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     return np.concatenate(starts), np.concatenate(stops)
@@ -518,14 +576,10 @@ class _Labels:
         )
 
     def _differs(self, index: int, stand_ins: Sequence[dict[str, Any]]) -> tuple[int, int]:
-        texts = [
-            render_chat(
-                [*self.turns[:index], stand_in, *self.turns[index + 1 :]],
-                self.context,
-                **self.names,
-            ).text
-            for stand_in in stand_ins
+        conversations = [
+            [*self.turns[:index], stand_in, *self.turns[index + 1 :]] for stand_in in stand_ins
         ]
+        texts = [one.text for one in render_chats(conversations, self.context, **self.names)]
         if not self.places.text:
             return -1, -1
         return self.places.difference(texts) or (-1, -1)

@@ -7,17 +7,29 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
 from msgspec import Struct
 
+from glmlint.finding import Pointer
+from glmlint.recipes._trl_config import from_config
 from glmlint.trainer.base import Context, Text, Trainer
-from glmlint.trainer.chat import Borders, Span, borders, lay_out_text, render_chat
+from glmlint.trainer.chat import (
+    Borders,
+    Span,
+    borders,
+    lay_out_text,
+    place_of,
+    render_chat,
+    with_labels,
+)
+from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
+from glmlint.trainer.config import TrainerConfig
+from glmlint.trainer.conversation import Conversation, Speech
 from glmlint.trainer.cut import keep_end, keep_start
 from glmlint.trainer.errors import Dropped, TrainerError
-from glmlint.trainer.forms import glm
 from glmlint.trainer.layout import NONE, PREFIX, Layout, Tokens, layout_of
 from glmlint.trainer.mask import sequence
 from glmlint.trainer.packing import Part, batches, best_fit, pieces, wrapped
@@ -28,6 +40,9 @@ MARKS: Final = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 PACKED_TOGETHER: Final = 1000
 """Rows among which one call of its packer looks: `datasets`' own batch size."""
+
+_ROLES: Final = frozenset(("system", "user", "assistant", "observation"))
+"""Roles of turns, as `chat_turns` spells them, that GLM's templates print."""
 
 _OWN_ARGUMENTS: Final = frozenset(
     ("processing_class", "input", "conversation", "tokenize", "return_dict")
@@ -65,18 +80,51 @@ class Trl(Trainer):
         "启用 assistant_only_loss 时只训练模板标记为 assistant 的部分",
     )
     Options = TrlOptions
-    reads = frozenset(("openai", "sharegpt", "prompt-response", "text"))
+    reads = frozenset(("openai", "prompt-response", "sharegpt", "text"))
     cuts_prefix = False
     budget_option = "max_length"
 
-    def reads_row(self, form: str, row: Any, context: Context) -> bool:
-        # GLM-4's own template prints calls and tools of GLM messages; the later ones do not.
-        if form == "glm" and glm.matches(row):
-            return context.template.known
-        return super().reads_row(form, row, context)
-
     def default_budget(self, options: TrlOptions) -> int | None:
         return options.max_length
+
+    def from_config(
+        self, values: Mapping[str, Any], file: str, folder: str | None
+    ) -> TrainerConfig | None:
+        del folder
+        return from_config(values, file)
+
+    def reads_row(self, form: str, row: Any, context: Context) -> bool:
+        if form in ("glm", "openai"):
+            return reads_messages(form, row, context)
+        if form == "prompt-response":
+            parts = row.get("prompt"), row.get("completion")
+            return any(all(isinstance(part, kind) for part in parts) for kind in (str, list))
+        if form == "sharegpt":
+            turns = turns_of(row.get("conversations"), (), ("from", "value"))
+            return bool(turns) and all(turn.role in _ROLES for turn in turns)
+        return form == "text" and context.options.dataset_text_field in row
+
+    def conversation(self, row: dict[str, Any], context: Context) -> Conversation:
+        field = context.options.dataset_text_field
+        kwargs = "chat_template_kwargs"
+        if "prompt" in row:
+            turns: list[Speech] = []
+            for key, role in (("prompt", "user"), ("completion", "assistant")):
+                said = row.get(key)
+                turns += (
+                    [Speech(role, said, (key,), (key,))]
+                    if isinstance(said, str)
+                    else turns_of(said, (key,))
+                )
+            return conversation(row, turns, "prompt", "completion", kwargs)
+        if "messages" in row:
+            return conversation(row, turns_of(row["messages"], ("messages",)), "messages", kwargs)
+        if "conversations" in row:
+            turns = turns_of(row["conversations"], ("conversations",), ("from", "value"))
+            return conversation(row, turns, "conversations", kwargs)
+        said = row.get(field)
+        text = [Speech("assistant", said, (field,), (field,))] if isinstance(said, str) else []
+        return conversation(row, text, field)
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         try:
@@ -86,7 +134,8 @@ class Trl(Trainer):
         except TemplateFault as fault:
             raise TrainerError("TemplateSyntaxError", fault.say("en")) from None
         except Exception as error:  # whatever TRL, transformers or the template raises
-            raise TrainerError(type(error).__name__, str(error)) from None
+            at = _place(error, row)
+            raise TrainerError(type(error).__name__, str(error), at) from None
 
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         options: TrlOptions = context.options
@@ -117,6 +166,17 @@ class Trl(Trainer):
             sacks = best_fit([part.stop - part.start for part in parts], budget)
             found += [[parts[number] for number in sack] for sack in sacks]
         return found
+
+
+def _place(error: Exception, row: dict[str, Any]) -> Pointer | None:
+    """Where the message is written that the template was printing, where it raised."""
+    prompt = row.get("prompt")
+    if not isinstance(prompt, list):
+        return place_of(error, ("messages" if "messages" in row else "conversations",))
+    at = place_of(error, ("prompt",))
+    if at is not None and isinstance(at[1], int) and at[1] >= len(prompt):
+        return ("completion", at[1] - len(prompt))
+    return at
 
 
 def _packable(tokens: Tokens, budget: int, strategy: str) -> Tokens:
@@ -286,12 +346,12 @@ def _completion(
     if options.completion_only_loss is False:
         return layout
     tokens = sequence(layout, context)
+    labels = tokens.labels.copy()
     before = sequence(lay_out_text(prompt, ([0], [0]), context), context).input_ids
     size = min(len(before), len(tokens.input_ids))
     parted = np.flatnonzero(before[:size] != tokens.input_ids[:size])
-    tokens.labels = tokens.labels.copy()
-    tokens.labels[: parted[0] if len(parted) else size] = NONE
-    return layout_of(tokens)
+    labels[: parted[0] if len(parted) else size] = NONE
+    return with_labels(text, found, labels, context)
 
 
 def _plain(size: int) -> Borders:

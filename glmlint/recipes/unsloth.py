@@ -15,10 +15,18 @@ from msgspec import Struct
 
 from glmlint.text import Told
 from glmlint.trainer.base import Context, Text, Trainer
-from glmlint.trainer.chat import borders, lay_out_text, render_chat
+from glmlint.trainer.chat import (
+    Borders,
+    borders,
+    lay_out_text,
+    place_of,
+    render_chat,
+    with_labels,
+)
+from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
+from glmlint.trainer.conversation import Conversation, Speech
 from glmlint.trainer.errors import Dropped, TrainerError
-from glmlint.trainer.forms import glm
-from glmlint.trainer.layout import NONE, Int32, Layout, Tokens, layout_of
+from glmlint.trainer.layout import NONE, Int32, Layout, Tokens
 from glmlint.trainer.markers import Labeller, MarkerError, find_markers, marker
 from glmlint.trainer.mask import sequence
 from glmlint.trainer.tokenizer import GLM45_PLAIN
@@ -69,16 +77,10 @@ class Unsloth(Trainer):
         "从回答标记之后到下一个提问或回答标记之前的全部内容，包括工具返回结果",
     )
     Options = UnslothOptions
-    reads = frozenset(("openai", "text"))
+    reads = frozenset(("openai", "sharegpt", "text"))
     cuts_prefix = False
     budget_option = "max_length"
     pins = MappingProxyType({"datasets": "4.8.5", "transformers": "5.17.0"})
-
-    def reads_row(self, form: str, row: Any, context: Context) -> bool:
-        # GLM-4's own template prints calls and tools of GLM messages; the later ones do not.
-        if form == "glm" and glm.matches(row):
-            return context.template.known
-        return super().reads_row(form, row, context)
 
     def default_budget(self, options: UnslothOptions) -> int | None:
         return options.max_length
@@ -93,18 +95,49 @@ class Unsloth(Trainer):
             )
         )
 
+    def reads_row(self, form: str, row: Any, context: Context) -> bool:
+        if form in ("glm", "openai"):
+            return reads_messages(form, row, context)
+        if form == "sharegpt":
+            try:
+                _standardized(row.get("conversations"))
+            except Exception:
+                return False
+            return "messages" not in row
+        return form == "text" and "text" in row
+
+    def conversation(self, row: dict[str, Any], context: Context) -> Conversation:
+        del context
+        if "messages" in row:
+            return conversation(row, turns_of(row["messages"], ("messages",)), "messages")
+        if "conversations" in row:
+            turns = row["conversations"]
+            try:
+                keys = _keys(turns)
+            except Exception:  # a list that unsloth refuses
+                keys = ("from", "value")
+            found = turns_of(turns, ("conversations",), keys)
+            for turn in found:
+                turn.role = ALIASES.get(_plain(turn.role), turn.role)
+            return conversation(row, found, "conversations")
+        said = row.get("text")
+        text = [Speech("assistant", said, ("text",), ("text",))] if isinstance(said, str) else []
+        return conversation(row, text, "text")
+
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         try:
             found = _labels(context)
             if isinstance(found, Exception):
                 raise found
-            tokens = _tokens(row, context)
-            return layout_of(Tokens(tokens.input_ids, found(tokens.input_ids), tokens.owners))
+            text, whose = _text(row, context)
+            ids = sequence(lay_out_text(text, ([0], [0]), context), context).input_ids
+            return with_labels(text, whose, found(ids), context)
         except (Dropped, TrainerError):
             raise
         except Exception as error:  # whatever unsloth, transformers or the template raises
             name = "ValueError" if isinstance(error, MarkerError) else type(error).__name__
-            raise TrainerError(name, str(error)) from None
+            at = place_of(error, ("messages" if "messages" in row else "conversations",))
+            raise TrainerError(name, str(error), at) from None
 
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         # Texts are cut before they are labelled: what stands last is an answer's in any case.
@@ -192,22 +225,21 @@ def _masked(given: list[str] | str | None, encode: Any) -> list[list[int]]:
     return found
 
 
-def _tokens(row: dict[str, Any], context: Context) -> Tokens:
-    """Ids of a row, without labels: its messages as the template renders them, or its text."""
+def _text(row: dict[str, Any], context: Context) -> tuple[str, Borders]:
+    """The text of a row, its messages as the template renders them, and whose each part of it is."""
     if "messages" in row:
         messages = row["messages"]
     elif "conversations" in row:
         messages = _standardized(row["conversations"])
     else:
-        return sequence(lay_out_text(row["text"], ([0], [0]), context), context)
+        return row["text"], ([0], [0])
     tools = row.get("tools") or None
     rendered = render_chat(messages, context, **({} if tools is None else {"tools": tools}))
-    found = borders(rendered, messages, context, None)
-    return sequence(lay_out_text(rendered.text, found, context, ()), context)
+    return rendered.text, borders(rendered, messages, context, None)
 
 
-def _standardized(turns: Any) -> list[dict[str, Any]]:
-    """`conversations` of two keys as messages, as `standardize_data_formats` makes them."""
+def _keys(turns: Any) -> tuple[str, str]:
+    """Which of a turn's two keys has its role, and which its content, as unsloth tells them apart."""
     values: dict[str, set[str]] = {}
     for turn in turns:
         for key, value in turn.items():
@@ -217,23 +249,28 @@ def _standardized(turns: Any) -> list[dict[str, Any]]:
     if len(values) != 2:
         raise AssertionError("two keys a turn are expected")
     first, second = values
-    roles = [
-        key for key in values if {one.strip().lower() for one in values[key]} <= ALIASES.keys()
-    ]
-    named = [key for key in values if key.strip().lower() in ("role", "from")]
+    roles = [key for key in values if set(map(_plain, values[key])) <= ALIASES.keys()]
+    named = [key for key in values if _plain(key) in ("role", "from")]
     if len(roles) == 1:
         role = roles[0]
     elif len(roles) == 2 and len(named) == 1:
         role = named[0]
     else:
         role = first if len(values[first]) < len(values[second]) else second
-    content = second if role == first else first
-    unknown = sorted({one.strip().lower() for one in values[role]} - ALIASES.keys())
+    unknown = sorted(set(map(_plain, values[role])) - ALIASES.keys())
     if unknown:
         raise TypeError(f"Unsloth: {unknown} are not in aliases. Please update aliases.")
-    return [
-        {"role": ALIASES[turn[role].strip().lower()], "content": turn[content]} for turn in turns
-    ]
+    return role, second if role == first else first
+
+
+def _plain(role: str) -> str:
+    return role.strip().lower()
+
+
+def _standardized(turns: Any) -> list[dict[str, Any]]:
+    """`conversations` of two keys as messages, as `standardize_data_formats` makes them."""
+    role, content = _keys(turns)
+    return [{"role": ALIASES[_plain(turn[role])], "content": turn[content]} for turn in turns]
 
 
 trainer = Unsloth()

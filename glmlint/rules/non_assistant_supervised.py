@@ -14,6 +14,7 @@ Evidence: LLaMA-Factory #5866; recipes.md, section 2.1.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from glmlint.evidence.teaching import foreign_messages, written_role
 from glmlint.evidence.turns import shown
@@ -76,6 +77,13 @@ rule = Rule(
     ),
 )
 
+_KNOWN: Final = ("system", "user", "observation")
+
+_BY_DESIGN: Final = Text(
+    "That is how {trainer} labels rows with these options; `glmlint compare` shows what others train.",
+    "{trainer}在当前选项下就是这样打标签的；用 `glmlint compare` 可查看其他训练框架训练哪些内容。",
+)
+
 
 def check(row: Row) -> Iterator[Problem]:
     told = row.said.trains
@@ -85,9 +93,12 @@ def check(row: Row) -> Iterator[Problem]:
         if row.at(index) in told or row.at(index, "role") in told:
             continue
         role = shown(written_role(row, index))
+        # A role that the trainer knows is trained in every row: it is the trainer's way.
+        design = role in _KNOWN and "glm" not in row.context.trainer.reads
         yield rule.problem(
             row.at(index),
-            once=f"role {role}" if row.foreign else None,
+            once=f"role {role}" if row.foreign or design else None,
+            help=_BY_DESIGN if design else None,
             where=row.where(index),
             role=role,
             count=count,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from typing import Final
 
 from glmlint.evidence.teaching import unstopped_answers, written_role
 from glmlint.evidence.turns import shown
@@ -32,6 +33,10 @@ rule = Rule(
             "is printed as text, and the model learns to write that text in place of a stop",
             "{where} 参与训练，但其后的停止标记没有：下一条消息的角色 {role!r} 被当作普通文本输出，"
             "模型学会的是接着写这段文本，而不是停止",
+        ),
+        "token": Text(
+            "{where} is trained, the stop after it is not: {token} follows it and carries no loss",
+            "{where} 参与训练，但其后的停止标记没有：后面的 {token} 不计入损失",
         ),
     },
     help=Text(
@@ -79,6 +84,11 @@ rule = Rule(
     ),
 )
 
+_BY_DESIGN: Final = Text(
+    "That is how {trainer} labels rows with these options: the model may not learn to stop.",
+    "{trainer}在当前选项下就是这样打标签的：模型可能学不会停止。",
+)
+
 
 def check(row: Row) -> Iterator[Problem]:
     if row.foreign == "swift":
@@ -88,8 +98,18 @@ def check(row: Row) -> Iterator[Problem]:
         where = row.where(index)
         role = _next_role(row, index, printed)
         once = f"role {role}" if row.foreign else None
-        if role is None:
-            yield rule.problem(row.at(index), where=where, once=once)
+        if (token := _next_token(row, index)) is not None:
+            # A trainer that leaves it out does so in every row.
+            yield rule.problem(
+                row.at(index), text="token", where=where, token=token, once=f"token {token}",
+                help=_BY_DESIGN,
+            )  # fmt: skip
+        elif role is None:
+            design = "glm" not in row.context.trainer.reads
+            yield rule.problem(
+                row.at(index), where=where, once=once or ("end" if design else None),
+                help=_BY_DESIGN if design else None,
+            )  # fmt: skip
         else:
             yield rule.problem(row.at(index), text="role", where=where, role=role, once=once)
 
@@ -99,3 +119,12 @@ def _next_role(row: Row, index: int, printed: list[int]) -> str | None:
     place = bisect_right(printed, index)
     role = written_role(row, printed[place]) if place < len(printed) else None
     return shown(role) if isinstance(role, str) else None
+
+
+def _next_token(row: Row, index: int) -> str | None:
+    """The control token right behind a message; None where a text or nothing follows."""
+    assert row.layout is not None
+    owners, pieces = row.layout.owners, row.layout.pieces
+    place = len(owners) - owners[::-1].index(index)
+    piece = pieces[place] if place < len(pieces) else None
+    return row.context.tokenizer.control_text.get(piece) if isinstance(piece, int) else None

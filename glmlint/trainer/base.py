@@ -29,7 +29,7 @@ from glmlint.trainer.forms import glm
 from glmlint.trainer.forms.base import all_forms
 from glmlint.trainer.layout import Encoded, Layout, Piece, Tokens
 from glmlint.trainer.packing import Part
-from glmlint.trainer.template import ChatTemplate, load_template
+from glmlint.trainer.template import OF_VOCABULARY, ChatTemplate, load_template
 from glmlint.trainer.tokenizer import Tokenizer, load_tokenizer
 from glmlint.trainer.vocabulary import GLM, require, require_numbers
 
@@ -274,6 +274,8 @@ class Trainer:
     """Keys of a message by which a row can switch its own loss on or off."""
     through_datasets: bool = True
     """Whether the trainer reads its file with `datasets.load_dataset`."""
+    columns: tuple[str, ...] | None = None
+    """The columns of a row that it reads, where these are always the same; None: any."""
     suffixes: frozenset[str] | None = None
     """Endings of the files that it opens; None: any that `datasets` knows."""
     cleans_properties: bool = False
@@ -494,5 +496,6 @@ def open_context(plan: Plan, *, allow_download: bool = False) -> Context:
     trainer = get_trainer(plan.recipe)
     require(tokenizer, trainer.control_tokens, plan.recipe)
     require_numbers(tokenizer, trainer.numbers, plan.recipe)
-    template = load_template(plan.template, tokenizer.chat_template, plan.transformers)
+    named = plan.template or OF_VOCABULARY.get(tokenizer.name)
+    template = load_template(named, tokenizer.chat_template, plan.transformers)
     return Context(plan, tokenizer, template)

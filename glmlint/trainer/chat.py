@@ -7,14 +7,14 @@ string. Which message each part of it comes from, the template tells (`jinja_tur
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, takewhile
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from glmlint.plan import version
+from glmlint.finding import Pointer
 from glmlint.trainer.base import Context
 from glmlint.trainer.layout import (
     END,
@@ -24,6 +24,7 @@ from glmlint.trainer.layout import (
     SYSTEM,
     TOOLS,
     Encoded,
+    Int32,
     Layout,
 )
 from glmlint.trainer.template import ChatTemplate, Rendered
@@ -60,8 +61,37 @@ def render_chat(
     Raises:
         Exception: what transformers raises, or the template.
     """
+    (found,) = render_chats((messages,), context, template=template, tools=tools, **names)
+    return found
+
+
+def render_chats(
+    conversations: Iterable[Any],
+    context: Context,
+    *,
+    template: ChatTemplate | None = None,
+    tools: Any = None,
+    **names: Any,
+) -> list[Rendered]:
+    """The texts of several conversations. Args and exceptions as `render_chat`; the first one is raised."""
     template = template or context.template
-    have = version(template.transformers)
+    if tools is not None and not all(isinstance(tool, dict) for tool in tools):
+        raise ValueError(
+            "Tools should either be a JSON schema, or a callable function with type hints "
+            "and a docstring suitable for auto-conversion to a schema."
+        )
+    checked = [_checked(messages, template) for messages in conversations]
+    rendered = []
+    for found in template.rendered_each(checked, tools=tools, **names):
+        if isinstance(found, Exception):
+            raise found
+        rendered.append(found)
+    return rendered
+
+
+def _checked(messages: Any, template: ChatTemplate) -> Any:
+    """The same, where transformers lets it through to the template."""
+    have = template.version
     if not messages:
         if have < (5, 13):
             raise IndexError("list index out of range")
@@ -75,12 +105,7 @@ def render_chat(
                     "Chat messages should be dicts, dataclasses or pydantic models, "
                     f"but got {message!r}."
                 )
-    if tools is not None and not all(isinstance(tool, dict) for tool in tools):
-        raise ValueError(
-            "Tools should either be a JSON schema, or a callable function with type hints "
-            "and a docstring suitable for auto-conversion to a schema."
-        )
-    return template.rendered(messages, tools=tools, **names)
+    return messages
 
 
 def borders(
@@ -152,6 +177,17 @@ def _by_prefixes(
     return [(start, index) for index, start in enumerate(ends[:-1]) if ends[index + 1] > start]
 
 
+def place_of(error: Exception, at: Pointer) -> Pointer | None:
+    """Where the message is written that a template was printing when it raised.
+
+    Args:
+        error: what it raised.
+        at: where the list of messages is written.
+    """
+    turn = getattr(error, "turn", -1)
+    return (*at, turn) if isinstance(turn, int) and turn >= 0 else None
+
+
 def common_length(left: str, right: str) -> int:
     """How many code points two texts begin with in common."""
     low, high = 0, min(len(left), len(right))
@@ -182,8 +218,6 @@ def lay_out_text(
         labelled: parts whose tokens carry loss, in order and apart from each other; a token that
             has a character in one carries loss. None: every token does.
     """
-    layout = Layout([], [], [], [])
-    names = context.tokenizer.control_text
     stops = [stop for _, stop in labelled or ()]
     edges = sorted({*found[0], *(place for span in labelled or () for place in span)})
 
@@ -193,23 +227,79 @@ def lay_out_text(
         at = bisect_right(stops, start)
         return SAME if at < len(stops) and labelled[at][0] < stop else NONE
 
-    at = 0
-    for piece in context.tokenizer.split(text):
-        stop = at + len(names[piece] if isinstance(piece, int) else piece)
+    layout = Layout([], [], [], [])
+    for piece, at, stop in pieces_of(text, context):
         edge = bisect_right(edges, at)
         if isinstance(piece, int) or edge == len(edges) or edges[edge] >= stop:
             layout.add([piece], label(at, stop), owner_at(found, at))
         else:  # the text runs over several parts, and is encoded as one all the same
             ids = context.tokenizer.encode([piece])[0]
-            starts, ends = (places + at for places in token_places(piece, ids, context))
+            starts, ends = token_places(piece, ids, context)
             kinds = [
-                (label(start, end), owner_at(found, start))
+                (label(at + start, at + end), owner_at(found, at + start))
                 for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
             ]
-            for begin, end in _runs(kinds):
-                layout.add([Encoded(ids[begin:end])], *kinds[begin])
-        at = stop
+            _add_parts(layout, piece, ids, kinds, context)
     return layout
+
+
+def with_labels(text: str, found: Borders, labels: Int32, context: Context) -> Layout:
+    """The layout of a text of whose tokens it is known which carry loss.
+
+    Args:
+        text: as in `lay_out_text`.
+        found: whose each part of it is.
+        labels: of its tokens, each the token itself or `NONE`.
+        context: whose tokenizer is meant.
+    """
+    layout = Layout([], [], [], [])
+    edges = found[0]
+    place = 0
+    for piece, at, stop in pieces_of(text, context):
+        owner = owner_at(found, at)
+        if isinstance(piece, int):
+            layout.add([piece], NONE if labels[place] == NONE else SAME, owner)
+            place += 1
+            continue
+        ids = context.tokenizer.encode([piece])[0]
+        own = np.where(labels[place : place + len(ids)] == NONE, NONE, SAME).tolist()
+        place += len(ids)
+        edge = bisect_right(edges, at)
+        if edge == len(edges) or edges[edge] >= stop:
+            owners = [owner] * len(ids)
+        else:
+            starts = token_places(piece, ids, context)[0]
+            owners = [owner_at(found, at + start) for start in starts.tolist()]
+        _add_parts(layout, piece, ids, list(zip(own, owners, strict=True)), context)
+    return layout
+
+
+def pieces_of(text: str, context: Context) -> Iterator[tuple[int | str, int, int]]:
+    """The text cut at its control tokens, which become ids, and where each piece stands in it."""
+    names = context.tokenizer.control_text
+    at = 0
+    for piece in context.tokenizer.split(text):
+        stop = at + len(names[piece] if isinstance(piece, int) else piece)
+        yield piece, at, stop
+        at = stop
+
+
+def _add_parts(
+    layout: Layout, text: str, ids: Ids, kinds: list[tuple[int, int]], context: Context
+) -> None:
+    """Append a text in parts of tokens of one label and owner; a part that is encoded by itself to
+    the same ids stays a text."""
+    runs = _runs(kinds)
+    if len(runs) == 1:
+        layout.add([text], *kinds[0])
+        return
+    starts, stops = (places.tolist() for places in token_places(text, ids, context))
+    parts = [text[starts[begin] : stops[end - 1]] for begin, end in runs]
+    encoded, offsets = context.tokenizer.encode(parts)
+    places = zip(runs, parts, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+    for (begin, end), part, start, stop in places:
+        same = np.array_equal(encoded[start:stop], ids[begin:end])
+        layout.add([part if same else Encoded(ids[begin:end])], *kinds[begin])
 
 
 def _runs(kinds: Sequence[object]) -> list[Span]:

@@ -48,6 +48,8 @@ class TrainerConfig(Struct):
     eval: list[DataFile] = field(default_factory=list)
     model: str | None = None
     """A model's folder or name, as the settings have it."""
+    template: str | None = None
+    """A file with the chat template that the trainer takes instead of the model's."""
     taken: list[str] = field(default_factory=list)
     """Keys that were used."""
     warnings: list[Text] = field(default_factory=list)

@@ -24,8 +24,8 @@ MODELS: Final = {
     "glm-z1": Model(
         "glm4", None, ("GLM-Z1-9B-0414", "GLM-Z1-32B-0414", "GLM-Z1-Rumination-32B-0414")
     ),
-    "glm-4.5": Model("glm4.5", None, ("GLM-4.5", "GLM-4.5-Air", "GLM-4.5V")),
-    "glm-4.6": Model("glm4.5", None, ("GLM-4.6", "GLM-4.6V", "GLM-4.6V-Flash")),
+    "glm-4.5": Model("glm4.5", "GLM-4.5", ("GLM-4.5", "GLM-4.5-Air", "GLM-4.5V")),
+    "glm-4.6": Model("glm4.5", "GLM-4.6", ("GLM-4.6", "GLM-4.6V", "GLM-4.6V-Flash")),
     "glm-4.1v": Model("glm4.5", None, ("GLM-4.1V-9B-Thinking", "GLM-4.1V-9B-Base")),
     "glm-4.7": Model(None, None, ("GLM-4.7", "GLM-4.7-Flash")),
     "glm-5": Model(None, None, ("GLM-5",)),

@@ -83,6 +83,9 @@ LATER: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 }
 """Templates of later models: name -> file in `templates/`, and its variables."""
 
+OF_VOCABULARY: Final = {"glm4.5": "GLM-4.5"}
+"""Bundled vocabulary -> the template where none is named and that is not `DEFAULT_REVISION`."""
+
 TRL_TRAINING: Final = "glm-4.5-trl.jinja"
 """What TRL renders in place of GLM-4.5's template for `assistant_only_loss`."""
 
@@ -197,14 +200,19 @@ class ChatTemplate:
         return _LAYOUT if self.text is None else self.text
 
     @cached_property
+    def version(self) -> tuple[int, ...]:
+        """Of transformers."""
+        return version(self.transformers)
+
+    @cached_property
     def escapes_tools(self) -> bool:
         """Tool lists are sorted and escaped (transformers below 4.42)."""
-        return version(self.transformers) < (4, 42)
+        return self.version < (4, 42)
 
     @cached_property
     def drops_nulls(self) -> bool:
         """Top-level null keys of a message are dropped before rendering (from 5.24)."""
-        return version(self.transformers) >= (5, 24)
+        return self.version >= (5, 24)
 
     @cached_property
     def intro(self) -> str:
@@ -232,7 +240,7 @@ class ChatTemplate:
         """What the environment of this version of transformers has."""
         from glmlint.trainer.jinja import Features
 
-        have = version(self.transformers)
+        have = self.version
         return Features(
             tojson=not self.escapes_tools,
             generation=have >= (4, 43),
@@ -339,13 +347,18 @@ class ChatTemplate:
         except Stopped as fault:
             raise RunStopped(stopped(fault.text), name=self.name, **fault.values) from None
 
+    @cached_property
+    def _aliases(self) -> bool:
+        """Whether a thought has every name that templates read it by (from 5.21)."""
+        return self.text is not None and self.version >= (5, 21)
+
     def _handed(self, message: Any) -> Any:
         """A message as transformers hands it to the template."""
         if not isinstance(message, dict):
             return message
         if self.drops_nulls:
             message = {key: value for key, value in message.items() if value is not None}
-        if self.text is not None and version(self.transformers) >= (5, 21):
+        if self._aliases:
             thought = next((message[k] for k in _THOUGHTS if message.get(k) is not None), None)
             if thought is not None:
                 message = {"thinking": thought, **message, "reasoning_content": thought}
