@@ -8,8 +8,14 @@ from glmlint.trainer.row import Fact, Row, per_row
 
 
 @per_row
-def padded(row: Row) -> frozenset[Pointer]:
-    """The places of such nulls, as far as the row alone tells; mostly none."""
+def padding(row: Row) -> tuple[Pointer, ...]:
+    """The places of such nulls in order, as far as the row alone tells; mostly none."""
     if not row.facts & Fact.NULLS or row.defect is not None:
-        return frozenset()
-    return frozenset(row_padding(row.value))
+        return ()
+    return tuple(row_padding(row.value))
+
+
+@per_row
+def padded(row: Row) -> frozenset[Pointer]:
+    """The same places, to be looked up."""
+    return frozenset(padding(row))

@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.evidence.padded import padded
+from glmlint.evidence.padded import padding
 from glmlint.finding import Pointer
 from glmlint.read.nulls import without
 from glmlint.read.padding import row_padding
@@ -117,26 +117,26 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    places = padded(row)
+    places = padding(row)
     if not places:
         return
     survey = None if row.survey is None else row.survey()
-    sure = places if survey is None else [*row_padding(row.value, survey)]
+    sure = places if survey is None else row_padding(row.value, survey)
     text = _effect(row, places)
     yield rule.problem(
-        min(places, key=str),
+        places[0],
         text=text,
         severity="error" if text in ("printed", "raises") else None,
         once="padding",
         raises=text == "raises",
-        edits=tuple(Edit("remove", at) for at in sorted(sure, key=str)),
+        edits=tuple(Edit("remove", at) for at in sure),
         exception=row.error.exception if row.error else "",
         path=quoted(row.path),
         out=quoted(converted(row.path)),
     )
 
 
-def _effect(row: Row, places: frozenset[Pointer]) -> str | None:
+def _effect(row: Row, places: tuple[Pointer, ...]) -> str | None:
     """What the nulls do: the row is laid out once more without them."""
     if row.foreign is not None:
         return "foreign"
