@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,9 +94,12 @@ def value_at(value: Any, path: Pointer) -> Any:
 
 def file_identity(path: str) -> bytes:
     """What stands for a file in fingerprints: its path from the current folder, if it is below."""
-    if path == "-":
-        return b"-"
-    relative = os.path.relpath(path)
+    return b"-" if path == "-" else _file_identity(path, str(Path.cwd()))
+
+
+@lru_cache(256)
+def _file_identity(path: str, folder: str) -> bytes:
+    relative = os.path.relpath(path, folder)
     if relative.startswith(os.pardir):
         relative = str(Path(path).absolute())
     return relative.replace(os.sep, "/").encode("utf-8", "surrogateescape")

@@ -62,6 +62,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     digits it is another thing: glm4 is not meant by glm5.
     """
     written = _folded(name)
+    digits = _digits(written)
     if not 3 <= len(written) <= LONGEST_NAME:
         return None
     names = {one: _folded(one) for one in known}
@@ -69,7 +70,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     found = sorted(
         (distance, one)
         for one, folded in names.items()
-        if _digits(folded) == _digits(written)
+        if abs(len(folded) - len(written)) <= limit
+        and _digits(folded) == digits
         and (distance := _distance(written, folded, limit)) <= limit
     )
     if found:
@@ -87,24 +89,28 @@ def _folded(name: str) -> str:
 
 
 def _digits(name: str) -> list[str]:
-    return re.findall(r"\d", name)
+    return [char for char in name if char.isdigit()]
 
 
 def _distance(one: str, other: str, limit: int) -> int:
     """Letters left out, put in, exchanged or swapped with their neighbour; over the limit inexact."""
+    far = limit + 1
     if abs(len(one) - len(other)) > limit:
-        return limit + 1
+        return far
     before: list[int] = []
-    row = list(range(len(other) + 1))
+    row: list[int] = [*range(min(len(other), limit) + 1), *[far] * (len(other) - limit)]
     for i, char in enumerate(one, 1):
-        new = [i]
-        for j, against in enumerate(other, 1):
+        new = [far] * (len(other) + 1)
+        if i <= limit:
+            new[0] = i
+        for j in range(max(1, i - limit), min(len(other), i + limit) + 1):
+            against = other[j - 1]
             cost = min(row[j] + 1, new[j - 1] + 1, row[j - 1] + (char != against))
             if i > 1 and j > 1 and char == other[j - 2] and one[i - 2] == against:
                 cost = min(cost, before[j - 2] + 1)
-            new.append(cost)
+            new[j] = cost
         if min(new) > limit:
-            return limit + 1
+            return far
         before, row = row, new
     return row[-1]
 

@@ -14,6 +14,7 @@ import select
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,10 @@ class Server:
 
     def ask(self, case: Case) -> dict[str, Any]:
         """What that version makes of the file; `{"errors": ["crash"]}` where it dies of it."""
+        return self.ask_any({"data": case.data, "chunk": case.chunk})
+
+    def ask_any(self, question: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a question as `loader_real.py` takes it."""
         if self.process is None or self.process.poll() is not None:
             self.process = subprocess.Popen(
                 [self.python, str(REAL)],
@@ -64,7 +69,7 @@ class Server:
                 encoding="utf-8",
             )
         assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(json.dumps({"data": case.data, "chunk": case.chunk}) + "\n")
+        self.process.stdin.write(json.dumps(question) + "\n")
         self.process.stdin.flush()
         assert select.select([self.process.stdout], [], [], LIMIT)[0], "no answer within the limit"
         if answer := self.process.stdout.readline():
@@ -156,6 +161,20 @@ def make(random_: random.Random) -> Case:
     if random_.random() < 0.06:
         lines.insert(random_.randint(1, len(lines)), "")
     return Case(lines, random_.choice([None, None, 1, 1, 40]))
+
+
+def spelled(value: Any) -> Any:
+    """A row as `loader_real.py` spells it."""
+    if isinstance(value, datetime):
+        return {"$time": value.isoformat()}
+    if isinstance(value, dict):
+        return {key: spelled(item) for key, item in value.items()}
+    return [spelled(item) for item in value] if isinstance(value, list) else value
+
+
+def by_column(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """A row to compare: repr tells 1 from 1.0 and one order of keys from another."""
+    return sorted((column, repr(item)) for column, item in row.items())
 
 
 def main() -> None:

@@ -1,11 +1,13 @@
 """Loads small files with the `datasets` of the interpreter that runs it: `python loader_real.py`.
 
-As a program it answers JSON lines on standard input, `{"data": text, "chunk": bytes or null}`,
-one JSON line each, so that one process of an older version serves a whole test.
+As a program it answers JSON lines on standard input, `{"data": text, "chunk": bytes or null, "name":
+the file's}`, one JSON line each, so that one process of an older version serves a whole test. A
+`.gz` in the name has the text compressed. With `"rows": false` rows are counted, not printed.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -18,24 +20,26 @@ from typing import Any
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
 
 
-def load(data: bytes, chunk: int | None = None) -> dict[str, Any]:
-    """`{"rows": […], "features": text}`, or `{"errors": [class, class of its cause, …]}`."""
+def load(
+    data: bytes, chunk: int | None = None, name: str = "rows.jsonl", rows: bool = True
+) -> dict[str, Any]:
+    """`{"rows": […], "features": text}` (without `rows` their number), or `{"errors": [class, class of its cause, …]}`."""
     import datasets
 
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     folder = tempfile.mkdtemp()
     try:
-        path = Path(folder) / "rows.jsonl"
-        path.write_bytes(data)
+        path = Path(folder) / name
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
         options = {} if chunk is None else {"chunksize": chunk}
         try:
-            rows = datasets.load_dataset(
+            train = datasets.load_dataset(
                 "json", data_files={"train": str(path)}, cache_dir=folder, **options
             )["train"]
             return {
-                "features": repr(dict(rows.features)),
-                "rows": [rows[i] for i in range(len(rows))],
+                "features": repr(dict(train.features)),
+                "rows": [train[i] for i in range(len(train))] if rows else len(train),
             }
         except Exception as error:
             chain: list[str] = []
@@ -61,7 +65,8 @@ def main() -> None:
     os.dup2(2, 1)
     for line in sys.stdin:
         asked = json.loads(line)
-        answer = load(asked["data"].encode(), asked["chunk"])
+        data = asked.pop("data").encode()
+        answer = load(data, **asked)
         print(json.dumps(answer, default=plain), file=answers, flush=True)
 
 

@@ -130,7 +130,6 @@ def test_a_missing_brace_is_named() -> None:
     [
         ("git_lfs_pointer.json", "Git LFS pointer", "error"),
         ("symlink_text.jsonl", "symbolic link", "error"),
-        ("pretty_printed.jsonl", "several lines each", "warning"),
     ],
 )
 def test_what_is_no_jsonl_says_what_it_is(name: str, words: str, severity: str) -> None:
@@ -138,6 +137,13 @@ def test_what_is_no_jsonl_says_what_it_is(name: str, words: str, severity: str) 
     assert words in finding.message
     assert finding.severity == severity
     assert (finding.line, finding.pointer) == (None, None)
+
+
+def test_a_file_over_lines_is_cut_where_arrow_cuts_it() -> None:
+    [finding] = [f for f in _result("pretty_printed.jsonl").findings if f.rule == "not-jsonl"]
+    assert "several lines each" in finding.message
+    # As datasets 4.4.1 and 5.2.0 do: "Missing a name for object member. in row 25".
+    assert (finding.severity, finding.line) == ("error", 25 * 7 + 1)
 
 
 def test_blank_lines_are_counted_from_the_first() -> None:

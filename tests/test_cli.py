@@ -104,7 +104,11 @@ def test_a_missing_path_exits_2_and_the_others_are_checked(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("check", "--recipe", "glm5"), "unknown recipe glm5: did you mean glm4?"),
+        (
+            ("check", "--recipe", "glm4-combin"),
+            "unknown recipe glm4-combin: did you mean glm4-combine?",
+        ),
+        (("check", "--recipe", "glm5"), "unknown recipe glm5: one of "),
         (("check", "--select", "nul-content"), "did you mean null-content?"),
         (("check", "--pin", "none.txt"), "nor a file: No such file or directory"),
         (("check", "--severity", "null-content=bad"), "unknown severity of null-content: bad"),
@@ -132,7 +136,8 @@ def test_a_wrong_word_exits_2_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("check", "--recipe", "glm5"), "未知的配方 glm5（是否应为 glm4？）"),
+        (("check", "--recipe", "glm5"), "未知的配方 glm5：可用的有 "),
+        (("check", "--recipe", "glm4-combin"), "未知的配方 glm4-combin（是否应为 glm4-combine？）"),
         (
             ("check", "--select", "nul-content"),
             "未知的规则或规则族 nul-content（是否应为 null-content？）",

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from processes import LIMIT, started, until
 
 from glmlint.convert.base import Refused, formats
+from glmlint.convert.columns import mapped
 from glmlint.convert.command import convert
 from glmlint.convert.run import Outcome, convert_line, convert_rows, convert_value, writers
 from glmlint.read.sample import decode_sample
@@ -280,6 +281,27 @@ def turns(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
         ({"conversation": [{"system": "s", "input": "a", "output": "b"},
                            {"input": "c", "output": "d"}]},
          [("s", "s"), ("u", "a"), ("a", "b"), ("u", "c"), ("a", "d")]),
+        ({"conversation": [{"human": "a", "assistant": "b"}, {"human": "c", "assistant": "d"}]},
+         [("u", "a"), ("a", "b"), ("u", "c"), ("a", "d")]),
+        ({"conversations": [{"query": "a", "response": "b", "system": "s"}]},
+         [("s", "s"), ("u", "a"), ("a", "b")]),
+        ({"messages": [{"system": "s"}, {"user": "a"}, {"assistant": "b"}]},
+         [("s", "s"), ("u", "a"), ("a", "b")]),
+        ([{"human": "a", "assistant": "b"}], [("u", "a"), ("a", "b")]),
+        ({"instruction": "c", "output": "d", "history": [{"query": "a", "response": "b"}]},
+         [("u", "a"), ("a", "b"), ("u", "c"), ("a", "d")]),
+        ({"prompt": "c", "response": "d", "history": [{"role": "user", "content": "a"},
+                                                      {"role": "assistant", "content": "b"}]},
+         [("u", "a"), ("a", "b"), ("u", "c"), ("a", "d")]),
+        ({"query": "c", "response": "d", "history": '[["a", "b"]]'},
+         [("u", "a"), ("a", "b"), ("u", "c"), ("a", "d")]),
+        ({"query": "c", "response": "d", "history": [{"human": "a", "assistant": "b"}]},
+         [("u", "a"), ("a", "b"), ("u", "c"), ("a", "d")]),
+        ({"instruction": None, "output": None, "question": "q", "answer": "a", "history": None},
+         [("u", "q"), ("a", "a")]),
+        ({"messages": None, "conversations": [{"role": None, "from": "human", "value": "q"},
+                                              {"role": None, "from": "gpt", "value": "a"}]},
+         [("u", "q"), ("a", "a")]),
         ({"paragraph": [{"role": "system", "q": "s", "a": ""}, {"role": "user", "q": "a", "a": "b"},
                         {"role": "observation", "q": "r", "a": "c"}]},
          [("s", "s"), ("u", "a"), ("a", "b"), ("o", "r"), ("a", "c")]),
@@ -335,10 +357,123 @@ def test_a_preference_row_needs_the_users_word(row: dict[str, Any]) -> None:
         ({"instruction": "", "output": "a"}, "no-question"),
         ({"turns": []}, "unknown-format"),
         (3, "unknown-format"),
+        ({"prompt": "q", "response": "a", "history": "before"}, "history-unreadable"),
+        ({"prompt": "q", "response": "a", "history": {"query": "b"}}, "history-unreadable"),
+        ({"prompt": "q", "response": "a", "history": [["b"]]}, "history-unreadable"),
+        ({"prompt": "q", "response": "a", "history": [["b", None]]}, "no-answer"),
+        ({"conversation": [{"human": "q", "assistant": None}]}, "no-answer"),
+        ({"conversation": [{"human": "q"}]}, "no-answer"),
     ],
 )
 def test_rows_without_a_conversation_are_refused(row: Any, kind: str) -> None:
     assert refusal(row) == kind
+
+
+@pytest.mark.parametrize("arguments", [None, "", " ", "null", " null\n", {}, "{}"])
+@pytest.mark.parametrize("form", ["openai", "sharegpt", "swift"])
+def test_a_call_of_nothing_gets_an_empty_object(arguments: Any, form: str) -> None:
+    spoken = json.dumps({"name": "now", "arguments": arguments})
+    middle: list[dict[str, Any]] = {
+        "openai": [{"role": "assistant", "content": None, "tool_calls": [call("now", arguments)]}],
+        "sharegpt": [{"role": "function_call", "content": spoken}],
+        "swift": [{"role": "tool_call", "content": spoken}],
+    }[form]
+    messages, losses = to_glm(
+        {"messages": [{"role": "user", "content": "q"}, *middle, {"role": "tool", "content": "1"},
+                      {"role": "assistant", "content": "a"}]}
+    )  # fmt: skip
+    assert messages[1] == {"role": "assistant", "metadata": "now", "content": "{}"}
+    assert losses == ([] if arguments in ({}, "{}") else ["empty-arguments"])
+
+
+def test_what_a_call_has_beside_its_arguments_is_told() -> None:
+    content = '{"name": "f", "arguments": {}, "thought": "why"}'
+    turns_ = [{"role": "user", "content": "q"}, {"role": "tool_call", "content": content}]
+    _, losses = to_glm({"messages": [*turns_, {"role": "tool_response", "content": "1"}]})
+    assert losses == ["call-key"]
+
+
+# --- columns of any names -------------------------------------------------------------------------
+
+
+def mapped_row(row: Any, *columns: str) -> tuple[list[tuple[str, str]], list[str]]:
+    messages, losses = to_glm(row, source=mapped(columns))
+    return turns(messages), losses
+
+
+def test_columns_of_other_names_are_mapped() -> None:
+    row = {"q": "c", "a": "d", "sys": "s", "before": [["a", "b"]], "id": 7}
+    columns = ("q=user", "a=assistant", "sys=system", "before=history")
+    expected = [("s", "s"), ("u", "a"), ("a", "b"), ("u", "c"), ("a", "d")]
+    assert mapped_row(row, *columns) == (expected, [])
+    out, _, was = convert_value(row, GLM, mapped(columns))
+    assert (list(out), was.name) == (["messages", "id"], "mapped")
+
+
+@pytest.mark.parametrize(
+    ("row", "columns", "expected"),
+    [
+        ({"a=b": "q", "c": "a"}, ("a=b=user", "c=assistant"), [("u", "q"), ("a", "a")]),
+        ({"q": ["a", "c"], "r": ["b", "d"]}, ("q=user", "r=assistant"),
+         [("u", "a"), ("a", "b"), ("u", "c"), ("a", "d")]),
+        ({"q": "q", "r": "a", "system": "s"}, ("q=user", "r=assistant"),
+         [("s", "s"), ("u", "q"), ("a", "a")]),
+        ({"问": "q", "答": "a"}, ("问=user", "答=assistant"), [("u", "q"), ("a", "a")]),
+        ({"dialog": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]},
+         ("dialog=messages",), [("u", "q"), ("a", "a")]),
+        ({"dialog": '[{"human": "q", "assistant": "a"}]', "s": "s"}, ("dialog=messages", "s=system"),
+         [("s", "s"), ("u", "q"), ("a", "a")]),
+    ],
+)  # fmt: skip
+def test_mapped_rows(
+    row: dict[str, Any], columns: tuple[str, ...], expected: list[tuple[str, str]]
+) -> None:
+    assert mapped_row(row, *columns) == (expected, [])
+
+
+def test_mapped_tools_stand_on_the_system_message() -> None:
+    row = {"q": "q", "a": "a", "functions_json": json.dumps([FUNCTION])}
+    source = mapped(("q=user", "a=assistant", "functions_json=tools"))
+    assert to_glm(row, source=source)[0][0] == {"role": "system", "content": "", "tools": [TOOL]}
+
+
+@pytest.mark.parametrize(
+    ("row", "columns", "kind"),
+    [
+        ({"q": "q"}, ("q=user", "a=assistant"), "no-column"),
+        ([1], ("q=user", "a=assistant"), "no-column"),
+        ({"q": None, "a": "a"}, ("q=user", "a=assistant"), "no-question"),
+        ({"q": "q", "a": 7}, ("q=user", "a=assistant"), "no-answer"),
+        ({"d": "hello"}, ("d=messages",), "no-messages"),
+        ({"d": [{"from": "x", "value": "q"}]}, ("d=messages",), "unknown-role"),
+        ({"q": "q", "a": "a", "t": "x"}, ("q=user", "a=assistant", "t=tools"), "tools-unreadable"),
+    ],
+)  # fmt: skip
+def test_mapped_rows_that_are_refused(row: Any, columns: tuple[str, ...], kind: str) -> None:
+    assert refusal(row, source=mapped(columns)) == kind
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--map", "q=usr"), "did you mean user?"),
+        (("--map", "q=zzz"), "known are user, assistant, system, tools, history, messages"),
+        (("--map", "q"), "write COLUMN=TARGET"),
+        (("--map", "=user"), "write COLUMN=TARGET"),
+        (("--map", "q=user"), "name the columns of the question and of the answer"),
+        (("--map", "q=user", "--map", "r=user"), "user has been mapped already"),
+        (("--map", "q=user", "--map", "q=assistant"), "q has been mapped already"),
+        (("--map", "d=messages", "--map", "q=user"), "nothing can be mapped to user beside it"),
+        (("--map", "q=user", "--map", "a=assistant", "--from", "alpaca"), "leave --from out"),
+        (("--map", "q\n::error::=usr"), "did you mean user?"),
+    ],
+)
+def test_a_wrong_map_is_one_line(tmp_path: Path, flags: tuple[str, ...], words: str) -> None:
+    (tmp_path / "a.jsonl").write_bytes(ALPACA)
+    result = run(tmp_path / "a.jsonl", "--to", "glm4", *flags)
+    assert result.exit_code == 2
+    [line] = result.stderr.splitlines()
+    assert line.startswith("glmlint: --map") and words in line
 
 
 # --- rows kept -----------------------------------------------------------------------------------
@@ -655,6 +790,36 @@ def test_refused_rows_are_told_by_line_and_the_others_written(tmp_path: Path) ->
     assert (tmp_path / "b.jsonl").read_bytes() == AS_GLM * 2
     assert "a.jsonl:2:10: not converted: plain text has no roles" in result.stderr
     assert "a.jsonl:4:14: not converted: invalid-json: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("raw", "place", "words"),
+    [
+        (b'{"messages": [],}', "1:16", "invalid-json: not JSON at 1:16: a comma before the closing }"),
+        (b'{"messages": [{"role": "user", "role": "a"}]}', "1:32", 'the key "role" stands twice'),
+        (b'{"messages": [{"role": "user", "content": "\\ud83d"}]}', "1:43", "half of a character"),
+        (b'{"messages": "\xff"}', "1:15", "not-utf8: "),
+        (b'{"messages": [{"role": "user", "content": NaN}]}', "1:43", "non-finite-number: "),
+        (b"7", "1:1", "not-object: the row is a number"),
+        (b'{"messages": [{"role": "us\\u001b[31m\\ner", "content": "x"}]}', "1:24", r"us\x1b[31m\ner"),
+        (b'{"a\\nb": "x"}', "1:1", "in no format that is known"),
+    ],
+)  # fmt: skip
+def test_a_row_is_refused_in_the_words_of_check_on_one_line(
+    tmp_path: Path, raw: bytes, place: str, words: str
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(raw + b"\n" + ALPACA)
+    result = run(tmp_path / "a.jsonl", "--to", "glm4")
+    assert (result.exit_code, result.stdout_bytes) == (1, AS_GLM)
+    first, last = result.stderr.splitlines()
+    assert first.isprintable() and last.endswith("1 of 2 rows converted to glm4 (alpaca 1)")
+    assert f"a.jsonl:{place}: not converted: " in first and words in first
+
+
+def test_rows_that_stand_on_one_line_are_converted_each(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(ALPACA.strip() + b" " + ALPACA.strip() + b"\n" + ALPACA)
+    result = run(tmp_path / "a.jsonl", "--to", "glm4")
+    assert (result.exit_code, result.stdout_bytes) == (0, AS_GLM * 3)
 
 
 def test_losses_are_counted_and_fail_only_a_strict_run(tmp_path: Path) -> None:

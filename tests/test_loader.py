@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from loader_cases import Case, Server, make
+from loader_cases import Case, Server, by_column, make, spelled
 
 from glmlint.loader import CHUNK, Conflict, Padding, Shapes, chunk_starts, moment
 from glmlint.loader.ujson_numbers import read_float, stored, stored_text, write_float
@@ -45,14 +45,6 @@ def add_lines(shapes: Shapes, lines: list[str], number: int, offset: int) -> int
     return offset
 
 
-def spelled(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return {"$time": value.isoformat()}
-    if isinstance(value, dict):
-        return {key: spelled(item) for key, item in value.items()}
-    return [spelled(item) for item in value] if isinstance(value, list) else value
-
-
 def compare(case: Case, answer: dict[str, Any], datasets: str) -> None:
     """The verdict is the real one, and so are the rows, key order and number types included."""
     shapes = shapes_of(case)
@@ -67,10 +59,6 @@ def compare(case: Case, answer: dict[str, Any], datasets: str) -> None:
     # repr tells 1 from 1.0 and one order of keys from another. The order of the columns, which
     # nothing reads, is not told: a Json column that the first row lacks moves forward.
     assert [by_column(row) for row in expected] == [by_column(row) for row in answer["rows"]]
-
-
-def by_column(row: dict[str, Any]) -> list[tuple[str, str]]:
-    return sorted((column, repr(item)) for column, item in row.items())
 
 
 @pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))

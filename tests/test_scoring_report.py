@@ -104,7 +104,7 @@ def test_probe_names_the_cheapest_recipe() -> None:
 
 def test_lines_are_one_finding_each() -> None:
     lines = score_lines(report()).splitlines()
-    assert lines[0] == "data/train.jsonl:3: info low-loss a note"
+    assert lines[0].startswith("data/train.jsonl:3: info low-loss a note [")
     assert lines[1].startswith(r"data/train.jsonl: error template-mismatch a \x1b[31mlayout\nis")
     assert len(lines) == 2
 

@@ -301,7 +301,6 @@ def refused(done: Result, *names: str) -> bool:
     return done.exit_code == 2 and "\n" not in said and any(name in said for name in names)
 
 
-@pytest.mark.xfail(strict=False, reason="control ids are constants of the recipes still")
 @pytest.mark.parametrize("recipe", sorted(all_trainers()))
 @each_moved_form
 def test_no_id_of_glm_4_is_printed_for_a_vocabulary_without_it(
@@ -313,28 +312,20 @@ def test_no_id_of_glm_4_is_printed_for_a_vocabulary_without_it(
     slow = {"messages": [{**message, "note": 1} for message in fast["messages"]]}
     file.write_text(json.dumps(fast) + "\n" + json.dumps(slow) + "\n")
     done = run("encode", str(file), "--tokenizer", vocabulary(form), "--recipe", recipe)
-    if refused(done, "[gMASK]", "<|user|>", "control"):
+    if refused(done, "can't train this model: its script writes the number"):
+        assert all_trainers()[recipe].numbers
         return
     assert done.exit_code == 0, done.output
     one, other = (json.loads(line)["input_ids"] for line in done.stdout.splitlines())
     assert one == other
-    ids = control(MOVED)
-    assert not set(one) & set(range(GLM4_BASE, GLM4_BASE + len(GLM4_CONTROL)))
-    assert [token for token in one if token >= GLM4_BASE][:6] == [
-        ids["[gMASK]"], ids["<sop>"],
-        ids["<|user|>"], ids["<|assistant|>"], ids["<|user|>"], ids["<|assistant|>"],
-    ]  # fmt: skip
-    if recipe in ("glm4", "glm4-combine"):
-        assert one == wanted(ROWS[2], form)
-
-
-@pytest.mark.xfail(strict=False, reason="control ids are constants of the recipes still")
-@each_moved_form
-def test_the_user_token_of_a_moved_vocabulary_is_154827(form: str, data: Path) -> None:
-    done = run("encode", str(data), "--tokenizer", vocabulary(form))
-    if not refused(done, "[gMASK]", "<|user|>", "control"):
-        rows = [json.loads(line) for line in done.stdout.splitlines()]
-        assert all(row["input_ids"][-1] == 154827 for row in rows)
+    names = {token: text for text, token in control(MOVED).items()}
+    high = [token for token in one if token >= SMALL]
+    if "ranks" in form:
+        high = [token for token in one if token >= GLM4_BASE]
+    assert set(high) <= set(names), "an id that the vocabulary does not have"
+    spoken = [names[token] for token in high if names[token] in ("<|user|>", "<|assistant|>")]
+    assert spoken[:4] == ["<|user|>", "<|assistant|>"] * 2
+    assert 154827 in one
 
 
 @each_moved_form
@@ -345,7 +336,10 @@ def test_no_command_breaks_on_a_moved_vocabulary(form: str, data: Path) -> None:
         ("encode", str(data)), ("show", f"{data}:2"), ("show", f"{data}:4", "--ids"), ("rules",),
     ):  # fmt: skip
         assert run(*arguments, *place).exit_code in (0, 1, 2)
+        done = run("encode", str(data), "--recipe", "llamafactory", *place)
+    assert done.exit_code == 0 and "154827" in done.stdout
     assert scored(form, data, 154880).exit_code in (0, 2)
+    assert scored(form, data, 154880, "--recipe", "llamafactory").exit_code == 0
 
 
 # --- what an id stands for -----------------------------------------------------------------------

@@ -26,7 +26,7 @@ from glmlint.app.options import (
     rule_options,
     save_baseline,
 )
-from glmlint.app.process import run
+from glmlint.app.process import UnknownCommand, run
 from glmlint.output import tell
 
 if TYPE_CHECKING:
@@ -65,6 +65,14 @@ class Commands(click.Group):
             command: click.Command = getattr(importlib.import_module(module), attribute)
             return command
         return super().get_command(context, name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of the first argument; of those that there are, late ones too, one is meant."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise UnknownCommand(args[0], self.list_commands(ctx), ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing those that are loaded late."""

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
@@ -62,7 +62,7 @@ def _run(command: click.Command) -> int:
     except click.UsageError as error:
         name = error.ctx.command_path if error.ctx is not None else "glmlint"
         hint = _word("usage-hint", command=name)
-        tell(f"{error.format_message()} {hint}", name=name)
+        tell(_sentence(error) + hint, name=name)
         code = 2
     except click.ClickException as error:
         error.show()
@@ -87,6 +87,32 @@ def _run(command: click.Command) -> int:
         tell(_word("bug", error=f"{type(error).__name__}: {error}"))
         code = 2
     return _flushed(code)
+
+
+class UnknownCommand(click.UsageError):
+    """There is no command of that name."""
+
+    def __init__(self, name: str, known: Iterable[str], context: click.Context) -> None:
+        super().__init__(name, context)
+        self.known = known
+
+
+def _sentence(error: click.UsageError) -> str:
+    """What is wrong with the command line; only a name that is clearly meant is suggested."""
+    from glmlint.text import Text, nearest
+
+    if isinstance(error, UnknownCommand):
+        key, name, near = "no-command", error.message, nearest(error.message, error.known)
+    elif isinstance(error, click.NoSuchOption):
+        key, name = "no-option", error.option_name
+        options = error.ctx.command.params if error.ctx is not None else ()
+        flags = (flag[2:] for one in options for flag in one.opts if flag.startswith("--"))
+        near = nearest(name.lstrip("-"), flags)
+        near = near and f"--{near}"
+    else:
+        return error.format_message()
+    meant = Text(f"; did you mean {near}?", f"；是否应为 {near}？") if near else Text("", "")
+    return _word(key, name=name, meant=meant)
 
 
 def _flushed(code: int) -> int:

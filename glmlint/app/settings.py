@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -18,10 +17,13 @@ from glmlint.output import language
 from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, NO_BUDGET, FileRules, Plan, version
 from glmlint.read.schema import validator
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
-from glmlint.text import Text, Told, system_fault
+from glmlint.text import Text, Told, listed, nearest, system_fault
 from glmlint.trainer.base import DEFAULT_BUDGET, Trainer, all_trainers
 from glmlint.trainer.config import ConfigError, TrainerConfig, read_config
 from glmlint.trainer.models import MODELS, model_of
+
+MOST_LISTED: Final = 16
+"""Names that are listed where none of them is near an unknown one."""
 
 LEVELS: Final = ("error", "warning", "info", "off")
 PINS: Final = ("transformers", "datasets")
@@ -592,8 +594,17 @@ def _known(name: str, names: Iterable[str], text: Text) -> None:
 
 
 def _nearest(name: str, names: Iterable[str]) -> Text:
-    near = difflib.get_close_matches(name, list(names), 1, 0.5)
-    return Text(f": did you mean {near[0]}?", f"（是否应为 {near[0]}？）") if near else Text("", "")
+    """How a sentence about an unknown name goes on: the one that is meant, or all that there are."""
+    names = list(names)
+    near = nearest(name, names)
+    if near is not None:
+        return Text(f": did you mean {near}?", f"（是否应为 {near}？）")
+    if len(names) <= MOST_LISTED:
+        known = listed(names)
+        return Text(f": one of {known.en}", f"：可用的有 {known.zh}")
+    if set(all_rules()) <= set(names):
+        return Text("; `glmlint rules` lists them", "；`glmlint rules` 会列出所有规则")
+    return Text("", "")
 
 
 _UNREADABLE: Final = Text("{file} can't be read: {why}", "无法读取 {file}：{why}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -138,15 +138,10 @@ def in_its_form(row: Row, context: Context) -> Row | None:
     names = {"glm": "glm4"}
     reads = {names.get(name, name) for name in context.trainer.reads}
     writer = next((formats()[name] for name in _FORMS if name in reads), None)
-    if writer is None:
+    if writer is None or writer.write is None:
         return None
     try:
-        value: Any = reader.read(row.value, Notes())
-        if writer.name != "glm4":
-            if writer.write is None:
-                return None
-            value = writer.write(value, Notes())
-        raw = msgspec.json.encode(value)
+        raw = msgspec.json.encode(writer.write(reader.read(row.value, Notes()), Notes()))
     except (Refused, TypeError, ValueError):
         return None
     found = prepare(raw, row.line, context, path=row.path)

@@ -10,10 +10,8 @@ from typing import Any
 
 import msgspec
 
+from glmlint.convert.dialogue import Dialogue
 from glmlint.finding import Defect, Pointer
-
-GlmRow = dict[str, Any]
-"""A row with GLM `messages`; its other keys are the source's own."""
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -67,10 +65,10 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     recognised: tuple[str, ...]
     """The answers of `formats.recognise` that mean it."""
     about: str
-    read: Callable[[Any, Notes], GlmRow]
-    """Row -> GLM row. Notes losses; raises Refused."""
-    write: Callable[[GlmRow, Notes], dict[str, Any]] | None = None
-    """GLM row of good shape -> row, where glmlint writes the format. Notes losses."""
+    read: Callable[[Any, Notes], Dialogue]
+    """Row -> what it says. Notes what it can't read; raises Refused."""
+    write: Callable[[Dialogue, Notes], dict[str, Any]] | None = None
+    """What is said -> row, where glmlint writes the format. Notes losses; raises Refused."""
 
 
 @cache

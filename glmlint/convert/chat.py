@@ -1,32 +1,20 @@
-"""Turns of any chat format -> GLM messages: what the readers of several formats share."""
+"""Turns of any chat format -> a dialogue: what the readers of several formats share."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from glmlint.convert import kinds
-from glmlint.convert.base import GlmRow, Notes, Refused
+from glmlint.convert.base import Notes, Refused
+from glmlint.convert.dialogue import Dialogue, Utterance, without_thought
 from glmlint.finding import Pointer
 from glmlint.read.formats import pair_of, role_in
 from glmlint.read.spoken import ARGUMENT_KEYS, plain_arguments, spoken
+from glmlint.trainer.conversation import TurnCall
+from glmlint.trainer.forms.base import LOSS_KEYS, REASONING_KEYS
 
-Message = dict[str, Any]
-
-LOSS_KEYS: Final[tuple[str, ...]] = (
-    "loss",
-    "loss_weight",
-    "loss_mask",
-    "weight",
-    "train",
-    "trainable",
-)
-"""Message keys by which trainers choose what is learned: kept as they are."""
-
-REASONING_KEYS: Final = ("reasoning_content", "reasoning", "thinking")
 _TEXT_PARTS: Final = ("text", "input_text", "output_text", "refusal")
 _REASONING_PARTS: Final = ("reasoning", "thinking", "redacted_thinking")
 _CALL_PARTS: Final = ("tool_call", "tool_use", "function_call")
@@ -75,14 +63,13 @@ def load(text: str) -> Any:
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def read_chat(row: Any, keys: Sequence[str], notes: Notes, question_only: bool = False) -> GlmRow:
+def read_chat(row: Any, keys: Sequence[str], notes: Notes, question_only: bool = False) -> Dialogue:
     """A row with a list of turns under one of `keys`, and perhaps `system` and `tools` columns."""
     key, items = turns_of(row, keys)
-    messages = read_turns(items, (key,), notes)
-    if not question_only and all(message["role"] != "assistant" for message in messages):
+    turns = read_turns(items, (key,), notes)
+    if not question_only and all(turn.role != "assistant" for turn in turns):
         raise Refused(kinds.NO_ANSWER, key)
-    consumed = {key, *read_columns(row, messages, notes)}
-    return assemble(row, consumed, messages, notes)
+    return assemble(row, {key}, turns, notes)
 
 
 def turns_of(row: Any, keys: Sequence[str]) -> tuple[str, list[Any]]:
@@ -95,46 +82,78 @@ def turns_of(row: Any, keys: Sequence[str]) -> tuple[str, list[Any]]:
     raise Refused(kinds.NO_MESSAGES)
 
 
-def read_columns(row: dict[str, Any], messages: list[Message], notes: Notes) -> list[str]:
-    """Bring the row's `system`, `tools` and `functions` into the messages; the keys used up."""
-    used = []
-    if isinstance(system := row.get("system"), str):
-        used.append("system")
-        if not messages or messages[0]["role"] != "system":
-            if system:
-                messages.insert(0, {"role": "system", "content": system})
-        elif system not in ("", messages[0]["content"]):
-            notes.add(kinds.SYSTEM_COLUMN, "system")
-    for key in ("tools", "functions"):
-        if key in row:
-            used.append(key)
-            place_tools(messages, read_tools(row[key], (key,), notes))
-    return used
-
-
 def assemble(
-    row: dict[str, Any], consumed: Collection[str], messages: list[Message], notes: Notes
-) -> GlmRow:
-    """The GLM row: `messages` where the first consumed key stood, the keys not consumed kept."""
-    out: GlmRow = {}
-    for key, value in row.items():
-        if key in consumed:
-            if "messages" not in out:
-                out["messages"] = messages
-                note_marks(messages, notes, key)
-        elif key == "messages":
-            if value not in _BLANK:
-                notes.add(kinds.ROW_KEY, key)
-        else:
-            out[key] = value
-    out.setdefault("messages", messages)
+    row: dict[str, Any],
+    consumed: Collection[str],
+    turns: list[Utterance],
+    notes: Notes,
+    system: str = "system",
+    columns: Sequence[str] = ("tools", "functions"),
+) -> Dialogue:
+    """The dialogue of a row.
+
+    Args:
+        row: as it is written.
+        consumed: the keys that `turns` come from.
+        turns: what is said.
+        notes: takes what is lost.
+        system: the column of a system text.
+        columns: those of tools.
+    """
+    used = set(consumed)
+    if isinstance(text := row.get(system), str):
+        used.add(system)
+        if not turns or turns[0].role != "system":
+            if text:
+                turns.insert(0, Utterance("system", text, (system,), (system,)))
+        elif text not in ("", turns[0].text):
+            notes.add(kinds.SYSTEM_COLUMN, system)
+    found = of_turns(turns)
+    for key in columns:
+        if key in row:
+            used.add(key)
+            add_tools(found, read_tools(row[key], (key,), notes))
+    split_columns(found, row, used)
+    note_marks(found, notes, *next(((key,) for key in row if key in used), ()))
     note_columns(row, notes)
-    return out
+    return found
 
 
-def note_marks(messages: list[Message], notes: Notes, *at: str | int) -> None:
+def split_columns(dialogue: Dialogue, row: dict[str, Any], used: Collection[str]) -> None:
+    """Keep the columns that nobody has read, in front of the turns and behind them."""
+    beside = dialogue.before
+    for key, value in row.items():
+        if key in used:
+            beside = dialogue.after
+        else:
+            beside[key] = value
+
+
+def of_turns(turns: list[Utterance]) -> Dialogue:
+    """The dialogue of turns alone; the tools of others than system messages count for the row."""
+    found = Dialogue(turns, apart=True)
+    add_tools(found, ())
+    for turn in turns:
+        if turn.role != "system" and turn.tools:
+            add_tools(found, turn.tools)
+            turn.tools = None
+    return found
+
+
+def add_tools(dialogue: Dialogue, tools: Sequence[Any]) -> None:
+    """Tools beside those of the system message that opens the conversation, each once."""
+    first = dialogue.turns[0] if dialogue.turns else None
+    if first is not None and first.role == "system" and first.tools:
+        dialogue.tools = first.tools + dialogue.tools
+        first.tools = None
+    dialogue.tools += [tool for tool in tools if tool not in dialogue.tools]
+
+
+def note_marks(dialogue: Dialogue, notes: Notes, *at: str | int) -> None:
     """Note once that texts hold the marks of another model's chat template."""
-    if any(mark in message["content"] for message in messages for mark in _FOREIGN_MARKS):
+    texts = [turn.whole or turn.text or "" for turn in dialogue.turns]
+    texts += [call.arguments for turn in dialogue.turns for call in turn.calls]
+    if any(mark in text for text in texts for mark in _FOREIGN_MARKS):
         notes.add(kinds.FOREIGN_MARKS, *at)
 
 
@@ -147,8 +166,8 @@ def note_columns(row: dict[str, Any], notes: Notes) -> None:
         notes.add(kinds.LABEL_FALSE, "label")
 
 
-def history(value: Any, notes: Notes, *at: str | int) -> list[Message]:
-    """What was said before, in any spelling: pairs, objects of two keys, or turns -> messages."""
+def history(value: Any, notes: Notes, *at: str | int) -> list[Utterance]:
+    """What was said before, in any spelling: pairs, objects of two keys, or turns -> turns."""
     if isinstance(value, str) and value.strip():
         try:
             value = load(value)
@@ -160,33 +179,33 @@ def history(value: Any, notes: Notes, *at: str | int) -> list[Message]:
         raise Refused(kinds.HISTORY, *at)
     if isinstance(value[0], dict) and pair_of(value[0]) is None:
         return read_turns(value, at, notes)
-    messages = []
+    turns: list[Utterance] = []
     for index, entry in enumerate(value):
         if isinstance(entry, dict) and (keys := pair_of(entry)):
-            messages += pair([entry.get(key) for key in keys], (*at, index), keys)
+            turns += pair([entry.get(key) for key in keys], (*at, index), keys)
             note_keys(entry, keys, notes, *at, index)
         elif isinstance(entry, list) and len(entry) == 2:
-            messages += pair(entry, (*at, index))
+            turns += pair(entry, (*at, index))
         else:
             raise Refused(kinds.HISTORY, *at, index)
-    return messages
+    return turns
 
 
-def pair(texts: Sequence[Any], at: Pointer, keys: Sequence[str | int] = (0, 1)) -> list[Message]:
-    """A question and its answer -> two messages. `keys`: where each stands below `at`."""
+def pair(texts: Sequence[Any], at: Pointer, keys: Sequence[str | int] = (0, 1)) -> list[Utterance]:
+    """A question and its answer -> two turns. `keys`: where each stands below `at`."""
     for text, key, kind in zip(texts, keys, (kinds.NO_QUESTION, kinds.NO_ANSWER), strict=True):
         if not isinstance(text, str):
             raise Refused(kind, *at, key)
     return [
-        {"role": role, "content": text}
-        for role, text in zip(("user", "assistant"), texts, strict=True)
+        Utterance(role, text, at, (*at, key))
+        for role, text, key in zip(("user", "assistant"), texts, keys, strict=True)
     ]
 
 
-def side(value: Any, role: str, key: str, notes: Notes) -> list[Message]:
+def side(value: Any, role: str, key: str, notes: Notes) -> list[Utterance]:
     """A question or an answer: text, one message, or a list of messages."""
     if isinstance(value, str):
-        return [{"role": role, "content": value}]
+        return [Utterance(role, value, (key,), (key,))]
     if isinstance(value, dict):
         return read_turns([value], (key,), notes)
     if isinstance(value, list) and value:
@@ -204,126 +223,70 @@ def note_keys(entry: dict[str, Any], known: Collection[str], notes: Notes, *at: 
 # --- turns ---------------------------------------------------------------------------------------
 
 
-class Call(msgspec.Struct):
-    """A tool call, and the id by which its result names it."""
-
-    message: Message
-    id: Any = None
-
-
-class Turn(msgspec.Struct):
-    """One entry of the list, read: its text as a message, its calls, or a tool's result."""
-
-    role: str
-    at: Pointer
-    text: Message | None = None
-    calls: list[Call] = []
-    id: Any = None
-    """Of a result: the id of its call."""
-
-
-def read_turns(items: list[Any], at: Pointer, notes: Notes) -> list[Message]:
-    """A list of turns in any spelling -> GLM messages. Raises Refused."""
-    hoisted: list[Any] = []
-    turns = [
-        turn
-        for index, item in enumerate(items)
-        for turn in _read_turn(item, (*at, index), notes, hoisted)
+def read_turns(items: list[Any], at: Pointer, notes: Notes) -> list[Utterance]:
+    """A list of turns in any spelling. Raises Refused."""
+    return [
+        turn for index, item in enumerate(items) for turn in _read_turn(item, (*at, index), notes)
     ]
-    messages: list[Message] = []
-    index = 0
-    while index < len(turns):
-        turn = turns[index]
-        index += 1
-        if turn.text is not None:
-            messages.append(turn.text)
-        calls = list(turn.calls)
-        if len(calls) > 1:
-            notes.add(kinds.PARALLEL_CALLS, *turn.at)
-        # Calls in a row, before any result, were made at once, whatever the form writes them in.
-        while calls and index < len(turns) and turns[index].calls and turns[index].text is None:
-            calls += turns[index].calls
-            index += 1
-        end = index
-        while end < len(turns) and turns[end].role == "observation" and not turns[end].calls:
-            end += 1
-        if len(calls) > 1:
-            messages += _interleave(calls, turns[index:end], turn.at, notes)
-            index = end
-        else:
-            messages += (call.message for call in calls)
-    place_tools(messages, hoisted)
-    return messages
 
 
-def _interleave(
-    calls: list[Call], results: list[Turn], at: Pointer, notes: Notes
-) -> Iterable[Message]:
-    """Each of several calls with its result behind it, in the order of the calls."""
-    texts = [result.text or {} for result in results]
-    waiting: dict[str, list[Message]] = {}
-    for result, text in zip(results, texts, strict=True):
-        waiting.setdefault(str(result.id), []).append(text)
-    ids = [str(call.id) for call in calls]
-    named = len(set(ids)) == len(ids) and None not in (call.id for call in calls)
-    if named and all(key in ids and len(found) == 1 for key, found in waiting.items()):
-        for key, call in zip(ids, calls, strict=True):
-            yield call.message
-            yield from waiting.get(key, ())
-    elif len(results) == len(calls) and all(result.id is None for result in results):
-        notes.add(kinds.RESULTS_BY_ORDER, *at)
-        for call, text in zip(calls, texts, strict=True):
-            yield call.message
-            yield text
-    else:
-        if results:
-            notes.add(kinds.RESULTS_UNMATCHED, *at)
-        yield from (call.message for call in calls)
-        yield from texts
-
-
-def _read_turn(item: Any, at: Pointer, notes: Notes, hoisted: list[Any]) -> list[Turn]:
+def _read_turn(item: Any, at: Pointer, notes: Notes) -> list[Utterance]:
     if not isinstance(item, dict):
         raise Refused(kinds.MESSAGE_NOT_OBJECT, *at)
     role = role_of(item, at)
-    kept = {key: item[key] for key in LOSS_KEYS if item.get(key) is not None}
-    known = _RESULT_KEYS if role == "observation" else _READ_KEYS
-    for key in item:
-        if key not in known and item[key] not in _BLANK:
-            notes.add(kinds.MEDIA if key in _MEDIA else kinds.MESSAGE_KEY, *at, key)
-    for key in REASONING_KEYS:
-        if item.get(key) not in _BLANK:
-            notes.add(kinds.REASONING, *at, key)
     key = _content_key(item)
+    turn = Utterance("assistant" if role == "call" else role, None, at, (*at, key))
+    turn.kept = {key: item[key] for key in LOSS_KEYS if item.get(key) is not None}
+    known = _RESULT_KEYS if role == "observation" else _READ_KEYS
+    for other, value in item.items():
+        if other in known or value in _BLANK:
+            continue
+        if other in _MEDIA:
+            notes.add(kinds.MEDIA, *at, other)
+        else:
+            turn.rest[other] = value
+    if role == "observation" and isinstance(item.get("name"), str) and item["name"]:
+        turn.rest["name"] = item["name"]
+    _read_reasoning(item, turn, notes)
     if role == "call":
-        return [_call_turn(item.get(key), (*at, key), kept, notes)]
+        _read_call_text(item.get(key), (*at, key), turn, notes)
+        return [turn]
     if role == "observation" and item.get("observation") is not None:
-        return _chatglm3_tool(item, at, kept, notes)
+        return _chatglm3_tool(item, turn, notes)
 
-    calls = _calls_of_keys(item, at, kept, notes)
-    results: list[Turn] = []
-    text = _text_of(item.get(key), (*at, key), kept, calls, results, notes)
-    message: Message = {"role": role}
-    if isinstance(item.get("metadata"), str):
-        message["metadata"] = item["metadata"]
-    elif item.get("metadata") not in _BLANK:
-        notes.add(kinds.MESSAGE_KEY, *at, "metadata")
-    message["content"] = text
-    message |= kept
+    turn.calls = _calls_of_keys(item, at, notes)
+    results: list[Utterance] = []
+    turn.text = _text_of(item.get(key), (*at, key), turn, results, notes)
     tools = read_tools(item.get("tools"), (*at, "tools"), notes)
-    if role == "system" and tools:
-        message["tools"] = tools
-    else:
-        hoisted += tools
-    if (calls or results) and not text:
-        return [*results, *([Turn(role, at, None, calls)] if calls else [])]
-    if item.get(key) is None:
-        notes.add(kinds.NULL_CONTENT, *at, key)
-    if role == "assistant" and message.get("metadata", "").strip() and not calls:
-        return [Turn(role, at, None, [Call(message)])]
-    if role == "assistant" and _tells_of_call(text):
+    if tools:
+        turn.tools = tools
+    if results and not turn.text:
+        return [*results, *([turn] if turn.calls else [])]
+    metadata = item.get("metadata")
+    if isinstance(metadata, str):
+        if role == "assistant" and metadata.strip() and not turn.calls:
+            if item.get(key) is None:
+                notes.add(kinds.NULL_CONTENT, *at, key)
+            turn.calls, turn.text = (TurnCall(metadata, turn.text or "", at),), None
+            return [turn]
+        turn.metadata = metadata
+    elif metadata not in _BLANK:
+        turn.rest["metadata"] = metadata
+    if role == "assistant" and _tells_of_call(turn.text or ""):
         notes.add(kinds.CALL_IN_TEXT, *at, key)
-    return [*results, Turn(role, at, message, calls, item.get("tool_call_id"))]
+    if role == "observation":
+        turn.answers = item.get("tool_call_id")
+    return [*results, turn]
+
+
+def _read_reasoning(item: dict[str, Any], turn: Utterance, notes: Notes) -> None:
+    """The thought that stands under a key of its own."""
+    for key in REASONING_KEYS:
+        value = item.get(key)
+        if isinstance(value, str) and value and turn.role == "assistant" and not turn.reasoning:
+            turn.reasoning, turn.reasoning_at = value, (*turn.at, key)
+        elif value not in _BLANK and value != turn.reasoning:
+            notes.add(kinds.REASONING_UNREAD, *turn.at, key)
 
 
 def _content_key(item: dict[str, Any]) -> str:
@@ -355,16 +318,14 @@ def _short(value: Any) -> str:
 
 
 def _text_of(
-    content: Any,
-    at: Pointer,
-    kept: Message,
-    calls: list[Call],
-    results: list[Turn],
-    notes: Notes,
-) -> str:
-    """The text of a turn's content. Calls and results among its parts join `calls` and `results`."""
+    content: Any, at: Pointer, turn: Utterance, results: list[Utterance], notes: Notes
+) -> str | None:
+    """The text of a turn's content, None where there is none.
+
+    Calls and thoughts among its parts join those of the turn, results of tools `results`.
+    """
     if content is None or isinstance(content, str):
-        return content or ""
+        return content
     if not _is_parts(content):
         notes.add(kinds.CONTENT_NOT_TEXT, *at)
         return dump(content)
@@ -379,11 +340,15 @@ def _text_of(
         if type_ in _TEXT_PARTS and isinstance(body, str):
             texts.append(body)
         elif type_ in _REASONING_PARTS:
-            notes.add(kinds.REASONING, *here)
+            if isinstance(body, str) and turn.role == "assistant":
+                turn.reasoning = f"{turn.reasoning}\n{body}" if turn.reasoning else body
+                turn.reasoning_at = here
+            else:
+                notes.add(kinds.REASONING_UNREAD, *here)
         elif type_ in _CALL_PARTS:
-            calls += _calls_of(part if body is None else body, here, kept, notes)
+            turn.calls += _calls_of(part if body is None else body, here, notes)
         elif type_ in _RESULT_PARTS:
-            results.append(_result_part(part, here, kept, notes))
+            results.append(_result_part(part, here, turn, notes))
         else:
             media = any(word in type_ for word in _MEDIA)
             notes.add(kinds.MEDIA if media else kinds.PART, *here)
@@ -392,13 +357,14 @@ def _text_of(
     return "\n".join(texts)
 
 
-def _result_part(part: dict[str, Any], at: Pointer, kept: Message, notes: Notes) -> Turn:
+def _result_part(part: dict[str, Any], at: Pointer, turn: Utterance, notes: Notes) -> Utterance:
     """A tool's result among the parts of a message, as Anthropic has it."""
     key = next((key for key in ("content", "output", "result", "text") if key in part), "content")
-    text = _text_of(part.get(key), (*at, key), kept, [], [], notes)
-    message = {"role": "observation", "content": text, **kept}
+    result = Utterance("observation", None, at, (*at, key), kept=turn.kept)
+    result.text = _text_of(part.get(key), (*at, key), result, [], notes) or ""
     named = next((part[key] for key in ("tool_use_id", "tool_call_id", "id") if key in part), None)
-    return Turn("observation", at, message, [], named)
+    result.answers = named
+    return result
 
 
 def _is_parts(content: Any) -> bool:
@@ -408,30 +374,48 @@ def _is_parts(content: Any) -> bool:
     )
 
 
-def _chatglm3_tool(item: dict[str, Any], at: Pointer, kept: Message, notes: Notes) -> list[Turn]:
+def _chatglm3_tool(item: dict[str, Any], turn: Utterance, notes: Notes) -> list[Utterance]:
     """ChatGLM3's role `tool`: the call and its result in one entry."""
     key = "observation"
-    text = _text_of(item[key], (*at, key), kept, [], [], notes)
-    result = Turn("observation", at, {"role": "observation", "content": text, **kept})
+    turn.rest.pop("name", None)
+    turn.text_at = (*turn.at, key)
+    turn.text = _text_of(item[key], turn.text_at, turn, [], notes) or ""
+    turn.calls = ()
     if item.get("name") in _BLANK and item.get("parameters") in _BLANK:
-        return [result]
-    call = _call(item.get("name"), item.get("parameters"), at, kept, notes)
-    return [Turn("assistant", at, None, [call]), result]
+        return [turn]
+    call = _call(item.get("name"), item.get("parameters"), turn.at, notes)
+    return [Utterance("assistant", None, turn.at, calls=(call,), kept=turn.kept), turn]
 
 
 # --- calls ---------------------------------------------------------------------------------------
 
 
-def _call_turn(value: Any, at: Pointer, kept: Message, notes: Notes) -> Turn:
+def _read_call_text(value: Any, at: Pointer, turn: Utterance, notes: Notes) -> None:
     """A turn whose role says that it is a call: text or value of one call or a list."""
-    before, calls = _spoken_calls(value, at, kept, notes)
+    before, turn.calls = _spoken_calls(value, at, notes)
     if not before:
-        return Turn("assistant", at, None, calls)
-    notes.add(kinds.TEXT_BEFORE_CALL, *at)
-    return Turn("assistant", at, {"role": "assistant", "content": before, **kept}, calls)
+        return
+    text = value if isinstance(value, str) else ""
+    tagged = text.find("<tool_call>")
+    if tagged >= 0 and text[:tagged].strip() == before:
+        before = text[:tagged]
+    elif (end := text.find(before)) >= 0:
+        end += len(before)
+        before = text[: len(text) - len(text[end:].lstrip())]
+    turn.in_front, turn.text = True, before
+    split_thought(turn)
 
 
-def _spoken_calls(value: Any, at: Pointer, kept: Message, notes: Notes) -> tuple[str, list[Call]]:
+def split_thought(turn: Utterance) -> None:
+    """Take a thought out of the text in front of which it stands."""
+    found = without_thought(turn.text or "") if turn.role == "assistant" else None
+    if found is not None and turn.reasoning is None:
+        turn.whole = turn.text
+        turn.reasoning, turn.text = found
+        turn.reasoning_at = turn.text_at
+
+
+def _spoken_calls(value: Any, at: Pointer, notes: Notes) -> tuple[str, tuple[TurnCall, ...]]:
     """What stands before the calls, and the calls; the arguments stay as they are written."""
     said = spoken(value)
     if said is None:
@@ -440,49 +424,47 @@ def _spoken_calls(value: Any, at: Pointer, kept: Message, notes: Notes) -> tuple
     for one in said.calls:
         if not one.whole:
             notes.add(kinds.CALL_KEY, *at)
-        calls.append(_call(one.name, one.arguments, at, kept, notes, one.id))
-    return said.before, calls
+        calls.append(_call(one.name, one.arguments, at, notes, one.id))
+    return said.before, tuple(calls)
 
 
-def _calls_of(value: Any, at: Pointer, kept: Message, notes: Notes) -> list[Call]:
+def _calls_of(value: Any, at: Pointer, notes: Notes) -> tuple[TurnCall, ...]:
     """The calls of a value that is nothing else."""
     if isinstance(value, dict):
-        return [_call_of_object(value, at, kept, notes)]
-    before, calls = _spoken_calls(value, at, kept, notes)
+        return (_call_of_object(value, at, notes),)
+    before, calls = _spoken_calls(value, at, notes)
     if before:
         raise Refused(kinds.CALL_UNREADABLE, *at, detail=_short(value))
     return calls
 
 
-def _calls_of_keys(item: dict[str, Any], at: Pointer, kept: Message, notes: Notes) -> list[Call]:
+def _calls_of_keys(item: dict[str, Any], at: Pointer, notes: Notes) -> tuple[TurnCall, ...]:
     """OpenAI's `tool_calls`, or the older `function_call`."""
     value = item.get("tool_calls")
     here: Pointer = (*at, "tool_calls")
     if value in _BLANK:
         value = item.get("function_call")
         if value in _BLANK:
-            return []
+            return ()
         here = (*at, "function_call")
-        return _calls_of(value, here, kept, notes)
+        return _calls_of(value, here, notes)
     if isinstance(value, str | dict):
-        return _calls_of(value, here, kept, notes)
+        return _calls_of(value, here, notes)
     if not isinstance(value, list):
         raise Refused(kinds.CALL_UNREADABLE, *here)
-    return [_call_of_object(call, (*here, n), kept, notes) for n, call in enumerate(value)]
+    return tuple(_call_of_object(call, (*here, n), notes) for n, call in enumerate(value))
 
 
-def _call_of_object(value: Any, at: Pointer, kept: Message, notes: Notes) -> Call:
+def _call_of_object(value: Any, at: Pointer, notes: Notes) -> TurnCall:
     if not isinstance(value, dict):
         raise Refused(kinds.CALL_UNREADABLE, *at)
     function = value["function"] if isinstance(value.get("function"), dict) else value
     arguments = next((function[key] for key in ARGUMENT_KEYS if key in function), None)
-    return _call(function.get("name"), arguments, at, kept, notes, value.get("id"))
+    return _call(function.get("name"), arguments, at, notes, value.get("id"))
 
 
-def _call(
-    name: Any, arguments: Any, at: Pointer, kept: Message, notes: Notes, id_: Any = None
-) -> Call:
-    """The call as a GLM message. Arguments that are text are kept byte for byte."""
+def _call(name: Any, arguments: Any, at: Pointer, notes: Notes, id_: Any = None) -> TurnCall:
+    """The call, its arguments as text. Those that are text are kept byte for byte."""
     if not isinstance(name, str) or not name:
         raise Refused(kinds.CALL_UNREADABLE, *at)
     if isinstance(arguments, str):
@@ -492,8 +474,7 @@ def _call(
         arguments = "{}"
     elif not isinstance(arguments, str):
         arguments = dump(arguments)
-    message = {"role": "assistant", "metadata": name, "content": arguments, **kept}
-    return Call(message, id_)
+    return TurnCall(name, arguments, at, None if id_ is None else str(id_))
 
 
 # --- tools ---------------------------------------------------------------------------------------
@@ -552,13 +533,3 @@ def _with_properties(parameters: Any) -> dict[str, Any] | None:
     if parameters.keys() - {"properties"} <= _EMPTY_SCHEMA_KEYS:
         return {**parameters, "properties": {}}
     return None
-
-
-def place_tools(messages: list[Message], tools: list[Any]) -> None:
-    """Put tools on the system message that opens the conversation; made where there is none."""
-    if not tools:
-        return
-    if not messages or messages[0]["role"] != "system":
-        messages.insert(0, {"role": "system", "content": ""})
-    present = messages[0].get("tools", [])
-    messages[0]["tools"] = present + [tool for tool in tools if tool not in present]

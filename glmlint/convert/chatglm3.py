@@ -5,30 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from glmlint.convert import kinds
-from glmlint.convert.base import Format, GlmRow, Notes, Refused
-from glmlint.convert.chat import assemble, read_chat, read_columns, read_turns
+from glmlint.convert.base import Format, Notes, Refused
+from glmlint.convert.chat import assemble, read_chat, read_turns
+from glmlint.convert.dialogue import Dialogue
 
 
-def read(row: Any, notes: Notes) -> GlmRow:
+def read(row: Any, notes: Notes) -> Dialogue:
     """The official script's form, or ssbuild's `paragraph` of role, q and a."""
     if isinstance(row, dict) and isinstance(row.get("paragraph"), list):
         return _read_paragraph(row, row["paragraph"], notes)
     return read_chat(row, ("conversations",), notes)
 
 
-def _read_paragraph(row: dict[str, Any], entries: list[Any], notes: Notes) -> GlmRow:
-    turns = []
+def _read_paragraph(row: dict[str, Any], entries: list[Any], notes: Notes) -> Dialogue:
+    items = []
     for index, entry in enumerate(entries):
         if not isinstance(entry, dict):
             raise Refused(kinds.MESSAGE_NOT_OBJECT, "paragraph", index)
-        turns.append({"role": entry.get("role", "user"), "content": entry.get("q")})
-        if entry.get("a") or turns[-1]["role"] != "system":
-            turns.append({"role": "assistant", "content": entry.get("a")})
-    messages = read_turns(turns, ("paragraph",), notes)
-    if not messages:
+        items.append({"role": entry.get("role", "user"), "content": entry.get("q")})
+        if entry.get("a") or items[-1]["role"] != "system":
+            items.append({"role": "assistant", "content": entry.get("a")})
+    turns = read_turns(items, ("paragraph",), notes)
+    if not turns:
         raise Refused(kinds.NO_MESSAGES, "paragraph")
-    consumed = {"paragraph", *read_columns(row, messages, notes)}
-    return assemble(row, consumed, messages, notes)
+    return assemble(row, {"paragraph"}, turns, notes)
 
 
 FORMAT = Format(

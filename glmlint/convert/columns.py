@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from functools import partial
 from typing import Any, Final
 
 from glmlint.convert import kinds
-from glmlint.convert.base import Format, GlmRow, Notes, Refused, reader_of
-from glmlint.convert.chat import (
-    Message,
-    assemble,
-    history,
-    load,
-    note_marks,
-    pair,
-    place_tools,
-    read_tools,
-    side,
-)
+from glmlint.convert.base import Format, Notes, Refused, reader_of
+from glmlint.convert.chat import assemble, history, load, pair, side
+from glmlint.convert.dialogue import Dialogue, Utterance
 from glmlint.read.formats import recognise
-from glmlint.text import Text, Told
+from glmlint.text import Text, Told, nearest
 
 TARGETS: Final = ("user", "assistant", "system", "tools", "history", "messages")
 """What a column can be mapped to."""
@@ -67,9 +57,9 @@ def mapped(given: Iterable[str]) -> Format:
         if not column or not target:
             raise Told(_SYNTAX, given=one, known=", ".join(TARGETS))
         if target not in TARGETS:
-            near = get_close_matches(target, TARGETS, 1, 0.5)
+            near = nearest(target, TARGETS)
             if near:
-                raise Told(_NEAR, given=one, name=target, near=near[0])
+                raise Told(_NEAR, given=one, name=target, near=near)
             raise Told(_UNKNOWN, given=one, name=target, known=", ".join(TARGETS))
         if target in columns or column in columns.values():
             raise Told(_TWICE, given=one, name=target if target in columns else column)
@@ -88,7 +78,7 @@ def mapped(given: Iterable[str]) -> Format:
     )
 
 
-def _read(columns: Mapping[str, str], row: Any, notes: Notes) -> GlmRow:
+def _read(columns: Mapping[str, str], row: Any, notes: Notes) -> Dialogue:
     if not isinstance(row, dict):
         raise Refused(kinds.NO_COLUMN, detail=next(iter(columns.values())))
     for target, column in columns.items():
@@ -97,39 +87,31 @@ def _read(columns: Mapping[str, str], row: Any, notes: Notes) -> GlmRow:
     beside = {name: columns.get(name, name) for name in _OPTIONAL}
     taken = [column for column in columns.values() if column in row]
     if "messages" in columns:
-        messages = _conversation(row[columns["messages"]], columns["messages"], notes)
+        turns = _conversation(row[columns["messages"]], columns["messages"], notes)
     else:
         asked, answered = columns["user"], columns["assistant"]
-        messages = history(row.get(beside["history"]), notes, beside["history"])
-        messages += _turns(row[asked], row[answered], asked, answered, notes)
+        turns = history(row.get(beside["history"]), notes, beside["history"])
+        turns += _turns(row[asked], row[answered], asked, answered, notes)
         taken.append(beside["history"])
-    system = row.get(beside["system"])
-    if isinstance(system, str):
-        taken.append(beside["system"])
-        if messages and messages[0]["role"] == "system":
-            if system not in ("", messages[0]["content"]):
-                notes.add(kinds.SYSTEM_COLUMN, beside["system"])
-        elif system:
-            messages.insert(0, {"role": "system", "content": system})
-    if beside["tools"] in row:
-        taken.append(beside["tools"])
-        place_tools(messages, read_tools(row[beside["tools"]], (beside["tools"],), notes))
-    return assemble(row, {name for name in taken if name in row}, messages, notes)
+    tools = (beside["tools"],)
+    return assemble(
+        row, {name for name in taken if name in row}, turns, notes, beside["system"], tools
+    )
 
 
-def _turns(asked: Any, answered: Any, question: str, answer: str, notes: Notes) -> list[Message]:
+def _turns(asked: Any, answered: Any, question: str, answer: str, notes: Notes) -> list[Utterance]:
     """A question and its answer, or as many of the one as of the other."""
     lists = isinstance(asked, list) and isinstance(answered, list)
     if lists and len(asked) == len(answered) and all(isinstance(text, str) for text in asked):
         return [
-            message
+            turn
             for index, texts in enumerate(zip(asked, answered, strict=True))
-            for message in pair(texts, (answer, index))
+            for turn in pair(texts, (answer, index))
         ]
     return side(asked, "user", question, notes) + side(answered, "assistant", answer, notes)
 
 
-def _conversation(value: Any, column: str, notes: Notes) -> list[Message]:
+def _conversation(value: Any, column: str, notes: Notes) -> list[Utterance]:
     """A list of turns in any form that is known, or its JSON text."""
     if isinstance(value, str):
         try:
@@ -142,10 +124,13 @@ def _conversation(value: Any, column: str, notes: Notes) -> list[Message]:
         raise Refused(kinds.NO_MESSAGES, column)
     inside = Notes(take=notes.take)
     try:
-        messages = reader.read({"messages": value}, inside)["messages"]
+        found = reader.read({"messages": value}, inside)
     except Refused as error:
         raise Refused(error.kind, column, *error.pointer[1:], detail=error.detail) from None
     for loss in inside.losses:
         notes.add(loss.kind, column, *loss.pointer[1:])
-    note_marks(messages, notes, column)
-    return list(messages)
+    if found.tools:
+        if found.turns[0].role != "system":
+            found.turns.insert(0, Utterance("system", "", (column,)))
+        found.turns[0].tools = found.tools
+    return found.turns

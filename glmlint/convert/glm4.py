@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from glmlint.convert import kinds
-from glmlint.convert.base import Format, GlmRow, Notes
-from glmlint.convert.chat import REASONING_KEYS, note_columns, read_chat
+from glmlint.convert.base import Format, Notes
+from glmlint.convert.chat import add_tools, note_columns, read_chat, split_columns
+from glmlint.convert.dialogue import Dialogue, Message, Round, Utterance, in_order_of, rounds
+from glmlint.convert.writing import note_empty, note_rest, row_of
 from glmlint.read.sample import ROLES
+from glmlint.trainer.conversation import TurnCall
+from glmlint.trainer.forms.base import LOSS_KEYS, REASONING_KEYS
+
+_KEYS = frozenset(("role", "content", "metadata", "tools", *LOSS_KEYS))
 
 
-def read(row: Any, notes: Notes) -> GlmRow:
+def read(row: Any, notes: Notes) -> Dialogue:
     """The row itself where it is in order; else what can be put right is."""
     if isinstance(row, dict) and not any(row.get(key) for key in ("tools", "functions", "system")):
         messages = row.get("messages")
         if isinstance(messages, list) and messages and all(map(_in_order, messages)):
             note_columns(row, notes)
             in_turn = _in_turn(messages, notes)
-            return row if in_turn is None else {**row, "messages": in_turn}
+            if in_turn is not None:
+                row, messages = {**row, "messages": in_turn}, in_turn
+            found = Dialogue([_turn(*place) for place in enumerate(messages)], apart=True, glm=row)
+            add_tools(found, ())
+            split_columns(found, row, {"messages"})
+            return found
     return read_chat(row, ("messages",), notes)
+
+
+def _turn(index: int, message: Message) -> Utterance:
+    """The turn that a message in order is."""
+    at = ("messages", index)
+    role, name, content = message["role"], message.get("metadata"), message["content"]
+    turn = Utterance(role, content, at, (*at, "content"), tools=message.get("tools"))
+    turn.kept = {key: message[key] for key in LOSS_KEYS if key in message}
+    turn.rest = {key: value for key, value in message.items() if key not in _KEYS}
+    if role == "assistant" and name:
+        turn.text, turn.calls = None, (TurnCall(name, content, at),)
+    else:
+        turn.metadata = name
+    return turn
 
 
 def _in_turn(messages: list[Any], notes: Notes) -> list[Any] | None:
@@ -56,9 +82,59 @@ def _is_result(message: dict[str, Any]) -> bool:
     return bool(message["role"] == "observation")
 
 
-def write(row: GlmRow, _: Notes) -> dict[str, Any]:
-    """Every conversion comes by here: there is nothing left to do."""
-    return row
+def write(dialogue: Dialogue, notes: Notes) -> Message:
+    """One call a message, its result behind it; the tools on the message that opens the row."""
+    if dialogue.glm is not None:
+        return dialogue.glm
+    messages = [message for step in rounds(dialogue.turns) for message in _messages(step, notes)]
+    if dialogue.tools:
+        if not messages or messages[0]["role"] != "system":
+            messages.insert(0, {"role": "system", "content": ""})
+        messages[0]["tools"] = dialogue.tools
+    return row_of(dialogue, {"messages": messages}, notes)
+
+
+def _messages(step: Round, notes: Notes) -> Iterator[Message]:
+    turn, results = step.turn, step.results
+    if len(turn.calls) > 1:
+        notes.add(kinds.PARALLEL_CALLS, *turn.at)
+    if turn.whole is None and turn.reasoning is not None:
+        notes.add(kinds.REASONING, *(turn.reasoning_at or turn.at))
+    text = turn.words()
+    if text or not turn.calls:
+        if turn.in_front:
+            notes.add(kinds.TEXT_BEFORE_CALL, *(turn.text_at or turn.at))
+            text = text.strip()
+        note_empty(turn, notes)
+        yield _message(turn, text)
+    order = None
+    if len(step.calls) > 1:
+        order = in_order_of([call for _, call in step.calls], results)
+        if order is None and results:
+            notes.add(kinds.RESULTS_UNMATCHED, *turn.at)
+        elif results and results[0].answers is None:
+            notes.add(kinds.RESULTS_BY_ORDER, *turn.at)
+    for place, (said, call) in enumerate(step.calls):
+        yield {"role": "assistant", "metadata": call.name, "content": call.arguments, **said.kept}
+        if order is not None:
+            yield from (_message(result, result.words()) for result in order[place])
+    if order is None:
+        yield from (_message(result, result.words()) for result in results)
+    for said in {
+        id(said): said for said in (turn, *(said for said, _ in step.calls), *results)
+    }.values():
+        note_rest(said, notes)
+
+
+def _message(turn: Utterance, text: str) -> Message:
+    out: Message = {"role": turn.role}
+    if turn.metadata is not None:
+        out["metadata"] = turn.metadata
+    out["content"] = text
+    out |= turn.kept
+    if turn.tools:
+        out["tools"] = turn.tools
+    return out
 
 
 def _in_order(message: Any) -> bool:

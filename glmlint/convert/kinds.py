@@ -13,6 +13,30 @@ REASONING: Final = Kind(
     "the reasoning is left out: GLM-4 messages have no place for it",
     "思考过程被略去：GLM-4 的消息没有它的位置",
 )
+REASONING_UNREAD: Final = Kind(
+    "reasoning-unread",
+    "reasoning that is no text, or not the assistant's, is left out",
+    "不是文本或不属于 assistant 的思考过程被略去",
+)
+THOUGHT_IN_TEXT: Final = Kind(
+    "thought-in-text",
+    "the reasoning stands in front of the answer between <think> tags, as LLaMA-Factory and ms-swift "
+    "read it",
+    "思考过程放在回答之前的 <think> 标签里，LLaMA-Factory 和 ms-swift 就是这样读取的",
+)
+CALLS_TOGETHER: Final = Kind(
+    "calls-together",
+    "several calls of one turn are a list in one function_call, their results one observation: "
+    "LLaMA-Factory's templates glm4_moe and glm4_7 train that, glm4 raises ValueError",
+    "同一轮的多个调用写成一个 function_call 里的列表，结果合为一条 observation：LLaMA-Factory 的模板 glm4_moe 和 "
+    "glm4_7 可以训练，glm4 会抛出 ValueError",
+)
+TEXT_WITH_CALL: Final = Kind(
+    "text-with-call",
+    "a text in front of a call stays in its turn: right with LLaMA-Factory's templates glm4_moe and glm4_7, "
+    "while glm4 would run the text and the function's name together",
+    "调用之前的文字与调用留在同一轮：LLaMA-Factory 的模板 glm4_moe 和 glm4_7 处理正确，glm4 会把这段文字和函数名连在一起",
+)
 MEDIA: Final = Kind(
     "media",
     "images, video or audio are not carried over: only text is",

@@ -2,101 +2,156 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from glmlint.convert import kinds
-from glmlint.convert.base import Format, GlmRow, Notes, Refused
-from glmlint.convert.chat import LOSS_KEYS, note_marks, read_chat, read_turns
-from glmlint.convert.sharegpt import is_object, note_leftovers, only_for_tools
+from glmlint.convert.base import Format, Notes, Refused
+from glmlint.convert.chat import note_marks, of_turns, read_chat, read_turns
+from glmlint.convert.dialogue import (
+    Dialogue,
+    Message,
+    Utterance,
+    in_order_of,
+    only_for_tools,
+    rounds,
+)
+from glmlint.convert.writing import is_object, note_leftovers, row_of
 from glmlint.read.formats import TURN_KEYS
+from glmlint.trainer.conversation import TurnCall
+
+_OWN: Final = ("name", "refusal", "annotations", "audio")
+"""Keys of a message that OpenAI's API knows beside those that every format has."""
 
 
-def read(row: Any, notes: Notes) -> GlmRow:
+def read(row: Any, notes: Notes) -> Dialogue:
     """A row of the fine-tuning API, its messages under any usual key, or the list of messages."""
     if isinstance(row, list):
-        messages = read_turns(row, (), notes)
-        if all(message["role"] != "assistant" for message in messages):
+        found = of_turns(read_turns(row, (), notes))
+        if all(turn.role != "assistant" for turn in found.turns):
             raise Refused(kinds.NO_ANSWER)
-        note_marks(messages, notes)
-        return {"messages": messages}
-    return read_chat(row, TURN_KEYS, notes)
+        note_marks(found, notes)
+    else:
+        found = read_chat(row, TURN_KEYS, notes)
+    found.apart = False
+    return found
 
 
-def write(row: GlmRow, notes: Notes) -> dict[str, Any]:
-    """One `tool_calls` entry a call, with ids counted in the row; a text before it joins it."""
-    messages: list[dict[str, Any]] = []
-    tools: list[Any] = []
-    waiting: list[str] = []  # ids of calls that have no result yet
-    calls = 0
-    for index, message in enumerate(row["messages"]):
-        at = ("messages", index)
-        role, content = message["role"], message["content"]
-        first = index == 0 and role == "system"
-        if first:
-            tools = message.get("tools") or []
-        if first and only_for_tools(row["messages"]):
-            continue
-        note_leftovers(message, first, notes, *at)
-        kept = {key: message[key] for key in LOSS_KEYS if key in message}
-        if role == "observation":
-            result = {"role": "tool", "content": content, **kept}
-            if row["messages"][index - 1]["role"] != "observation":
-                # Fewer results than calls are those of the last calls, behind which they stand.
-                waiting = waiting[-_results_from(row["messages"], index) :]
-            if waiting:
-                result = {
-                    "role": "tool",
+def write(dialogue: Dialogue, notes: Notes) -> Message:
+    """One `tool_calls` entry a call, its arguments as text; ids that are missing are counted."""
+    return written(dialogue, notes, _as_text)
+
+
+def _as_text(call: TurnCall, notes: Notes) -> Any:
+    if not is_object(call.arguments):
+        notes.add(kinds.NOT_OBJECT, *call.at)
+    return call.arguments
+
+
+def written(
+    dialogue: Dialogue, notes: Notes, arguments: Callable[[TurnCall, Notes], Any]
+) -> Message:
+    """The row, with what `arguments` makes of those of a call."""
+    messages: list[Message] = []
+    ids = _Ids(dialogue)
+    turns = dialogue.turns[1:] if only_for_tools(dialogue) else dialogue.turns
+    for step in rounds(turns):
+        made: list[TurnCall] = []
+        last: Utterance | None = None
+        if not step.calls:
+            messages.append(_message(step.turn, notes))
+        for said, call in step.calls:
+            made.append(TurnCall(call.name, call.arguments, call.at, ids.of(call)))
+            entry = {
+                "id": made[-1].id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": arguments(call, notes)},
+            }
+            if said is not last:
+                note_leftovers(said, notes, _OWN)
+                joins = last is not None and said.kept == last.kept and not said.rest
+                if not joins and not (dialogue.apart and _joins(said, messages)):
+                    messages.append(_message(said, None))
+                messages[-1].setdefault("tool_calls", [])
+                last = said
+            messages[-1]["tool_calls"].append(entry)
+        messages += _results(made, step.results, notes)
+    for index, tool in enumerate(dialogue.tools):
+        if tool.get("type") != "function":
+            notes.add(kinds.BUILTIN_TOOL, "tools", index)
+    said_ = {"messages": messages, **({"tools": dialogue.tools} if dialogue.tools else {})}
+    return row_of(dialogue, said_, notes, ("system", "tools", "functions"))
+
+
+class _Ids:
+    """Ids of a row's calls: as they are written, and new ones for the others."""
+
+    def __init__(self, dialogue: Dialogue) -> None:
+        calls = [call for turn in dialogue.turns for call in turn.calls]
+        self.taken = {call.id for call in calls}
+        self.taken |= {str(turn.answers) for turn in dialogue.turns if turn.answers is not None}
+        self.count = 0
+
+    def of(self, call: TurnCall) -> str:
+        if call.id is not None:
+            return call.id
+        while (name := f"call_{self.count}") in self.taken:
+            self.count += 1
+        self.count += 1
+        return name
+
+
+def _message(turn: Utterance, notes: Notes | None) -> Message:
+    """The message of a turn without its calls; leftovers are noted where `notes` are given."""
+    if notes is not None:
+        note_leftovers(turn, notes, _OWN)
+        if turn.role == "observation":
+            notes.add(kinds.RESULT_WITHOUT_CALL, *turn.at)
+    role = "tool" if turn.role == "observation" else turn.role
+    out: Message = {"role": role, "content": turn.text}
+    if turn.role == "observation" and turn.answers is not None:
+        out["tool_call_id"] = str(turn.answers)
+    if turn.reasoning is not None:
+        out["reasoning_content"] = turn.reasoning
+    return out | {key: turn.rest[key] for key in _OWN if key in turn.rest} | turn.kept
+
+
+def _joins(turn: Utterance, messages: list[Message]) -> bool:
+    """Whether calls belong to the text in front of them, which the source can only keep apart."""
+    if turn.text or turn.kept or turn.rest or turn.reasoning is not None or not messages:
+        return False
+    before = messages[-1]
+    plain = before.keys() == {"role", "content"} and before["role"] == "assistant"
+    return plain and bool(before["content"])
+
+
+def _results(calls: list[TurnCall], results: list[Utterance], notes: Notes) -> list[Message]:
+    """The results of calls made at once. Those without an id get that of their call."""
+    waiting = [call.id for call in calls]
+    known = [str(result.answers) for result in results if result.answers is not None]
+    if len(results) > len(known):
+        waiting = [id_ for id_ in waiting if id_ not in known]
+        # Fewer results than calls are those of the last calls, behind which they stand.
+        waiting = waiting[-(len(results) - len(known)) :]
+    elif in_order_of(calls, results) is None and results:
+        notes.add(kinds.RESULTS_UNMATCHED, *results[0].at)
+    found = []
+    for result in results:
+        note_leftovers(result, notes, _OWN)
+        message = _message(result, None)
+        if result.answers is None:
+            if not waiting:
+                notes.add(kinds.RESULT_WITHOUT_CALL, *result.at)
+            else:
+                role, content = message.pop("role"), message.pop("content")
+                message = {
+                    "role": role,
                     "tool_call_id": waiting.pop(0),
                     "content": content,
-                    **kept,
+                    **message,
                 }
-            else:
-                notes.add(kinds.RESULT_WITHOUT_CALL, *at)
-            messages.append(result)
-        elif role == "assistant" and message.get("metadata"):
-            if not is_object(content):
-                notes.add(kinds.NOT_OBJECT, *at, "content")
-            waiting.append(f"call_{calls}")
-            calls += 1
-            function = {"name": message["metadata"], "arguments": content}
-            call = {"id": waiting[-1], "type": "function", "function": function}
-            before = messages[-1] if messages else {}
-            if not kept and _is_plain_answer(before):
-                before["tool_calls"] = [call]
-                continue
-            messages.append({"role": "assistant", "content": None, "tool_calls": [call], **kept})
-        else:
-            messages.append({"role": role, "content": content, **kept})
-    for index, tool in enumerate(tools):
-        if tool.get("type") != "function":
-            notes.add(kinds.BUILTIN_TOOL, "messages", 0, "tools", index)
-    out: dict[str, Any] = {}
-    for key, value in row.items():
-        if key == "messages":
-            out["messages"] = messages
-            if tools:
-                out["tools"] = tools
-        elif key in ("system", "tools", "functions"):
-            notes.add(kinds.ROW_KEY, key)
-        else:
-            out[key] = value
-    return out
-
-
-def _results_from(messages: list[dict[str, Any]], index: int) -> int:
-    """How many results stand in a row from there on."""
-    end = index
-    while end < len(messages) and messages[end]["role"] == "observation":
-        end += 1
-    return end - index
-
-
-def _is_plain_answer(message: dict[str, Any]) -> bool:
-    return (
-        message.keys() == {"role", "content"}
-        and message["role"] == "assistant"
-        and bool(message["content"])
-    )
+        found.append(message)
+    return found
 
 
 FORMAT = Format(

@@ -5,55 +5,48 @@ from __future__ import annotations
 from typing import Any
 
 from glmlint.convert import kinds
-from glmlint.convert.base import Format, GlmRow, Notes, Refused
-from glmlint.convert.chat import (
-    Message,
-    assemble,
-    note_keys,
-    note_marks,
-    pair,
-    read_columns,
-    turns_of,
-)
+from glmlint.convert.base import Format, Notes, Refused
+from glmlint.convert.chat import assemble, note_keys, note_marks, of_turns, pair, turns_of
+from glmlint.convert.dialogue import Dialogue, Utterance
 from glmlint.read.formats import TURN_KEYS, pair_of, speakers_of
 
 
-def read(row: Any, notes: Notes) -> GlmRow:
+def read(row: Any, notes: Notes) -> Dialogue:
     """Each entry is a question with its answer, or what one of the two says; or the bare list."""
     if isinstance(row, list):
-        messages = _entries(row, (), notes)
-        note_marks(messages, notes)
-        return {"messages": messages}
+        found = of_turns(_entries(row, (), notes))
+        note_marks(found, notes)
+        return found
     key, entries = turns_of(row, TURN_KEYS)
-    messages = _entries(entries, (key,), notes)
-    consumed = {key, *read_columns(row, messages, notes)}
-    return assemble(row, consumed, messages, notes)
+    return assemble(row, {key}, _entries(entries, (key,), notes), notes)
 
 
-def _entries(entries: list[Any], at: tuple[str | int, ...], notes: Notes) -> list[Message]:
-    messages: list[Message] = []
+def _entries(entries: list[Any], at: tuple[str | int, ...], notes: Notes) -> list[Utterance]:
+    turns: list[Utterance] = []
     for index, entry in enumerate(entries):
         here = (*at, index)
         if not isinstance(entry, dict):
             raise Refused(kinds.MESSAGE_NOT_OBJECT, *here)
         system = entry.get("system")
         if isinstance(system, str) and system:
-            messages.append({"role": "system", "content": system})
+            turns.append(Utterance("system", system, here, (*here, "system")))
         keys = pair_of(entry)
         if keys is not None:
-            messages += pair([entry.get(key) for key in keys], here, keys)
+            turns += pair([entry.get(key) for key in keys], here, keys)
             note_keys(entry, ("system", *keys), notes, *here)
             continue
         spoken = speakers_of(entry)
         if not spoken:
             raise Refused(kinds.NO_QUESTION, *here)
-        messages += (
-            {"role": role, "content": entry[key]} for key, role in spoken if role != "system"
+        turns += (
+            Utterance(role, entry[key], here, (*here, key))
+            for key, role in spoken
+            if role != "system"
         )
         note_keys(entry, [key for key, _ in spoken], notes, *here)
-    if all(message["role"] != "assistant" for message in messages):
+    if all(turn.role != "assistant" for turn in turns):
         raise Refused(kinds.NO_ANSWER, *at)
-    return messages
+    return turns
 
 
 FORMAT = Format(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from glmlint.convert import kinds
-from glmlint.convert.base import Format, GlmRow, Notes, Refused
-from glmlint.convert.chat import assemble, read_columns, side
+from glmlint.convert.base import Format, Notes, Refused
+from glmlint.convert.chat import assemble, side
+from glmlint.convert.dialogue import Dialogue
 from glmlint.read.formats import TURN_KEYS
 
 _ANSWERS: Final = tuple(
@@ -15,7 +16,7 @@ _ANSWERS: Final = tuple(
 _QUESTIONS: Final = (*TURN_KEYS, "prompt", "question", "instruction", "query")
 
 
-def read(row: Any, notes: Notes) -> GlmRow:
+def read(row: Any, notes: Notes) -> Dialogue:
     """The chosen answer after the question, where `--take chosen` was given; else refused."""
     found = isinstance(row, dict) and next((pair for pair in _ANSWERS if pair[0] in row), None)
     if not found:
@@ -25,17 +26,16 @@ def read(row: Any, notes: Notes) -> GlmRow:
         raise Refused(kinds.PREFERENCE, chosen)
     answer = side(row[chosen], "assistant", chosen, notes)
     consumed = {chosen, rejected}
-    messages = answer
+    turns = answer
     question = next((key for key in _QUESTIONS if row.get(key)), None)
     if question is not None:
         consumed.add(question)
-        if all(message["role"] != "user" for message in answer):
-            messages = side(row[question], "user", question, notes) + answer
-    if all(message["role"] != "assistant" for message in answer):
+        if all(turn.role != "user" for turn in answer):
+            turns = side(row[question], "user", question, notes) + answer
+    if all(turn.role != "assistant" for turn in answer):
         raise Refused(kinds.NO_ANSWER, chosen)
     notes.add(kinds.REJECTED, rejected)
-    consumed |= set(read_columns(row, messages, notes))
-    return assemble(row, consumed, messages, notes)
+    return assemble(row, consumed, turns, notes)
 
 
 FORMAT = Format(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from glmlint.convert import kinds
-from glmlint.convert.base import Format, GlmRow, Notes, Refused
-from glmlint.convert.chat import assemble, history, read_columns, side
+from glmlint.convert.base import Format, Notes, Refused
+from glmlint.convert.chat import assemble, history, side
+from glmlint.convert.dialogue import Dialogue
 from glmlint.read.formats import ANSWER_KEYS
 
 
-def read(row: Any, notes: Notes) -> GlmRow:
+def read(row: Any, notes: Notes) -> Dialogue:
     """The question may be a list of messages, the answer text, one message or a list of them."""
     if not isinstance(row, dict):
         raise Refused(kinds.NO_QUESTION)
@@ -20,11 +21,10 @@ def read(row: Any, notes: Notes) -> GlmRow:
             break
     else:
         raise Refused(kinds.NO_ANSWER)
-    messages = history(row.get("history"), notes, "history")
-    messages += side(row[question], "user", question, notes)
-    messages += side(row[answer], "assistant", answer, notes)
-    consumed = {question, answer, "history", *read_columns(row, messages, notes)}
-    return assemble(row, consumed, messages, notes)
+    turns = history(row.get("history"), notes, "history")
+    turns += side(row[question], "user", question, notes)
+    turns += side(row[answer], "assistant", answer, notes)
+    return assemble(row, {question, answer, "history"}, turns, notes)
 
 
 FORMAT = Format(

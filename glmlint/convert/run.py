@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import math
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -72,6 +73,8 @@ def convert_value(
     Without a `source` the row's own looks decide. `survey` is what is known of its whole file, where a
     table may have written it. Raises Refused.
     """
+    if not isinstance(value, dict | list):
+        raise Refused(kinds.UNKNOWN_FORMAT, defect=Defect("not-object"))
     if source is None:
         name = recognise(value)
         if name == "text":
@@ -84,8 +87,15 @@ def convert_value(
     value, places = unpadded(value, survey)
     if places:
         notes.add(kinds.NULL_PADDING, *places[0])
-    row = source.read(value, notes)
-    return target.write(row, notes), notes.losses, source
+    said = source.read(value, notes)
+    told = Notes(take=take)
+    row = target.write(said, told)
+    return row, sorted(told.losses + notes.losses, key=_turn_of), source
+
+
+def _turn_of(loss: Loss) -> float:
+    """Losses in the order of the turns; those of columns behind them."""
+    return next((part for part in loss.pointer if isinstance(part, int)), math.inf)
 
 
 def convert_line(
@@ -103,7 +113,7 @@ def convert_line(
     if found.defect is not None:
         raise Refused(kinds.BROKEN, detail=found.defect.rule, defect=found.defect)
     if found.non_finite:
-        raise Refused(kinds.NOT_WRITABLE, detail="NaN, Infinity")
+        raise Refused(kinds.NOT_WRITABLE, defect=Defect("non-finite-number"))
     value = found.value
     try:
         row, losses, source = convert_value(value, target, source, take, survey)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from glmlint.convert import kinds
-from glmlint.convert.base import Format, GlmRow, Notes
-from glmlint.convert.chat import LOSS_KEYS, dump, read_chat
+from glmlint.convert.base import Format, Notes
+from glmlint.convert.chat import dump, read_chat, split_thought
+from glmlint.convert.dialogue import (
+    NEXT_RESULT,
+    Dialogue,
+    Message,
+    Round,
+    Utterance,
+    in_order_of,
+    only_for_tools,
+    rounds,
+)
+from glmlint.convert.writing import is_object, note_empty, note_leftovers, row_of, with_thought
+from glmlint.trainer.conversation import TurnCall
 
 _FROM: Final = {
     "system": "system",
@@ -16,97 +27,133 @@ _FROM: Final = {
     "observation": "observation",
 }
 _ASKS: Final = ("human", "observation")
+_MARKS: Final = (("<tool_call>", "</tool_call>"), ("<think>", "</think>"))
+"""What LLaMA-Factory looks for in the text of calls, inside their JSON too."""
 
 
-def read(row: Any, notes: Notes) -> GlmRow:
+def read(row: Any, notes: Notes) -> Dialogue:
     """Both spellings of the turns; `tools` as JSON text or as a list."""
-    return read_chat(row, ("conversations", "conversation", "messages"), notes)
-
-
-def write(row: GlmRow, notes: Notes) -> dict[str, Any]:
-    """As LLaMA-Factory reads it: calls as JSON text, tools as JSON text of bare functions."""
-    turns: list[dict[str, Any]] = []
-    tools: list[Any] = []
-    for index, message in enumerate(row["messages"]):
-        at = ("messages", index)
-        first = index == 0 and message["role"] == "system"
-        if first:
-            tools = message.get("tools") or []
-        if first and only_for_tools(row["messages"]):
-            continue
-        turns.append(_turn(message, notes, *at))
-        note_leftovers(message, first, notes, *at)
-    out: dict[str, Any] = {}
-    for key, value in row.items():
-        if key == "messages":
-            out["conversations"] = turns
-            if tools:
-                out["tools"] = dump([_bare(tool, notes, n) for n, tool in enumerate(tools)])
-        elif key in ("conversations", "system", "tools", "functions"):
-            notes.add(kinds.ROW_KEY, key)
+    found = read_chat(row, ("conversations", "conversation", "messages"), notes)
+    turns: list[Utterance] = []
+    for turn in found.turns:
+        split_thought(turn)
+        before = turns[-1] if turns else turn
+        parts = (turn.text or "").split(NEXT_RESULT) if turn.role == "observation" else []
+        if len(parts) > 1 and len(before.calls) == len(parts):
+            turns += [
+                Utterance(
+                    "observation", part, turn.at, turn.text_at, kept=turn.kept, rest=turn.rest
+                )
+                for part in parts
+            ]
         else:
-            out[key] = value
+            turns.append(turn)
+    found.turns = turns
+    return found
+
+
+def write(dialogue: Dialogue, notes: Notes) -> Message:
+    """As LLaMA-Factory reads it: calls as JSON text, tools as JSON text of bare functions."""
+    turns: list[Message] = []
+    said = dialogue.turns[1:] if only_for_tools(dialogue) else dialogue.turns
+    for step in rounds(said):
+        turns += _turns(step, notes)
+    out: Message = {"conversations": turns}
+    if dialogue.tools:
+        out["tools"] = dump([_bare(tool, notes, n) for n, tool in enumerate(dialogue.tools)])
     spoken = [turn["from"] for turn in turns if turn["from"] != "system"]
     asked = [speaker in _ASKS for speaker in spoken]
     late_system = any(turn["from"] == "system" for turn in turns[1:])
     if late_system or asked != [n % 2 == 0 for n in range(len(asked))] or len(asked) % 2:
-        notes.add(kinds.TURN_ORDER, "messages")
-    return out
+        notes.add(kinds.TURN_ORDER, *dialogue.turns[0].at[:1])
+    return row_of(dialogue, out, notes, ("system", "tools", "functions", "messages"))
 
 
-def _turn(message: dict[str, Any], notes: Notes, *at: str | int) -> dict[str, Any]:
-    name, content = message.get("metadata"), message["content"]
-    kept: dict[str, Any] = {key: message[key] for key in LOSS_KEYS if key in message}
-    if message["role"] != "assistant" or not name:
-        return {"from": _FROM[message["role"]], "value": content, **kept}
-    if not is_object(content):
-        notes.add(kinds.NOT_OBJECT, *at, "content")
-        content = dump(content)
-    # The arguments go in as they are written, so that no byte of them changes.
-    value = f'{{"name": {dump(name)}, "arguments": {content}}}'
-    return {"from": "function_call", "value": value, **kept}
+def _turns(step: Round, notes: Notes) -> list[Message]:
+    """A turn of words, or one of calls with their results behind it."""
+    turn = step.turn
+    for one in {
+        id(one): one for one in (turn, *(one for one, _ in step.calls), *step.results)
+    }.values():
+        note_leftovers(one, notes)
+    if not step.calls:
+        return [_plain(turn, notes)]
+    if len(turn.calls) < len(step.calls):  # calls in turns of their own stay there
+        ones = list({id(one): one for one, _ in step.calls}.values())
+        called = [_called(one, notes) for one in ones]
+        return [*called, *(_plain(result, notes) for result in step.results)]
+    calls = [call for _, call in step.calls]
+    called = [_called(turn, notes)]
+    if len(calls) < 2 or not step.results:
+        return [*called, *(_plain(result, notes) for result in step.results)]
+    return [*called, _joined(step, calls, notes)]
 
 
-def only_for_tools(messages: list[dict[str, Any]]) -> bool:
-    """Whether the first message is there for its tools alone: a reader makes it again.
-
-    Not where another system message follows, on which a reader would put the tools.
-    """
-    first = messages[0]
-    if first.keys() != {"role", "content", "tools"} or first["content"] or not first["tools"]:
-        return False
-    return len(messages) < 2 or messages[1]["role"] != "system"
+def _plain(turn: Utterance, notes: Notes) -> Message:
+    note_empty(turn, notes)
+    return {"from": _FROM[turn.role], "value": with_thought(turn, notes), **turn.kept}
 
 
-def is_object(text: str) -> bool:
-    """Whether a text is one JSON object, with nothing around it."""
-    if not (text.startswith("{") and text.endswith("}")):
-        return False
-    try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
-        return False
+def _joined(step: Round, calls: list[TurnCall], notes: Notes) -> Message:
+    """The results of several calls as one turn, in the order of the calls."""
+    results = step.results
+    order = in_order_of(calls, results)
+    if order is not None:
+        results = [result for found in order for result in found]
+    kept = results[0].kept
+    texts = [result.words() for result in results]
+    known = order is not None and len(results) == len(calls)
+    if not known or any(NEXT_RESULT in text for text in texts):
+        notes.add(kinds.RESULTS_UNMATCHED, *results[0].at)
+    elif any(result.answers is None for result in results):
+        notes.add(kinds.RESULTS_BY_ORDER, *step.turn.at)
+    for result in results:
+        if result.kept != kept:
+            notes.add(kinds.MESSAGE_KEY, *result.at)
+    return {"from": "observation", "value": NEXT_RESULT.join(texts), **kept}
 
 
-def note_leftovers(message: dict[str, Any], first: bool, notes: Notes, *at: str | int) -> None:
-    """Note what a GLM message holds that neither ShareGPT nor OpenAI has a place for."""
-    for key, value in message.items():
-        if key == "tools":
-            if not first and value:
-                notes.add(kinds.TOOLS_ELSEWHERE, *at, key)
-            elif not value:
-                notes.add(kinds.EMPTY_TOOLS, *at, key)
-        elif key == "metadata":
-            if value and message["role"] != "assistant":
-                notes.add(kinds.METADATA, *at, key)
-        elif key not in ("role", "content", *LOSS_KEYS):
-            notes.add(kinds.MESSAGE_KEY, *at, key)
+def _called(turn: Utterance, notes: Notes) -> Message:
+    """A turn of calls as JSON, with its words in front."""
+    calls = [_call(call, notes) for call in turn.calls]
+    value = calls[0] if len(calls) == 1 else f"[{', '.join(calls)}]"
+    if len(calls) > 1:
+        notes.add(kinds.CALLS_TOGETHER, *turn.at)
+    words = with_thought(turn, notes)
+    if turn.text:
+        notes.add(kinds.TEXT_WITH_CALL, *(turn.text_at or turn.at))
+        # A text that holds the marks itself cannot be told from the calls.
+        if "<tool_call>" in words:
+            return {"from": "function_call", "value": _guarded(value), **turn.kept}
+        value = value.replace("</tool_call>", "\\u003c/tool_call>")
+        value = f"{words}<tool_call>{value}</tool_call>"
+    else:
+        value = words + _guarded(value)
+    return {"from": "function_call", "value": value, **turn.kept}
+
+
+def _guarded(text: str) -> str:
+    """JSON without the marks that LLaMA-Factory would take for its own; the value is the same."""
+    for opens, closes in _MARKS:
+        first = text.find(opens)
+        if first >= 0 and text.find(closes, first) >= 0:
+            text = text.replace(opens, f"\\u003c{opens[1:]}")
+    return text
+
+
+def _call(call: TurnCall, notes: Notes) -> str:
+    """A call as JSON. The arguments go in as they are written, so that no byte of them changes."""
+    arguments = call.arguments
+    if not is_object(arguments):
+        notes.add(kinds.NOT_OBJECT, *call.at)
+        arguments = dump(arguments)
+    return f'{{"name": {dump(call.name)}, "arguments": {arguments}}}'
 
 
 def _bare(tool: Any, notes: Notes, index: int) -> Any:
     """A function without its wrapping, where the wrapping can be told again."""
     if tool.get("type") != "function":
-        notes.add(kinds.BUILTIN_TOOL, "messages", 0, "tools", index)
+        notes.add(kinds.BUILTIN_TOOL, "tools", index)
         return tool
     function = tool.get("function")
     bare = tool.keys() == {"type", "function"} and isinstance(function, dict)

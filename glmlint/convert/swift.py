@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from glmlint.convert.base import Format, GlmRow, Notes
+from glmlint.convert.base import Format, Notes
 from glmlint.convert.chat import read_chat
+from glmlint.convert.dialogue import Dialogue
 from glmlint.read.formats import TURN_KEYS
 
 
-def read(row: Any, notes: Notes) -> GlmRow:
+def read(row: Any, notes: Notes) -> Dialogue:
     """Also where LLaMA-Factory's role `function` holds the calls."""
     return read_chat(row, TURN_KEYS, notes)
 

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from glmlint.engine.baseline import once_fingerprint
 from glmlint.engine.ignores import plain_content, read_ignores
 from glmlint.engine.times import FIRST_PASS, HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
+from glmlint.evidence.arguments import forget_waste
 from glmlint.evidence.duplicates import conversation, table
 from glmlint.evidence.report import (
     IN_ANOTHER_FORMAT,
@@ -38,6 +39,7 @@ class Checker:
     """The rules of a plan, made ready: which run on a row with given facts."""
 
     def __init__(self, plan: Plan, context: Context) -> None:
+        forget_waste()
         self.plan = plan
         self.context = context
         self.watch = Watch() if plan.profile_rules else None
@@ -129,6 +131,9 @@ class Checker:
             ignores: what the row wants to be left alone with.
         """
         counted = False
+        # What is not kept is only counted: no sentence, no column, no fingerprint.
+        most = self.plan.max_findings if self._may_keep(row) else 0
+        found: list[Finding] = []
         held: list[Held] = []
         held_once: set[tuple[str, str]] = set()
         told: set[tuple[str, str]] = set()
@@ -156,7 +161,7 @@ class Checker:
                     continue
                 if problem.once is not None:
                     key = (rule.name, problem.once)
-                    old = self._is_old(once_fingerprint(*key, row.path))
+                    old = self._knows_old and self._is_old(once_fingerprint(*key, row.path))
                     if self.plan.add_ignores and not old:
                         _want(stats, row, rule.name)
                     if key in told:
@@ -174,18 +179,22 @@ class Checker:
                         else:  # every row that the finding stands for counts
                             counted = True
                     continue
-                finding = self._finding(row, rule.name, level, problem)
-                if self._is_old(finding.fingerprint):
-                    kept = finding if len(stats.held) < self.plan.max_findings else None
-                    held.append(Held(finding.fingerprint, rule.name, level, row.line, False, kept))
+                if self._knows_old and self._is_old(identity := _identity(row, rule.name, problem)):
+                    keeps = len(stats.held) + len(held) < self.plan.max_findings
+                    kept = self._finding(row, rule.name, level, problem) if keeps else None
+                    held.append(Held(identity, rule.name, level, row.line, False, kept))
                     continue
                 if self.plan.add_ignores:
                     _want(stats, row, rule.name)
                 stats.rule_counts[rule.name] += 1
                 stats.severity_counts[level] += 1
-                if len(stats.findings) < self.plan.max_findings:
-                    stats.findings.append(finding)
+                if len(found) < most:
+                    found.append(self._finding(row, rule.name, level, problem))
                 counted = counted or level != "info"
+        stats.findings += found
+        if found and len(stats.findings) >= self.plan.max_findings:
+            keep_first(stats.findings, self.plan.max_findings)
+            self.kept(stats)
         for one in held:
             one.clean = not counted and not apart
         stats.held += held

@@ -1,9 +1,9 @@
 """The JSON Schema of a tool's arguments: whether it is one, and how arguments break it.
 
 Schemas come with the data, so they are not trusted: nothing is ever fetched, references may run in
-circles, patterns may be built to hang. Most schemas are plain and are decided by `Checker` functions
-compiled here; `jsonschema` is asked only where those can't prove that all is well, under a bound
-on the work. Where the bound is reached, nothing is said.
+circles, patterns may be built to hang. Most schemas are plain and are judged by functions compiled
+here; `jsonschema` is asked only about others, under a bound on the work. Where the bound is reached,
+it is said that nobody looked (`ArgumentSchema.unjudged`), and nothing else.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache, cached_property
+from itertools import islice
 from typing import Any, Final
 
 from msgspec import Struct
@@ -22,11 +23,25 @@ from glmlint.finding import Pointer
 Checker = Callable[[Any], bool]
 """True: the value certainly fits. False: it may not; the whole validator knows."""
 
-MAX_WORK: Final = 40_000_000
-"""Bound on one validation, in units of about 10 ns."""
+MAX_WORK: Final = 10_000_000
+"""Bound on one validation, in units of about 30 ns."""
 
 KEYWORD_WORK: Final = 1000
 """What one keyword on one value costs."""
+
+MAX_WASTE: Final = 15 * MAX_WORK
+"""Bound on the work of all validations of a run that came to nothing: from then on each of them has
+a bound of `LITTLE_WORK`, and no schema of more than `SMALL` values is tried."""
+
+LITTLE_WORK: Final = MAX_WORK // 50
+
+MAX_VALUES: Final = 20_000
+"""Values of the largest schema that is tried, unless it is plain."""
+
+MAX_LEVELS: Final = 150
+"""Levels of the deepest."""
+
+SMALL: Final = 200
 
 MAX_PATTERN_TEXT: Final = 100
 """Patterns are not tried on arguments that hold a longer string."""
@@ -95,6 +110,22 @@ _HARMLESS: Final[dict[str, type]] = {
 
 class _NotPlain(Exception):
     """A schema that only the whole validator can judge."""
+
+
+def size_of(schema: Any, most: int = MAX_VALUES) -> tuple[int, int]:
+    """(values, levels) of a schema, counted as far as `most` values."""
+    values = levels = 0
+    level = [schema]
+    while level and values <= most:
+        levels += 1
+        values += len(level)
+        level = [
+            part
+            for whole in level
+            if type(whole) is dict or type(whole) is list
+            for part in (whole.values() if type(whole) is dict else whole)
+        ]
+    return values, levels
 
 
 def _number(value: Any) -> bool:
@@ -217,6 +248,137 @@ def _compile_object(schema: dict[str, Any], depth: int) -> Checker:
     return check
 
 
+# --- Valid schemas: proven so without `jsonschema`, which takes a thousand times as long ---
+
+_VALID: Final[dict[str, str]] = {
+    **dict.fromkeys(
+        ("items", "contains", "additionalProperties", "propertyNames", "if", "then", "else", "not",
+         "unevaluatedItems", "unevaluatedProperties", "contentSchema"), "schema"),
+    **dict.fromkeys(("allOf", "anyOf", "oneOf", "prefixItems"), "schemas"),
+    **dict.fromkeys(
+        ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"), "named"),
+    **dict.fromkeys(
+        ("$ref", "$comment", "title", "description", "format", "pattern", "contentEncoding",
+         "contentMediaType"), "text"),
+    **dict.fromkeys(("deprecated", "readOnly", "writeOnly", "uniqueItems"), "flag"),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), "number"),
+    **dict.fromkeys(
+        ("minLength", "maxLength", "minItems", "maxItems", "minContains", "maxContains",
+         "minProperties", "maxProperties"), "length"),
+    **dict.fromkeys(("enum", "examples"), "list"),
+    "type": "type", "required": "names",
+    **dict.fromkeys(
+        ("$id", "$schema", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor",
+         "$recursiveRef", "$vocabulary", "dependencies", "dependentRequired", "multipleOf"), "odd"),
+}  # fmt: skip
+"""Keyword of draft 2020-12 -> what its value must be; the odd ones are left to `jsonschema`."""
+
+
+def surely_valid(schema: Any) -> bool:
+    """Whether a schema certainly is a valid one of draft 2020-12; False where it may not be."""
+    stack = [schema]
+    while stack:
+        part = stack.pop()
+        if type(part) is bool:
+            continue
+        if type(part) is not dict:
+            return False
+        for key, value in part.items():
+            kind = _VALID.get(key)
+            if kind is None:
+                continue  # a word that is no keyword
+            if kind == "schema":
+                stack.append(value)
+            elif kind == "schemas" and type(value) is list and value:
+                stack += value
+            elif kind == "named" and type(value) is dict:
+                stack += value.values()
+            elif not _is_kind(kind, value):
+                return False
+    return True
+
+
+def _is_kind(kind: str, value: Any) -> bool:
+    match kind:
+        case "text":
+            return type(value) is str
+        case "flag":
+            return type(value) is bool
+        case "number":
+            return _number(value)
+        case "length":
+            return _length(value)
+        case "list":
+            return type(value) is list
+        case "type":
+            names = [value] if type(value) is str else value
+            return _unique_texts(names) and bool(names) and all(name in _IS_TYPE for name in names)
+        case "names":
+            return _unique_texts(value)
+    return False
+
+
+def _unique_texts(value: Any) -> bool:
+    return (
+        type(value) is list
+        and all(type(name) is str for name in value)
+        and len(set(value)) == len(value)
+    )
+
+
+# --- What is wrong with arguments under a plain schema, in the words of `jsonschema` ---
+
+
+def plain_faults(schema: Any, value: Any, path: Pointer = ()) -> Iterator[Fault]:
+    """Where a value breaks a plain schema, in the order of the schema's keywords."""
+    if schema is True:
+        return
+    name = ".".join(map(str, path))
+    for key, wanted in schema.items():
+        if key == "type":
+            names = [wanted] if type(wanted) is str else wanted
+            if not any(_IS_TYPE[one](value) for one in names) and not (
+                value is None and schema.get("nullable") is True  # OpenAPI's way to allow null
+            ):
+                yield Fault("type", path, name, " | ".join(names), short(value))
+        elif key == "enum" or key == "const":
+            if not any(_equal(value, one) for one in (wanted if key == "enum" else [wanted])):
+                yield Fault("enum", path, name, short(wanted, 120), short(value))
+        elif key == "items":
+            if type(value) is list:
+                for index, item in enumerate(value):
+                    yield from plain_faults(wanted, item, (*path, index))
+        elif key == "properties":
+            if type(value) is dict:
+                for prop, part in wanted.items():
+                    if prop in value:
+                        yield from plain_faults(part, value[prop], (*path, prop))
+        elif key == "required":
+            if type(value) is dict:
+                for prop in wanted:
+                    if prop not in value:
+                        yield Fault("required", path, ".".join((*map(str, path), prop)))
+        elif key == "additionalProperties":
+            if wanted is False and type(value) is dict:
+                listed = schema.get("properties", {})
+                extra = [prop for prop in value if prop not in listed]
+                if extra:
+                    yield Fault("forbidden", path, ", ".join(extra[:5]), got=short(value))
+        elif key in _LIMITS and not _LIMITS[key][1](wanted)(value):
+            yield Fault("other", path, name, f"{key}: {short(wanted)}", short(value))
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Equality as JSON Schema has it: 1 is 1.0, but true is not 1."""
+    if type(one) is bool or type(other) is bool:
+        return type(one) is type(other) and one == other
+    if type(one) is list and type(other) is list:
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if type(one) is dict and type(other) is dict:
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    return bool(one == other)
+
+
 # --- Patterns: only those that can't hang ---
 
 
@@ -330,6 +492,15 @@ def _longest_string(value: Any) -> int:
 
 class _Work(threading.local):
     done = 0
+    limit = MAX_WORK
+    wasted = 0
+    sizes: dict[int, int]
+    """Identity of each list and object of the value -> about how many characters it is printed in."""
+
+
+def forget_waste() -> None:
+    """A run begins."""
+    _work.wasted = 0
 
 
 _work = _Work()
@@ -337,13 +508,35 @@ _work = _Work()
 
 def _spend(units: int) -> None:
     _work.done += units
-    if _work.done > MAX_WORK:
+    if _work.done > _work.limit:
         raise TooMuchWork
+
+
+def _sizes(value: Any) -> dict[int, int]:
+    found: dict[int, int] = {}
+    order = [value]
+    for part in order:  # grows on the way: what holds comes before what is held
+        if type(part) is dict:
+            order += part.values()
+        elif type(part) is list:
+            order += part
+    for part in reversed(order):
+        if type(part) is dict:
+            keys = sum(map(len, part))
+            found[id(part)] = keys + sum(_printed(item, found) for item in part.values())
+        elif type(part) is list:
+            found[id(part)] = sum(_printed(item, found) for item in part)
+    return found
+
+
+def _printed(value: Any, sizes: dict[int, int]) -> int:
+    return 8 + (len(value) if type(value) is str else sizes.get(id(value), 0))
 
 
 def _counted(function: Any) -> Any:
     def check(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
-        _spend(KEYWORD_WORK)
+        # What does not fit is printed whole into a message.
+        _spend(KEYWORD_WORK + _printed(instance, _work.sizes))
         return function(validator, value, instance, schema)
 
     return check
@@ -404,6 +597,8 @@ def _validator(draft: Any, schema: Any) -> Any:
 def _errors(draft: Any, schema: Any, value: Any) -> list[Any] | None:
     """The first errors; None where the validator can't say (too much work, a reference to nowhere)."""
     _work.done = 0
+    _work.limit = MAX_WORK if _work.wasted <= MAX_WASTE else LITTLE_WORK
+    _work.sizes = _sizes(value)
     errors = []
     try:
         for error in _validator(draft, schema).iter_errors(value):
@@ -412,7 +607,17 @@ def _errors(draft: Any, schema: Any, value: Any) -> list[Any] | None:
                 break
     except Exception:  # a hostile schema can make the validator raise anything
         return None
+    finally:
+        _work.sizes = {}
     return errors
+
+
+def _spent() -> bool:
+    """Whether the last validation came to nothing because it took too much work."""
+    if _work.done <= _work.limit:
+        return False
+    _work.wasted += _work.done
+    return True
 
 
 class ArgumentSchema:
@@ -420,8 +625,9 @@ class ArgumentSchema:
 
     def __init__(self, schema: Any) -> None:
         self.schema = _without_null_properties(schema)
-        self.hopeless = False
-        """A validation reached its bound: no further one is tried."""
+        self._unjudged = False
+        self.unchecked = False
+        """The arguments of a call took too much work: those of no further call are looked at."""
         self._plain: Checker | None
         try:
             self._plain = compile_plain(self.schema)
@@ -433,19 +639,40 @@ class ArgumentSchema:
         return self._plain is not None and self._plain(arguments)
 
     @cached_property
+    def _unwieldy(self) -> bool:
+        """Whether the schema is too large or too deep to be tried."""
+        if self._plain is not None:
+            return False
+        values, levels = size_of(self.schema)
+        wasted = _work.wasted > MAX_WASTE and values > SMALL
+        return wasted or values > MAX_VALUES or levels > MAX_LEVELS
+
+    @property
+    def unjudged(self) -> bool:
+        """Whether it takes too much work to say whether the schema is one: no call is looked at."""
+        _ = self._judged
+        return self._unjudged
+
+    @cached_property
     def _judged(self) -> tuple[Any, list[Fault]]:
         """(the draft that the schema is valid under or None, what is wrong with the schema)."""
-        drafts = _drafts()
         if self._plain is not None:
-            return next(iter(drafts.values())), []
+            return None, []
         if not isinstance(self.schema, dict):
             return None, [Fault("schema", (), "parameters", got=short(self.schema))]
+        if self._unwieldy:
+            self._unjudged = True
+            return None, []
+        drafts = _drafts()
+        if surely_valid(self.schema):
+            return next(iter(drafts.values())), _reference_faults(self.schema)
         named = self.schema.get("$schema")
         known = drafts.get(named.rstrip("#")) if isinstance(named, str) else None
         first: list[Any] = []
         for draft in [known] if known is not None else list(drafts.values())[:3]:
             errors = _errors(draft, draft.META_SCHEMA, self.schema)
             if errors is None:
+                self._unjudged = _spent()
                 return None, []
             if not errors:
                 return draft, _reference_faults(self.schema)
@@ -463,19 +690,22 @@ class ArgumentSchema:
 
     def errors(self, arguments: Any) -> list[Fault]:
         """Where arguments break the schema; [] when they don't, or when nobody can tell."""
-        if self.fits(arguments) or self.hopeless:
+        if self.fits(arguments) or self.unchecked:
             return []
-        draft = self._judged[0]
-        if draft is None:
-            return []
-        schema = self._with_patterns
-        if schema is not self._bare and _longest_string(arguments) > MAX_PATTERN_TEXT:
-            schema = self._bare
-        errors = _errors(draft, schema, arguments)
-        if errors is None:
-            self.hopeless = _work.done > MAX_WORK
-            return []
-        found = _together([fault for error in errors for fault in _argument_faults(error)])
+        if self._plain is not None:
+            found = _together(list(islice(plain_faults(self.schema, arguments), MAX_FAULTS)))
+        else:
+            draft = self._judged[0]
+            if draft is None:
+                return []
+            schema = self._with_patterns
+            if schema is not self._bare and _longest_string(arguments) > MAX_PATTERN_TEXT:
+                schema = self._bare
+            errors = _errors(draft, schema, arguments)
+            if errors is None:
+                self.unchecked = _spent()
+                return []
+            found = _together([fault for error in errors for fault in _argument_faults(error)])
         found += _unlisted(self.schema, arguments, ())
         return list(dict.fromkeys(found))[:MAX_FAULTS]
 
@@ -611,10 +841,11 @@ def _unlisted(schema: Any, arguments: Any, path: Pointer) -> list[Fault]:
             and "additionalProperties" not in schema
             and "unevaluatedProperties" not in schema
         ):
+            wanted = ", ".join(islice(properties, 10))
+            unknown = (name for name in arguments if name not in properties)
             found += [
-                Fault("unlisted", path, str(name), wanted=", ".join(list(properties)[:10]))
-                for name in arguments
-                if name not in properties
+                Fault("unlisted", path, str(name), wanted=wanted)
+                for name in islice(unknown, MAX_FAULTS)
             ]
         for name, part in properties.items():
             if name in arguments:

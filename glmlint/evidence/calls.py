@@ -21,6 +21,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from glmlint.evidence.arguments import ArgumentSchema
+from glmlint.evidence.padded import padded
 from glmlint.finding import Pointer, value_at
 from glmlint.read.formats import ROLE_ALIASES, role_in
 from glmlint.read.sample import read
@@ -150,6 +151,15 @@ class ToolSet:
             tool
             for tool in self.tools
             if tool.fault is None and tool.schema is not None and tool.schema.faults
+        ]
+
+    @cached_property
+    def with_unjudged_schema(self) -> list[Tool]:
+        """Entries of good shape whose `parameters` take too much work to be judged."""
+        return [
+            tool
+            for tool in self.tools
+            if tool.fault is None and tool.schema is not None and tool.schema.unjudged
         ]
 
     @cached_property
@@ -381,6 +391,8 @@ def _read_calls(row: Row) -> Iterator[Call]:
                 tool = tools.get(made.name)
                 text = made.arguments if isinstance(made.arguments, str) else dumps(made.arguments)
                 arguments = decode(text) if isinstance(made.arguments, str) else made.arguments
+                if isinstance(arguments, dict) and None in arguments.values():
+                    arguments = _without_padding(row, arguments, made.at)
                 yield Call(index, "turn", made.name, text, arguments, tool, False, made.at)
         return
     results = {turn.message for turn in messages if turn.role == "observation"}
@@ -393,6 +405,17 @@ def _read_calls(row: Row) -> Iterator[Call]:
             yield _call(turn.message, "metadata", metadata, content, tools)
         elif content and (tools or turn.message + 1 in results):
             yield from _in_content(turn.message, content, tools, turn.message + 1 in results)
+
+
+def _without_padding(row: Row, arguments: dict[str, Any], at: Pointer) -> dict[str, Any]:
+    """The arguments that somebody wrote: those of other functions, as null, are for `null-padding`."""
+    nulls = padded(row)
+    ways = ((*at, "function", "arguments"), (*at, "arguments"))
+    return {
+        key: value
+        for key, value in arguments.items()
+        if value is not None or all((*way, key) not in nulls for way in ways)
+    }
 
 
 def _call(index: int, form: str, name: str, text: str, tools: dict[str, Tool]) -> Call:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from glmlint.trainer.base import Context
@@ -47,7 +48,9 @@ _RESULT: Final = re.compile(
     r"(<\|?(?:tool_response|tool_result|function_response)s?\|?>|<function_results?>|\[TOOL_RESULTS\]"
     r"|<[|｜]tool▁outputs?▁begin[|｜]>|✿RESULT✿|\bFUNCTION RESPONSE:|\bEXECUTION RESULT of \[)"
 )
-_OBSERVED: Final = re.compile(r"^[ \t>*]*(Observation|观察)(?: \d+)?(?:\*\*)? ?[:：]", re.MULTILINE)
+_OBSERVED: Final = re.compile(
+    r"^[ \t>*]*(Observation|观察|Result(?=: *[{\[]))(?: \d+)?(?:\*\*)? ?[:：]", re.MULTILINE
+)
 """What ReAct writes before a result; an ordinary heading where no action stands before it."""
 _CLOSED: Final = re.compile(
     r"(</(?:tool_calls?|function(?:_calls?)?|(?:antml:)?invoke|functioncall|tool_use|TOOLCALL)>"
@@ -89,16 +92,20 @@ def _marks(text: str, context: Context) -> Iterator[Mark]:
     result = _first(_RESULT, text, context)
     if call is not None:
         word = call[0].split(" ")[0]
-        if word in ("Action", "行动", "动作"):
+        if word in ("Action", "行动", "动作", "tool_call:"):
             observed = _OBSERVED.search(text, call[1])
             if result is None and observed is not None:
-                result = f"{observed[1]}:", observed.start(1)
-            call = f"{word}:", call[1]
+                result = _with_colon(observed[1]), observed.start(1)
+            call = _with_colon(word.rstrip(":")), call[1]
         yield Mark("call", *call)
     if result is not None:
         yield Mark("result", *result)
     if call is None and result is None and (end := _first(_CLOSED, text, context)) is not None:
         yield Mark("end", *end)
+
+
+def _with_colon(word: str) -> str:
+    return word + (":" if word.isascii() else "：")
 
 
 def _first(pattern: re.Pattern[str], text: str, context: Context) -> tuple[str, int] | None:
@@ -129,6 +136,11 @@ _TOKENS_ASKED: Final = re.compile(
 ).search
 
 
+_MOST: Final = 1 << 14
+_TOKENS: Final = 1000
+"""Characters of a question that are looked through for a token; tokens of an answer looked at."""
+
+
 def tokens_of_others(text: str, asked: str, context: Context) -> list[tuple[str, str, str]]:
     """("foreign" or "lost", kind of token, token) for control tokens in an answer that are not this run's.
 
@@ -137,17 +149,17 @@ def tokens_of_others(text: str, asked: str, context: Context) -> list[tuple[str,
         asked: its question: nothing is found where one of the two speaks of tokens.
         context: what is a control token here is not among those found.
     """
-    text = without_code(text)
+    text = without_code(text).strip()
     found: dict[tuple[str, str], str] = {}
-    for match in _FOREIGN.finditer(text):
+    for match in islice(_FOREIGN.finditer(text), _TOKENS):
         token = match[0]
-        if own(token, context) or token in asked or _is_strike(token, match, text):
+        if own(token, context) or _is_strike(token, match, text) or _is_named(token, asked):
             continue
         if match["lost"] is None and token != "</s>" and not _at_an_edge(match, text):
             continue  # in the middle of a sentence it is what the sentence is about
         kind = "foreign" if match["lost"] is None else "lost"
         group = token
-        if "|" in token and token not in _KNOWN:
+        if ("|" in token or "｜" in token) and token not in _KNOWN:
             group = "<|…|>"
         elif token.startswith(("<0x", "<reserved_", "<extra_id_")):
             group = token.rstrip("0123456789ABCDEF>")
@@ -161,16 +173,24 @@ def tokens_of_others(text: str, asked: str, context: Context) -> list[tuple[str,
 
 def _at_an_edge(match: re.Match[str], text: str) -> bool:
     """Whether a token stands where control tokens do: at an end of a text or line, or by another."""
-    after, before = text[match.end() : match.end() + 2].lstrip(" "), text[: match.start()][-2:]
-    before = before.rstrip(" ")
+    after = text[match.end() : match.end() + 2].lstrip(" ")
+    before = text[max(match.start() - 2, 0) : match.start()].rstrip(" ")
     return after[:1] in ("", "\n", "<", "[") or before[-1:] in ("", "\n", ">", "]")
+
+
+def _is_named(token: str, asked: str) -> bool:
+    """Whether a question speaks of a token, as against one that ends with it itself."""
+    asked = asked[:_MOST]
+    if token not in asked:
+        return False
+    return any(not _at_an_edge(match, asked) for match in re.finditer(re.escape(token), asked))
 
 
 def _is_strike(token: str, match: re.Match[str], text: str) -> bool:
     """Whether `<s>` or `</s>` crosses text out, as HTML has it, and stands for no end."""
     if token == "<s>":
-        return bool(text[: match.start()].strip())
+        return match.start() > 0
     if token == "</s>":
-        opened = text.rfind("<s>", 0, match.start())
-        return opened >= 0 and bool(text[:opened].strip() or text[match.end() :].strip())
+        opened = text.rfind("<s>", max(match.start() - _MOST, 0), match.start())
+        return opened > 0 or (opened == 0 and match.end() < len(text))
     return False

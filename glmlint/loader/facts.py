@@ -77,6 +77,7 @@ DOUBLE: Final = "double"  # a number that is no int64
 FRACTION: Final = "fraction"  # one that int64 can't hold
 KEPT: Final = "kept fraction"  # one that it can't hold after pandas' codec either, as 1e-12 can
 WIDE: Final = "wide"  # an int64 that a double can't hold exactly
+BIG: Final = "big"  # an integer that is no int64
 NULLS: Final = "nulls"  # a null item of a list, at first
 LED: Final = "led"  # the first item that is not null, after a null one, within one Arrow block
 ORDER: Final = "order"  # an object whose keys come in another order than that of first appearance

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from glmlint.loader.columns import Column, ListOf, Path_, StructOf
 from glmlint.loader.facts import DOUBLE, ORDER, PADS, TYPED, Node
 from glmlint.loader.texts import as_bool, as_double, as_int64, moment
-from glmlint.loader.ujson_numbers import rewritten, stored, stored_text
+from glmlint.loader.ujson_numbers import read_float, rewritten, stored, stored_text
 from glmlint.loader.verdict import Conflict
 
 
@@ -19,19 +21,74 @@ def lost_paths(conflicts: list[Conflict]) -> frozenset[Path_]:
     return frozenset(c.path for c in conflicts if c.outcome == "loses-values")
 
 
-class Load(msgspec.Struct, frozen=True):
-    """What one version of `datasets` makes of the `messages` of one file."""
+class How(NamedTuple):
+    """What happens to values on their way, beside the types."""
 
-    column: Column
-    through_json: bool
-    """Whether the file went through pandas' codec, which loses decimals."""
-    lost: frozenset[Path_]
+    times: int = 0
+    """How many times pandas' codec writes the file, which costs decimals."""
+    by_pandas: bool = False
+    """Whether pandas reads the file, which costs fewer."""
+    lost: frozenset[Path_] = frozenset()
+    """Paths whose scalars become null."""
+
+    def number(self, value: float) -> float | None:
+        """A float of a column of numbers, as it comes back."""
+        if self.by_pandas:
+            return read_float(repr(value)) if math.isfinite(value) else value
+        for _ in range(self.times):
+            again = rewritten(value)
+            if again is None:
+                return None
+            value = again
+        return value
+
+
+class Load(msgspec.Struct, frozen=True):
+    """What one version of `datasets` makes of the rows of one file."""
+
+    columns: StructOf
+    """The type of the rows."""
+    how: How
     changes: bool
-    """Whether any row may come back otherwise than written."""
+    """Whether any row may come back otherwise than written, in the columns that are read."""
+    reads: tuple[str, ...] | None = None
+    """The columns that the trainer reads; None for all."""
+
+    def row(self, value: Any) -> Any:
+        """The row as the trainer receives it: with every column, null where it had none.
+
+        Texts that Arrow takes for times come back as `datetime`.
+        """
+        return whole_row(value, self.columns, self.how)
+
+    def changed(self, value: dict[str, Any]) -> dict[str, Any] | None:
+        """The row as the trainer receives it; None where what it reads of it is as written.
+
+        Only the columns that the trainer reads are made anew, where those are known.
+        """
+        if self.reads is None:
+            loaded: dict[str, Any] = self.row(value)
+            # Unlike ==, repr tells 0 from 0.0, and one order of keys from another.
+            same = loaded.keys() == value.keys() and all(
+                repr(item) == repr(value[key]) for key, item in loaded.items()
+            )
+            return None if same else loaded
+        anew = {
+            key: fitted(value[key], self.columns.fields[key], (key,), self.how)
+            for key in self.reads
+            if key in self.columns.fields and isinstance(value.get(key), list | dict)
+        }
+        changed = {key: item for key, item in anew.items() if repr(item) != repr(value[key])}
+        return {**value, **changed} if changed else None
+
+    @property
+    def column(self) -> Column:
+        """The type of `messages`."""
+        return self.columns.fields.get("messages", "null")
 
     def messages(self, messages: list[Any]) -> Any:
         """The list as the trainer receives it."""
-        return fitted(messages, self.column, ("messages",), self.through_json, self.lost)
+        return fitted(messages, self.column, ("messages",), self.how)
 
     @property
     def keeps_keys(self) -> bool:
@@ -63,10 +120,30 @@ class Load(msgspec.Struct, frozen=True):
     def tools(self, tools: list[Any]) -> Any:
         """A tool list as the trainer receives it. Only where `added` is known."""
         column = self.message_fields.get("tools", "json")
-        return fitted(tools, column, ("messages", 0, "tools"), self.through_json, self.lost)
+        return fitted(tools, column, ("messages", 0, "tools"), self.how)
 
 
-def may_change(node: Node, column: Column, path: Path_, through_json: bool) -> bool:
+def may_change(rows: Node, columns: StructOf, read: Collection[str]) -> bool:
+    """Whether some row of a chunk may come back otherwise in the columns that are read.
+
+    Args:
+        rows: the facts of the chunk, as `as_types` gives them.
+        columns: the type of the rows.
+        read: names of columns.
+    """
+    if [*read] != ["messages"] and (PADS in rows.facts or rows.absent):
+        return True  # some row lacks a column
+    for key in read:
+        child = rows.keys.get(key)
+        if child is None:
+            if key != "messages":
+                return True
+        elif _may_change(child, columns.fields[key], (key,)):
+            return True
+    return False
+
+
+def _may_change(node: Node, column: Column, path: Path_) -> bool:
     """Whether some value of a chunk may come back otherwise, by its facts as `as_types` gives them."""
     facts = node.facts
     kinds = {fact for fact in facts if fact in TYPED}
@@ -83,18 +160,15 @@ def may_change(node: Node, column: Column, path: Path_, through_json: bool) -> b
     if isinstance(column, ListOf):
         if kinds - {"array"}:
             return True
-        return node.item is not None and may_change(
-            node.item, column.item, (*path, 0), through_json
-        )
+        return node.item is not None and _may_change(node.item, column.item, (*path, 0))
     if kinds - {"object"} or node.absent or PADS in facts or column.fields.keys() - node.keys:
         return True
     # Messages are asked for their keys by name; a tool is printed as it stands.
-    printed = len(path) > 2
+    printed = len(path) > 2 or path[0] != "messages"
     if printed and (ORDER in facts or list(node.keys) != list(column.fields)):
         return True
     return any(
-        may_change(child, column.fields[key], (*path, key), through_json)
-        for key, child in node.keys.items()
+        _may_change(child, column.fields[key], (*path, key)) for key, child in node.keys.items()
     )
 
 
@@ -105,27 +179,32 @@ def _has_floats(node: Node) -> bool:
     return any(map(_has_floats, below))
 
 
-def fitted(
-    value: object, column: Column, path: Path_, through_json: bool, lost: frozenset[Path_]
-) -> Any:
+def whole_row(value: Any, column: Column, how: How) -> Any:
+    """A row as its columns give it back; one that is null has nulls, and so has `[]` by pandas."""
+    if (value is None or (value == [] and how.by_pandas)) and isinstance(column, StructOf):
+        return dict.fromkeys(column.fields)
+    return fitted(value, column, (), how)
+
+
+def fitted(value: object, column: Column, path: Path_, how: How) -> Any:
     """A value as its column gives it back."""
     if value is None:
         return None
     if isinstance(column, StructOf):
         if not isinstance(value, dict):
-            return dict.fromkeys(column.fields) if path in lost or value is None else value
+            return dict.fromkeys(column.fields) if path in how.lost else value
         return {
-            key: fitted(value.get(key), below, (*path, key), through_json, lost)
+            key: fitted(value.get(key), below, (*path, key), how)
             for key, below in column.fields.items()
         }
     if isinstance(column, ListOf):
         if not isinstance(value, list):
             return value
-        return [fitted(item, column.item, (*path, 0), through_json, lost) for item in value]
+        return [fitted(item, column.item, (*path, 0), how) for item in value]
     if column == "json":
-        return stored_text(value) if isinstance(value, str) else stored(value)
-    if through_json and isinstance(value, float):
-        value = rewritten(value)
+        return stored_text(value) if isinstance(value, str) else stored(value, how.times)
+    if isinstance(value, float):
+        value = how.number(value)
         if value is None:
             return None
     return _scalar_fit(value, column)

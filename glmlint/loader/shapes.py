@@ -14,10 +14,22 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
 
 from glmlint.loader.columns import Column, Path_, StructOf, where
+from glmlint.loader.cuts import (
+    ALONE,
+    ALONE_WITH_BOM,
+    ALONE_WITHOUT_BOM,
+    BLOCKS,
+    CHUNK,
+    Cut,
+    block_size,
+)
 from glmlint.loader.facts import (
+    BIG,
     DOUBLE,
     FRACTION,
     KEPT,
@@ -38,10 +50,12 @@ from glmlint.loader.facts import (
     join,
     see_text,
 )
-from glmlint.loader.rows import Load, fitted, lost_paths, may_change
+from glmlint.loader.rows import How, Load, lost_paths, may_change, whole_row
+from glmlint.loader.tabled import Tabled
 from glmlint.loader.ujson_numbers import MAX_INTEGER, MIN_INTEGER, rewritten
 from glmlint.loader.verdict import (
     BOM_STRIPPED,
+    SCAN_FORGIVES,
     USE_JSON,
     Conflict,
     Padding,
@@ -51,12 +65,6 @@ from glmlint.loader.verdict import (
 )
 from glmlint.plan import version
 
-CHUNK: Final = 10 << 20
-"""Bytes that `datasets` reads at a time (JsonConfig.chunksize), before it finishes the line."""
-ARROW_BLOCK: Final = 16 << 10
-"""The smallest block, in bytes, in which Arrow parses; else a 32nd of the chunk."""
-ALONE: Final = 8
-"""From 4.7 a chunk of more than this many Arrow blocks is parsed as one block."""
 MAX_PATHS: Final = 200_000
 """Paths that one state keeps. Past it new keys are not followed: see `Shapes.overflow`."""
 
@@ -79,6 +87,34 @@ def chunk_starts(path: Path, chunk: int = CHUNK) -> list[int]:
                 break
             starts.append(file.tell())
     return [*starts, size]
+
+
+class Form(msgspec.Struct, frozen=True):
+    """How the rows stand in a file."""
+
+    kind: Literal["lines", "values", "array"] = "lines"
+    """One a line; one after the other, over lines; the elements of one array."""
+    bare: bool = True
+    """Of an array: whether its bracket is the first byte, a byte order mark apart."""
+    as_text: bool = False
+    """Of an array: whether from 4.7 on its elements are taken for texts, whatever they are."""
+
+
+LINES: Final = Form()
+
+
+class _Answer(NamedTuple):
+    """What one version makes of the rows."""
+
+    column: Column
+    """The type that they get: a StructOf, as far as the load comes."""
+    conflicts: list[Conflict]
+    json_paths: frozenset[Path_]
+    how: How
+    first: Node | None
+    """The facts of the rows from which the types are taken."""
+    later: Node | None
+    """The facts of the rows that are cast to these types, as types."""
 
 
 _MAX_KNOWN: Final = 4096
@@ -107,32 +143,46 @@ class Shapes:
 
     `starts` (from `chunk_starts`) is needed for a range that does not begin the file; without it
     the chunks are counted from the rows' offsets, and the last row's end is taken for the size.
-    `bom` says whether the file opens with a byte order mark.
+    `bom` says whether the file opens with a byte order mark. The offsets of an array's elements are
+    those of the lines that `datasets` makes of them.
     """
 
     def __init__(
-        self, starts: Sequence[int] | None = None, *, chunk: int = CHUNK, bom: bool = False
+        self,
+        starts: Sequence[int] | None = None,
+        *,
+        chunk: int = CHUNK,
+        bom: bool = False,
+        form: Form = LINES,
     ) -> None:
         self.chunk = chunk
         self.bom = bom
+        self.form = form
         self.rows = 0
+        self.lost = False
+        """Whether it is not known where the file is cut: see `Cuts.lost`."""
         self.overflow: int | None = None
         """The first line whose new keys were not followed, once MAX_PATHS paths are known."""
         self._fixed = starts is not None
         self._starts = list(starts[:-1]) if starts else [0]
         self._size = starts[-1] if starts else 0
-        self._block = max(chunk // 32, ARROW_BLOCK)
+        self._block = block_size(chunk)
         self._segments: list[_Segment] = []
         self._later: Node | None = None
         self._spoiled: dict[tuple[str, bool], int] = {}
         """(what spoils pandas' reading of a line, whether in a later chunk) -> first line."""
+        self._cuts: dict[str, Cut] = {}
+        self._null_row: int | None = None
+        self._null_first = False
+        self._begin: int | None = None
+        """Offset of the first row."""
         self._paths = 0
         self._known: set[Hashable] = set()
         self._unsettled = False
         self._row_limit = -1
         self._end_limit = -1
         self._whole: tuple[Node | None, Node | None] | None = None
-        self._resolved: dict[str, tuple[Column, list[Conflict], frozenset[Path_]]] = {}
+        self._resolved: dict[str, _Answer] = {}
 
     # Seeing rows
 
@@ -150,9 +200,14 @@ class Shapes:
         """
         if offset > self._row_limit or offset + length > self._end_limit:
             self._enter(offset, length)
+        if not self.rows:
+            self._begin = offset
+            self._null_first = value is None
         self.rows += 1
         if self._whole is not None:
             self._forget_answers()
+        if value is None and self._null_row is None:
+            self._null_row = line
         self._unsettled = False
         self._see(self._segments[-1].node, value, line)
         if key is not None and not self._unsettled and len(self._known) < _MAX_KNOWN:
@@ -196,6 +251,23 @@ class Shapes:
         self._spoil("blank-line", line, offset)
         self._forget_answers()
 
+    def over_lines(self, line: int, offset: int) -> None:
+        """A row that has no line of its own, in a file of values over lines."""
+        self._spoil("over-lines", line, offset)
+        self._forget_answers()
+
+    def several(self, line: int, offset: int) -> None:
+        """A line with more than one row."""
+        self._spoil("several-on-a-line", line, offset)
+        self._forget_answers()
+
+    def cut(self, cuts: dict[str, Cut], lost: bool) -> None:
+        """Rows that some way of reading cuts in two, as `Cuts` finds them."""
+        for way, cut in cuts.items():
+            self._cuts.setdefault(way, cut)
+        self.lost = self.lost or lost
+        self._forget_answers()
+
     def _spoil(self, what: str, line: int, offset: int | None) -> None:
         chunk = self._segments[-1].chunk if offset is None else self._chunk_of(offset)
         self._spoiled.setdefault((what, chunk > 0), line)
@@ -213,6 +285,8 @@ class Shapes:
         block = (end - start) // self._block
         if self._fixed and chunk + 1 < len(self._starts):
             self._row_limit = self._starts[chunk + 1] - 1
+        elif self.form.kind == "array":
+            self._row_limit = self._size  # one chunk, whatever its size
         else:
             self._row_limit = start + self.chunk
         self._end_limit = start + (block + 1) * self._block
@@ -304,6 +378,7 @@ class Shapes:
             facts.setdefault(WIDE, line)
             return
         facts.setdefault(DOUBLE, line)
+        facts.setdefault(BIG, line)
         # -2**63 - 1 rounds to a float that int64 holds.
         if not -(2**63) - 1024 < value < 0:
             facts.setdefault(FRACTION, line)
@@ -374,6 +449,14 @@ class Shapes:
         """
         if not other.rows and not other._spoiled:
             return self
+        for way, cut in other._cuts.items():
+            self._cuts.setdefault(way, cut)
+        self.lost = self.lost or other.lost
+        if self._null_row is None:
+            self._null_row = other._null_row
+        if not self.rows:
+            self.form, self._begin = other.form, other._begin
+            self._null_first = other._null_first
         if not other._fixed and (self.rows or self._spoiled):
             raise ValueError("the following part needs `starts`")
         self._forget_answers()
@@ -408,66 +491,71 @@ class Shapes:
         cast; then its own first chunk counts as a later one.
         """
         return sorted(
-            self._resolve(datasets, after)[1],
+            self._resolve(datasets, after).conflicts,
             key=lambda c: (not c.fails, c.line, where(c.path), c.outcome),
         )
 
     def column(self, datasets: str) -> Column:
         """The type that the rows get: a StructOf, as far as the load comes."""
-        return self._resolve(datasets, None)[0]
+        return self._resolve(datasets, None).column
 
     def padding(self, datasets: str) -> list[Padding]:
         """The keys, at every level, that this version adds as null, in the order of their lines."""
-        first, _ = self._chunks()
+        answer = self._resolve(datasets, None)
         found: list[Padding] = []
-        if first is not None:
-            find_padding(first, self.column(datasets), (), found)
+        if answer.first is not None:
+            find_padding(answer.first, answer.column, (), found)
         return sorted(found, key=lambda p: (p.line, where(p.path)))
 
     def moments(self, datasets: str) -> list[tuple[Path_, int]]:
         """Paths whose texts all read as times, so that the trainer gets datetimes; first lines."""
-        first, _ = self._chunks()
+        answer = self._resolve(datasets, None)
         found: list[tuple[Path_, int]] = []
-        if first is not None:
-            find_moments(first, self.column(datasets), (), found)
+        if answer.first is not None:
+            find_moments(answer.first, answer.column, (), found)
         return found
 
     def pad(self, value: object, datasets: str) -> Any:
         """The row as the trainer receives it, where the load succeeds."""
-        column, conflicts, json_paths = self._resolve(datasets, None)
-        if value is None and isinstance(column, StructOf):
-            return dict.fromkeys(column.fields)
-        return fitted(value, column, (), bool(json_paths), lost_paths(conflicts))
+        answer = self._resolve(datasets, None)
+        return whole_row(value, answer.column, answer.how)
 
-    def load(self, datasets: str, after: Shapes | None = None) -> Load | None:
-        """What this version gives the trainer for the `messages` of this file's rows.
+    def load(
+        self,
+        datasets: str,
+        after: Shapes | None = None,
+        reads: tuple[str, ...] | None = ("messages",),
+    ) -> Load | None:
+        """What this version gives the trainer for this file's rows.
 
-        None where nothing is loaded, where no row has messages, and where the file has too many
-        paths to know.
+        None where nothing is loaded, or nothing but rows that are not the file's, where no row has
+        one of the columns, and where the file has too many paths to know.
 
         Args:
             datasets: the version.
             after: as in `conflicts`.
+            reads: the columns that the trainer reads; None for all that there are.
         """
-        column, conflicts, json_paths = self._resolve(datasets, after)
+        answer = self._resolve(datasets, after)
+        column, how = answer.column, answer.how
         overflow = self.overflow is not None or (after is not None and after.overflow is not None)
-        if not isinstance(column, StructOf) or "messages" not in column.fields:
+        if not isinstance(column, StructOf):
             return None
-        if any(conflict.fails for conflict in conflicts):
+        read = column.fields.keys() if reads is None else [k for k in reads if k in column.fields]
+        if not read or any(c.fails or c.outcome == "other-rows" for c in answer.conflicts):
             return None
-        messages = column.fields["messages"]
         if overflow:
             # Below Json no path matters but for its floats: those not followed may have some.
-            whole = Load(messages, True, frozenset(), changes=True)
-            return whole if whole.keeps_keys else None
-        first, later = self._chunks()
-        through_json = bool(json_paths)
+            whole = Load(column, How(how.times or 1, how.by_pandas), True, reads)
+            kept = [*read] == ["messages"] and whole.keeps_keys
+            return whole if kept else None
+        first = answer.first
         changes = any(
-            may_change(node.keys["messages"], messages, ("messages",), through_json)
-            for node in (as_types(first) if first is not None else None, later)
-            if node is not None and "messages" in node.keys
+            may_change(node, column, read)
+            for node in (as_types(first) if first is not None else None, answer.later)
+            if node is not None
         )
-        return Load(messages, through_json, lost_paths(conflicts), changes)
+        return Load(column, how, changes, reads)
 
     def _forget_answers(self) -> None:
         """There is more to know than when they were given."""
@@ -499,41 +587,160 @@ class Shapes:
                 join(later, typed, False)
         return first, later
 
-    def _resolve(
-        self, datasets: str, after: Shapes | None
-    ) -> tuple[Column, list[Conflict], frozenset[Path_]]:
+    def _resolve(self, datasets: str, after: Shapes | None) -> _Answer:
         if after is None and datasets in self._resolved:
             return self._resolved[datasets]
         release = version(datasets)
         first, later = self._chunks()
+        elements = self._elements(first)
+        before = after._resolve(datasets, None) if after is not None else None
+        if elements is None:
+            answer = self._read_lines(release, first, later, before)
+        elif self._written_anew(release):
+            answer = self._read_anew(release, elements, before)
+        else:
+            answer = self._read_table(release, elements, before)
+        if elements is not None and self.form.kind != "array" and elements.kinds() == ["object"]:
+            line = min(elements.facts.values())
+            answer.conflicts.append(
+                Conflict(path=(), reason="one-list", outcome="other-rows", line=line)
+            )
+        if after is None:
+            self._resolved[datasets] = answer
+        return answer
+
+    def _elements(self, first: Node | None) -> Node | None:
+        """The facts of the rows of an array; None where the file is none.
+
+        A file whose only line is a list is an array to `datasets`, too.
+        """
+        if first is None:
+            return None
+        if self.form.kind == "array":
+            return first
+        alone = self.rows == 1 and first.kinds() == ["array"]
+        return (first.item or Node()) if alone else None
+
+    def _written_anew(self, release: tuple[int, ...]) -> bool:
+        """Whether the elements of an array are written anew, one a line, and read as such."""
+        if release < USE_JSON or (self.bom and release < BOM_STRIPPED):
+            return False
+        return self.form.bare and (self.form.kind == "array" or self._begin in (0, 3 * self.bom))
+
+    def _read_anew(
+        self, release: tuple[int, ...], elements: Node, before: _Answer | None
+    ) -> _Answer:
+        reading = Reading(release, {}, self._one_block(), listed=True)
+        for (what, _), line in self._spoiled.items():
+            if what == "integer-too-big":
+                reading.fail((), what, "ValueError", line)
+        if before is not None:
+            return self._cast(reading, as_types(elements), before)
+        as_text = self.form.as_text or (self.form.kind != "array" and not opens_object(elements))
+        if not as_text:
+            self._add_null_first(reading)
+        column: Column
+        if not as_text and elements.kinds() not in ([], ["object"]):
+            # Arrow reads objects alone: where it fails, pandas is tried.
+            return self._read_table(release, elements, None)
+        first: Node = elements
+        if as_text:
+            column = reading.as_texts(elements)
+            first = Node()
+            first.keys["text"] = elements
+        else:
+            column = reading.root(elements)
+        times = 2 if reading.json_paths else 1
+        how = How(times, False, lost_paths(reading.conflicts))
+        return _Answer(column, reading.conflicts, frozenset(reading.json_paths), how, first, None)
+
+    def _read_table(
+        self, release: tuple[int, ...], elements: Node, before: _Answer | None
+    ) -> _Answer:
+        if before is not None:
+            return self._cast(Reading(release, {}, False), as_types(elements), before)
+        table = Tabled()
+        if self.bom and release < BOM_STRIPPED:
+            cause = "ArrowInvalid" if not USE_JSON <= release < SCAN_FORGIVES else "ValueError"
+            error = "ValueError" if cause == "ValueError" else "DatasetGenerationError"
+            table.fail((), "byte-order-mark", cause, 1, error=error)
+        elif USE_JSON <= release < SCAN_FORGIVES and not self.form.bare:
+            line = min(elements.facts.values(), default=1)
+            table.fail((), "over-lines", "ValueError", line, error="ValueError")
+        for (what, _), line in self._spoiled.items():
+            if what == "integer-too-big":
+                table.fail((), what, "ArrowInvalid", line)
+        column = table.root(elements, self._null_row, self._null_first)
+        return _Answer(column, table.conflicts, frozenset(), How(0, True), elements, None)
+
+    def _cast(self, reading: Reading, typed: Node, before: _Answer) -> _Answer:
+        """Rows that are cast to the types of the split that is loaded first."""
+        reading.json_paths |= before.json_paths
+        reading.check(typed, before.column, ())
+        how = How(before.how.times, before.how.by_pandas, lost_paths(reading.conflicts))
+        paths = frozenset(reading.json_paths)
+        return _Answer(before.column, reading.conflicts, paths, how, None, typed)
+
+    def _read_lines(
+        self,
+        release: tuple[int, ...],
+        first: Node | None,
+        later: Node | None,
+        before: _Answer | None,
+    ) -> _Answer:
         spoiled = {what: line for (what, is_later), line in self._spoiled.items() if not is_later}
         if self.bom and release < BOM_STRIPPED:
             spoiled.setdefault("byte-order-mark", 1)
         reading = Reading(release, spoiled, self._one_block())
+        self._add_null_first(reading)
+        if before is None:
+            self._add_cut(reading, release)
         column: Column
-        if after is not None:
-            column, _, json_paths = after._resolve(datasets, None)
-            reading.json_paths |= json_paths
+        types = later
+        if before is not None:
+            column = before.column
+            reading.json_paths |= before.json_paths
             if first is not None:
-                typed = as_types(first)
+                types = as_types(first)
                 if later is not None:
-                    join(typed, later, False)
-                later = typed
+                    join(types, later, False)
         elif first is None:
             column = StructOf({})
         else:
             column = reading.root(first)
-        if later is not None:
-            reading.check(later, column, ())
+        if types is not None:
+            reading.check(types, column, ())
         quoted = any(conflict.outcome == "loads-quoted" for conflict in reading.conflicts)
         if (reading.json_paths or quoted) and release >= USE_JSON:
             for (what, is_later), line in self._spoiled.items():
-                if is_later or after is not None:
+                if is_later or before is not None:
                     reading.fail((), what, "ValueError", line, later=True)
-        result = (column, reading.conflicts, frozenset(reading.json_paths))
-        if after is None:
-            self._resolved[datasets] = result
-        return result
+        paths = frozenset(reading.json_paths)
+        how = How(int(bool(paths)), False, lost_paths(reading.conflicts))
+        return _Answer(column, reading.conflicts, paths, how, first, later)
+
+    def _add_null_first(self, reading: Reading) -> None:
+        """A null where Arrow expects the first object of all."""
+        if self._null_first and self._null_row is not None:
+            reading.conflicts.append(
+                Conflict(path=(), reason="null-row", outcome="crashes", line=self._null_row)
+            )
+
+    def _add_cut(self, reading: Reading, release: tuple[int, ...]) -> None:
+        """What comes of a row that is cut in two."""
+        way = BLOCKS
+        if release >= USE_JSON:
+            way = ALONE_WITH_BOM if self.bom and release < BOM_STRIPPED else ALONE_WITHOUT_BOM
+        cut = self._cuts.get(way)
+        if cut is None:
+            return
+        if self.rows == 1:
+            # Nothing else can be read of the file, but as a table it may be read.
+            reading.conflicts.append(
+                Conflict(path=(), reason="one-object", outcome="other-rows", line=cut.line)
+            )
+        else:
+            reading.fail((), "cut", "ArrowInvalid", cut.line, later=cut.later)
 
     def _one_block(self) -> bool:
         """Whether from 4.7 on the first chunk is parsed as one Arrow block."""
@@ -543,3 +750,11 @@ class Shapes:
         else:
             length = max(self._size, self._end_limit - self._block if not self._fixed else 0)
         return length // ALONE > self._block
+
+
+def opens_object(elements: Node) -> bool:
+    """Whether the first thing of all in an array that is no bracket is an object."""
+    node: Node | None = elements
+    while node is not None and (kinds := node.kinds()) and kinds[0] == "array":
+        node = node.item
+    return node is not None and node.kinds()[:1] == ["object"]

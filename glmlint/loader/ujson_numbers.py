@@ -71,17 +71,20 @@ def rewritten(value: float) -> float | None:
     return None if text == "null" else float(text)
 
 
-def stored(value: Any) -> Any:
-    """A value after it was read, written into a Json column and read again."""
+def stored(value: Any, times: int = 1) -> Any:
+    """A value after it was read, written so many times on its way into a Json column, and read."""
     if isinstance(value, float):
         if not math.isfinite(value):
             return None
-        text = write_float(read_float(repr(value)))
-        return None if text == "null" else read_float(text)
+        again: float | None = read_float(repr(value))
+        for _ in range(times):
+            text = write_float(again) if again is not None else "null"
+            again = None if text == "null" else read_float(text)
+        return again
     if isinstance(value, dict):
-        return {key: stored(item) for key, item in value.items()}
+        return {key: stored(item, times) for key, item in value.items()}
     if isinstance(value, list):
-        return [stored(item) for item in value]
+        return [stored(item, times) for item in value]
     return value
 
 

@@ -51,7 +51,7 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     path: Path_
     reason: str
     """types, late-key, missing-key, row-not-object, no-columns, null-first-item, blank-line,
-    byte-order-mark, integer-too-big or agent-trace."""
+    byte-order-mark, integer-too-big or agent-trace, null-row; or one of `OF_FORM`."""
     types: tuple[tuple[str, int], ...] = ()
     """(type, first line) pairs, earliest first."""
     outcome: str
@@ -59,11 +59,12 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     from 4.7 on); loads-as-text (other types become strings); loads-quoted (every text of the path
     gets JSON quotes, from the chunk of `line` on); loads-cast (another type, see `types`);
     loses-values (become null); loads-garbled (other values, or the process crashes); loads-reread
-    (row by row, which fails where the rows' structs differ)."""
+    (row by row, which fails where the rows' structs differ); other-rows (rows that are not the
+    file's)."""
     error: str = ""
     """Class of the exception that `load_dataset` raises."""
     cause: str = ""
-    """Class of the exception behind it."""
+    """Class of the exception behind it; empty where that is not claimed."""
     line: int
     """The first line at which the second type, or the new key, stands."""
     later: bool = False
@@ -78,6 +79,18 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     def where(self) -> str:
         """The path for people: `messages[].content`."""
         return where(self.path)
+
+
+OF_FORM: Final = (
+    "cut",
+    "over-lines",
+    "several-on-a-line",
+    "one-object",
+    "one-list",
+    "list-rows",
+    "text-rows",
+)
+"""Reasons that lie in how the rows stand in the file, and not in what they are."""
 
 
 class Padding(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +134,22 @@ _FROM: Final[dict[str, dict[str, str]]] = {
 class Reading:
     """One version's reading of one file: the types of its columns and what goes wrong."""
 
-    def __init__(self, release: tuple[int, ...], spoiled: dict[str, int], one_block: bool) -> None:
+    def __init__(
+        self,
+        release: tuple[int, ...],
+        spoiled: dict[str, int],
+        one_block: bool,
+        listed: bool = False,
+    ) -> None:
+        """A reading of one file.
+
+        Args:
+            release: of `datasets`.
+            spoiled: what pandas' codec can't read line by line in the first chunk -> its line.
+            one_block: whether the first chunk is one Arrow block from 4.7 on.
+            listed: whether the rows are the elements of an array, written anew.
+        """
+        self.listed = listed
         self.json = release >= USE_JSON
         self.release = release
         self.spoiled = spoiled
@@ -175,13 +203,21 @@ class Reading:
         if any(kind != "object" for kind in kinds):
             line = min(node.facts[kind] for kind in kinds if kind != "object")
             types = tuple((kind, node.facts[kind]) for kind in kinds)
-            self.fail((), "row-not-object", "ArrowInvalid", line, types)
+            self.fail((), "row-not-object", "" if self.listed else "ArrowInvalid", line, types)
         column = StructOf({key: self.column(child, (key,)) for key, child in node.keys.items()})
         if not column.fields and node.facts and not self.conflicts:
             self.fail((), "no-columns", "ValueError", min(node.facts.values()), error="ValueError")
-        if self._is_trace(column):
+        if self._is_trace(column) and not self.listed:
             self.fail((), "agent-trace", "ImportError", node.facts["object"])
         return column
+
+    def as_texts(self, elements: Node) -> Column:
+        """The type of an array's elements where each becomes a row with the one column `text`."""
+        line = min(elements.facts.values(), default=1)
+        self.conflicts.append(
+            Conflict(path=(), reason="text-rows", outcome="other-rows", line=line)
+        )
+        return StructOf({"text": self.column(elements, ("text",))})
 
     def column(self, node: Node, path: Path_) -> Column:
         """The type of a path, from the first chunk."""

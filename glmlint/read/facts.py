@@ -57,3 +57,5 @@ class Fact:
     """What may be the number of a person, a card or an account."""
     MARKS: Final = 1 << 21
     """What may be a mark of another model's template: of a call, a speaker, the end of a text."""
+    NULLS: Final = 1 << 22
+    """The letters of null."""

@@ -62,11 +62,18 @@ def _detect(head: bytes, whole: bool, named_json: bool) -> tuple[Mode, str | Non
     if value is not _FAILED:
         follows = after_blank(head, start + len(first_line))
         alone = whole and follows == len(head)
-        return _by_first_line(value, alone, head[follows : follows + 1], named_json)
+        found = _by_first_line(value, alone, head[follows : follows + 1], named_json)
+        spread = found[0] == "lines" and line_end >= 0 and _spreads(head, line_end + 1)
+        return ("values", "pretty-printed") if spread else found
     end = value_end(head, start)
-    if line_end < 0 and head[end : end + 1] == b"\r" and _opens(head, after_blank(head, end)):
+    follows = after_blank(head, max(end, 0))
+    if line_end < 0 <= end and _opens(head, follows) and b"\r" in head[start:]:
         return "values", "carriage-return"
-    if end > line_end >= 0 and parse(head[start:end]) is not _FAILED:
+    if opener == b"{" and 0 <= end < line_end and _spreads(head, start):
+        return "values", "pretty-printed"
+    if end > line_end >= 0 and (
+        parse(head[start:end]) is not _FAILED or first_line.strip(BLANK) == b"{"
+    ):
         of_rows = named_json or _opens(head, after_blank(head, start + 1), b"{")
         if opener == b"[" and of_rows and not _opens(head, after_blank(head, end)):
             return "array", "array"
@@ -77,7 +84,7 @@ def _detect(head: bytes, whole: bool, named_json: bool) -> tuple[Mode, str | Non
     ):
         return "array", "array"
     # A first value longer than the head: its inner lines are indented, those of rows are not.
-    long_value = end < 0 <= line_end and not whole and head.count(b"\n" + opener) == 0
+    long_value = end < 0 <= line_end and not whole and head.count(b"\n" + opener, start) == 0
     return ("values", "pretty-printed") if long_value else ("lines", None)
 
 
@@ -91,6 +98,25 @@ def _by_first_line(
         return ("array", "array") if follows not in (b"[", b"{") else ("lines", None)
     rows = not value or (isinstance(value[0], dict) and not _is_message(value[0]))
     return ("array", "array") if alone and rows else ("lines", None)
+
+
+_TRIES: Final = 8
+
+
+def _spreads(head: bytes, pos: int) -> bool:
+    """Whether some value that begins on the line at `pos` or later stands over several lines."""
+    tries = 0
+    while (end := head.find(b"\n", pos)) >= 0 and tries < _TRIES:
+        # Nearly every line ends as a value does: those are not looked at.
+        if head[pos:end].rstrip(BLANK)[-1:] not in (b"}", b"]", b""):
+            tries += 1
+            start = close = pos
+            while 0 <= close <= end and _opens(head, start := after_blank(head, close)):
+                close = value_end(head, start)
+            if close > end and parse(head[start:close]) is not _FAILED:
+                return True
+        pos = end + 1
+    return False
 
 
 def _array_begins(head: bytes, start: int, line_end: int, whole: bool) -> bool:

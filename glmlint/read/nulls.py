@@ -187,7 +187,7 @@ def without(value: Any, places: Iterable[Pointer]) -> Any:
 
 def is_padding(place: Place | None, key: str) -> bool:
     """Whether a null of that key is one that a table put in: some object there has a value for it."""
-    return place is not None and key in place.valued and key in place.nulled
+    return place is not None and place.uniform and key in place.valued and key in place.nulled
 
 
 def _holds_padding(place: Place | None) -> bool:
@@ -214,9 +214,9 @@ def argument_nulls(
 ) -> Iterator[Pointer]:
     """The nulls in a call's arguments, given as an object, that are arguments of other functions.
 
-    An argument that is null was put in by a table where every call of the file has it and the
-    function does not take it, or may go without it and does not take null. A null that could be meant
-    is not among them.
+    Of a row whose turns are padded. An argument that is null was put in where the function does not
+    take it; or, where the file shows that a table wrote the arguments too, where the function may go
+    without it and does not take null. A null that could be meant is not among them.
 
     Args:
         arguments: the value.
@@ -225,22 +225,24 @@ def argument_nulls(
         schema: the function's `parameters`; None where they are not known.
         called: arguments that some call of the same function has a value for; None: not known.
     """
-    if not isinstance(arguments, dict) or place is None or not place.uniform:
+    if not isinstance(arguments, dict):
         return
     properties = schema.get("properties") if isinstance(schema, dict) else None
-    properties = properties if isinstance(properties, dict) else None
     required = schema.get("required") if isinstance(schema, dict) else None
     needed = required if isinstance(required, list) else []
+    open_ = isinstance(schema, dict) and schema.get("additionalProperties") not in (None, False)
     for key, value in arguments.items():
-        wanted = properties.get(key) if properties is not None else None
+        wanted = properties.get(key) if isinstance(properties, dict) else None
         if value is not None:
             yield from argument_nulls(value, (*at, key), _below(place, key), wanted, None)
-        elif is_padding(place, key):
-            if properties is not None:
-                if wanted is None or not (key in needed or _takes_null(wanted)):
-                    yield (*at, key)
-            elif called is not None and key not in called:
+        elif not isinstance(properties, dict):
+            if called is not None and key not in called and is_padding(place, key):
                 yield (*at, key)
+        elif wanted is None:
+            if not open_ or is_padding(place, key):
+                yield (*at, key)
+        elif is_padding(place, key) and key not in needed and not _takes_null(wanted):
+            yield (*at, key)
 
 
 def _takes_null(schema: Any) -> bool:

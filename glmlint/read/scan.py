@@ -81,16 +81,22 @@ def split_values(line: bytes) -> list[bytes] | None:
     return parts if len(parts) > 1 else None
 
 
-def scan_values(blocks: Iterator[bytes], in_array: bool, max_bytes: int) -> Iterator[Row]:
+def scan_values(
+    blocks: Iterator[bytes],
+    in_array: bool,
+    max_bytes: int,
+    spans: list[tuple[int, int]] | None = None,
+) -> Iterator[Row]:
     """Rows of a stream of JSON values (`in_array`: of the elements of the one array it is).
 
     Brackets and strings are followed, nothing is parsed: text that is no JSON comes out as a row,
     and so does an unfinished value at the end. A value of more than `max_bytes` is never held
     whole; its row is empty and has the defect `line-too-long`. The rows do not depend on how the
-    stream is cut into blocks.
+    stream is cut into blocks. `spans` gets where each row begins and ends in the stream, in bytes.
     """
     state = "opening" if in_array else "between"
     data, pos = b"", 0
+    base = 0  # bytes of the stream before `data`
     line, counted = 1, 0  # data[counted] stands on `line`
     start, number, dropped = 0, 1, 0  # the current value: its index, line, and bytes let go
     depth = 0
@@ -104,6 +110,7 @@ def scan_values(blocks: Iterator[bytes], in_array: bool, max_bytes: int) -> Iter
             keep = pos
         line += data.count(b"\n", counted, keep)
         data, pos, start, counted = data[keep:] + block, pos - keep, 0, 0
+        base += keep
         size = len(data)
         while pos < size:
             if state == "container":
@@ -155,6 +162,8 @@ def scan_values(blocks: Iterator[bytes], in_array: bool, max_bytes: int) -> Iter
                     pos += 1
                 elif char == _CLOSE_ARRAY and in_array:
                     if seen_comma:
+                        if spans is not None:
+                            spans.append((base + start, base + start))
                         yield number, b",", _invalid(_LAST_COMMAS[0], number)
                     state = "after"
                     pos += 1
@@ -166,15 +175,21 @@ def scan_values(blocks: Iterator[bytes], in_array: bool, max_bytes: int) -> Iter
                     # A container's bracket is counted where the others are.
                     pos += state != "container"
                 continue
+            if spans is not None:
+                spans.append((base + start - dropped, base + pos))
             yield _row(data[start:pos], dropped, max_bytes, number, fault)
             fault, state = None, "between"
 
+    if spans is not None:
+        spans.append((base + start - dropped, base + len(data)))
     if state in _INSIDE:
         yield _row(data[start:], dropped, max_bytes, number, fault)
     elif seen_comma and not in_array:
         yield number, b",", _invalid(_LAST_COMMAS[1], number)
     if in_array and state not in ("after", "junk"):
         line += data.count(b"\n", counted)
+        if spans is not None:
+            spans.append((base + len(data), base + len(data)))
         yield line, b"", _invalid(_NOT_CLOSED, line)
 
 

@@ -11,11 +11,12 @@ import sys
 import tempfile
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, Any, Final, cast
 
 import msgspec
 
@@ -23,6 +24,8 @@ from glmlint.finding import Defect
 from glmlint.loader import CHUNK
 from glmlint.read.charset import BOM, encoding_guess, to_utf8, wide_encoding
 from glmlint.read.file_layout import detect, stand_in
+from glmlint.read.places import InArray, OverLines, Place, Placer
+from glmlint.read.sample import read
 from glmlint.read.scan import BLANK, Row, after_blank, scan_values, split_values, too_long
 from glmlint.text import Text, Told, system_fault
 
@@ -105,27 +108,7 @@ class Chunk(msgspec.Struct):
     first_blank: int | None = None
     """1-based line of the first blank one in this chunk."""
     place: Place | None = None
-    """Where the rows stand in the file's bytes; None where they do not stand on lines."""
-
-
-class Place(msgspec.Struct):
-    """Where a chunk's rows stand in the unpacked file: offsets of bytes."""
-
-    starts: list[int]
-    """Where each row's line starts."""
-    stops: list[int]
-    """Where each row's line ends, with its line end."""
-    blanks: list[tuple[int, int]]
-    """(1-based line, offset) of the first blank line, and of the first one behind each border."""
-    begin: int
-    """Where the chunk begins: 0, or where the chunk before it ends."""
-    end: int
-    borders: list[int]
-    """Where `datasets` begins to read anew, as far as the chunk reaches (see `loader`)."""
-    loader_bytes: int
-    """How much it reads at a time, but for the rest of a line."""
-    bom: bool
-    """Whether the file opens with a byte order mark."""
+    """Where the rows stand in the file's bytes; None in Parquet."""
 
 
 # --- paths ---------------------------------------------------------------------------------------
@@ -424,13 +407,18 @@ def _chunks_of(
 
     named_json = name.removesuffix(".gz").removesuffix(".zst").endswith(".json")
     mode, kind = detect(head, whole, named_json)
-    del head
+    bom = any(fault.rule == "byte-order-mark" for fault in faults)
     blocks = _cut(blocks, chunk_bytes)
     if mode == "lines":
-        bom = any(fault.rule == "byte-order-mark" for fault in faults)
         chunks = _line_chunks(blocks, path, max_line, loader_bytes, bom)
+    elif mode == "array":
+        elements = scan_values(blocks, True, max_line)
+        chunks = _row_chunks(elements, path, chunk_bytes, InArray(loader_bytes, bom, head))
     else:
-        chunks = _row_chunks(scan_values(blocks, mode == "array", max_line), path, chunk_bytes)
+        follower = OverLines(loader_bytes, bom, max_line)
+        values = scan_values(follower.watch(blocks), False, max_line, follower.spans)
+        chunks = _row_chunks(values, path, chunk_bytes, follower)
+    del head
     yield from _told_once(chunks, path, faults, kind)
 
 
@@ -647,7 +635,10 @@ class _Lines:
         )
 
 
-def _row_chunks(rows: Iterator[Row], path: str, chunk_bytes: int) -> Iterator[Chunk]:
+def _row_chunks(
+    rows: Iterator[Row], path: str, chunk_bytes: int, placer: Placer | None = None
+) -> Iterator[Chunk]:
+    """Chunks of rows that do not stand on lines."""
     failure: Exception | None = None
     more = True
     while more:
@@ -656,7 +647,10 @@ def _row_chunks(rows: Iterator[Row], path: str, chunk_bytes: int) -> Iterator[Ch
         defects: dict[int, Defect] = {}
         size = 0
         try:
-            for number, line, defect in rows:
+            for row in rows:
+                number, line, defect = row
+                if placer is not None:
+                    placer.add(row)
                 if defect:
                     defects[len(lines)] = defect
                 lines.append(line)
@@ -669,7 +663,8 @@ def _row_chunks(rows: Iterator[Row], path: str, chunk_bytes: int) -> Iterator[Ch
         except (SourceError, OSError) as error:
             more, failure = False, error
         if lines:
-            yield Chunk(path, lines, numbers, defects)
+            place = None if placer is None else placer.take()
+            yield Chunk(path, lines, numbers, defects, place=place)
     if failure:
         raise failure
 
@@ -810,6 +805,41 @@ def _unpack_zstd(blocks: Iterator[bytes]) -> Iterator[bytes]:
         raise SourceError(_TOO_SHORT, kind="zstd")
 
 
+def _json_opener(column: Any) -> Callable[[Any], Any] | None:
+    """What makes the values of a Parquet column those that were written; None where they are already.
+
+    `datasets` from 4.7 on keeps objects of different keys as JSON text, in columns that say so.
+    """
+    if getattr(column, "extension_name", None) == "arrow.json":
+        return _written_json
+    item = getattr(column, "value_type", None)
+    if item is not None:
+        opener = _json_opener(item)
+        return None if opener is None else partial(_with_items, opener)
+    if not getattr(column, "num_fields", 0) or not hasattr(column, "field"):
+        return None
+    fields = [column.field(index) for index in range(column.num_fields)]
+    inside = {field.name: opener for field in fields if (opener := _json_opener(field.type))}
+    return partial(_with_fields, inside) if inside else None
+
+
+def _written_json(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    raw = text.encode()
+    return text if read(raw).value is None and raw.strip() != b"null" else msgspec.Raw(raw)
+
+
+def _with_fields(openers: dict[str, Callable[[Any], Any]], value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: openers[key](item) if key in openers else item for key, item in value.items()}
+
+
+def _with_items(opener: Callable[[Any], Any], value: Any) -> Any:
+    return [opener(item) for item in value] if isinstance(value, list) else value
+
+
 def _parquet_rows(handle: IO[bytes], max_line: int) -> Iterator[Row]:
     """Each row as JSON. Keys that are null are kept: which keys a row has matters to trainers."""
     try:
@@ -830,9 +860,16 @@ def _parquet_rows(handle: IO[bytes], max_line: int) -> Iterator[Row]:
     number = 0
     try:
         table = pyarrow.parquet.ParquetFile(handle)
+        opened = {
+            field.name: opener
+            for field in table.schema_arrow
+            if (opener := _json_opener(field.type)) is not None
+        }
         for batch in table.iter_batches(batch_size=_PARQUET_ROWS, use_threads=False):
             for record in batch.to_pylist():
                 number += 1
+                for name, opener in opened.items():
+                    record[name] = opener(record[name])
                 line = encode(record)
                 if len(line) > max_line:
                     yield number, b"", too_long(len(line), max_line, number)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glmlint.read.facts import Fact
+from glmlint.read.loops import SHORTEST_LOOP, looping, may_loop
 
 
 def _pairs(*texts: bytes) -> list[int]:
@@ -27,26 +28,29 @@ def _with(first: int, seconds: range | bytes) -> list[int]:
     return _pairs(*(bytes((first, second)) for second in seconds))
 
 
-def _speakers() -> bytes:
-    """A pattern of those who speak, before a colon: the colon first, so that `re` looks for that."""
-    names = ("ssistant", "SSISTANT", "bot", "Bot", "BOT", "AI", "GPT", "GLM", "uman", "UMAN")
-    by_last: dict[str, list[str]] = {}
-    for sign in (name + after for name in names for after in ("", "**", ">", "]")):
-        for text in (sign, sign + " "):
-            by_last.setdefault(text[-1], []).append(f"(?<={re.escape(text)}:)")
-    found = (f"(?<={re.escape(last)}:)(?:{'|'.join(texts)})" for last, texts in by_last.items())
-    return f":(?:{'|'.join(found)})".encode()
+_SPEAKERS: Final = tuple(
+    (name + after).encode()
+    for name in (*("ssistant", "SSISTANT", "bot", "Bot", "BOT", "AI", "GPT", "GLM", "uman", "UMAN"),
+                 *"手答理人类服生复")
+    for after in ("", "**", ">", "]", "】")
+)  # fmt: skip
+"""Ends of what those are called who answer, or who are nobody but a user, maybe set off."""
 
 
-def _wide_speakers() -> bytes:
-    """The same before a colon of full width; of Chinese names the last character."""
-    names = ("tant", "TANT", "bot", "Bot", "BOT", "AI", "GPT", "GLM", "uman", "UMAN")
-    found = []
-    for name in (*names, *"手答理人类服生复"):
-        for after in ("", "**", ">", "]", "】"):
-            for space in ("", " "):
-                found.append(f"(?<={re.escape(name + after + space)}：)")
-    return f"：(?:{'|'.join(found)})".encode()
+def _speakers(colon: bytes) -> tuple[list[int], bytes, int]:
+    """Speakers before a colon, as an entry of the sieve: `re` looks for the colon, which is rarer."""
+    by_last: dict[bytes, list[bytes]] = {}
+    for sign in _SPEAKERS:
+        for text in (sign, sign + b" "):
+            by_last.setdefault(text[-1:], []).append(b"(?<=%b%b)" % (re.escape(text), colon))
+    found = (
+        b"(?<=%b%b)(?:%b)" % (re.escape(last), colon, b"|".join(signs))
+        for last, signs in by_last.items()
+    )
+    pairs = _pairs(colon[1:]) if len(colon) == 3 else _pairs(*(last + colon for last in by_last))
+    before = b"".join(map(re.escape, by_last))
+    pattern = b"%b(?<=[%b]%b)(?:%b)" % (colon, before, colon, b"|".join(found))
+    return pairs, pattern, Fact.MARKS
 
 
 _SIEVE: Final = (
@@ -94,14 +98,13 @@ _SIEVE: Final = (
     (_pairs(b"[T", b"[/", b"[I", b"[U", b"[P", b"[C", b"[S", b"[E", b"[B", b"[\\"),
      rb"\[\\?/?(?:TOOL_|INST\]|(?:UNK|PAD|CLS|SEP|EOS|BOS)\])", Fact.MARKS),
     (_pairs(b"\x9c\xbf"), "✿".encode(), Fact.MARKS),
-    (_pairs(b"Ac", "输".encode()[1:], "参".encode()[1:]),
-     "Action (?:Input|[0-9])|(?:行动|动作)(?:输入|参数)".encode(), Fact.MARKS),
+    (_pairs(b"Ac"), rb"Action (?:Input|[0-9])", Fact.MARKS),
+    (_pairs("输".encode()[1:]), "输入(?<=动输入|作输入)".encode(), Fact.MARKS),
+    (_pairs("参".encode()[1:]), "参数(?<=动参数|作参数)".encode(), Fact.MARKS),
     (_pairs(b"s[", b"LT", b"E:"), rb"functools\[|RESULT of|RESPONSE:", Fact.MARKS),
     # Speakers of a dialogue: those that answer, and those whom nobody but a user is called.
-    (_pairs(*(bytes((last, 0x3A)) for last in b"tTIMnN>]* ")), _speakers(), Fact.MARKS),
-    (_pairs("：".encode()[1:]), _wide_speakers(), Fact.MARKS),
-    (_pairs(*(bytes((last, 0x3A)) for last in b"\x8b\x94\x86\xba\xbb\x9f\x8d\x91")),
-     "(?:手|答|理|人|类|服|生|复|】):".encode(), Fact.MARKS),
+    _speakers(b":"),
+    _speakers("：".encode()),
     (_pairs(b"##"), r"## ?(?:Instr|Resp|Human|Assis|User|指令|问题|回答|回复)".encode(), Fact.MARKS),
     (_pairs(b"[R"), rb"\[Round ", Fact.MARKS),
     # An escape may stand for any character at all.
@@ -154,11 +157,6 @@ PLACEHOLDER_WORDS: Final = frozenset(
 
 _LONGEST_WORD: Final = max(map(len, PLACEHOLDER_WORDS)) + 4
 
-TAIL: Final = 16
-LONGEST_UNIT: Final = 1024
-SHORTEST_LOOP: Final = 60
-"""Characters: the tail that must come again, the longest unit and the shortest loop told."""
-
 
 def line_facts(lines: list[bytes]) -> list[int]:
     """The facts of each row that follow from its bytes."""
@@ -181,6 +179,11 @@ def line_facts(lines: list[bytes]) -> list[int]:
             pattern = _PATTERNS[number]
             if pattern is None or pattern(line):
                 facts[index] |= _FACTS[number]
+    looped: set[int] = set()
+    for places in looping(whole):
+        looped.update(np.unique(np.searchsorted(ends, places)).tolist())
+    for index in looped:
+        facts[index] |= Fact.LOOP
     words = np.frombuffer(whole, "<u8", len(whole) // 8)
     numbered: set[int] = set()
     for found in _found(words, _BLOCK // 4, _capital_words):
@@ -189,6 +192,11 @@ def line_facts(lines: list[bytes]) -> list[int]:
     for index in sorted(numbered):
         if _NUMBER(lines[index]):
             facts[index] |= Fact.NUMBER
+    at = whole.find(b"null")
+    while at >= 0:
+        index = int(np.searchsorted(ends, at))
+        facts[index] |= Fact.NULLS
+        at = whole.find(b"null", int(ends[index]))
     return facts
 
 
@@ -268,8 +276,7 @@ def answer_facts(answer: str) -> int:
     """Facts of one assistant message."""
     size = len(answer)
     if size >= SHORTEST_LOOP:
-        tail = answer[-TAIL:]
-        return Fact.LOOP if answer.rfind(tail, -LONGEST_UNIT - TAIL, -1) >= 0 else 0
+        return Fact.LOOP if may_loop(answer) else 0
     if size <= _LONGEST_WORD and bare(answer) in PLACEHOLDER_WORDS:
         return Fact.PLACEHOLDER
     return 0

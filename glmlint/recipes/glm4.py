@@ -94,6 +94,7 @@ class Glm4(Trainer):
     budget_means = BUDGET
     Options = Combine
     numbers = OFFICIAL_NUMBERS
+    columns = ("messages",)
     suffixes = frozenset((".jsonl", ".csv", ".xlsx"))
     evaluates = "each-answer"
     trains_unknown_roles = True

@@ -56,6 +56,7 @@ class Glm4June2024(Trainer):
     called = Text("the official script", "官方脚本")
     budget_means = BUDGET
     numbers = OFFICIAL_NUMBERS
+    columns = ("messages",)
     suffixes = frozenset((".jsonl", ".csv", ".xlsx"))
     evaluates = "each-answer"
     typed_control_tokens = False

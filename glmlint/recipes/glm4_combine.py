@@ -40,6 +40,7 @@ class Glm4Combine(Trainer):
     called = Text("the official script", "官方脚本")
     budget_means = BUDGET
     numbers = OFFICIAL_NUMBERS
+    columns = ("messages",)
     suffixes = frozenset((".jsonl", ".csv", ".xlsx"))
     evaluates = "whole-row"
     trains_history = False

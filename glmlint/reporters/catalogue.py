@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -10,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from glmlint.plan import Plan
 from glmlint.reporters.words import FAMILY, SEVERITY, counted, say
 from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules, general
-from glmlint.text import NOUN, Text, Told
+from glmlint.text import NOUN, Text, Told, nearest
 from glmlint.trainer.base import all_trainers
 from glmlint.visible import json_text, visible
 
@@ -113,9 +112,9 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
             name=name,
         )
     if loaded is None:
-        near = difflib.get_close_matches(name, list(all_rules()), 1, 0.4)
+        near = nearest(name, all_rules())
         hint = (
-            Text(f": did you mean {near[0]}?", f"（是否应为 {near[0]}？）")
+            Text(f": did you mean {near}?", f"（是否应为 {near}？）")
             if near
             else Text("; `glmlint rules` lists them", "；`glmlint rules` 会列出所有规则")
         )

@@ -384,7 +384,8 @@ def score_lines(report: ScoreReport) -> str:
     """Findings alone, one a line, `path:line: severity rule message`: for editors and grep."""
     out = io.StringIO()
     for finding in report.findings:
-        put(out, f"{_place(finding)}: {finding.severity} {finding.rule} {finding.message}")
+        told = f"{finding.rule} {visible(finding.message)} [{visible(finding.help)}]"
+        put(out, f"{_place(finding)}: {finding.severity} {told}")
     return out.getvalue()
 
 

@@ -8,8 +8,9 @@ from glmlint.engine.finish import Result
 from glmlint.output import put
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import budgets, lengths_of, quantiles
-from glmlint.reporters.verdict import assumed, mark, message, place, summary, verdict
+from glmlint.reporters.verdict import assumed, left_out, mark, message, place, summary, verdict
 from glmlint.reporters.words import percent, say
+from glmlint.visible import visible
 
 name = "text"
 
@@ -30,8 +31,10 @@ def _write_plain(result: Result, out: IO[str], options: ReporterOptions) -> None
             put(out, f"{number} {rule}")
     else:
         for finding in result.findings[: options.max_findings]:
-            told = message(finding, result.plan.lang)
+            told = f"{message(finding, result.plan.lang)} [{visible(finding.help)}]"
             put(out, f"{place(finding)}: {finding.severity} {finding.rule} {told}")
+        if left := left_out(result, options.max_findings):
+            put(out, f"glmlint: {left}")
     if options.quiet:
         return
     lines = [summary(result), *_length_lines(result), verdict(result), *assumed(result)]

@@ -23,7 +23,7 @@ from glmlint.reporters.tables import (
     print_wrapped,
     shortened,
 )
-from glmlint.reporters.verdict import assumed, mark, message, rows_told, verdict
+from glmlint.reporters.verdict import assumed, left_out, mark, message, rows_told, verdict
 from glmlint.reporters.words import SEVERITY, percent, say
 from glmlint.visible import printable_path, visible
 
@@ -76,10 +76,7 @@ def _findings(console: Console, result: Result, limit: int) -> None:
         print_wrapped(console, printable_path(path), "bold underline")
         for finding in group:
             _finding(console, finding, lang, column, severity, helped)
-    total = sum(result.rule_counts.values())
-    if total > len(shown):
-        key = "more-findings" if len(result.findings) > len(shown) else "more-findings-kept"
-        more = say(key, lang, n=f"{total - len(shown):,}", all=total, kept=result.plan.max_findings)
+    if more := left_out(result, limit):
         print_wrapped(console, more, "dim")
 
 

@@ -181,6 +181,17 @@ def message(finding: Finding, lang: str) -> str:
     return text
 
 
+def left_out(result: Result, limit: int) -> str:
+    """How many findings are not printed; empty where all are."""
+    total = sum(result.rule_counts.values())
+    shown = min(len(result.findings), limit)
+    if total <= shown:
+        return ""
+    key = "more-findings" if len(result.findings) > shown else "more-findings-kept"
+    kept = result.plan.max_findings
+    return say(key, result.plan.lang, n=f"{total - shown:,}", all=total, kept=kept)
+
+
 def place(finding: Finding) -> str:
     """`path:line:column`, as far as the finding has them."""
     parts = [printable_path(finding.path)]

@@ -53,8 +53,9 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Give the answer the role assistant, or add the answer that is missing.",
-        "把回答的角色改为 assistant，或补上缺少的回答。",
+        "Give the answer the role assistant, or add the answer that is missing. (`--unsafe-fixes` changes "
+        "the role where most rows of the file end so.)",
+        "把回答的角色改为 assistant，或补上缺少的回答。（文件中大多数行都这样结尾时，--unsafe-fixes 会修改角色。）",
     ),
     bad=(
         _DINNER,

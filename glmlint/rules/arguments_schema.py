@@ -39,6 +39,12 @@ TOOL: Final[dict[str, Any]] = {
 }
 
 
+SIMPLER: Final = Text(
+    "Simplify the schema: alternatives of alternatives and long lists of them multiply.",
+    "请简化 schema：嵌套的或很长的 anyOf、oneOf 会让计算量成倍增加。",
+)
+
+
 def _row(question: str, arguments: str, result: str, answer: str) -> dict[str, Any]:
     return {
         "messages": [
@@ -78,6 +84,11 @@ rule = Rule(
             "{place}: {tool} forbids arguments that it does not list, the call has {name}",
             "{place}：{tool} 不允许未列出的参数，调用中有 {name}",
         ),
+        "unchecked": Text(
+            "{place}: to check the arguments against the schema of {tool} takes too much work, and "
+            "it was not done ({rows:row})",
+            "{place}：按 {tool} 的 schema 校验参数的计算量过大，未做校验（共 {rows} 行）",
+        ),
         "unlisted": Text(
             "{place}: {tool} does not list the argument {name} (it has: {wanted})",
             "{place}：{tool} 没有列出参数 {name}（已有：{wanted}）",
@@ -109,7 +120,18 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         error = taught(row, call.message)
         elsewhere = encoded_twice(call)
-        for fault in schema.errors(call.arguments):
+        faults = schema.errors(call.arguments)
+        if schema.unchecked:
+            yield rule.problem(
+                call.at,
+                text="unchecked",
+                severity="warning",
+                help=SIMPLER,
+                once="unchecked",
+                place=place(call.at),
+                tool=call.name[:80],
+            )
+        for fault in faults:
             if fault.kind == "type" and fault.name in elsewhere:
                 continue  # double-encoded-arguments speaks of it
             yield rule.problem(

@@ -16,13 +16,16 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from glmlint.evidence.report import FileStats
-from glmlint.loader import MAX_PATHS, Conflict
+from glmlint.loader import MAX_PATHS, OF_FORM, Conflict
 from glmlint.plan import Plan, version
 from glmlint.rules.base import Example, Problem, Rule, Text
 from glmlint.trainer.loaded import NEWEST_PADDING, OLDEST_JSON
 
 LATE: Final = ("late-key", "missing-key")
 """Reasons of conflicts that `late-schema-key` reports."""
+
+_APART: Final = (*LATE, *OF_FORM)
+"""Those that other rules report: `not-jsonl` has the latter."""
 
 MOST: Final = 20
 """Paths of one file that are reported."""
@@ -63,6 +66,10 @@ rule = Rule(
             "`{where}` 先是 {first}，第 {line} 行却是 {second}：datasets {new} 之前的版本无法加载该文件"
             "（{error}），从 {new} 起可以加载（有两种类型的路径共 {paths} 个）",
         ),
+        "old-other": Text(
+            "datasets below {new} fails to load the file (line {line}: {error}), from {new} on it loads",
+            "datasets {new} 之前的版本无法加载该文件（第 {line} 行：{error}），从 {new} 起可以加载",
+        ),
         "crashes": Text(
             "`{where}` is {first} first and {second} in line {line}: "
             "datasets {datasets} dies while it loads the file (segmentation fault)",
@@ -72,6 +79,10 @@ rule = Rule(
         "row-not-object": Text(
             "line {line} is no object: datasets {datasets} fails to load the file ({error})",
             "第 {line} 行不是对象：datasets {datasets} 无法加载该文件（{error}）",
+        ),
+        "null-row": Text(
+            "the first row is null: datasets {datasets} dies while it loads the file (segmentation fault)",
+            "第一行是 null：datasets {datasets} 加载该文件时进程崩溃（段错误）",
         ),
         "no-columns": Text(
             "the rows have no keys: datasets {datasets} fails to load the file ({error})",
@@ -163,7 +174,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
     shapes = file.shapes.whole
     if shapes is None:
         return
-    found = [c for c in shapes.conflicts(plan.datasets) if c.reason not in LATE]
+    found = [c for c in shapes.conflicts(plan.datasets) if c.reason not in _APART]
     told = [c for c in found if c.outcome != "loads-as-json"]
     yield from (_problem(conflict, plan) for conflict in told[:MOST])
     if len(told) > MOST:
@@ -173,9 +184,14 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
             severity="error" if told[MOST].fails else "warning",
             paths=len(told) - MOST,
         )
-    if old := failing_below(OLDEST_JSON, shapes.conflicts(NEWEST_PADDING), plan, LATE, told):
+    if old := failing_below(OLDEST_JSON, shapes.conflicts(NEWEST_PADDING), plan, _APART, told):
+        old.sort(key=lambda conflict: conflict.reason != "types")
         yield rule.problem(
-            None, text="old", severity="warning", paths=len(old), **_values(old[0], OLDEST_JSON)
+            None,
+            text="old" if old[0].reason == "types" else "old-other",
+            severity="warning",
+            paths=len(old),
+            **_values(old[0], OLDEST_JSON),
         )
     if shapes.overflow is not None and shapes.load(plan.datasets) is None:
         yield rule.problem(
@@ -206,7 +222,7 @@ def failing_below(
 
 def _problem(conflict: Conflict, plan: Plan) -> Problem:
     text: str | None = None
-    if conflict.outcome != "load-fails":
+    if conflict.outcome != "load-fails" and conflict.reason != "null-row":
         text = conflict.outcome
     elif conflict.reason != "types":
         text = conflict.reason

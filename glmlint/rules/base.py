@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
 import pkgutil
@@ -18,6 +17,7 @@ from glmlint.evidence.scores import Row as ScoredRow
 from glmlint.finding import Pointer
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
+from glmlint.text import nearest
 from glmlint.trainer.base import Text, Trainer, get_trainer
 from glmlint.trainer.row import Fact, Row
 
@@ -304,5 +304,4 @@ def known_name(name: str) -> str | None:
 
 def nearest_name(name: str) -> str | None:
     """The rule or family whose name is most like an unknown one."""
-    near = difflib.get_close_matches(name, [*all_rules(), *FAMILIES, "ALL"], 1, 0.5)
-    return near[0] if near else None
+    return nearest(name, [*all_rules(), *FAMILIES, "ALL"])

@@ -32,22 +32,22 @@ rule = Rule(
     when=Fact.MARKS,
     fix="safe",
     text=Text(
-        "{place} writes a call as plain text, “{mark}”, which is another model's form ({rows:row}): "
+        "{where} writes a call as plain text, “{mark}”, which is another model's form ({rows:row}): "
         "the model learns to answer with that text, not to call the tool",
-        "{place} 用普通文本书写调用“{mark}”，这是其他模型的写法（共 {rows} 行）："
+        "{where} 用普通文本书写调用“{mark}”，这是其他模型的写法（共 {rows} 行）："
         "模型学到的是把这段文字当作回答，而不是调用工具",
     ),
     variants={
         "result": Text(
-            "{place} holds the result of a call inside the answer, “{mark}” ({rows:row}): "
+            "{where} holds the result of a call inside the answer, “{mark}” ({rows:row}): "
             "the model learns to make results up instead of waiting for them",
-            "{place} 在回答里写出了工具的返回结果“{mark}”（共 {rows} 行）："
+            "{where} 在回答里写出了工具的返回结果“{mark}”（共 {rows} 行）："
             "模型会学着编造结果，而不是等待结果",
         ),
         "end": Text(
-            "{place} ends with “{mark}”, the end of a call in another model's form ({rows:row}): "
+            "{where} ends with “{mark}”, the end of a call in another model's form ({rows:row}): "
             "the model learns to write it",
-            "{place} 以“{mark}”结尾，这是其他模型写法中调用的结束标记（共 {rows} 行）："
+            "{where} 以“{mark}”结尾，这是其他模型写法中调用的结束标记（共 {rows} 行）："
             "模型会学着写出它",
         ),
     },
@@ -134,7 +134,7 @@ def check(row: Row) -> Iterator[Problem]:
         kind = None if found.kind == "call" else found.kind
         yield rule.problem(
             row.at(index, "content"), text=kind, once=f"{found.kind}:{found.mark}",
-            place=row.where(index), mark=found.mark,
+            where=row.where(index), mark=found.mark,
             help=_GLM if row.conversation is None else None,
             edits=_as_call(row, index) if found.kind == "call" else (),
         )  # fmt: skip

@@ -29,29 +29,29 @@ rule = Rule(
     severity="warning",
     when=Fact.MARKS,
     text=Text(
-        "{place} holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for the "
+        "{where} holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for the "
         "trainer it is one turn of the user, and the answers in it are not learned",
-        "{place} 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
+        "{where} 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
         "训练时它只是一条用户消息，其中的回答不会被学习",
     ),
     variants={
         "trained": Text(
-            "{place} holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for "
+            "{where} holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for "
             "the trainer it is one turn, the words of the user included",
-            "{place} 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
+            "{where} 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
             "训练时它只是一条消息，用户的话也在其中",
         ),
         "format": Text(
-            "{place} is written in the prompt format of another model (“{asks}”, "
+            "{where} is written in the prompt format of another model (“{asks}”, "
             "“{answers}”) ({rows:row}): the template sets its own role tokens around it, and the "
             "model learns to answer what is asked in this form",
-            "{place} 用了其他模型的提示词格式（“{asks}”“{answers}”，共 {rows} 行）："
+            "{where} 用了其他模型的提示词格式（“{asks}”“{answers}”，共 {rows} 行）："
             "模板还会在外面加上自己的角色标记，模型学到的是回答这种格式的提问",
         ),
         "answer": Text(
-            "{place} goes on with a turn of the user (“{asks}”) ({rows:row}): the model "
+            "{where} goes on with a turn of the user (“{asks}”) ({rows:row}): the model "
             "learns to write the user's words itself instead of stopping",
-            "{place} 在回答中接着写了用户的发言（“{asks}”，共 {rows} 行）："
+            "{where} 在回答中接着写了用户的发言（“{asks}”，共 {rows} 行）："
             "模型会学着替用户说话，而不是停下",
         ),
     },
@@ -112,23 +112,29 @@ class _Label(NamedTuple):
 
 _ASKS: Final = r"[Uu]ser|USER|[Hh]uman|HUMAN|用户|人类"
 _ANSWERS: Final = r"[Aa]ssistant|ASSISTANT|[Cc]hat[Bb]ot|[Bb]ot|BOT|AI ?助手|AI|(?:Chat)?GPT|ChatGLM|小?助手|助理|机器人"
-_SPEAKER: Final = re.compile(
-    # At the beginning of a line, maybe set off: `Human:`, `**用户**：`, `### Assistant:`, `[user]:`
-    r"^[ \t]*(?P<line>(?:\*\*|[<\[【]|\#{2,4} ?)?"
-    rf"(?:(?P<asks>{_ASKS}|患者|病人|客户|顾客)|{_ANSWERS}|医生|客服)"
-    r"(?:\*\*|[>\]】])? ?[:：](?:\*\*)?)"
-    # anywhere, where the sign is no word of a sentence
-    r"|<(?:(?P<tag_asks>user|human)|bot|assistant|gpt)> ?[:：]"
-    r"|(?<!\w)(?:(?P<capital_asks>USER)|ASSISTANT):(?=\s|\Z)"
-    r"|(?P<round_asks>\[Round \d+\]\s*问[:：])"
-    r"|\#{2,4} ?(?:(?P<hash_asks>Instruction|Human|User|指令|问题)|Response|Assistant|回答|回复) ?[:：]"
-    r"|(?P<token><\|im_start\|>(?:(?P<im_asks>user)|assistant)\b"
-    r"|<start_of_turn>(?:(?P<turn_asks>user)|model)\b"
-    r"|<\|start_header_id\|>(?:(?P<header_asks>user)|assistant)<\|end_header_id\|>"
-    r"|(?P<inst_asks>\[INST\])|\[/INST\]|<[|｜](?:(?P<bar_asks>User)|Assistant)[|｜]>)",
-    re.MULTILINE,
+_SPEAKERS: Final = tuple(
+    # Each begins with one character or word, so that `re` looks for that; of a text from its second
+    # character on, the first is a line feed.
+    re.compile(pattern)
+    for pattern in (
+        # at the beginning of a line, maybe set off: `Human:`, `**用户**：`, `### Assistant:`, `[user]:`
+        r"\n[ \t]*(?P<line>(?:\*\*|[<\[【]|\#{2,4} ?)?"
+        rf"(?:(?P<asks>{_ASKS}|患者|病人|客户|顾客)|{_ANSWERS}|医生|客服)"
+        r"(?:\*\*|[>\]】])? ?[:：](?:\*\*)?)",
+        # anywhere, where the sign is no word of a sentence
+        r"<(?P<line>(?:(?P<asks>user|human)|bot|assistant|gpt)> ?[:：])",
+        r"USER:(?P<line>(?P<asks>))(?=\s|\Z)(?<!\wUSER:)",
+        r"ASSISTANT:(?P<line>)(?=\s|\Z)(?<!\wASSISTANT:)",
+        r"\[(?P<line>Round \d{1,9}\]\s{0,9}(?P<asks>问)[:：])",
+        r"\#\#(?P<line>\#{0,2} ?(?:(?P<asks>Instruction|Human|User|指令|问题)|Response|Assistant|回答|回复) ?[:：])",
+        r"<\|im_start\|>(?P<token>(?P<asks>user)|assistant)\b",
+        r"<start_of_turn>(?P<token>(?P<asks>user)|model)\b",
+        r"<\|start_header_id\|>(?P<token>(?P<asks>user)|assistant)<\|end_header_id\|>",
+        r"\[INST\](?P<token>(?P<asks>))",
+        r"\[/INST\](?P<token>)",
+        r"<[|｜](?P<token>(?P<asks>User)|Assistant)[|｜]>",
+    )
 )
-_SIDES: Final = tuple(name for name in _SPEAKER.groupindex if name.endswith("asks"))
 _OPENS: Final = re.compile(r"\s*(?:\[Round \d+\]|问[:：])")
 _ROUNDS: Final = re.compile(r"^[ \t]*(?:\[Round \d+\]\s*)?(?:(?P<asks>问)|答)[:：]", re.MULTILINE)
 """ChatGLM's first prompt format."""
@@ -150,8 +156,7 @@ _SCENES: Final = re.compile(r"\W*(?:患者|病人|客户|顾客|医生|客服)|<
 
 
 def check(row: Row) -> Iterator[Problem]:
-    asked = False
-    for index, role, text in row.texts:
+    for place, (index, role, text) in enumerate(row.texts):
         at, where = row.at(index, "content"), row.where(index)
         if role == "user" and (found := _as_prompt(text, row)) is not None:
             kind, asks, answers = found
@@ -159,14 +164,21 @@ def check(row: Row) -> Iterator[Problem]:
                 kind = "trained"
             yield rule.problem(
                 at, text=None if kind == "dialogue" else kind, once=kind,
-                place=where, asks=asks, answers=answers,
+                where=where, asks=asks, answers=answers,
             )  # fmt: skip
-        if role in ("user", "system"):
-            asked = asked or bool(_ASKED(text))
-        elif role == "assistant" and not asked and taught(row, index):
-            label = _as_answer(text, row)
-            if label is not None:
-                yield rule.problem(at, text="answer", once="answer", place=where, asks=label)
+        elif role == "assistant" and taught(row, index) and (label := _as_answer(text, row)):
+            before = (text for _, role, text in row.texts[:place] if role in ("user", "system"))
+            if not any(map(_asks_for_one, before)):
+                yield rule.problem(at, text="answer", once="answer", where=where, asks=label)
+
+
+_MOST: Final = 1 << 12
+"""Characters looked at, at the beginning and at the end, to see what a text is about."""
+
+
+def _asks_for_one(text: str) -> bool:
+    """Whether dialogues are the subject."""
+    return bool(_ASKED(text[:_MOST]) or _ASKED(text[_MOST:][-_MOST:]))
 
 
 def _as_prompt(text: str, row: Row) -> tuple[str, str, str] | None:
@@ -181,7 +193,7 @@ def _as_prompt(text: str, row: Row) -> tuple[str, str, str] | None:
     # It ends with a question, or where the answer is to begin.
     last = labels[-1]
     rest = text[last.end :]
-    if rest.strip() if not last.asks else _ASKED(rest):
+    if rest.strip() if not last.asks else _asks_for_one(rest):
         return None
     if len(asks) > 1 or labels[0].asks is False:
         kind = "dialogue"
@@ -194,14 +206,14 @@ def _as_prompt(text: str, row: Row) -> tuple[str, str, str] | None:
 
 def _as_answer(text: str, row: Row) -> str | None:
     """The label with which an answer goes on as the user."""
-    if _ASKED(text):
-        return None
-    labels = [label for label in _labels(without_code(text), row) if not _SCENES.match(label.text)]
+    plain = without_code(text)
+    labels = [label for label in _labels(plain, row) if not _SCENES.match(label.text)]
+    answered = any(not label.asks for label in labels)
     for place, label in enumerate(labels):
-        if not label.asks or (place == 0 and not text[: label.start].strip()):
+        if not label.asks or (place == 0 and not plain[: label.start].strip()):
             continue
-        if _ALONE.match(label.text) or any(not other.asks for other in labels):
-            return _shown(label)
+        if answered or _ALONE.match(label.text):
+            return None if _asks_for_one(text) else _shown(label)
     return None
 
 
@@ -214,14 +226,22 @@ def _labels(text: str, row: Row) -> list[_Label]:
         ]
         return [found[0]._replace(start=opening.start()), *found[1:]] if found else []
     labels = []
-    for match in _SPEAKER.finditer(text):
-        token = match["token"]
-        if token is not None and own(token.split(">")[0] + ">", row.context):
-            return []
-        asks = any(match[name] is not None for name in _SIDES)
-        start = match.start("line") if match["line"] is not None else match.start()
-        labels.append(_Label(asks, match[0].strip(), start, match.end()))
-    return labels
+    text = "\n" + text
+    for speaker in _SPEAKERS:
+        for match in speaker.finditer(text):
+            written = match[0]
+            head, sign, _ = written.partition(">")
+            if "token" in speaker.groupindex and own(head + sign, row.context):
+                return []
+            asks = "asks" in speaker.groupindex and match["asks"] is not None
+            start = match.start() + len(written) - len(written.lstrip())
+            labels.append(_Label(asks, written.strip(), start - 1, match.end() - 1))
+    labels.sort(key=lambda label: label.start)
+    return [
+        label
+        for place, label in enumerate(labels)
+        if place == 0 or label.start >= labels[place - 1].end
+    ]
 
 
 def _shown(label: _Label) -> str:

@@ -13,7 +13,6 @@ Evidence: ms-swift drops such keys too; GLM-4's process_batch reads `batch["mess
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any, Final
 
 from glmlint.evidence.calls import Declared, declared
@@ -23,6 +22,7 @@ from glmlint.finding import Pointer
 from glmlint.read.sample import MESSAGE_KEYS, SILENT_KEYS
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 from glmlint.rules.ignored_loss_field import LOSS_FIELDS
+from glmlint.text import nearest
 
 rule = Rule(
     name="ignored-key",
@@ -115,6 +115,9 @@ _COLUMNS: Final = frozenset(
 )  # fmt: skip
 """Columns of other formats whose text somebody may mean to train on."""
 
+_MOST_NEAR: Final = 100
+"""Keys of a row for which a name like it is looked for."""
+
 _NEAR: Final = Text("Did you mean {near}?", "是否想写 {near}？")
 _VISION: Final = Text(
     "Images are trained by the vision script (finetune_vision.py); drop the row or the key here.",
@@ -151,13 +154,14 @@ def _told(at: Pointer, key: str, owner: dict[str, Any], told: set[str]) -> Itera
     if key in known or key in _OTHER_RULES or once in told:
         return
     told.add(once)
-    near = get_close_matches(key.strip().lower(), _MESSAGE_NAMES if at else _ROW_NAMES, 1)
+    names = _MESSAGE_NAMES if at else _ROW_NAMES
+    near = nearest(key, names) if len(told) < _MOST_NEAR else None
     text, help_, severity = None, None, None
     if key.lower() in _IMAGES:
         text, help_ = "image", _VISION
     elif not at and key.lower() in ("system", "system_prompt", "instruction"):
         text, help_ = "system", _SYSTEM
-    elif near and near[0] not in owner:
+    elif near and near not in owner:
         help_ = _NEAR
     elif not at and key.lower() not in _COLUMNS:
         severity = "info"
@@ -168,7 +172,7 @@ def _told(at: Pointer, key: str, owner: dict[str, Any], told: set[str]) -> Itera
         severity=severity,
         once=once,
         key=f'"{shown(key)}"',
-        near=near[0] if near else "",
+        near=near or "",
         in_en=" of messages" if at else "",
         in_zh="消息中的" if at else "",
     )

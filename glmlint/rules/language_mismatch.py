@@ -4,7 +4,8 @@ A Chinese question with an English answer, or the reverse: most often a row of a
 a translation that stopped half way. The model learns to change the language unasked. Told once a
 file and direction, with the number of rows; where the question, or one before it, names a language
 or asks for a translation, for code or for a rewriting, nothing is told, nor where a Chinese question
-quotes the foreign words that it is about. Short questions and answers are left alone.
+quotes the foreign words that it is about. Short questions and answers are left alone, and so are
+formulas and code, whose letters are of no language.
 
 Evidence: mixed exports, in which one part was translated and the other was not.
 """
@@ -15,6 +16,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.evidence.marks import without_code
 from glmlint.rules.base import Problem, Row, Rule, Text
 
 rule = Rule(
@@ -49,6 +51,16 @@ rule = Rule(
         },
     ),
     good=(
+        {
+            "messages": [
+                {"role": "user", "content": "请求出下面这个方程组的所有实数解，并写出推导过程：x 与 y 之和为五。"},
+                {
+                    "role": "assistant",
+                    "content": r"\\begin{cases} x + y = 5 \\\\ x - y = 1 \\end{cases} \\Rightarrow x = 3, y = 2, "
+                    r"\\text{therefore } \\left( x, y \\right) = \\left( 3, 2 \\right)",
+                },
+            ]
+        },
         {
             "messages": [
                 {"role": "user", "content": "请把下面这句话翻译成英文：木星是太阳系里最大的行星。"},
@@ -88,7 +100,7 @@ _HAN: Final = re.compile("[\u3400-\u9fff]")
 _LATIN: Final = re.compile("[A-Za-z]")
 _WORDS: Final = re.compile("[A-Za-z]{2,}")
 _NAMES_A_LANGUAGE: Final = re.compile(
-    r"translat|english|chinese|mandarin|language|pinyin|code|python|sql|java|html|regex"
+    r"translat|english|chinese|mandarin|language|pinyin|code|python|sql|java|html|regex|traceback|exception|error:"
     r"|翻译|译[成为]|英[文语]|中文|汉语|语言|代码|程序|编写|改写|单词|拼音|成语|古诗|诗",
     re.IGNORECASE,
 ).search
@@ -128,13 +140,30 @@ def check(row: Row) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
+_NO_PROSE: Final = re.compile(
+    r"\$\$?[^$]{1,400}\$\$?|\\[(\[].{0,400}?\\[)\]]|\\[A-Za-z]+(?:\{[^{}]{0,80}\})*|https?://\S+"
+    r"|[\w.-]+@[\w.-]+|\b\w+\([^()\n]{0,80}\)|\b\w*[_=/\\^<>{}\d]\w*",
+    re.DOTALL | re.ASCII,
+)
+"""Formulas, addresses, calls and names from code: their letters are of no language."""
+_ITS_WORDS: Final = re.compile("[A-Za-zÀ-ɏ]{2,}")
+_CODE_SIGNS: Final = re.compile(r"[{}();=<>\[\]|\\^_+*/&$#@]")
+
+
 def _script(text: str) -> str:
-    """ "han", "latin", or "" where a text is short, mixed or in another script."""
+    """ "han", "latin", or "" where a text is short, mixed, in another script, or no prose."""
     if "```" in text:
         return ""
-    text = text[:_MOST]
-    han = 0 if text.isascii() else len(_HAN.findall(text))
-    if han >= 10 and han * 3 > len(_WORDS.findall(text)) * 10:
+    text = without_code(text[: 2 * _MOST])
+    prose = _NO_PROSE.sub(" ", text)[:_MOST]
+    han = 0 if prose.isascii() else len(_HAN.findall(prose))
+    if han >= 10 and han * 3 > len(_WORDS.findall(prose)) * 10:
         return "han"
-    latin = len(_LATIN.findall(text))
-    return "latin" if latin >= 30 and not han and latin * 2 > len(text) else ""
+    latin = len(_LATIN.findall(prose))
+    if han or latin < 30 or latin * 2 <= len(text[:_MOST]):
+        return ""
+    # Words of a sentence, not names, signs and numbers one after the other.
+    words = _ITS_WORDS.findall(prose)
+    small = sum(word[0].islower() for word in words)
+    signs = len(_CODE_SIGNS.findall(text[:_MOST]))
+    return "latin" if len(words) >= 6 and 5 * small >= 3 * len(words) > 12 * signs else ""

@@ -1,4 +1,4 @@
-"""A row past the size that glmlint reads (64 MB).
+"""A row past the size that glmlint reads: 64 MB, or a million values.
 
 No conversation is that long: it is mostly a file without line ends, or binary data in a text. The
 row is not held in memory, not checked and not counted in tokens, and that is said here, so that
@@ -10,13 +10,14 @@ Evidence: one line of 64 MB is some 20 million tokens, four orders past any budg
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
     name="line-too-long",
     family="structure",
-    title_zh="一行超过 glmlint 的读取上限（64 MB）",
+    title_zh="一行超过 glmlint 的读取上限：64 MB，或一百万个值",
     severity="error",
     when=Fact.DEFECT,
     needs_value=False,
@@ -24,6 +25,13 @@ rule = Rule(
         "a row of {bytes} bytes is not read (the limit is {limit}): nothing is known of it",
         "这一行有 {bytes} 字节，超过上限 {limit}，没有读取：无法判断其内容",
     ),
+    variants={
+        "values": Text(
+            "the row holds more than {values} values (objects, lists, texts, numbers) and is not "
+            "read: nothing is known of it",
+            "这一行包含的值（对象、列表、文本、数字）超过 {values} 个，没有读取：无法判断其内容",
+        ),
+    },
     help=Text(
         "Look at how the file was written: rows stand on lines of their own.",
         "检查文件是如何写出的：每条数据应单独占一行。",
@@ -52,9 +60,7 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     if row.defect is not None and row.defect.rule == "line-too-long":
+        numbers: dict[str, Any] = {name: f"{n:,}" for name, n in row.defect.values.items()}
         yield rule.problem(
-            None,
-            column=1,
-            bytes=f"{row.defect.values.get('bytes', 0):,}",
-            limit=f"{row.defect.values.get('limit', 0):,}",
+            None, text="values" if "values" in numbers else None, column=1, **numbers
         )

@@ -10,11 +10,13 @@ Evidence: LLaMA-Factory #4236; GLM-4's process_batch reads `batch["messages"]`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
+from itertools import islice
 from typing import Any, Final
 
 from glmlint.evidence.turns import kind_of, shown
+from glmlint.read.formats import recognise
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.text import nearest
 
 rule = Rule(
     name="missing-messages",
@@ -38,6 +40,12 @@ rule = Rule(
             "这一行没有 messages，而是 {number} 个同类对象，键如 {key}：按 id 为键的文件在这里只算一行，"
             "训练脚本抛出 {exception}",
         ),
+        "held": Text(
+            "the row has no messages, but a list of {number} rows under {key}: datasets makes one row of "
+            "the whole object, and the trainer raises {exception}",
+            "这一行没有 messages，而是在 {key} 下有 {number} 条数据：datasets 把整个对象当成一行，"
+            "训练脚本抛出 {exception}",
+        ),
         "not-list": Text(
             "messages is {en}, not a list: the trainer raises {exception}",
             "messages 是{zh}而不是列表：训练脚本抛出 {exception}",
@@ -52,6 +60,7 @@ rule = Rule(
             "math/1": {"problem": "1+1?", "solution": "2"},
             "math/2": {"problem": "二加三等于几？", "solution": "五"},
         },
+        {"version": "1.0", "data": [{"messages": [{"role": "user", "content": "你好"}]}]},
         {"massages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]},
         {"对话": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},
         {"id": 7},
@@ -78,6 +87,13 @@ _KEYED_HELP: Final = Text(
 )
 
 
+_HELD_HELP: Final = Text(
+    "Write every element of the list on a line of its own, for instance with: "
+    "jq -c '.[\"{name}\"][]' FILE.json > FILE.jsonl",
+    "把列表里的每个元素单独写成一行，例如：jq -c '.[\"{name}\"][]' FILE.json > FILE.jsonl",
+)
+
+
 def check(row: Row) -> Iterator[Problem]:
     value = row.value
     if not isinstance(value, dict) or row.foreign:
@@ -91,6 +107,17 @@ def check(row: Row) -> Iterator[Problem]:
                 help=_KEYED_HELP,
                 number=len(value),
                 key=f'"{shown(first)}"',
+                exception=exception,
+                raises=True,
+            )
+        elif key is None and (held := _held(value)) is not None:
+            yield rule.problem(
+                (held,),
+                text="held",
+                help=_HELD_HELP,
+                number=len(value[held]),
+                key=f'"{shown(held)}"',
+                name=shown(held),
                 exception=exception,
                 raises=True,
             )
@@ -116,12 +143,22 @@ def _keyed(value: dict[str, Any]) -> str | None:
     return next(iter(value)) if len(shared) > 1 or "messages" in shared else None
 
 
+def _held(value: dict[str, Any]) -> str | None:
+    """The key under which a whole file's rows stand: a list of objects of a known form."""
+    for key, item in value.items():
+        if not isinstance(item, list) or not item or not isinstance(item[0], dict):
+            continue
+        if "messages" in item[0] or recognise(item[0]) not in (None, "text"):
+            return key
+    return None
+
+
 def near_key(value: dict[str, Any]) -> str | None:
     """The key that is meant as `messages`: spelled nearly so, or with turns in it."""
-    close = {key.strip().lower(): key for key in value}
-    found = get_close_matches("messages", close, 1, 0.75)
+    close = {key.strip().lower(): key for key in islice(value, 100) if len(key) < 100}
+    found = nearest("messages", close)
     if found:
-        return close[found[0]]
+        return close[found]
     for key, item in value.items():
         turns = isinstance(item, list) and item and isinstance(item[0], dict)
         if turns and "role" in item[0]:

@@ -1,25 +1,36 @@
 """A file that is not one JSON object a line.
 
 Some of these hold no data at all: a Git LFS pointer that was never resolved, the text of a
-symbolic link, an empty file. Others load in `datasets`, but a script that reads line by line
-fails on them or sees other rows: one array, pretty-printed objects, several objects on a line,
-line ends of the old Mac. The official script loads files by their suffix, and knows `.jsonl` only.
+symbolic link, an empty file. Others are no rows for a script that reads line by line: one array,
+objects over several lines, several objects on a line, line ends of the old Mac. `datasets` loads most of
+them, but not all. It hands the file to Arrow in blocks, and Arrow takes the last line end of a block for
+the end of an object: where that falls inside one, the load fails, so that a pretty-printed file of
+320,000 bytes trains and one of 330,000 does not. An array of lists becomes rows with columns named
+0, 1, 2, …. The official script loads files by their suffix, and knows `.jsonl` only.
 
 Evidence: every form here is one of a published data set (the files under `broken` in the test
-data); GLM-4's finetune.py raises NotImplementedError on another suffix.
+data); GLM-4's finetune.py raises NotImplementedError on another suffix; GLM-4 #574, #591, #184 and
+datasets #7233 for objects over lines; datasets 4.0.0, 4.4.1, 4.7.0 and 5.2.0 by running them
+(docs/loader.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from glmlint.evidence.report import FileStats
+from glmlint.loader import OF_FORM, Shapes
 from glmlint.plan import Plan
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 from glmlint.trainer.base import get_trainer
+from glmlint.trainer.loaded import NEWEST_PADDING, OLDEST_JSON
 
 _ROW = '{"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]}'
+
+_FORGIVES: Final = "4.8.5"
+_LAST_STRICT: Final = "4.8.4"
+"""From `OLDEST_JSON` up to the latter, every line of the first 10 MiB has to be one JSON value."""
 
 _NOTHING_TO_READ: Final = frozenset({"lfs-pointer", "symlink-text", "empty"})
 
@@ -49,14 +60,68 @@ rule = Rule(
             "文件里没有任何数据行：没有可训练的内容，加载时会报错",
         ),
         "array": Text(
-            "the file is one JSON array: it loads in datasets, "
+            "the file is one JSON array: what reads line by line sees no rows",
+            "文件是一整个 JSON 数组：按行读取的程序读不到数据",
+        ),
+        "array-loads": Text(
+            "the file is one JSON array: datasets {datasets} loads it, "
             "but what reads line by line sees no rows",
-            "文件是一整个 JSON 数组：datasets 能加载，但按行读取的程序读不到数据",
+            "文件是一整个 JSON 数组：datasets {datasets} 能加载，但按行读取的程序读不到数据",
         ),
         "pretty-printed": Text(
-            "the objects stand over several lines each: they load in datasets, "
-            "but what reads line by line sees no rows",
-            "每个对象占多行：datasets 能加载，但按行读取的程序读不到数据",
+            "objects stand over several lines each: what reads line by line does not see them",
+            "有对象占多行：按行读取的程序读不到这些数据",
+        ),
+        "over-lines-loads": Text(
+            "objects stand over several lines each: datasets {datasets} loads the file, "
+            "but what reads line by line does not see them",
+            "有对象占多行：datasets {datasets} 能加载该文件，但按行读取的程序读不到这些数据",
+        ),
+        "over-lines-other": Text(
+            "objects stand over several lines each: datasets {datasets} loads the file, but {others} fail "
+            "({error}), and what reads line by line does not see them",
+            "有对象占多行：datasets {datasets} 能加载该文件，但 {others_zh} 会报错（{error}），"
+            "按行读取的程序也读不到这些数据",
+        ),
+        "over-lines": Text(
+            "the object in line {line} stands over several lines: "
+            "datasets {datasets} fails to load the file ({error})",
+            "第 {line} 行的对象占多行：datasets {datasets} 无法加载该文件（{error}）",
+        ),
+        "cut": Text(
+            "objects stand over several lines each, and datasets {datasets} cuts the file at a line end "
+            "inside the one that starts in line {line}: the load fails ({error}, from {cause})",
+            "有对象占多行，而 datasets {datasets} 按行尾切分文件时切开了第 {line} 行开始的对象："
+            "加载失败（{error}，由 {cause} 引起）",
+        ),
+        "one-object": Text(
+            "the file is one object over several lines, too long for one block: datasets {datasets} does "
+            "not load it as a row",
+            "整个文件是一个占多行的对象，长度超过一个数据块：datasets {datasets} 不会把它加载为一行数据",
+        ),
+        "several-fail": Text(
+            "line {line} has several objects: datasets {datasets} fails to load the file ({error})",
+            "第 {line} 行有多个对象：datasets {datasets} 无法加载该文件（{error}）",
+        ),
+        "one-list": Text(
+            "the file is one list: datasets {datasets} makes a row of each of its elements, "
+            "not one of the list",
+            "整个文件是一个列表：datasets {datasets} 把其中每个元素各变成一行，而不是把列表当成一行",
+        ),
+        "list-rows": Text(
+            "the array holds lists, not objects: datasets {datasets} makes one row of each list, with "
+            "columns named 0, 1, 2, … and none that the trainer reads",
+            "数组的元素是列表而不是对象：datasets {datasets} 把每个列表变成一行，列名为 0、1、2……，"
+            "没有训练脚本要读取的列",
+        ),
+        "text-rows": Text(
+            "datasets {datasets} takes the elements of the array for texts: its rows have a column `text` "
+            "and none that the trainer reads",
+            "datasets {datasets} 把数组的元素当成文本：得到的行只有 `text` 列，没有训练脚本要读取的列",
+        ),
+        "not-followed": Text(
+            "how datasets {datasets} cuts the file was not looked at: a line is too long to follow",
+            "未检查 datasets {datasets} 如何切分该文件：有一行过长，无法跟踪",
         ),
         "carriage-return": Text(
             "the lines end in a bare carriage return: what reads line by line sees one long line",
@@ -94,6 +159,11 @@ rule = Rule(
     ),
 )
 
+_CURE: Final = Text(
+    "`glmlint check --fix` writes one row a line.",
+    "`glmlint check --fix` 会改成每行一条数据。",
+)
+
 _OTHER_HELP: Final = {
     "lfs-pointer": Text("Fetch the data with git lfs pull.", "用 git lfs pull 取回数据。"),
     "symlink-text": Text(
@@ -128,18 +198,85 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
+    trainer = get_trainer(plan.recipe)
+    known = trainer.through_datasets and not file.shapes.broken
+    shapes = file.shapes.whole if known else None
+    found = [] if shapes is None else shapes.conflicts(plan.datasets)
+    rewrite = () if file.notes[_UNREADABLE] else (Edit("rewrite", ()),)
+    packed = file.path == "-" or file.path.lower().endswith((".gz", ".zst"))
+    cure = _CURE if rewrite and not packed else None
+    values: dict[str, Any] = {"datasets": plan.datasets}
+    for conflict in found:
+        if conflict.reason not in OF_FORM:
+            continue
+        text = {"several-on-a-line": "several-fail"}.get(conflict.reason, conflict.reason)
+        other = conflict.reason in ("one-list", "list-rows", "text-rows")
+        yield rule.problem(
+            None,
+            text=text,
+            severity="error",
+            help=None if other else cure,
+            edits=() if other else rewrite,
+            line=conflict.line,
+            error=conflict.error,
+            cause=conflict.cause,
+            **values,
+        )
+    told = {conflict.reason for conflict in found}
+    loads = shapes is not None and not any(conflict.fails for conflict in found)
+    if shapes is not None and shapes.lost:
+        yield rule.problem(None, text="not-followed", severity="info", **values)
+        loads = False
     for defect in file.defects:
         if defect.rule != "not-jsonl":
             continue
-        kind = defect.values.get("kind", "")
-        opened = get_trainer(plan.recipe).suffixes
-        if kind == "json-suffix" and (opened is None or ".json" in opened):
+        kind = text = defect.values.get("kind", "")
+        if kind == "json-suffix" and (trainer.suffixes is None or ".json" in trainer.suffixes):
             continue
+        if kind == "pretty-printed" and told.intersection(OF_FORM):
+            continue
+        if kind == "pretty-printed" and shapes is not None and loads:
+            others = _failing_versions(shapes, plan)
+            text = "over-lines-other" if others else "over-lines-loads"
+            if others:
+                values |= {"others": others.en, "others_zh": others.zh, "error": _error(shapes)}
+        if kind == "array" and loads and not told.intersection(OF_FORM):
+            text = "array-loads"
         yield rule.problem(
             None,
-            text=rule.variants.get(kind, rule.text),
-            help=_OTHER_HELP.get(kind),
+            text=text if text in rule.variants else None,
+            help=_OTHER_HELP.get(kind, cure),
             severity="error" if kind in _NOTHING_TO_READ else None,
-            edits=() if kind in _OTHER_HELP or file.notes[_UNREADABLE] else (Edit("rewrite", ()),),
+            edits=() if kind in _OTHER_HELP else rewrite,
             kind=kind,
+            **values,
         )
+
+
+def _failing_versions(shapes: Shapes, plan: Plan) -> Text | None:
+    """The versions of `datasets` that fail on a file over lines, where the user names none."""
+    if "datasets" in plan.pinned:
+        return None
+    cuts = ("cut", "one-object")
+    old = any(conflict.reason in cuts for conflict in shapes.conflicts(NEWEST_PADDING))
+    scan = any(conflict.reason == "over-lines" for conflict in shapes.conflicts(OLDEST_JSON))
+    if old and scan:
+        return Text(f"versions below {_FORGIVES}", f"{_FORGIVES} 之前的版本")
+    if old:
+        return Text(f"versions below {OLDEST_JSON}", f"{OLDEST_JSON} 之前的版本")
+    if scan:
+        return Text(
+            f"versions {OLDEST_JSON} to {_LAST_STRICT}", f"{OLDEST_JSON} 至 {_LAST_STRICT} 版"
+        )
+    return None
+
+
+def _error(shapes: Shapes) -> str:
+    """The exceptions of the versions that fail."""
+    found = [
+        conflict.error
+        for datasets in (NEWEST_PADDING, OLDEST_JSON)
+        for conflict in shapes.conflicts(datasets)
+        if conflict.reason in OF_FORM and conflict.error
+    ]
+    return ", ".join(dict.fromkeys(found))

@@ -7,11 +7,14 @@ of them depends on the versions: below 5.24 transformers prints the word None fo
 the nulls in tool lists are printed by every version. (The official script leaves out those directly
 under `properties`, and prints all others.)
 
-`--fix` takes all of them out. A null that somebody may have meant stays: one in a list, an argument of a
-call (in GLM's form those are text), a key that is null wherever it stands, and `default`, `const` and
-`examples` of a schema where the file does not show that a table wrote them: then all objects at one place
-have the same keys, and properties are null as a whole. `--fix` leaves Parquet alone; `glmlint convert`
-reads it and writes rows without the padding.
+`--fix` takes all of them out. A null that somebody may have meant stays:
+- one in a list (`"enum": ["a", null]`), and a key that is null wherever it stands in the file;
+- `default`, `const` and `examples` of a schema, but where the file shows that a table wrote them: all
+  objects at one place have the same keys, and properties are null as a whole;
+- an argument that its function requires, or that may be null by its schema; without a schema, one that
+  has a value in another call of the same function. (GLM's own calls are text, and no table looks inside.)
+
+`--fix` leaves Parquet alone; `glmlint convert` reads it and writes rows without the padding.
 
 Evidence: files written with datasets 4.0.0 and 5.2.0; 20 rows with tools gave 272 findings.
 """
@@ -21,9 +24,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.evidence.padded import padded, padding
+from glmlint.evidence.padded import padded
 from glmlint.finding import Pointer
 from glmlint.read.nulls import without
+from glmlint.read.padding import row_padding
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 from glmlint.rules.other_format import converted, quoted
 from glmlint.trainer.errors import Dropped, TrainerError
@@ -56,17 +60,16 @@ def _row(tools: list[Any] | None) -> dict[str, Any]:
 rule = Rule(
     name="null-padding",
     family="structure",
-    form="glm",
     title_zh="每条消息都有所有的键，没有的写成 null：文件是从数据表写出的",
     severity="warning",
-    when=Fact.ODD,
+    when=Fact.NULLS,
     fix="safe",
     text=Text(
         "every message has the keys of all others, null where it has none of its own ({rows:row}), as "
-        "Dataset.to_json and to_parquet write them: with transformers {transformers} none of these "
-        "nulls is printed",
+        "Dataset.to_json and to_parquet write them: with the versions assumed here none of these nulls "
+        "is printed",
         "每条消息都带有其他消息的键，自己没有的写成 null（共 {rows} 行），这是 Dataset.to_json 和 "
-        "to_parquet 的写法：使用 transformers {transformers} 时这些 null 都不会输出",
+        "to_parquet 的写法：按这里采用的版本，这些 null 都不会输出",
     ),
     variants={
         "printed": Text(
@@ -76,6 +79,13 @@ rule = Rule(
             "每条消息、每个工具都带有其他消息或工具的键，自己没有的写成 null（共 {rows} 行），这是 "
             "Dataset.to_json 和 to_parquet 的写法：其中一部分 null 会被输出，模型训练时看到的提示中带有它们",
         ),
+        "foreign": Text(
+            "messages, tools and calls have the keys of all others, null where they have none of their "
+            "own ({rows:row}), as Dataset.to_json and to_parquet write them: a trainer that reads this "
+            "form is handed them all",
+            "消息、工具和调用都带有其他同类对象的键，自己没有的写成 null（共 {rows} 行），这是 "
+            "Dataset.to_json 和 to_parquet 的写法：读取这种格式的训练工具会收到所有这些 null",
+        ),
         "raises": Text(
             "every message has the keys of all others, null where it has none of its own ({rows:row}), "
             "as Dataset.to_json and to_parquet write them: the trainer raises {exception} at such a null",
@@ -84,9 +94,10 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Take the nulls out: `glmlint check --fix`; from a Parquet file: "
+        "Take the nulls out with `glmlint check --fix`; for a Parquet file, or one in another form: "
         "glmlint convert {path} --to glm4 -o {out}",
-        "去掉这些 null：`glmlint check --fix`；Parquet 文件请用：glmlint convert {path} --to glm4 -o {out}",
+        "用 `glmlint check --fix` 去掉这些 null；Parquet 文件或其他格式的文件请用："
+        "glmlint convert {path} --to glm4 -o {out}",
     ),
     bad=(
         _row(None),
@@ -110,16 +121,15 @@ def check(row: Row) -> Iterator[Problem]:
     if not places:
         return
     survey = None if row.survey is None else row.survey()
-    sure = places if survey is None else [*padding(row, survey.nulls)]
+    sure = places if survey is None else [*row_padding(row.value, survey)]
     text = _effect(row, places)
     yield rule.problem(
         min(places, key=str),
         text=text,
-        severity=None if text is None else "error",
+        severity="error" if text in ("printed", "raises") else None,
         once="padding",
         raises=text == "raises",
         edits=tuple(Edit("remove", at) for at in sorted(sure, key=str)),
-        transformers=row.plan.transformers,
         exception=row.error.exception if row.error else "",
         path=quoted(row.path),
         out=quoted(converted(row.path)),
@@ -128,6 +138,8 @@ def check(row: Row) -> Iterator[Problem]:
 
 def _effect(row: Row, places: frozenset[Pointer]) -> str | None:
     """What the nulls do: the row is laid out once more without them."""
+    if row.foreign is not None:
+        return "foreign"
     if row.dropped is not None:
         return None
     try:

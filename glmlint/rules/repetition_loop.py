@@ -1,13 +1,14 @@
-"""An answer ends in a loop: the same words again and again, to its last letter.
+"""An answer loops: the same words, symbols, digits or blank lines again and again.
 
-Such answers come from a model that wrote the data and was stuck. A model that is trained on them
-learns to get stuck: each round of the loop makes the next one more likely, and there is no end
-token until the cut. A loop is told when its unit has letters, stands there at least three times,
-and the whole is long enough to be no refrain, no laughter and no table. Where the question asks
-for repetition, nothing is told.
+Such answers come from a model that wrote the data and was stuck, at the end of the answer or until
+something let it go on. A model that is trained on them learns to get stuck: each round of the loop
+makes the next one more likely, and there is no end token until the cut. A loop is told when it is too
+long for what it is made of: a refrain, laughter, a line between two parts, the cells of a table and
+the noughts of a matrix may repeat. Inside an answer it takes more rounds than at its end, and loops in
+code are left alone there. Where the question asks for repetition, nothing is told.
 
-Evidence: filters on repeated n-grams are in every published pipeline of pre-training data; of
-fine-tuning data a validator rarely looks at the end of an answer.
+Evidence: GLM-4 #349, whose answers in LaTeX end in `\\, \\, \\,` without end; filters on repeated n-grams
+are in every published pipeline of pre-training data.
 """
 
 from __future__ import annotations
@@ -16,19 +17,25 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.read.textfacts import LONGEST_UNIT, SHORTEST_LOOP, TAIL
+from glmlint.read.loops import SHORTEST_LOOP, Loop, kind_of, loops, shown
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 rule = Rule(
     name="repetition-loop",
     family="content",
-    title_zh="回答以循环结尾：同样的词句反复出现，直到最后一个字",
+    title_zh="回答陷入循环：同样的词句、符号、数字或空行反复出现",
     severity="warning",
     when=Fact.LOOP,
     text=Text(
         "{where} ends in “{unit}” {times} times in a row: the model learns to loop",
         "{where} 结尾处“{unit}”连续重复了 {times} 次：模型会学到复读",
     ),
+    variants={
+        "inside": Text(
+            "{where} has “{unit}” {times} times in a row: the model learns to loop",
+            "{where} 中“{unit}”连续重复了 {times} 次：模型会学到复读",
+        ),
+    },
     help=Text(
         "Cut the answer after the first round, or drop the row.",
         "保留第一遍，删除其余重复，或删除这一行。",
@@ -44,6 +51,18 @@ rule = Rule(
             "messages": [
                 {"role": "user", "content": "介绍一下北京。"},
                 {"role": "assistant", "content": "北京是中国的首都，" + "是一座历史悠久的城市，" * 20},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "识别图中的公式。"},
+                {"role": "assistant", "content": r"\frac{a}{b} " + r"\, " * 60},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "Read the table in the picture."},
+                {"role": "assistant", "content": r"\begin{array}{" + "c " * 40 + r"} 1 & 0 \end{array}"},
             ]
         },
     ),
@@ -62,6 +81,12 @@ rule = Rule(
         },
         {
             "messages": [
+                {"role": "user", "content": "写出十二阶零矩阵。"},
+                {"role": "assistant", "content": ("0 & " * 11 + "0 \\\\ ") * 12},
+            ]
+        },
+        {
+            "messages": [
                 {"role": "user", "content": "Repeat 'I will not be late' twenty times."},
                 {"role": "assistant", "content": "I will not be late. " * 20},
             ]
@@ -69,62 +94,74 @@ rule = Rule(
     ),
 )  # fmt: skip
 
-_WINDOW: Final = 4 * LONGEST_UNIT
-_ROUNDS: Final = 16
-"""How many places of the tail are tried as the round before."""
-_letter: Final = re.compile(r"[^\W\d_]").search
-_asked: Final = re.compile(
+_ASKED: Final = re.compile(
     r"repeat|\btimes\b|over and over|重复|复读|[遍次]|循环", re.IGNORECASE
+).search
+_NUMBERS_ASKED: Final = re.compile(
+    r"zeros?\b|ones\b|matrix|digits?\b|decimal|binary|array|[零0]|矩阵|小数|进制|数组",
+    re.IGNORECASE,
 ).search
 
 
 def check(row: Row) -> Iterator[Problem]:
-    asked = False
+    asked, question = False, ""
     for index, role, text in row.texts:
         if role != "assistant":
-            asked = bool(_asked(text)) if role == "user" else asked
-        elif len(text) >= SHORTEST_LOOP and not asked and (loop := _loop(text)):
-            size, times = loop
-            unit = text.rstrip()[-size:].strip()
-            shown = unit if len(unit) <= 40 else unit[:39] + "…"
+            asked, question = (bool(_ASKED(text)), text) if role == "user" else (asked, question)
+        elif len(text) >= SHORTEST_LOOP and not asked and (found := _loop(text, question)):
+            loop, at_end = found
             yield rule.problem(
-                row.at(index, "content"),
-                where=row.where(index), unit=shown.replace("\n", "⏎"), times=times,
+                row.at(index, "content"), text=None if at_end else "inside",
+                where=row.where(index), times=loop.times,
+                unit=shown(text[loop.start : loop.start + loop.size]),
             )  # fmt: skip
 
 
-def _loop(text: str) -> tuple[int, int] | None:
-    """(characters of the unit, times) of the loop in which a text ends; bounded work."""
-    text = text[-2 * _WINDOW :].rstrip()[-_WINDOW:]
-    end = len(text)
-    at = end - TAIL
-    for _ in range(_ROUNDS):
-        at = text.rfind(text[-TAIL:], max(end - TAIL - LONGEST_UNIT, 0), at + TAIL - 1)
-        if at < 0:
-            return None
-        size = end - TAIL - at
-        length = size + _common_end(text[:-size], text)
-        times = length // size
-        if _is_loop(size, times, length) and _letter(text, end - size):
-            return size, times
+def _loop(text: str, question: str) -> tuple[Loop, bool] | None:
+    """The first loop that is told, and whether the answer ends in it."""
+    end = len(text.rstrip())
+    fences = before = 0
+    last_fence = text.rfind("```")
+    for loop in loops(text):
+        at_end = loop.stop >= end
+        unit = text[loop.start : loop.start + loop.size]
+        kind = kind_of(unit)
+        if not _is_told(kind, loop, unit, at_end):
+            continue
+        fences, before = fences + text.count("```", before, loop.start), loop.start
+        if not at_end and fences % 2 and loop.stop <= last_fence:
+            continue  # code may well repeat itself
+        if kind != "digits" or not _NUMBERS_ASKED(question):
+            return loop, at_end
     return None
 
 
-def _common_end(left: str, right: str) -> int:
-    """How many characters two texts have in common at their ends."""
-    low, high = 0, min(len(left), len(right))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if left[-middle:] == right[-middle:]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def _is_told(kind: str, loop: Loop, unit: str, at_end: bool) -> bool:
+    """Whether a loop is long enough for what it is made of.
 
-
-def _is_loop(size: int, times: int, length: int) -> bool:
+    Inside an answer more of it may be meant, so it takes more there; so it does where repetition
+    is what such a unit is for: lines between parts, cells of a table, noughts.
+    """
+    size, times, length = loop.size, loop.times, loop.length
+    if kind == "blank":
+        lines = unit.count("\n") * times
+        return lines >= 30 if lines else length >= 400
+    if kind == "separator":
+        return length >= (400 if at_end else 1000)
+    if kind == "table":
+        return times >= 100 or (
+            at_end and any(map(str.isalpha, unit)) and times >= 10 and length >= 200
+        )
+    if kind == "digits":
+        return times >= 20 and length >= 100 if at_end else times >= 40 and length >= 150
+    if kind == "symbols":
+        if at_end:
+            return times >= 20 and length >= (100 if size == 1 else SHORTEST_LOOP)
+        return times >= 40 and length >= 100
+    if at_end:
+        if size <= 3:
+            return times >= 20 and length >= SHORTEST_LOOP
+        return times >= 4 and length >= 120 if size < 80 else times >= 3
     if size <= 3:
-        return times >= 20 and length >= SHORTEST_LOOP
-    if size < 80:
-        return times >= 4 and length >= 120
-    return times >= 3
+        return times >= 30 and length >= (100 if size == 1 else SHORTEST_LOOP)
+    return times >= 6 and length >= 240 if size < 80 else times >= 4 and length >= 400

@@ -17,7 +17,7 @@ from typing import Final
 
 from glmlint.evidence.report import Report
 from glmlint.finding import file_identity
-from glmlint.loader import Conflict, Shapes
+from glmlint.loader import OF_FORM, Conflict, Shapes
 from glmlint.plan import Plan
 from glmlint.rules.base import Example, Placed, Rule, Text
 from glmlint.trainer.base import get_trainer
@@ -109,7 +109,11 @@ def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
 def _told(shapes: Shapes, before: Shapes, datasets: str) -> list[Conflict]:
     """What the cast of one split to another's types makes of it, but for what JSON keeps."""
     conflicts = shapes.conflicts(datasets, after=before)
-    return [conflict for conflict in conflicts if conflict.outcome != "loads-as-json"]
+    return [
+        conflict
+        for conflict in conflicts
+        if conflict.outcome != "loads-as-json" and conflict.reason not in OF_FORM
+    ]
 
 
 def _placed(path: str, train: str, conflict: Conflict, datasets: str, keys: int) -> Placed:

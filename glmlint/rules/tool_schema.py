@@ -18,6 +18,7 @@ from typing import Final
 from glmlint.evidence.calls import declared
 from glmlint.evidence.padded import padded
 from glmlint.finding import place
+from glmlint.rules.arguments_schema import SIMPLER
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -36,6 +37,11 @@ rule = Rule(
             "{place} refers to {got}, which is not inside the tool: the model never sees it "
             "(tool {tool}, {rows:row})",
             "{place} 引用了 {got}，它不在工具定义之内：模型看不到它（工具 {tool}，共 {rows} 行）",
+        ),
+        "unjudged": Text(
+            "{place} is too large or too intricate to be checked: neither this schema nor the calls "
+            "of {tool} are validated ({rows:row})",
+            "{place} 过大或过于复杂，未做校验：既没有检查这个 schema，也没有检查对 {tool} 的调用（共 {rows} 行）",
         ),
         "root": Text(
             "{place} is {got}: arguments are an object (tool {tool}, {rows:row})",
@@ -179,6 +185,11 @@ MEANT: Final = {
 
 def check(row: Row) -> Iterator[Problem]:
     for entry in declared(row):
+        for tool in entry.tools.with_unjudged_schema if entry.message is not None else ():
+            at = entry.place(tool, *tool.function_at, "parameters")
+            yield rule.problem(
+                at, text="unjudged", help=SIMPLER, once="unjudged", place=place(at), tool=tool.name
+            )
         if not entry.tools.with_bad_schema or entry.message is None:
             continue
         for tool in entry.tools.with_bad_schema:

@@ -218,8 +218,12 @@ def _readable(row: Row, entry: Declared) -> bool:
     """Whether what the list has as JSON text can be written as JSON itself with nothing lost."""
     holder = row.value if entry.message is None else row.messages[entry.message]
     written = holder["tools"]
-    texts = [written] if isinstance(written, str) else written if isinstance(written, list) else []
-    return all(decode_whole(text) is not UNSET for text in texts if isinstance(text, str))
+    if isinstance(written, str):
+        written = decode_whole(written)
+    entries = written if isinstance(written, list) else [written]
+    return all(
+        (decode_whole(part) if isinstance(part, str) else part) is not UNSET for part in entries
+    )
 
 
 def _identity(tool: Any) -> str:

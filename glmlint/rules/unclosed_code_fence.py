@@ -1,8 +1,8 @@
 """An answer opens a code block with three backticks and does not close it.
 
 Most often the answer was cut: by a limit of the model that wrote it, or by an export. The model
-learns to stop in the middle of code, and whatever reads the answer takes the rest of the page for
-code. Blocks inside blocks, which Markdown does not have but models write, are not told: a fence
+learns to end inside a block. Where the answer goes on with text, the fence was forgotten: the model
+learns to leave blocks open, and whatever shows the answer takes the text for code. Blocks inside blocks, which Markdown does not have but models write, are not told: a fence
 too few is, a pair too many is not. Nor is an answer that was asked to go on and whose first fence
 closes the code that it goes on with.
 
@@ -25,10 +25,16 @@ rule = Rule(
     when=Fact.FENCE,
     text=Text(
         "{where} opens a code block in its line {line} and does not close it: "
-        "the model learns to stop in the middle of code",
-        "{where} 在其第 {line} 行打开了代码块却没有关闭：模型会学到在代码中途停下",
+        "the model learns to end an answer inside a block",
+        "{where} 在其第 {line} 行打开了代码块却没有关闭：模型会学着在代码块里结束回答",
     ),
     variants={
+        "prose": Text(
+            "{where} opens a code block in its line {line} and goes on with text without closing "
+            "it: the model learns to leave blocks open, and all that follows is shown as code",
+            "{where} 在其第 {line} 行打开了代码块，没有关闭就接着写正文："
+            "模型会学着不关闭代码块，其后的内容都会显示为代码",
+        ),
         "stray": Text(
             "{where} ends with a code fence that closes nothing (its line {line}): "
             "the model learns to write it",
@@ -40,6 +46,16 @@ rule = Rule(
         "用 ``` 关闭代码块；如果回答被截断，请补全或删除这一行。",
     ),
     bad=(
+        {
+            "messages": [
+                {"role": "user", "content": "怎么用 Python 打印？"},
+                {
+                    "role": "assistant",
+                    "content": "这样写：\n```python\nprint('你好')\n\n"
+                    "这段代码会在屏幕上输出“你好”，其中的引号可以是单引号，也可以是双引号。",
+                },
+            ]
+        },
         {
             "messages": [
                 {"role": "user", "content": "Print hello in Python."},
@@ -106,11 +122,31 @@ def check(row: Row) -> Iterator[Problem]:
         if fence is None or (_GO_ON.match(asked) and _first_is_bare(text)):
             continue
         at = fence.start(1)
-        last = not fence[2].strip() and not text[fence.end() :].strip()
+        rest = text[fence.end() :]
+        stray = not fence[2].strip() and not rest.strip()
+        kind = "stray" if stray else "prose" if _ends_in_prose(rest) else None
         yield rule.problem(
-            row.at(index, "content"), text="stray" if last else None,
+            row.at(index, "content"), text=kind,
             where=row.where(index), line=text.count("\n", 0, at) + 1,
         )  # fmt: skip
+
+
+_LINE: Final = re.compile(r"(?:#{2,6} |\d{1,2}[.)] |[-*•] )?(?=[^\W\d_\s]|[“\"'(（《*`])")
+"""How a line of text begins, which is not how most lines of code do."""
+_CODE: Final = re.compile(r"[;{}<>|\\_$]|==|\w[(=]|[)\]:,]$|^(?://|#|--|/\*)")
+_STOPS: Final = re.compile(r"[.!?。！？][\"'”’)）]*(?:\s|$)|[，。；：？！]")
+
+
+def _ends_in_prose(rest: str) -> bool:
+    """Whether the last line behind an open fence is a sentence, as no line of code is."""
+    code, _, line = rest.rstrip()[-2000:].rpartition("\n")
+    if not code.strip() or not _LINE.match(line):
+        return False
+    words = len(re.findall(r"[A-Za-z]{2,}", line))
+    letters = len(re.findall("[\u3400-\u9fff]", line))
+    if words + letters < 6:
+        return False
+    return bool(_STOPS.search(line)) and 12 * len(_CODE.findall(line)) < words + letters
 
 
 def _first_is_bare(text: str) -> bool:

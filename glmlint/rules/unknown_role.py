@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any, Final
 
 from glmlint.evidence.turns import fate, shown
@@ -25,6 +24,7 @@ from glmlint.read.sample import ROLES
 from glmlint.read.spoken import spoken
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 from glmlint.rules.other_format import converted, quoted
+from glmlint.text import nearest
 
 rule = Rule(
     name="unknown-role",
@@ -186,8 +186,7 @@ def _meant(
     name = role.strip().lower()
     means = role_in(message)
     if means is None:
-        close = get_close_matches(name, ROLES, 1, 0.7)
-        return (close[0] if close else None), None, ()
+        return nearest(name, ROLES), None, ()
     form = _FORMS.get(name)
     told = None if form is None else Text(form, form + " ")
     if means == "call":

@@ -12,12 +12,13 @@ Evidence: none of six peer validators finds it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
+from itertools import islice
 from typing import Any, Final
 
 from glmlint.evidence.calls import Call, calls, declared, taught, tools_by_name, turns
 from glmlint.finding import Pointer, place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.text import nearest
 from glmlint.trainer.row import per_row
 
 TOOL: Final[dict[str, Any]] = {
@@ -96,14 +97,14 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         if any(not tool.name for entry in declared(row) for tool in entry.tools.tools):
             continue  # which names there are is not known
-        near = get_close_matches(call.name[:80], [name[:80] for name in list(known)[:200]], 1, 0.75)
+        near = nearest(call.name[:80], tuple(name[:80] for name in islice(known, 200)))
         yield rule.problem(
             _at(call),
             text="near" if near else None,
             severity="error" if taught(row, call.message) else "warning",
             place=place(_at(call)),
             name=call.name[:80],
-            near=near[0] if near else "",
+            near=near or "",
             known=", ".join(name[:40] for name in list(known)[:8]),
         )
 

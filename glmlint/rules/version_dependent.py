@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET
 
@@ -315,6 +315,9 @@ def _outcome(row: Row, messages: list[Any], transformers: str) -> Hashable:
     )
 
 
+_PRINTED: Final = ("role", "metadata", "tools")
+
+
 @cache
 def _template(template: ChatTemplate, transformers: str) -> ChatTemplate:
     return replace(template, transformers=transformers)
@@ -330,6 +333,8 @@ def _tools_differ(row: Row) -> bool:
             and _printed_otherwise(bytes(message.tools))
             for index, message in enumerate(row.sample.messages)
         )
+    if row.context.template.known and not any("tools" in m for _, m in row.good_messages):
+        return False
     old, new = TOOLS
     return _outcome(row, row.messages, old) != _outcome(row, row.messages, new)
 

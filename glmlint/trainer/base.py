@@ -274,6 +274,8 @@ class Trainer:
     """Keys of a message by which a row can switch its own loss on or off."""
     through_datasets: bool = True
     """Whether the trainer reads its file with `datasets.load_dataset`."""
+    columns: tuple[str, ...] | None = None
+    """The columns of a row that it reads, where these are always the same; None: any."""
     suffixes: frozenset[str] | None = None
     """Endings of the files that it opens; None: any that `datasets` knows."""
     cleans_properties: bool = False

@@ -30,11 +30,11 @@ class Seen(Protocol):
     def raw(self) -> bytes: ...
     @property
     def value(self) -> Any:
-        """The decoded row; UNSET for one of good shape, for which `shape` and `tools` stand."""
+        """The decoded row."""
 
     @property
     def shape(self) -> Hashable:
-        """Stands for the shape but for the tool lists (see `Shapes.known`)."""
+        """Stands for the shape but for the tool lists (see `Shapes.known`); None where nothing does."""
 
     @property
     def tools(self) -> tuple[bytes, ...]:
@@ -105,10 +105,10 @@ TOOLS: Final = ("messages", 0, "tools")
 
 
 def part_of(chunk: Chunk, rows: Iterable[Seen], context: Context) -> Part | None:
-    """The shapes of a chunk's rows; None where they do not stand on lines.
+    """The shapes of a chunk's rows; None where their file is not JSON.
 
     Args:
-        rows: in order; several may stand on one line.
+        rows: in order; several may stand on one line, where each line is a row at all.
         context: knows the tool lists of rows in good shape.
     """
     place = chunk.place
@@ -118,22 +118,29 @@ def part_of(chunk: Chunk, rows: Iterable[Seen], context: Context) -> Part | None
         [*place.borders, place.end],
         chunk=place.loader_bytes,
         bom=place.bom and place.begin == 0,
+        form=place.form,
     )
     for line, offset in place.blanks:
         shapes.blank(line, offset)
+    for line, offset in place.over_lines:
+        shapes.over_lines(line, offset)
+    shapes.cut(place.cuts, place.lost)
     broken = any(defect.rule == "not-utf8" for defect in chunk.file_defects)
     numbers, starts, stops = chunk.numbers, place.starts, place.stops
-    at = 0
+    on_lines = place.form.kind == "lines"
+    at = -1
     for row in rows:
+        line = row.line
+        if on_lines and at >= 0 and numbers[at] == line:
+            shapes.several(line, starts[at])
+        else:
+            at += 1
+        start = starts[at]
         if row.defect is not None and row.defect.rule != "not-jsonl":
             broken = True
             continue
-        line = row.line
-        while numbers[at] < line:
-            at += 1
-        start = starts[at]
         length = stops[at] - start
-        if row.value is not UNSET:
+        if row.shape is None:
             shapes.add(row.value, line, start, length)
         elif not shapes.known(row.shape, start, length):
             shapes.add(read(row.raw).value, line, start, length, row.shape)
@@ -163,7 +170,7 @@ def learn(file: InputFile, context: Context, *, blanks: bool = True) -> None:
         rows = [
             Decoded(line, raw, found.value, chunk.defects.get(at) or found.defect)
             for at, (line, raw) in enumerate(zip(chunk.numbers, chunk.lines, strict=True))
-            for found in _values(raw)
+            for found in values_of(raw)
         ]
         if chunk.place is not None and not blanks:
             chunk.place.blanks = []
@@ -201,7 +208,7 @@ def loaded_sample(sample: Sample, load: Load, context: Context) -> Sample | None
     return sample if same else Sample(messages)
 
 
-def _values(raw: bytes) -> list[Careful]:
+def values_of(raw: bytes) -> list[Careful]:
     """What a line holds: one value, or several."""
     found = read(raw)
     if found.defect is not None and (several := split_values(raw)):
@@ -223,7 +230,7 @@ def remember(path: str, parts: Parts, context: Context, after: Shapes | None = N
     shapes = parts.whole
     if shapes is None or parts.broken:
         return None  # nothing is loaded, or it is not known what: rows are as written
-    load = shapes.load(context.plan.datasets, after)
+    load = shapes.load(context.plan.datasets, after, context.trainer.columns)
     if load is None or not load.changes:
         return None
     context.loads[path] = load

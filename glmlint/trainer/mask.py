@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -138,8 +139,8 @@ def _pieces(rows: Sequence[Layout], context: Context) -> Pieces:
     if texts:
         lengths[lengths < 0] = np.diff(context.tokenizer.encode(texts)[1])
     number = len(pieces)
-    head = np.fromiter((label for row in rows for label in row.first), np.int64, number) != NONE
-    rest = np.fromiter((label for row in rows for label in row.rest), np.int64, number) != NONE
+    head = np.fromiter(chain.from_iterable(row.first for row in rows), np.int64, number) != NONE
+    rest = np.fromiter(chain.from_iterable(row.rest for row in rows), np.int64, number) != NONE
     first = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(row.pieces) for row in rows], out=first[1:])
     ends = np.cumsum(lengths)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from msgspec import UNSET
 
@@ -19,6 +19,7 @@ from glmlint.read.sample import (
     Sample,
     decode_sample,
     encode_sample,
+    overfull,
     read,
 )
 from glmlint.read.source import Chunk, split_values
@@ -57,6 +58,7 @@ def prepare(
     facts: int | None = None,
     load: Load | None = None,
     path: str = "",
+    in_array: bool = False,
 ) -> Row:
     """Read one row and lay it out as the trainer does.
 
@@ -67,10 +69,13 @@ def prepare(
         facts: what `line_facts` says of the bytes, when it was asked.
         load: what the loader makes of the file's rows, where it changes some.
         path: the file.
+        in_array: whether the row is an element of an array, where a list is a row to the loader.
     """
     if facts is None:
         facts = line_facts([raw])[0]
     row = Row(path, line, raw, context, facts)
+    if defect is None or defect.rule == "not-jsonl":
+        defect = overfull(raw) or defect
     if defect is not None:
         row.defect = defect
         row.facts |= Fact.DEFECT
@@ -82,7 +87,7 @@ def prepare(
     if marks and (b"\\" in raw or any(mark in raw for mark in marks)):
         row.facts |= Fact.CONTROL  # an escape may hide one
     if context.typed is not None:
-        _prepare_foreign(row, context.typed, context, load)
+        _prepare_foreign(row, context.typed, context, load, in_array)
         return row
     sample: Sample | None
     try:
@@ -105,17 +110,19 @@ def prepare(
                         row.facts |= _message_keys(tuple(message))
     if sample is not None and _good(sample, row, context):
         row.sample = sample
+        if row.decoded:
+            row.shape = None
         if not row.facts & Fact.KEYS:
             row.conversation_bytes = again
         if load is not None and not (load.keeps_keys and _without_floats(sample)):
             as_loaded = loaded_sample(sample, load, context)
             if as_loaded is None:
-                row.loaded = _loaded(row.value, load)
+                row.loaded = load.changed(row.value)
             elif as_loaded is not sample:
                 row.loaded_sample = as_loaded
         _lay_out_sample(row, sample, context, load)
     else:
-        _lay_out_value(row, context, load)
+        _lay_out_value(row, context, load, in_array)
     if row.error is not None or row.dropped is not None:
         row.facts |= Fact.RAISES
     if row.loaded is not None or row.loaded_sample is not None:
@@ -123,7 +130,9 @@ def prepare(
     return row
 
 
-def _prepare_foreign(row: Row, typed: Typed, context: Context, load: Load | None) -> None:
+def _prepare_foreign(
+    row: Row, typed: Typed, context: Context, load: Load | None, in_array: bool
+) -> None:
     """`prepare` for a trainer that reads another form than GLM's."""
     sample = None
     raw = row.raw
@@ -141,7 +150,7 @@ def _prepare_foreign(row: Row, typed: Typed, context: Context, load: Load | None
         if isinstance(row.value_, dict):
             row.facts |= _row_keys(tuple(row.value_))
     if sample is None:
-        _lay_out_value(row, context, load)
+        _lay_out_value(row, context, load, in_array)
     else:
         row.typed = sample
         if not row.facts & Fact.KEYS:
@@ -149,10 +158,10 @@ def _prepare_foreign(row: Row, typed: Typed, context: Context, load: Load | None
         plain = not row.facts & Fact.CONTROL
         row.facts |= typed.facts(sample)
         try:
-            if load is None:
+            if load is not None:
+                row.loaded = load.changed(row.value)
+            if row.loaded is None:
                 row.layout = typed.lay_out(sample, plain)
-            else:
-                row.loaded = _loaded(row.value, load)
             if row.layout is None:
                 value = row.value if row.loaded is None else row.loaded
                 row.layout = context.trainer.lay_out(value, context)
@@ -224,16 +233,6 @@ def _without_floats(sample: Sample) -> bool:
     )
 
 
-def _loaded(value: dict[str, Any], load: Load) -> dict[str, Any] | None:
-    """The row as the trainer receives it; None where it is as written."""
-    messages = value.get("messages")
-    if not isinstance(messages, list):
-        return None
-    loaded: list[Any] = load.messages(messages)
-    # Unlike ==, this tells 0 from 0.0, and one order of keys from another.
-    return None if repr(loaded) == repr(messages) else {**value, "messages": loaded}
-
-
 def _lay_out_sample(row: Row, sample: Sample, context: Context, load: Load | None) -> None:
     trainer = context.trainer
     try:
@@ -241,7 +240,7 @@ def _lay_out_sample(row: Row, sample: Sample, context: Context, load: Load | Non
             row.layout = trainer.lay_out_sample(row.loaded_sample or sample, context)
         if row.layout is None:
             if load is not None and row.loaded is None:
-                row.loaded = _loaded(row.value, load)
+                row.loaded = load.changed(row.value)
             row.layout = trainer.lay_out(row.value if row.loaded is None else row.loaded, context)
     except TrainerError as error:
         row.error = error
@@ -249,7 +248,7 @@ def _lay_out_sample(row: Row, sample: Sample, context: Context, load: Load | Non
         row.dropped = reason
 
 
-def _lay_out_value(row: Row, context: Context, load: Load | None) -> None:
+def _lay_out_value(row: Row, context: Context, load: Load | None, in_array: bool = False) -> None:
     """A row that breaks the schema: what the trainer makes of it all the same."""
     row.facts |= Fact.ODD | Fact.TOOLS | Fact.CALLS | Fact.ROLES | Fact.EMPTY | Fact.HISTORY
     row.facts |= Fact.LOOP | Fact.PLACEHOLDER
@@ -257,11 +256,13 @@ def _lay_out_value(row: Row, context: Context, load: Load | None) -> None:
     if not row.decoded and not _read_value(row):
         return
     value = row.value
+    if in_array and isinstance(value, list):
+        value = {str(index): item for index, item in enumerate(value)}
     if not isinstance(value, dict):
         row.error = TrainerError(LOADER_ERROR, "the row is no object")
         return
     if load is not None:
-        row.loaded = _loaded(value, load)
+        row.loaded = load.changed(value)
     try:
         row.layout = context.trainer.lay_out(value if row.loaded is None else row.loaded, context)
     except TrainerError as error:
@@ -277,6 +278,7 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
     load = context.loads.get(chunk.path)
     facts = line_facts(chunk.lines)
     path = chunk.path
+    in_array = chunk.place is not None and chunk.place.form.kind == "array"
     for index, (raw, line) in enumerate(zip(chunk.lines, chunk.numbers, strict=True)):
         try:
             row = prepare(
@@ -287,6 +289,7 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
                 facts[index],
                 load,
                 path,
+                in_array,
             )
             defect = row.defect
             if defect is None or defect.rule != "invalid-json" or not (parts := split_values(raw)):

@@ -61,8 +61,11 @@ class Row:
     """Counts as in `totals` of the report, for this row."""
     conversation_bytes: bytes | None = None
     """The row's messages, encoded in a fixed form; None where that is not at hand."""
-    shape: Hashable = 0
-    """What stands for the row's shape (see `loader.Shapes.known`), its tool lists apart."""
+    answers: dict[Callable[[Row], Any], Any] | None = None
+    """What functions of the row (`per_row`) have answered."""
+    shape: Hashable = None
+    """What stands for the row's shape (see `loader.Shapes.known`), its tool lists apart; None where
+    nothing does, and the value has to be looked at."""
     tools: tuple[bytes, ...] = ()
     """The bytes of the row's tool lists, for which `shape` does not stand."""
     loaded: dict[str, Any] | None = None
@@ -86,18 +89,6 @@ class Row:
     def said(self) -> Said:
         """What rules have said of the row."""
         return Said()
-
-    def cached(self, work: Callable[[Row], T]) -> T:
-        """What a function says of this row, worked out once."""
-        try:
-            return self._cached[work]  # type: ignore[no-any-return]
-        except KeyError:
-            found = self._cached[work] = work(self)
-            return found
-
-    @cached_property
-    def _cached(self) -> dict[Callable[[Row], Any], Any]:
-        return {}
 
     @property
     def plan(self) -> Plan:
@@ -241,7 +232,7 @@ class Row:
         """The form of another trainer that the whole row is in, as `formats.recognise` names it.
 
         None for a row in a form that this trainer reads, for one of no known form, and for GLM
-                messages with a trace of OpenAI's or ms-swift's form in them. Rules about shape leave a
+        messages with a trace of OpenAI's or ms-swift's form in them. Rules about shape leave a
         foreign row to `other-format`.
         """
         trainer = self.context.trainer
@@ -261,6 +252,12 @@ def per_row(work: Callable[[Row], T]) -> Callable[[Row], T]:
 
     @wraps(work)
     def known(row: Row) -> T:
-        return row.cached(work)
+        answers = row.answers
+        if answers is None:
+            answers = row.answers = {}
+        elif work in answers:
+            return answers[work]  # type: ignore[no-any-return]
+        found = answers[work] = work(row)
+        return found
 
     return known
