@@ -69,6 +69,10 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
 @given(row=ROWS)
 @example(row={"messages": [{"role": "user", "content": "\x00"}], "tools": "null"})
 @example(row={"messages": [{}], "chat_template_kwargs": {"messages": []}})
+@example(row={"messages": None, "text": ""})
+@example(row={"messages": True})
+@example(row={"messages": [{"role": "user", "content": "hi"}], "system": 5})
+@example(row={"messages": '[{"role": "user", "content": "hi"}]'})
 def test_any_row(recipe: str, options: dict[str, Any], model: str, row: dict[str, Any]) -> None:
     context: Context = opened(recipe, model, options, "5.24.0", 64)
     found = prepare(msgspec.json.encode(row), 1, context)

@@ -31,6 +31,7 @@ from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
 from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation, Speech
 from glmlint.trainer.errors import Dropped, TrainerError
+from glmlint.trainer.forms.base import decoded
 from glmlint.trainer.layout import NONE, Layout, Tokens
 from glmlint.trainer.mask import sequence
 
@@ -145,23 +146,26 @@ class Axolotl(Trainer):
     def conversation(self, row: dict[str, Any], context: Context) -> Conversation:
         options: AxolotlOptions = context.options
         mapping, names = options.mapping(), options.role_names()
-        messages = row.get(options.field_messages)
         keys = mapping.get("role", "role"), mapping.get("content", "content")
+        written = row.get(options.field_messages)
+        messages = decoded(written)
         turns = turns_of(messages, (options.field_messages,), keys)
         reasoning = mapping.get(options.template_thinking_key or "")
-        for turn, message in zip(turns, messages or (), strict=False):
-            turn.role = {"tool": "observation"}.get(
-                names.get(turn.role, turn.role), names.get(turn.role, turn.role)
-            )
+        for turn, message in zip(turns, messages if turns else (), strict=True):
+            role = names.get(turn.role, turn.role)
+            turn.role = "observation" if role == "tool" else role
             if isinstance(message, dict):
                 flag = message.get(options.message_field_training)
                 turn.loss = flag if isinstance(flag, bool) else None
-                thought = message.get(reasoning)
-                if not isinstance(thought, str) and turn.reasoning is not None:
+                if not isinstance(message.get(reasoning), str):
                     turn.reasoning = turn.reasoning_at = None
+            if isinstance(written, str):  # a list that is written as a text
+                turn.at, turn.text_at, turn.reasoning_at = (options.field_messages,), None, None
         used = [options.field_messages]
-        if isinstance(row.get("system"), str) and not (turns and turns[0].role == "system"):
-            turns.insert(0, Speech("system", row["system"], ("system",), ("system",)))
+        if "system" in row and not (turns and turns[0].role == "system"):
+            said = row["system"] if isinstance(row["system"], str) else None
+            place = ("system",) if said is not None else None
+            turns.insert(0, Speech("system", said, ("system",), place))
             used.append("system")
         return conversation(row, turns, *used)
 

@@ -117,9 +117,9 @@ class Trl(Trainer):
                     else turns_of(said, (key,))
                 )
             return conversation(row, turns, "prompt", "completion", kwargs)
-        if "messages" in row:
+        if isinstance(row.get("messages"), list):
             return conversation(row, turns_of(row["messages"], ("messages",)), "messages", kwargs)
-        if "conversations" in row:
+        if isinstance(row.get("conversations"), list):
             turns = turns_of(row["conversations"], ("conversations",), ("from", "value"))
             return conversation(row, turns, "conversations", kwargs)
         said = row.get(field)

@@ -102,7 +102,8 @@ def reads_messages(
         return (keys is None or key in keys) and key in context.template.source
 
     messages = row.get("messages") if isinstance(row, dict) else None
-    entries = [entry for entry in messages or () if isinstance(entry, dict)]
+    listed = messages if isinstance(messages, list) else []
+    entries = [entry for entry in listed if isinstance(entry, dict)]
     if form == "openai":
         calls = any(entry.get("tool_calls") for entry in entries)
         results = any(entry.get("role") == "tool" for entry in entries)
