@@ -684,3 +684,16 @@ def test_help_fits_a_terminal() -> None:
         text = glmlint(*command.split(), "--help", COLUMNS="80").stdout.decode()
         long = [line for line in text.splitlines() if len(line) > 80]
         assert [line for line in long if not re.match(r"  --\S+ \[[^ ]+\]$", line)] == [], command
+
+
+@pytest.mark.parametrize(
+    "command", [("check",), ("encode",), ("show",), ("convert", "--to", "glm4")]
+)
+def test_a_link_to_itself_is_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "a.jsonl").symlink_to("b.jsonl")
+    (tmp_path / "b.jsonl").symlink_to("a.jsonl")
+    name, *more = command
+    done = glmlint(name, "a.jsonl", *more, cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"too many levels of symbolic links" in done.stderr.lower()
+    assert b"bug" not in done.stderr

@@ -323,7 +323,7 @@ def _settings_file(named: str | None, paths: Sequence[str]) -> tuple[str, Path, 
                 file = folder / name
                 if file.is_file() and (name == "glmlint.toml" or _has_table(file)):
                     return name, folder, _read(file)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: a link to itself, below Python 3.13
         pass  # a path that can't be resolved is told when it is read
     return "default", Path(), {}
 
