@@ -51,5 +51,5 @@ def test_rules_and_families_are_offered_after_every_comma() -> None:
 def test_recipes_commands_and_flags_are_offered() -> None:
     assert names("check", "--recipe", "glm4-c") == names("score", "--probe", "glm4-c")
     assert names("check", "--recipe", "glm4-c") == ["glm4-combine"]
-    assert names("co") == ["convert"]
+    assert names("co") == ["compare", "convert"]
     assert names("check", "--max-le") == ["--max-length"]
