@@ -44,8 +44,9 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Put the result after it, as a message of role observation.",
-        "在它后面补上结果：一条 role 为 observation 的消息。",
+        "Put the result after it, as a message of role observation; --unsafe-fixes moves results that "
+        "stand behind several calls to their own calls.",
+        "在它后面补上结果：一条 role 为 observation 的消息；--unsafe-fixes 会把排在多个调用之后的结果移到各自的调用之后。",
     ),
     bad=(
         {

@@ -180,7 +180,7 @@ def collect(
 
 
 def _add(data: Data, one: Encoded, chinese: ChineseShare | None, ifd: bool) -> None:
-    note = one.error or (None if one.dropped is None else "dropped")
+    note = one.error or ("dropped" if one.dropped else None)
     if note is not None:
         row = make_row((), (), path=one.path, line=one.line, index=one.index)
     else:
