@@ -9,16 +9,12 @@ from glmlint.finding import Pointer
 from glmlint.trainer.conversation import Conversation, Speech, TurnCall
 from glmlint.trainer.forms.base import (
     Form,
-    column,
-    decoded,
     loss_of,
     reasoning_of,
-    system_turn,
     text_or_none,
-    unread,
 )
 from glmlint.trainer.forms.names import Names
-from glmlint.trainer.forms.sharegpt import starts_with_system
+from glmlint.trainer.forms.sharegpt import read_list
 
 _TEXT_PARTS: Final = ("text", "input_text", "output_text")
 
@@ -29,27 +25,8 @@ def matches(value: Any) -> bool:
 
 
 def read(row: Mapping[str, Any], names: Names) -> Conversation:
-    """One turn for each message, in front the system column where it counts."""
-    key = names.messages or ""
-    entries = row.get(key)
-    entries = entries if isinstance(entries, list) else []
-    roles = {
-        names.system_tag: "system",
-        names.user_tag: "user",
-        names.observation_tag: "observation",
-        names.assistant_tag: "assistant",
-        names.function_tag: "assistant",
-    }
-    turns = [] if starts_with_system(entries, names) else system_turn(row, names.system)
-    used = {key, names.tools} | ({names.system} if turns else set())
-    for index, entry in enumerate(entries):
-        turns.append(_turn(entry, (key, index), names, roles))
-    return Conversation(
-        turns,
-        decoded(column(row, names.tools)),
-        (names.tools,) if column(row, names.tools) is not None and names.tools else None,
-        unread(row, *used),
-    )
+    """One turn for each message."""
+    return read_list(row, names, _turn)
 
 
 def _turn(entry: Any, at: Pointer, names: Names, roles: Mapping[str | None, str]) -> Speech:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from glmlint.finding import Pointer
@@ -30,8 +30,17 @@ def matches(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("conversations"), list)
 
 
+ReadTurn = Callable[[Any, Pointer, Names, Mapping[str | None, str]], Speech]
+"""One entry of the list, where it is written, the names, and role as written -> role."""
+
+
 def read(row: Mapping[str, Any], names: Names) -> Conversation:
-    """One turn for each entry of the list, in front the system column where it counts."""
+    """One turn for each entry of the list."""
+    return read_list(row, names, _turn)
+
+
+def read_list(row: Mapping[str, Any], names: Names, read_turn: ReadTurn) -> Conversation:
+    """A row with a list of turns: one for each entry, in front the system column where it counts."""
     key = names.messages or ""
     entries = row.get(key)
     entries = entries if isinstance(entries, list) else []
@@ -45,7 +54,7 @@ def read(row: Mapping[str, Any], names: Names) -> Conversation:
     turns = [] if starts_with_system(entries, names) else system_turn(row, names.system)
     used = {key, names.tools} | ({names.system} if turns else set())
     for index, entry in enumerate(entries):
-        turns.append(_turn(entry, (key, index), names, roles))
+        turns.append(read_turn(entry, (key, index), names, roles))
     return Conversation(
         turns,
         decoded(column(row, names.tools)),
