@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from glmlint.recipes._slime_config import from_config
 from glmlint.trainer.apart import ids_of, joined, masked, said_by, tokens_of
-from glmlint.trainer.base import Context, Text, Trainer
+from glmlint.trainer.base import Context, Inputs, Text, Trainer
 from glmlint.trainer.chat import (
     Span,
     borders,
@@ -34,7 +34,6 @@ from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import Layout, Tokens
-from glmlint.trainer.template import Rendered
 
 MaskType = Literal["qwen", "qwen3", "qwen3_5", "distill_qwen"]
 
@@ -81,6 +80,11 @@ class Slime(Trainer):
     loss_fields = frozenset(("step_loss_mask",))
     through_datasets = False
     suffixes = frozenset((".jsonl", ".parquet"))
+    joins = Text(
+        "Take another `--loss-mask-type` (`qwen` fits GLM-4.5's template), "
+        "or a template whose messages can be rendered one by one.",
+        "请换用其他 `--loss-mask-type`（`qwen` 适合 GLM-4.5 的模板），或可以逐条渲染消息的模板。",
+    )
 
     def default_budget(self, options: SlimeOptions) -> int | None:
         del options
@@ -114,13 +118,18 @@ class Slime(Trainer):
             at = place_of(error, (options.input_key,))
             raise TrainerError(type(error).__name__, str(error), at) from None
 
-    def whole(self, row: dict[str, Any], context: Context) -> Rendered | None:
+    def input_ids_by(self, row: dict[str, Any], context: Context) -> Inputs | None:
         options: SlimeOptions = context.options
+        if options.loss_mask_type not in ("qwen", "qwen3"):
+            return None
+        messages = row.get(options.input_key)
         try:
             tools = _tools(row, options)
-            return render_chat(row.get(options.input_key), context, tools=tools)
+            parts = _parts(messages, tools, context)
+            whole = ids_of([render_chat(messages, context, tools=tools).text], context)[0]
         except Exception:
             return None
+        return Inputs(whole, np.concatenate([part.input_ids for part in parts]))
 
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         del budget, context
@@ -142,16 +151,18 @@ def _tools(row: dict[str, Any], options: SlimeOptions) -> Any:
 
 def _lay_out(messages: Any, tools: Any, context: Context) -> Layout:
     options: SlimeOptions = context.options
-    kind = options.loss_mask_type
-    if kind == "qwen3_5":
+    if options.loss_mask_type == "qwen3_5":
         return _by_marks(messages, tools, context)
-    measured = context.remembered("slime", lambda: _measure(context))
-    if isinstance(measured, Exception):
-        raise measured
-    if kind == "distill_qwen":
+    if options.loss_mask_type == "distill_qwen":
         return _last(messages, tools, context)
-    before, header = measured
-    each = _alone if kind == "qwen" else _beside
+    return joined(_parts(messages, tools, context), context)
+
+
+def _parts(messages: Any, tools: Any, context: Context) -> list[Tokens]:
+    """The tokens of each message, labelled, by `qwen` or `qwen3`."""
+    options: SlimeOptions = context.options
+    before, header = _measured(context)
+    each = _alone if options.loss_mask_type == "qwen" else _beside
     parts: list[Tokens] = []
     length = 0
     for index, tokens in each(messages, tools, context):
@@ -161,10 +172,9 @@ def _lay_out(messages: Any, tools: Any, context: Context) -> Layout:
             tokens = tokens.part(slice(before, None))
         size = len(tokens.input_ids)
         start = header if role == "assistant" else size
-        length += max(size, start)
         if message.get("step_loss_mask", 1) != 1:
-            length += size - max(size, start)
             start = size
+        length += max(size, start)
         parts.append(masked(tokens, start))
     size = sum(len(part.input_ids) for part in parts)
     if size != length:
@@ -172,7 +182,14 @@ def _lay_out(messages: Any, tools: Any, context: Context) -> Layout:
             "SFT rollout produced mismatched token_ids/loss_mask lengths: "
             f"len(token_ids)={size}, len(loss_mask)={length}"
         )
-    return joined(parts)
+    return parts
+
+
+def _measured(context: Context) -> tuple[int, int]:
+    measured = context.remembered("slime", lambda: _measure(context))
+    if isinstance(measured, Exception):
+        raise measured
+    return measured
 
 
 def _measure(context: Context) -> tuple[int, int] | Exception:
@@ -247,6 +264,7 @@ def _is_result(message: Any) -> bool:
 
 def _last(messages: Any, tools: Any, context: Context) -> Layout:
     """`distill_qwen`: the first message as prompt, the content of the last one as answer."""
+    _measured(context)  # which ends the run where the template does not allow it
     rendered = render_chat(messages[:1], context, tools=tools, add_generation_prompt=True)
     last = messages[-1]
     answer = ids_of([last["content"]], context)[0]
@@ -254,7 +272,7 @@ def _last(messages: Any, tools: Any, context: Context) -> Layout:
     parts = [masked(prompt, len(prompt.input_ids)), said_by(answer, len(messages) - 1)]
     if last.get("step_loss_mask", 1) != 1:
         parts[1] = masked(parts[1], len(answer))
-    return joined(parts)
+    return joined(parts, context)
 
 
 def _by_marks(messages: Any, tools: Any, context: Context) -> Layout:

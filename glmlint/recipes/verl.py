@@ -22,15 +22,14 @@ from msgspec import Struct
 from glmlint.recipes._verl_config import from_config
 from glmlint.recipes._verl_table import as_table
 from glmlint.trainer.apart import ids_of, joined, masked, said_by, tokens_of
-from glmlint.trainer.base import Context, Text, Trainer
+from glmlint.trainer.base import Context, Inputs, Text, Trainer
 from glmlint.trainer.chat import place_of, render_chat, render_chats
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
 from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.cut import keep_end, keep_start
 from glmlint.trainer.errors import Dropped, TrainerError
-from glmlint.trainer.layout import Layout, Tokens
-from glmlint.trainer.template import Rendered
+from glmlint.trainer.layout import Int32, Layout, Tokens
 
 _MISMATCH: Final = (
     "MultiTurnSFTDataset apply_chat_template to each turn separately and concat `input_ids` as a "
@@ -83,6 +82,12 @@ class Verl(Trainer):
     through_datasets = False
     suffixes = frozenset((".parquet",))
     pins = MappingProxyType({"transformers": "5.10.4"})
+    joins = Text(
+        "A model or a template whose messages can be rendered one by one; "
+        "`data.ignore_input_ids_mismatch: true` only silences the check and trains what is joined.",
+        "请使用可以逐条渲染消息的模型或模板；`data.ignore_input_ids_mismatch: true` "
+        "只是关闭检查，训练的仍是拼接后的内容。",
+    )
 
     def default_budget(self, options: VerlOptions) -> int | None:
         return options.max_length
@@ -112,12 +117,12 @@ class Verl(Trainer):
             at = place_of(error, (options.messages_key,))
             raise TrainerError(type(error).__name__, str(error), at) from None
 
-    def whole(self, row: dict[str, Any], context: Context) -> Rendered | None:
+    def input_ids_by(self, row: dict[str, Any], context: Context) -> Inputs | None:
         try:
-            row = as_table(row)
-            return _whole(row, _kwargs(row, context.options), context)
+            parts, whole = _parts(as_table(row), context)
         except Exception:
             return None
+        return Inputs(whole, np.concatenate([part.input_ids for part in parts]))
 
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         options: VerlOptions = context.options
@@ -142,12 +147,6 @@ def _kwargs(row: dict[str, Any], options: VerlOptions) -> dict[str, Any]:
     return found
 
 
-def _whole(row: dict[str, Any], kwargs: dict[str, Any], context: Context) -> Rendered:
-    options: VerlOptions = context.options
-    tools = _tools(row, options)
-    return render_chat(row[options.messages_key], context, tools=tools, **kwargs)
-
-
 def _tools(row: dict[str, Any], options: VerlOptions) -> Any:
     """The tool list. A column that is empty in this row gives pandas' NA, which is no None to verl."""
     if options.tools_key in row and row[options.tools_key] is None:
@@ -156,6 +155,16 @@ def _tools(row: dict[str, Any], options: VerlOptions) -> Any:
 
 
 def _lay_out(row: dict[str, Any], context: Context) -> Layout:
+    options: VerlOptions = context.options
+    parts, whole = _parts(row, context)
+    ids = np.concatenate([part.input_ids for part in parts])
+    if not options.ignore_input_ids_mismatch and not np.array_equal(ids, whole):
+        raise AssertionError(_MISMATCH)
+    return joined(parts, context)
+
+
+def _parts(row: dict[str, Any], context: Context) -> tuple[list[Tokens], Int32]:
+    """The tokens of each message, labelled, and the ids of the whole conversation."""
     options: VerlOptions = context.options
     messages = row[options.messages_key]
     _look_at(messages, row, options)
@@ -169,18 +178,13 @@ def _lay_out(row: dict[str, Any], context: Context) -> Layout:
     for index, tokens in enumerate(_each(messages, tools, kwargs, context)):
         role = messages[index]["role"]
         if index and role != "system":
-            tokens = tokens.part(slice(len(system), None))
-        start = len(header) if role == "assistant" else len(tokens.input_ids)
+            tokens = tokens.part(slice(system, None))
+        start = header if role == "assistant" else len(tokens.input_ids)
         parts.append(masked(tokens, start))
     if not parts:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
-    layout = joined(parts)
-    whole = ids_of([_whole(row, kwargs, context).text], context)[0]
-    if not options.ignore_input_ids_mismatch and not np.array_equal(
-        np.concatenate([part.input_ids for part in parts]), whole
-    ):
-        raise AssertionError(_MISMATCH)
-    return layout
+    rendered = render_chat(messages, context, tools=tools, **kwargs)
+    return parts, ids_of([rendered.text], context)[0]
 
 
 def _look_at(messages: Any, row: dict[str, Any], options: VerlOptions) -> None:
@@ -228,13 +232,13 @@ def _behind_another(
     return said_by(found[len(before) :], index)
 
 
-def _measured(context: Context) -> tuple[Any, Any] | Exception:
-    """Ids of what stands in front of a first message, and of the header of an answer."""
+def _measured(context: Context) -> tuple[int, int] | Exception:
+    """How many tokens stands in front of a first message, and how many an answer's header has."""
     key = ("verl", msgspec.json.encode(context.options))
     return context.remembered(key, lambda: _measure(context))
 
 
-def _measure(context: Context) -> tuple[Any, Any] | Exception:
+def _measure(context: Context) -> tuple[int, int] | Exception:
     options: VerlOptions = context.options
     kwargs = options.apply_chat_template_kwargs
     empty = {"role": "user", "content": ""}
@@ -245,7 +249,7 @@ def _measure(context: Context) -> tuple[Any, Any] | Exception:
         return error
     first, second, third = ids_of([one.text, two.text, waiting.text], context)
     added = len(second) - len(first)
-    return first[: -added if added else 0], third[len(first) :]
+    return len(first[: -added if added else 0]), len(third[len(first) :])
 
 
 trainer = Verl()
