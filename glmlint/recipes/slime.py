@@ -66,7 +66,7 @@ class Slime(Trainer):
     title = Text("slime's SFT rollout", "slime 的 SFT rollout")
     called = Text("slime", "slime")
     source = "THUDM/slime slime/utils/mask_utils.py @624b824a"
-    date = "2026-08-31"
+    date = "2026-08"
     supervises = Text(
         "what the template prints for each assistant message, without its role token and without "
         "the token that ends it; `step_loss_mask` switches a message off",
@@ -103,7 +103,8 @@ class Slime(Trainer):
         options: SlimeOptions = context.options
         key = options.input_key
         turns = turns_of(row.get(key), (key,))
-        for turn, message in zip(turns, row.get(key) or (), strict=False):
+        for index, turn in enumerate(turns):
+            message = row[key][index]
             if isinstance(message, dict) and "step_loss_mask" in message:
                 turn.loss = message["step_loss_mask"] == 1
         return conversation(row, turns, key, options.metadata_key, tools=options.tool_key)

@@ -69,7 +69,7 @@ class Verl(Trainer):
     called = Text("verl", "verl")
     budget_means = Text("data.max_length", "data.max_length")
     source = "verl 0.9.1 verl/utils/dataset/multiturn_sft_dataset.py"
-    date = "2026-10-09"
+    date = "2026-09-20"
     supervises = Text(
         "what the template prints for each assistant message, without its role token and without "
         "the token that ends it",
@@ -189,13 +189,14 @@ def _parts(row: dict[str, Any], context: Context) -> tuple[list[Tokens], Int32]:
 
 def _look_at(messages: Any, row: dict[str, Any], options: VerlOptions) -> None:
     """What `_build_messages` does, without a processor for pictures."""
-    pictures = [row[key] for key in (options.image_key, options.video_key) if key in row]
+    keys = {"image": options.image_key, "video": options.video_key}
+    listed = {name: row[key] for name, key in keys.items() if key in row}
     for message in messages:
-        if isinstance(message["content"], str) and pictures:
+        if isinstance(message["content"], str) and listed:
             raise AssertionError("processor is needed to process image and video")
-    for one in pictures:
+    for name, one in listed.items():
         if len(one):
-            raise AssertionError(f"image_offset 0 != len(images) {len(one)}")
+            raise AssertionError(f"{name}_offset 0 != len({name}s) {len(one)}")
 
 
 def _each(messages: Any, tools: Any, kwargs: dict[str, Any], context: Context) -> list[Tokens]:
