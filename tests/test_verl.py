@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 from trainer_rows import HERE, compare, opened, outcome
 
-from glmlint.recipes._verl_table import as_table
+from glmlint.loader import as_table
+from glmlint.read.source import InputFile
 from glmlint.trainer.base import Context
+from glmlint.trainer.loaded import learn
 
 
 def context_of(line: dict[str, Any]) -> Context:
@@ -83,3 +87,54 @@ def test_what_a_table_makes_of_a_row() -> None:
     assert list(as_table(row)["messages"][2]) == ["role", "calls", "n"]
     odd = {"a": [{"x": 1}, 5, None], "b": [[1], [], None], "c": [{"x": []}, {"x": [{}]}]}
     assert as_table(odd) == odd
+
+
+VALUES: tuple[Any, ...] = (
+    None, 1, 2.5, "x", [], [1], [None], ["a", None], {"a": 1}, {"b": None}, {"a": 2, "c": [1.5]},
+    [{"a": 1}, {"d": "y"}], [{}, {"e": [[2]]}], 2**40,
+)  # fmt: skip
+
+
+def some_rows(chance: random.Random) -> list[dict[str, Any]]:
+    def value(depth: int) -> Any:
+        if depth == 0 or chance.random() < 0.3:
+            return chance.choice(VALUES)
+        if chance.random() < 0.4:
+            return [value(depth - 1) for _ in range(chance.randint(0, 3))]
+        return {key: value(depth - 1) for key in chance.sample("pqrs", chance.randint(0, 3))}
+
+    return [
+        {key: value(2) for key in chance.sample(("m", "n", "o"), chance.randint(1, 3))}
+        for _ in range(chance.randint(1, 4))
+    ]
+
+
+def in_order(rows: list[dict[str, Any]]) -> str:
+    """The rows; the order of columns says nothing to a trainer, that of keys below them does."""
+    return repr([sorted(row.items()) for row in rows])
+
+
+def test_rows_of_a_file_are_those_of_a_table(tmp_path: Path) -> None:
+    """What Arrow gives back of the same rows, wherever it makes a table of them."""
+    pyarrow = pytest.importorskip("pyarrow")
+    chance = random.Random(7)
+    context = opened("verl", "glm45", {}, "5.10.4", 1024)
+    file = tmp_path / "rows.jsonl"
+    tables = 0
+    for _ in range(800):
+        rows = some_rows(chance)
+        try:
+            columns = dict.fromkeys(key for row in rows for key in row)
+            full = [{key: row.get(key) for key in columns} for row in rows]
+            wanted = pyarrow.Table.from_pylist(full).to_pylist()
+        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, OverflowError):
+            continue
+        tables += 1
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        learn(InputFile(str(file)), context)
+        load = context.loads.pop(str(file), None)
+        given = [row if load is None else load.changed(row) or row for row in rows]
+        assert in_order(given) == in_order(wanted), rows
+        if len(rows) == 1:
+            assert repr(as_table(rows[0])) == repr(wanted[0]), rows
+    assert tables > 150

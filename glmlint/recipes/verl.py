@@ -5,8 +5,8 @@ Source: verl 0.9.1 (PyPI), `verl/utils/dataset/multiturn_sft_dataset.py` and
 
 verl reads Parquet. What a table makes of a row is part of what is trained: all messages get the keys of
 all others, all calls the arguments of all others, null where they had none, and GLM-4.5's template
-prints such an argument. A row of a JSON file is taken as a Parquet file of that one row would hold it
-(pyarrow); with a file of many rows the keys of the others come on top, so check the Parquet itself.
+prints such an argument. Rows of a JSON file are taken as a Parquet file that was written of them gives
+them back (pyarrow, pandas). How a file is really written is up to its owner: check the Parquet itself.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from glmlint.loader import as_table
 from glmlint.recipes._verl_config import from_config
-from glmlint.recipes._verl_table import as_table
 from glmlint.trainer.apart import ids_of, joined, masked, said_by, tokens_of
 from glmlint.trainer.base import Context, Inputs, Text, Trainer
 from glmlint.trainer.chat import place_of, render_chat, render_chats
@@ -80,6 +80,7 @@ class Verl(Trainer):
     cuts_prefix = False
     budget_option = "max_length"
     through_datasets = False
+    through_parquet = True
     suffixes = frozenset((".parquet",))
     pins = MappingProxyType({"transformers": "5.10.4"})
     joins = Text(

@@ -283,6 +283,9 @@ class Trainer:
     """Keys of a message by which a row can switch its own loss on or off."""
     through_datasets: bool = True
     """Whether the trainer reads its file with `datasets.load_dataset`."""
+    through_parquet: bool = False
+    """Whether the trainer reads Parquet alone: rows of another file are taken as a Parquet file that
+    was written of them gives them back."""
     columns: tuple[str, ...] | None = None
     """The columns of a row that it reads, where these are always the same; None: any."""
     suffixes: frozenset[str] | None = None
@@ -297,6 +300,11 @@ class Trainer:
     evaluates: Literal["each-answer", "whole-row"] | None = None
     """How its evaluation makes prompts of a validation row: one before each answer, or one of the
     whole row with its answer in it; None where it makes none that glmlint knows."""
+
+    @property
+    def through_table(self) -> bool:
+        """Whether what becomes of a row depends on the others of its file."""
+        return self.through_datasets or self.through_parquet
 
     def default_budget(self, options: Any) -> int | None:
         """The longest sequence, in tokens, where nobody set one; None: no limit is known."""
