@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from trainer_rows import HERE, compare, opened, outcome
 
+from glmlint.app.cli import cli
 from glmlint.loader import as_table
 from glmlint.read.source import InputFile
 from glmlint.trainer.base import Context
@@ -138,3 +140,59 @@ def test_rows_of_a_file_are_those_of_a_table(tmp_path: Path) -> None:
         if len(rows) == 1:
             assert repr(as_table(rows[0])) == repr(wanted[0]), rows
     assert tables > 150
+
+
+CALLS = [
+    {"type": "function", "function": {"name": "f", "arguments": arguments}}
+    for arguments in ({"city": "Paris"}, {"days": 3})
+]
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        # Keys of the calls of other rows, in rows that have one call each.
+        (
+            [{"messages": [CHAT[0], {**CHAT[1], "tool_calls": [call]}]} for call in CALLS],
+            ("`days`", "2 rows"),
+        ),
+        # Keys of the tools of other rows.
+        (
+            [
+                {"messages": CHAT, "tools": TOOLS},
+                {
+                    "messages": CHAT,
+                    "tools": [
+                        {"type": "function", "function": {"name": "g", "parameters": {"properties": {"x": {}, "y": {"type": "string"}}}}},
+                        {"type": "function", "function": {"name": "h", "parameters": {"properties": {"z": {"type": "string"}}}}},
+                    ],
+                },
+            ],
+            ("null", "2 rows"),
+        ),
+        # A column that other rows have.
+        ([{"messages": CHAT, "tools": TOOLS}, {"messages": CHAT}], ("`tools`", "TypeError", "1 row")),
+        (
+            [{"messages": CHAT, "enable_thinking": True}, {"messages": CHAT}],
+            ("`enable_thinking`", "TypeError", "1 row"),
+        ),
+        # Nothing that is printed, or no difference.
+        ([{"messages": CHAT, "note": 1}, {"messages": CHAT}], ()),
+        ([{"messages": CHAT, "tools": TOOLS}, {"messages": CHAT, "tools": []}], ()),
+    ],
+)  # fmt: skip
+def test_what_a_table_does_is_told(
+    rows: list[dict[str, Any]], words: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    flags = ("--recipe", "verl", "--model", "glm-4.5", "--format", "json", "--lang", "en")
+    done = CliRunner().invoke(cli, ["check", str(file), *flags], catch_exceptions=False)
+    said = [
+        one["message"]
+        for one in json.loads(done.output)["findings"]
+        if one["rule"] in ("parquet-null-padding", "trainer-raises")
+    ]
+    assert len(said) == bool(words), said
+    assert all(word in said[0] for word in words)
