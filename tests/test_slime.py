@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trainer_rows import HERE, compare, opened, outcome
+from trainer_rows import compare, opened, outcome
 
 from glmlint.trainer.base import Context
 
@@ -20,10 +20,6 @@ def in_short(said: str) -> str:
     return said.replace("token_ids/loss_mask lengths: len(token_ids)=", "lengths: ").replace(
         "len(loss_mask)=", ""
     )
-
-
-def test_own_part() -> None:
-    assert compare(HERE / "slime.jsonl", context_of, words=in_short) > 25
 
 
 def test_whole_set(shared: Path) -> None:

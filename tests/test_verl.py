@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from trainer_rows import HERE, compare, opened, outcome
+from trainer_rows import compare, opened, outcome
 
 from glmlint.app.cli import cli
 from glmlint.loader import as_table
@@ -21,10 +21,6 @@ from glmlint.trainer.loaded import learn
 def context_of(line: dict[str, Any]) -> Context:
     options = line["options"]
     return opened("verl", line["tokenizer"], options, "5.10.4", options.get("max_length", 1024))
-
-
-def test_own_part() -> None:
-    assert compare(HERE / "verl.jsonl", context_of) > 30
 
 
 def test_whole_set(shared: Path) -> None:
