@@ -336,7 +336,7 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
         if checker.hashes and (content := _conversation(row)) is not None:
             clean = not found and not unreadable and row.dropped is None
             said.append((content, row.line, clean))
-    if context.trainer.through_datasets:
+    if context.trainer.through_table:
         with timing(watch, SHAPES):
             stats.shapes.add(part_of(chunk, rows, context))
     if said:

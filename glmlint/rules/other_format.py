@@ -151,9 +151,11 @@ def check(row: Row) -> Iterator[Problem]:
     if name is None:
         return
     severity, text = "warning", None
-    if row.error is not None:
+    # Where the form is read as such, it is not what the trainer stops at.
+    raised = row.error is not None and name not in row.context.trainer.reads
+    if raised:
         severity, text = "error", "raises"
-    elif row.supervised == 0:
+    elif row.error is None and row.supervised == 0:
         severity, text = "error", "nothing"
     elif any(_trains_wrong(row, index) for index in range(len(row.messages))):
         severity, text = "error", "wrong"
@@ -169,7 +171,7 @@ def check(row: Row) -> Iterator[Problem]:
         text=text,
         severity=severity,
         once=f"{name} {severity}",
-        raises=row.error is not None,
+        raises=raised,
         trains=text == "wrong",
         help=_OTHER_HELP.get(name),
         en=en,

@@ -115,10 +115,11 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _next_role(row: Row, index: int, printed: list[int]) -> str | None:
-    """The role of the next message that is printed."""
+    """The role of the next message that is printed, where it is none that has a control token."""
     place = bisect_right(printed, index)
     role = written_role(row, printed[place]) if place < len(printed) else None
-    return shown(role) if isinstance(role, str) else None
+    known = f"<|{role}|>" in row.context.tokenizer.control
+    return shown(role) if isinstance(role, str) and not known else None
 
 
 def _next_token(row: Row, index: int) -> str | None:
