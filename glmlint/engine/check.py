@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -350,6 +352,18 @@ def _conversation(row: Row) -> bytes | None:
     return conversation(row.value) if row.decoded else None
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """A chunk makes a million objects and hardly a cycle: looking for cycles costs a tenth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def check_lines(
     chunks: Iterable[Chunk],
     plan: Plan,
@@ -370,7 +384,8 @@ def check_lines(
     report = Report() if report is None else report
     watch = checker.watch
     for chunk in chunks if watch is None else watch.reading(chunks):
-        stats = check_chunk(chunk, checker)
+        with _no_collection():
+            stats = check_chunk(chunk, checker)
         with timing(watch, REST):
             report.add(stats, plan.max_findings)
             checker.kept(report.file(chunk.path))
