@@ -78,6 +78,7 @@ class Slime(Trainer):
     cuts_prefix = False
     cut_words = Text("cuts no row", "不截断任何行")
     loss_fields = frozenset(("step_loss_mask",))
+    untrained_raises = "AssertionError"
     through_datasets = False
     suffixes = frozenset((".jsonl", ".parquet"))
     joins = Text(

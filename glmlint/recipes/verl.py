@@ -78,6 +78,10 @@ class Verl(Trainer):
     Options = VerlOptions
     reads = frozenset(("openai",))
     cuts_prefix = False
+    cut_words = Text(
+        "ends the run at a longer row, or cuts it (data.truncation)",
+        "遇到更长的行会结束训练，或将其截断（data.truncation）",
+    )
     budget_option = "max_length"
     through_datasets = False
     through_parquet = True
@@ -92,6 +96,9 @@ class Verl(Trainer):
 
     def default_budget(self, options: VerlOptions) -> int | None:
         return options.max_length
+
+    def ends_at_longer(self, options: VerlOptions) -> bool:
+        return options.truncation == "error"
 
     def from_config(
         self, values: Mapping[str, Any], file: str, folder: str | None

@@ -297,6 +297,8 @@ class Trainer:
     joins: Text | None = None
     """Of a trainer that renders messages one by one and joins their tokens, which may not be what the
     template prints for the conversation: what to do about that. See `input_ids_by`."""
+    untrained_raises: str | None = None
+    """Name of the exception with which the run ends at a row that has no label."""
     evaluates: Literal["each-answer", "whole-row"] | None = None
     """How its evaluation makes prompts of a validation row: one before each answer, or one of the
     whole row with its answer in it; None where it makes none that glmlint knows."""
@@ -345,6 +347,11 @@ class Trainer:
         """
         del values, file, folder
         return None
+
+    def ends_at_longer(self, options: Any) -> bool:
+        """Whether a row that is longer than the budget ends the run."""
+        del options
+        return False
 
     def refusal(self, options: Any) -> Told | None:
         """Why this trainer ends before it reads anything, with these options, or why glmlint can't
