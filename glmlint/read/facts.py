@@ -59,3 +59,7 @@ class Fact:
     """What may be a mark of another model's template: of a call, a speaker, the end of a text."""
     NULLS: Final = 1 << 22
     """The letters of null."""
+    FOREIGN: Final = 1 << 23
+    """What may be a form that the trainer does not read, though every key is a known one."""
+    LABELS: Final = 1 << 24
+    """The trainer may give labels to more than answers with their stops, or to less."""

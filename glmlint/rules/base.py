@@ -61,6 +61,8 @@ class Problem(Struct):
     """The sentence says that what stands at the place is trained, though no assistant wrote it."""
     habit: Habit | None = None
     """Told instead, once a file, where most rows of the file are so. `{samples}` is their number."""
+    of_trainer: bool = False
+    """It is the trainer's way with every such row, and no fault of the row: the row stays clean."""
 
 
 class Placed(Struct):
@@ -191,6 +193,7 @@ class Rule:
         column: int | None = None,
         trains: bool = False,
         habit: Habit | None = None,
+        of_trainer: bool = False,
         **values: Any,
     ) -> Problem:
         """A problem of this rule; `text` is a sentence, or the name of a variant."""
@@ -198,7 +201,7 @@ class Rule:
             text = self.variants[text]
         return Problem(
             text or self.text, values, pointer, severity, help or self.help, once, raises, edits,
-            column, trains, habit,
+            column, trains, habit, of_trainer,
         )  # fmt: skip
 
 

@@ -127,6 +127,10 @@ def prepare(
         row.facts |= Fact.RAISES
     if row.loaded is not None or row.loaded_sample is not None:
         row.facts |= Fact.LOADED
+    if "glm" not in context.trainer.reads:
+        row.facts |= Fact.FOREIGN
+    if not context.trainer.trains_answers:
+        row.facts |= Fact.LABELS
     return row
 
 
@@ -173,6 +177,10 @@ def _prepare_foreign(
         row.facts |= Fact.RAISES
     if row.loaded is not None:
         row.facts |= Fact.LOADED
+    if b'"metadata"' in raw:
+        row.facts |= Fact.FOREIGN
+    if not context.trainer.trains_answers:
+        row.facts |= Fact.LABELS
 
 
 def _read_value(row: Row) -> bool:
