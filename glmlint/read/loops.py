@@ -74,6 +74,8 @@ def _repeated(words: npt.NDArray[np.uint64]) -> Iterator[npt.NDArray[np.int64]]:
 
 def may_loop(text: str) -> bool:
     """Whether a text ends as it went on shortly before, or does so at one of some places inside."""
+    if text[-1:].isspace():
+        text = text.rstrip()
     size = len(text)
     if size < SHORTEST_LOOP:
         return False

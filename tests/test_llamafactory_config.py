@@ -1,0 +1,98 @@
+"""LLaMA-Factory's own rows and files by way of its YAML, as a user calls it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+from test_llamafactory import INFO, VOCABULARY, carried, read
+
+from glmlint.app.settings import SettingsError, resolve
+from glmlint.engine.check import check_file
+from glmlint.engine.encode import EncodedRow, encode_rows
+from glmlint.engine.finish import finish
+from glmlint.evidence.report import Report
+from glmlint.plan import Plan
+from glmlint.read.source import InputFile
+from glmlint.trainer.base import open_context
+
+GOLDEN = ("input_ids", "labels", "error", "dropped")
+
+
+def plan_of(case: dict[str, Any], rows: list[Any], folder: Path, **flags: Any) -> Plan:
+    """The plan of a run whose YAML and `dataset_info.json` say what the case says."""
+    folder.mkdir()
+    entry = {"file_name": "d.jsonl", "formatting": case["format"], **INFO[case["format"]]}
+    (folder / "dataset_info.json").write_text(json.dumps({"d": entry}))
+    data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (folder / "d.jsonl").write_text(data, encoding="utf-8")
+    settings = {
+        "stage": "sft", "do_train": True, "finetuning_type": "lora", "output_dir": "out",
+        "dataset": "d", "dataset_dir": str(folder), "template": case["template"],
+    }  # fmt: skip
+    config = folder / "sft.yaml"
+    config.write_text(yaml.safe_dump(settings | case["options"]))
+    tokenizer = VOCABULARY[case["tokenizer"]]
+    return resolve({"trainer-config": str(config), "tokenizer": tokenizer, **flags})
+
+
+def golden(row: EncodedRow) -> dict[str, Any]:
+    if row.error is not None:
+        return {"error": row.error}
+    if row.dropped is not None:
+        return {"dropped": True}
+    assert row.input_ids is not None and row.labels is not None
+    return {"input_ids": row.input_ids.tolist(), "labels": row.labels.tolist()}
+
+
+def test_rows_as_written(shared: Path, tmp_path: Path) -> None:
+    """Each row a file of its own, and `datasets` 5.2.0, which changes none of them."""
+    alike = defaultdict(list)
+    for case in read(shared / "golden" / "trainers" / "llamafactory.jsonl"):
+        setting = {k: case[k] for k in ("tokenizer", "format", "template", "options")}
+        alike[json.dumps(setting)].append(case)
+    rows = 0
+    for number, cases in enumerate(alike.values()):
+        plan = plan_of(cases[0], [], tmp_path / str(number), pin=("datasets=5.2.0",))
+        context = open_context(plan)
+        for case in cases:
+            row = json.dumps(case["row"], ensure_ascii=False) + "\n"
+            Path(plan.data[0]).write_text(row, encoding="utf-8")
+            (found,) = encode_rows(plan.data, plan, context=context)
+            assert golden(found) == {k: case[k] for k in GOLDEN if k in case}, case["row"]
+            rows += 1
+    assert rows == 400
+
+
+def test_files_as_the_loader_hands_them_over(shared: Path, tmp_path: Path) -> None:
+    """Of a file, the rows that are kept, in order; where the run ends, `check` says why."""
+    cases = list(carried(read(shared / "golden" / "trainers" / "llamafactory_files.jsonl")))
+    equal, ended = 0, []
+    for number, case in enumerate(cases):
+        try:
+            plan = plan_of(case, case["rows"], tmp_path / str(number))
+        except SettingsError as refused:
+            assert case["error"] == "ValueError" and "train_on_prompt" in str(refused), number
+            ended.append("refused")
+            continue
+        context = open_context(plan)
+        found = [golden(row) for row in encode_rows(plan.data, plan, context=context)]
+        if "out" in case:
+            assert [row for row in found if row != {"dropped": True}] == case["out"], number
+            equal += 1
+            continue
+        report = Report()
+        check_file(InputFile(plan.data[0]), plan, context, report)
+        result = finish(report, plan, context)
+        raised = {f.rule for f in result.findings if f.severity == "error"}
+        said = " ".join(f.message for f in result.findings if f.severity == "error")
+        assert result.exit_code == 1 and raised, number
+        if case["error"] == "DatasetGenerationError":
+            assert "arrow-type-conflict" in raised and case["error"] in said, number
+        else:
+            assert {"error": case["error"]} in found and case["error"] in said, number
+        ended.append(case["error"])
+    assert equal + len(ended) == len(cases) == 80
