@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from glmlint.app.settings import resolve
+from glmlint.convert.base import Notes, formats
 from glmlint.engine.check import check_lines
 from glmlint.engine.finish import Result, finish
 from glmlint.finding import Finding
 from glmlint.read.source import read_bytes
+from glmlint.rules.base import Example, all_rules
 from glmlint.trainer.base import open_context
 
 Json = dict[str, Any]
@@ -260,3 +262,76 @@ def test_rows_that_are_left_out_for_their_form_are_told_once() -> None:
     dropped = result.totals.dropped + result.totals.unreadable
     assert (dropped, len(told(result, "other-format"))) == (3, 1)
     assert told(result, "would-be-dropped") == told(result, "trainer-raises") == []
+
+
+# --- sentences of rules that all trainers share ---------------------------------------------------
+
+
+def _elsewhere(row: Any, to: str) -> Any:
+    """A rule's example in another form; as it is where that can't be."""
+    try:
+        return formats()[to].write(formats()["glm4"].read(row, Notes()), Notes())
+    except Exception:
+        return row
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("recipe", "model", "to"),
+    [
+        ("llamafactory", None, "sharegpt"),
+        ("swift", None, "swift"),
+        ("trl", "glm-4.5", "glm4.5"),
+        ("axolotl", None, "openai"),
+    ],
+)
+def test_no_sentence_speaks_of_another_trainer(
+    recipe: str, model: str | None, to: str, lang: str
+) -> None:
+    """Every rule's examples, in a form that the trainer reads."""
+    plan = resolve({"recipe": recipe, "model": model, "lang": lang, "max_length": 4096})
+    context = open_context(plan)
+    wrong = []
+    for loaded in all_rules().values():
+        for example in loaded.rule.bad:
+            rows = example.rows if isinstance(example, Example) else (example,)
+            lines = b"".join(
+                (row if isinstance(row, bytes) else json.dumps(_elsewhere(row, to)).encode())
+                + b"\n"
+                for row in rows
+            )
+            report = check_lines(read_bytes(lines, "train.jsonl"), plan, context)
+            for found in finish(report, plan, context).findings:
+                said = f"{found.message} {found.help}"
+                if found.rule in ("arrow-null-padding", "other-format", "null-padding"):
+                    continue  # these name the repair of another rule, and forms
+                if "-fix" in said and not found.fixable:
+                    wrong.append((found.rule, "no such repair", said))
+                if any(word in said for word in _OF_GLM):
+                    wrong.append((found.rule, "another trainer", said))
+    assert wrong == []
+
+
+_OF_GLM = (
+    "official script",
+    "官方脚本",
+    "observation message",
+    "role observation",
+    "`metadata`",
+    "system message",
+    "system 消息",
+    "GLM messages but",
+)
+
+
+def test_a_loss_switch_that_axolotl_is_told_of_is_read() -> None:
+    row = {
+        "messages": [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Hello", "train": False},
+            {"role": "user", "content": "Bye"},
+            {"role": "assistant", "content": "See you"},
+        ]
+    }
+    named = {"recipe": "axolotl", "set": ["message_field_training=train"]}
+    assert told(check(row, **named), "ignored-loss-field") == []

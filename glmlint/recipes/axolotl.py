@@ -142,6 +142,10 @@ class Axolotl(Trainer):
     budget_option = "sequence_len"
     pins = MappingProxyType({"datasets": "4.8.4", "transformers": "5.16.1"})
 
+    def loss_switches(self, options: AxolotlOptions) -> frozenset[str]:
+        named = options.message_field_training, options.message_field_training_detail
+        return frozenset(name for name in named if name)
+
     def default_budget(self, options: AxolotlOptions) -> int | None:
         return options.sequence_len
 

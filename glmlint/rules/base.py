@@ -151,6 +151,8 @@ class Rule:
     """The sentence: where it is, what happens in training. Fields in braces are filled in."""
     help: Text
     """What to do about it."""
+    help_alone: Text | None = None
+    """The same for a place at which no repair is at hand, where `help` speaks of one."""
     limit: Limit | None = None
     """What the rule is held to, where that can be set."""
     form: str | None = None
@@ -199,8 +201,10 @@ class Rule:
         """A problem of this rule; `text` is a sentence, or the name of a variant."""
         if isinstance(text, str):
             text = self.variants[text]
+        if help is None:
+            help = self.help if edits or self.help_alone is None else self.help_alone
         return Problem(
-            text or self.text, values, pointer, severity, help or self.help, once, raises, edits,
+            text or self.text, values, pointer, severity, help, once, raises, edits,
             column, trains, habit, of_trainer,
         )  # fmt: skip
 

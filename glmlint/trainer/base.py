@@ -296,6 +296,11 @@ class Trainer:
     """How its evaluation makes prompts of a validation row: one before each answer, or one of the
     whole row with its answer in it; None where it makes none that glmlint knows."""
 
+    def loss_switches(self, options: Any) -> frozenset[str]:
+        """`loss_fields`, and the keys that options name for it."""
+        del options
+        return self.loss_fields
+
     def default_budget(self, options: Any) -> int | None:
         """The longest sequence, in tokens, where nobody set one; None: no limit is known."""
         del options
