@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from glmlint.finding import Defect
 from glmlint.loader import Load
-from glmlint.read.facts import Fact
+from glmlint.read.facts import Fact, is_looked_at
 from glmlint.read.sample import (
     MESSAGE_KEYS,
     SHAPE_ERRORS,
@@ -73,6 +73,8 @@ def prepare(
     """
     if facts is None:
         facts = line_facts([raw])[0]
+    if is_looked_at(line):
+        facts |= Fact.LOOKED
     row = Row(path, line, raw, context, facts)
     if defect is None or defect.rule == "not-jsonl":
         defect = overfull(raw) or defect
