@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from glmlint.app.settings import resolve
 from glmlint.convert.base import Notes, formats
-from glmlint.engine.check import check_lines
+from glmlint.engine.check import check_file, check_lines
 from glmlint.engine.finish import Result, finish
+from glmlint.evidence.report import Report
 from glmlint.finding import Finding
-from glmlint.read.source import read_bytes
+from glmlint.read.source import InputFile, read_bytes
 from glmlint.rules.base import Example, all_rules
 from glmlint.trainer.base import open_context
 
@@ -335,3 +337,69 @@ def test_a_loss_switch_that_axolotl_is_told_of_is_read() -> None:
     }
     named = {"recipe": "axolotl", "set": ["message_field_training=train"]}
     assert told(check(row, **named), "ignored-loss-field") == []
+
+
+# --- arguments of calls in a form that the trainer spoils -----------------------------------------
+
+
+def _calls(*arguments: Any) -> list[Json]:
+    names = ("weather", "search", "say")
+    rows = []
+    for name, given in zip(names, arguments, strict=False):
+        row = openai(given)
+        row["messages"][1]["tool_calls"][0]["function"]["name"] = name
+        row["tools"] = json.dumps(TOOLS)
+        rows.append(row)
+    return rows
+
+
+def _checked(tmp_path: Path, rows: list[Json], **flags: Any) -> list[Finding]:
+    """As a command does it: the file is read again where the loader changes its rows."""
+    file = tmp_path / "train.jsonl"
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    plan = resolve({"lang": "en", **flags})
+    context, report = open_context(plan), Report()
+    check_file(InputFile(str(file)), plan, context, report)
+    return told(finish(report, plan, context), "arguments-changed")
+
+
+def test_keys_of_other_calls_come_as_null(tmp_path: Path) -> None:
+    rows = _calls({"city": "Rome"}, {"q": "a"}, {"text": "嗨"})
+    (found,) = _checked(tmp_path, rows, recipe="llamafactory")
+    assert (found.rows, found.pointer) == (3, "/messages/1/tool_calls/0")
+    assert '{"city": "Rome", "q": null, "text": null}' in found.message
+    assert "datasets 4.0.0" in found.message
+    assert "--to sharegpt" in found.help
+    (found,) = _checked(tmp_path, rows, recipe="llamafactory", model="glm-4.5")
+    assert "<arg_key>q</arg_key>" in found.message
+    assert _checked(tmp_path, rows, recipe="llamafactory", pin=["datasets=5.2.0"]) == []
+    assert _checked(tmp_path, rows, recipe="swift") == []
+    same = _calls({"city": "Rome"}, {"city": "巴黎"})
+    assert _checked(tmp_path, same, recipe="llamafactory") == []
+
+
+def test_texts_are_dumped_twice_or_end_the_run(tmp_path: Path) -> None:
+    rows = _calls('{"city": "Rome"}', '{"q": "a"}', "no object")
+    (found,) = _checked(tmp_path, rows, recipe="llamafactory")
+    assert (found.rows, "{\\" in found.message) == (2, True)
+    (found,) = _checked(tmp_path, rows[:2], recipe="llamafactory", model="glm-4.5")
+    assert (found.rows, "raises AttributeError" in found.message) == (2, True)
+    for row in rows:
+        row["tools"] = TOOLS
+    (found,) = _checked(tmp_path, rows[:1], recipe="template", model="glm-4.5")
+    assert "raises UndefinedError" in found.message
+    assert "--to glm4.5" in found.help
+    assert _checked(tmp_path, rows[:2], recipe="swift") == []
+
+
+def test_the_cure_brings_arguments_as_they_are_written(tmp_path: Path) -> None:
+    for rows in (
+        _calls({"city": "Rome"}, {"q": "a"}, {"text": "嗨"}),
+        _calls('{"city": "Rome"}', '{"q": "a"}'),
+        _calls({"city": "罗马", "days": 2}, {"q": None}),
+    ):
+        written = [
+            formats()["sharegpt"].write(formats()["openai"].read(row, Notes()), Notes())
+            for row in rows
+        ]
+        assert _checked(tmp_path, written, recipe="llamafactory") == []
