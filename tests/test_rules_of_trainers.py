@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from glmlint.app.cli import cli
 from glmlint.app.settings import resolve
 from glmlint.convert.base import Notes, formats
 from glmlint.engine.check import check_file, check_lines
@@ -403,3 +405,17 @@ def test_the_cure_brings_arguments_as_they_are_written(tmp_path: Path) -> None:
             for row in rows
         ]
         assert _checked(tmp_path, written, recipe="llamafactory") == []
+
+
+def test_the_verdict_says_whose_versions_and_budget_these_are(tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    file.write_text(json.dumps(CHATS[0]) + "\n")
+    for lang, words in (
+        ("en", ("(newest that the trainer allows)", "budget none (default)", "budget none\n")),
+        ("zh", ("（训练框架允许的最新版本）", "预算 无（默认）", "预算 无\n")),
+    ):
+        flags = ["--recipe", "swift", "--lang", lang]
+        done = CliRunner().invoke(cli, ["check", str(file), *flags]).output
+        assert all(word in done for word in words), done
+        assert "2,147" not in done
+        assert "newest known" not in done
