@@ -419,3 +419,44 @@ def test_the_verdict_says_whose_versions_and_budget_these_are(tmp_path: Path) ->
         assert all(word in done for word in words), done
         assert "2,147" not in done
         assert "newest known" not in done
+
+
+# --- an answer under the wrong role, in other forms than GLM's ------------------------------------
+
+
+def _sharegpt(*turns: tuple[str, str]) -> Json:
+    return {"conversations": [{"from": role, "value": text} for role, text in turns]}
+
+
+@pytest.mark.parametrize(
+    ("flags", "severity"),
+    [
+        ({"recipe": "llamafactory"}, "error"),
+        ({"recipe": "swift"}, "error"),
+        ({"recipe": "unsloth"}, "error"),
+    ],
+)
+def test_answers_under_the_users_role_are_told_once(flags: Json, severity: str) -> None:
+    for answer in ("Soup.", "<think>\nEasy.\n</think>\nSoup.", "番茄汤。"):
+        rows = [
+            _sharegpt(("human", str(n)), ("gpt", "Yes?"), ("human", "Dinner?"), ("human", answer))
+            for n in range(4)
+        ]
+        (found,) = told(check(*rows, **flags), "answer-under-user")
+        assert (found.rows, found.severity, found.fixable) == (4, severity, False)
+        assert "never learned" in found.message
+        assert "-fix" not in found.help
+
+
+def test_a_trainer_of_all_tokens_learns_them_as_the_users() -> None:
+    rows = [
+        {"messages": [*talk("a", "b", "c")["messages"], {"role": "user", "content": str(n)}]}
+        for n in range(4)
+    ]
+    (found,) = told(check(*rows, recipe="trl"), "answer-under-user")
+    assert "never learned" not in found.message
+    (found, *_) = told(check(talk("a", "b", "c"), recipe="trl"), "last-not-assistant")
+    assert "trains it as if it were an answer" in found.message
+    (found,) = told(check(talk("a", "b", "再见"), recipe="swift"), "last-not-assistant")
+    assert "teaches nothing" in found.message
+    assert told(check(talk("a", "b", "c"), recipe="llamafactory"), "last-not-assistant") == []
