@@ -158,7 +158,7 @@ class Checker:
                 level = self.level(row.path, rule.name, severity, problem)
                 if level == "off":
                     continue
-                if level != "info":
+                if level != "info" and not problem.of_trainer:
                     row.said.places.append(problem.pointer or ())
                 if problem.trains and level == "error":
                     row.said.trains.add(problem.pointer or ())
@@ -179,7 +179,7 @@ class Checker:
                         known.rows += 1
                     else:
                         stats.add_once(key, self._once(row, rule.name, level, problem))
-                    if level != "info":
+                    if level != "info" and not problem.of_trainer:
                         if old:
                             held_once.add(key)
                         else:  # every row that the finding stands for counts

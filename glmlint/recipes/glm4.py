@@ -81,6 +81,8 @@ class Glm4(Trainer):
     """`combine: false`: every assistant message is trained."""
 
     name = "glm4"
+    trains_answers = True
+    convert_to = ("glm4",)
     title = Text(
         "Official GLM-4 script, every answer trained (combine: false)",
         "GLM-4 官方微调脚本，每个回答都参与训练（combine: false）",

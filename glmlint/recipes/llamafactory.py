@@ -349,6 +349,8 @@ class LlamaFactory(Trainer):
     """Stage `sft` of LLaMA-Factory."""
 
     name = "llamafactory"
+    trains_answers = True
+    convert_to = ("sharegpt", "openai", "alpaca")
     title = Text(
         "LLaMA-Factory with a template of GLM (sft)", "LLaMA-Factory 的 GLM 模板（sft 阶段）"
     )

@@ -131,10 +131,17 @@ MODEL_TEMPLATES: Final[dict[str, TemplateName]] = {
 """Model -> template that ms-swift takes for it (swift/model/models/glm.py)."""
 
 
+_ANSWERS_ALONE: Final = Text(
+    "Set loss_scale: default to train answers alone.",
+    "设置 loss_scale: default，即只训练回答。",
+)
+
+
 class Swift(Trainer):
     """ms-swift 4.6.0, `swift sft`."""
 
     name = "swift"
+    convert_to = ("swift", "openai")
     title = Text("ms-swift, supervised fine-tuning (swift sft)", "ms-swift 监督微调（swift sft）")
     called = Text("ms-swift", "ms-swift")
     budget_means = Text("max_length", "max_length")
@@ -162,6 +169,10 @@ class Swift(Trainer):
 
     def default_tokenizer(self, options: SwiftOptions) -> str | None:
         return VOCABULARIES.get(options.template)
+
+    def cure(self, of: str, context: Context) -> Text | None:
+        del context
+        return _ANSWERS_ALONE if of in ("prompts", "results") else None
 
     def model_options(self, model: str) -> dict[str, Any]:
         return {"template": MODEL_TEMPLATES[model]} if model in MODEL_TEMPLATES else {}

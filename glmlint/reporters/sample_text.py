@@ -14,7 +14,7 @@ from glmlint.engine.show import REASONS, Sample, Token
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import template_name
 from glmlint.reporters.tables import STYLES, breaks, console_for, plain_table, print_wrapped
-from glmlint.reporters.words import SEVERITY, say
+from glmlint.reporters.words import SEVERITY, budget_told, say
 from glmlint.trainer.base import Context
 from glmlint.visible import printable_path, visible
 
@@ -42,7 +42,7 @@ def write_sample(
     with console_for(out, options.width, options.color) as console:
         place = f"{printable_path(sample.path)}:{sample.line}"
         print_wrapped(console, place, "bold underline")
-        budget = f"{context.plan.max_length:,}"
+        budget = budget_told(context.plan.max_length, lang)
         template = printable_path(template_name(context))
         shown = say("shown", lang, recipe=context.plan.recipe, template=template, budget=budget)
         print_wrapped(console, shown, "dim")

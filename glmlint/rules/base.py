@@ -61,6 +61,8 @@ class Problem(Struct):
     """The sentence says that what stands at the place is trained, though no assistant wrote it."""
     habit: Habit | None = None
     """Told instead, once a file, where most rows of the file are so. `{samples}` is their number."""
+    of_trainer: bool = False
+    """It is the trainer's way with every such row, and no fault of the row: the row stays clean."""
 
 
 class Placed(Struct):
@@ -149,6 +151,8 @@ class Rule:
     """The sentence: where it is, what happens in training. Fields in braces are filled in."""
     help: Text
     """What to do about it."""
+    help_alone: Text | None = None
+    """The same for a place at which no repair is at hand, where `help` speaks of one."""
     limit: Limit | None = None
     """What the rule is held to, where that can be set."""
     form: str | None = None
@@ -191,14 +195,17 @@ class Rule:
         column: int | None = None,
         trains: bool = False,
         habit: Habit | None = None,
+        of_trainer: bool = False,
         **values: Any,
     ) -> Problem:
         """A problem of this rule; `text` is a sentence, or the name of a variant."""
         if isinstance(text, str):
             text = self.variants[text]
+        if help is None:
+            help = self.help if edits or self.help_alone is None else self.help_alone
         return Problem(
-            text or self.text, values, pointer, severity, help or self.help, once, raises, edits,
-            column, trains, habit,
+            text or self.text, values, pointer, severity, help, once, raises, edits,
+            column, trains, habit, of_trainer,
         )  # fmt: skip
 
 

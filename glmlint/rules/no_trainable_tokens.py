@@ -30,6 +30,10 @@ rule = Rule(
             "none of {tokens} tokens is supervised: the row has no assistant message",
             "{tokens} 个 token 都不受监督：这一行没有 assistant 消息",
         ),
+        "blank": Text(
+            "none of {tokens} tokens is supervised: {where} has no content",
+            "{tokens} 个 token 都不受监督：{where} 没有内容",
+        ),
         "empty": Text(
             "none of {tokens} tokens is supervised: {where} has no content, "
             "and the template leaves it out",
@@ -82,7 +86,7 @@ def check(row: Row) -> Iterator[Problem]:
         index = answers[-1]
         yield rule.problem(
             row.at(index, "content"),
-            text="empty",
+            text="blank" if index in row.printed else "empty",
             tokens=row.tokens,
             where=row.where(index),
         )

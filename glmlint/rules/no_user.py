@@ -46,7 +46,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.foreign:
+    if row.foreign or row.dropped is not None:
         return
     roles = speakers(row)
     # A role that cannot be read may be the user's.

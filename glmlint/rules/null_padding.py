@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from glmlint.evidence.padded import padding
+from glmlint.evidence.targets import target
 from glmlint.finding import Pointer
 from glmlint.read.nulls import without
 from glmlint.read.padding import row_padding
@@ -95,9 +96,9 @@ rule = Rule(
     },
     help=Text(
         "Take the nulls out with `glmlint check --fix`; for a Parquet file, or one in another form: "
-        "glmlint convert {path} --to glm4 -o {out}",
+        "glmlint convert {path} --to {to} -o {out}",
         "用 `glmlint check --fix` 去掉这些 null；Parquet 文件或其他格式的文件请用："
-        "glmlint convert {path} --to glm4 -o {out}",
+        "glmlint convert {path} --to {to} -o {out}",
     ),
     bad=(
         _row(None),
@@ -123,6 +124,7 @@ def check(row: Row) -> Iterator[Problem]:
     survey = None if row.survey is None else row.survey()
     sure = places if survey is None else row_padding(row.value, survey)
     text = _effect(row, places)
+    to = target(row.context, with_calls=True) or row.context.trainer.convert_to[0]
     yield rule.problem(
         places[0],
         text=text,
@@ -132,7 +134,8 @@ def check(row: Row) -> Iterator[Problem]:
         edits=tuple(Edit("remove", at) for at in sure),
         exception=row.error.exception if row.error else "",
         path=quoted(row.path),
-        out=quoted(converted(row.path)),
+        to=to,
+        out=quoted(converted(row.path, to)),
     )
 
 

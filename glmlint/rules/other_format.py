@@ -16,8 +16,10 @@ import shlex
 from collections.abc import Iterator
 from typing import Any, Final
 
+from glmlint.evidence.targets import target
+from glmlint.evidence.teaching import printed_text
 from glmlint.evidence.turns import content_of, fate, role_of
-from glmlint.read.formats import TURN_KEYS
+from glmlint.read.formats import TURN_KEYS, role_in
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 _NAMES: Final = {
@@ -29,6 +31,10 @@ _NAMES: Final = {
     "prompt-response": ("question and answer columns", "问题列加回答列"),
     "prompt-only": ("prompts without answers", "只有提示、没有回答"),
     "preference": ("preference pairs (chosen and rejected)", "偏好数据（chosen 和 rejected）"),
+    "glm": (
+        "GLM messages (metadata, observation, tools of a message)",
+        "GLM 的 messages（metadata、observation、消息级 tools）",
+    ),
     "messages-list": ("bare lists of messages", "不带外层对象的消息列表"),
     "text": ("plain text", "纯文本"),
 }
@@ -40,39 +46,67 @@ _CONVERTED_ROLES: Final = ("tool_call", "tool_response", "function_call", "funct
 """Roles of ms-swift's own form, by either of its spellings."""
 
 _CONVERT: Final = Text(
-    "Run: glmlint convert {path} --to glm4 -o {out}",
-    "运行：glmlint convert {path} --to glm4 -o {out}",
+    "Run `glmlint convert` to the form that the trainer reads.",
+    "用 `glmlint convert` 转换成训练框架能读取的格式。",
 )
+
+_NO_CALLS: Final = Text(
+    "With this template {trainer} prints tool calls of no form; the rest it reads. ",
+    "在当前模板下，{trainer}不会输出任何格式的工具调用；其余内容可以读取。",
+)
+
+_NO_FORM: Final = Text(
+    "None of the forms that `glmlint convert` writes is read with this template: name the model "
+    "that is tuned with --model.",
+    "在当前模板下，`glmlint convert` 能写出的格式都无法被读取：请用 --model 指明所训练的模型。",
+)
+
+_TAKE: Final = Text(
+    "{trainer} learns one answer here. To take the chosen one: ",
+    "{trainer}在这里只学习一个回答。要取被选中的回答：",
+)
+
+
+_GLM_HEAD: Final = Text(
+    "not GLM messages but {en} ({rows:row})", "不是 GLM 的 messages，而是 {zh}，共 {rows} 行"
+)
+
+_HEAD: Final = Text(
+    "the rows are {en} ({rows:row}), which {trainer} does not read as they are meant",
+    "数据是{zh}，共 {rows} 行，{trainer}不会按其本意读取",
+)
+
+_TAILS: Final = {
+    "part": Text(": parts of them never reach the model", "：其中一部分内容不会进入训练"),
+    "raises": Text(": the trainer raises {exception}", "：训练脚本抛出 {exception}"),
+    "dropped": Text(": all of them are left out", "：这些行都会被丢弃"),
+    "nothing": Text(": nothing in them is trained", "：没有任何内容参与训练"),
+    "python": Text(
+        ": the prompt has lists of parts as Python prints them",
+        "：提示里会出现 Python 打印出来的分段列表",
+    ),
+    "wrong": Text(
+        ": text that no assistant wrote is trained", "：并非 assistant 所写的文本参与了训练"
+    ),
+    "lost": Text(": {lost} never reach the model", "：{lost}不会进入训练"),
+    "other": Text("", ""),
+    "lists": Text(
+        ": they have no columns, and the load or the trainer fails",
+        "：它们没有列名，加载或训练会报错",
+    ),
+}
+"""What becomes of such rows: the end of the sentence."""
 
 rule = Rule(
     name="other-format",
     family="structure",
     title_zh="数据是其他训练工具的格式",
     severity="error",
-    when=Fact.ODD | Fact.KEYS,
+    when=Fact.ODD | Fact.KEYS | Fact.RAISES | Fact.FOREIGN,
     text=Text(
         "not GLM messages but {en} ({rows:row}): parts of them never reach the model",
         "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：其中一部分内容不会进入训练",
     ),
-    variants={
-        "raises": Text(
-            "not GLM messages but {en} ({rows:row}): the trainer raises {exception}",
-            "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：训练脚本抛出 {exception}",
-        ),
-        "nothing": Text(
-            "not GLM messages but {en} ({rows:row}): nothing in them is trained",
-            "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：没有任何内容参与训练",
-        ),
-        "python": Text(
-            "not GLM messages but {en} ({rows:row}): "
-            "the prompt has lists of parts as Python prints them",
-            "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：提示里会出现 Python 打印出来的分段列表",
-        ),
-        "wrong": Text(
-            "not GLM messages but {en} ({rows:row}): text that no assistant wrote is trained",
-            "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：并非 assistant 所写的文本参与了训练",
-        ),
-    },
     help=_CONVERT,
     bad=(
         {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]},
@@ -129,12 +163,6 @@ rule = Rule(
 )
 
 _OTHER_HELP: Final = {
-    "preference": Text(
-        "This trainer learns one answer. To take the chosen one, run: "
-        "glmlint convert {path} --take chosen --to glm4 -o {out}",
-        "这个训练脚本只学习一个回答。要取被选中的回答，请运行："
-        "glmlint convert {path} --take chosen --to glm4 -o {out}",
-    ),
     "text": Text(
         "This trainer learns answers to questions; plain text is for pre-training scripts.",
         "这个训练脚本学习的是问答；纯文本请用预训练脚本。",
@@ -150,43 +178,123 @@ def check(row: Row) -> Iterator[Problem]:
     name = row.foreign
     if name is None:
         return
-    severity, text = "warning", None
+    glm = "glm" in row.context.trainer.reads
     # Where the form is read as such, it is not what the trainer stops at.
     raised = row.error is not None and name not in row.context.trainer.reads
-    if raised:
-        severity, text = "error", "raises"
+    severity, fate_, lost = "warning", "part" if glm else "other", Text("", "")
+    if isinstance(row.value, list):
+        severity, fate_ = "error", "lists"
+    elif raised:
+        severity, fate_ = "error", "raises"
+    elif row.dropped is not None:
+        severity, fate_ = "error", "dropped"
     elif row.error is None and row.supervised == 0:
-        severity, text = "error", "nothing"
-    elif any(_trains_wrong(row, index) for index in range(len(row.messages))):
-        severity, text = "error", "wrong"
-    elif any(isinstance(content_of(message), list) for message in row.messages):
-        text = "python"
+        severity, fate_ = "error", "nothing"
+    elif glm and any(_trains_wrong(row, index) for index in range(len(row.messages))):
+        severity, fate_ = "error", "wrong"
+    elif glm and any(isinstance(content_of(message), list) for message in row.messages):
+        fate_ = "python"
+    elif row.layout is not None and not glm and (missing := _lost(row)):
+        severity, fate_, lost = "error", "lost", _joined(missing)
     if name == "openai":
         en, zh = _openai_name(row)
     elif name == "swift":
         en, zh = _swift_name(row)
     else:
         en, zh = _NAMES.get(name, (name, name))
+    head, tail = _GLM_HEAD if glm else _HEAD, _TAILS[fate_]
     yield rule.problem(
-        text=text,
+        text=Text(head.en + tail.en, head.zh + tail.zh),
         severity=severity,
         once=f"{name} {severity}",
-        raises=raised,
-        trains=text == "wrong",
-        help=_OTHER_HELP.get(name),
+        raises=raised or row.dropped is not None,
+        trains=fate_ == "wrong",
+        help=_OTHER_HELP.get(name) or cure(row, take_chosen=name == "preference"),
         en=en,
         zh=zh,
         exception=row.error.exception if row.error else "",
-        path=quoted(row.path),
-        out=quoted(converted(row.path)),
+        lost=lost,
     )
 
 
-def converted(path: str) -> str:
-    """A name beside the file for its rows as GLM messages."""
+def cure(row: Row, *, take_chosen: bool = False) -> Text:
+    """What to do with a file of rows in a form that this trainer does not read."""
+    context = row.context
+    calls = _has_calls(row)
+    found = target(context, calls)
+    note = Text("", "")
+    if found is None and calls:
+        found, note = target(context, with_calls=False), _NO_CALLS
+    if found is None:
+        return _NO_FORM
+    if note.en and row.foreign == found:
+        return note  # it is in that form already
+    options = ("--take chosen " if take_chosen else "") + f"--to {found}"
+    command = (
+        f"glmlint convert {quoted(row.path)} {options} -o {quoted(converted(row.path, found))}"
+    )
+    shown = command.replace("{", "{{").replace("}", "}}")
+    first = _TAKE if take_chosen else Text("", "")
+    return Text(f"{note.en}{first.en}Run: {shown}", f"{note.zh}{first.zh}运行：{shown}")
+
+
+def converted(path: str, to: str = "glm4") -> str:
+    """A name beside the file for its rows in another format."""
     if path == "-":
-        return "train.glm4.jsonl"
-    return re.sub(r"(?i)(\.(jsonl|ndjson|json|parquet))?(\.(gz|zst))?$", "", path) + ".glm4.jsonl"
+        return f"train.{to}.jsonl"
+    stem = re.sub(r"(?i)(\.(jsonl|ndjson|json|parquet))?(\.(gz|zst))?$", "", path)
+    return f"{stem}.{to}.jsonl"
+
+
+def _has_calls(row: Row) -> bool:
+    """Whether the row has calls, results or tools, in whatever form."""
+    talk = row.conversation
+    if talk is not None:
+        return bool(talk.tools) or any(
+            turn.calls or turn.role in (*_RESULT_ROLES, "observation") for turn in talk.turns
+        )
+    value = row.value
+    turns = (
+        [turn for key in TURN_KEYS for turn in _turns(value.get(key))]
+        if isinstance(value, dict)
+        else []
+    )
+    return any(
+        turn.get("tool_calls")
+        or turn.get("function_call")
+        or turn.get("tools")
+        or turn.get("metadata")
+        or role_in(turn) in ("call", "observation")
+        for turn in turns
+    ) or (isinstance(value, dict) and bool(value.get("tools") or value.get("functions")))
+
+
+def _lost(row: Row) -> list[Text]:
+    """What the row says and the trainer prints nowhere."""
+    talk = row.conversation
+    if talk is None:
+        return []
+    printed = printed_text(row)
+    missing = []
+    calls = [call for turn in talk.turns for call in turn.calls]
+    if any(call.name not in printed for call in calls):
+        missing.append(Text("tool calls", "工具调用"))
+    results = [turn.text for turn in talk.turns if turn.role == "observation" and turn.text]
+    if any(text.strip() not in printed for text in results):
+        missing.append(Text("tool results", "工具结果"))
+    names = [name for tool in _turns(talk.tools) if isinstance(name := _tool_name(tool), str)]
+    if any(name not in printed for name in names):
+        missing.append(Text("tools", "工具列表"))
+    return missing
+
+
+def _tool_name(tool: dict[str, Any]) -> Any:
+    function = tool.get("function")
+    return function.get("name") if isinstance(function, dict) else tool.get("name")
+
+
+def _joined(parts: list[Text]) -> Text:
+    return Text(" and ".join(part.en for part in parts), "和".join(part.zh for part in parts))
 
 
 def quoted(path: str) -> str:

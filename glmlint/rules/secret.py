@@ -50,6 +50,9 @@ rule = Rule(
         "Revoke the key, then replace it by a dummy (`--unsafe-fixes` writes [REDACTED]).",
         "先吊销该密钥，再替换成假的（--unsafe-fixes 会写成 [REDACTED]）。",
     ),
+    help_alone=Text(
+        "Revoke the key, then replace it by a dummy.", "先吊销该密钥，再替换成假的。"
+    ),
     bad=(
         {
             "messages": [

@@ -72,7 +72,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.dropped is not None:
+    if row.dropped is not None and not row.said.raises:
         yield rule.problem(
             row.dropped.at or (), why=shown(row.dropped.detail or row.dropped.reason, 160)
         )

@@ -100,6 +100,10 @@ class Context:
         """The id of a control token. `open_context` has seen to those that the trainer needs."""
         return self.tokenizer.control[name]
 
+    def cure(self, of: str) -> Text | None:
+        """What changes how the trainer labels rows: see `Trainer.cure`."""
+        return self.remembered(("cure", of), lambda: self.trainer.cure(of, self))
+
     @cached_property
     def prints_nulls(self) -> bool:
         """Whether a null `metadata` is printed, as the word None."""
@@ -268,6 +272,12 @@ class Trainer:
     """What it does with a row that is longer than the budget."""
     cuts_units: bool = False
     """Whether `cut` keeps the start of each unit of a row, by lengths alone: see `keep_units`."""
+    trains_answers: bool = False
+    """Whether of a row in good form each answer that is trained is trained with its stop, and nothing
+    else is, whatever the options and the template say. Rules about labels need not look at such rows."""
+    convert_to: tuple[str, ...] = ("openai", "glm4.5", "glm4")
+    """Formats of `glmlint convert` that may suit it, the best first; which of them does, its template
+    decides."""
     trains_history: bool = True
     """Whether earlier answers of a conversation carry loss."""
     typed_control_tokens: bool = True
@@ -307,6 +317,11 @@ class Trainer:
     def through_table(self) -> bool:
         """Whether what becomes of a row depends on the others of its file."""
         return self.through_datasets or self.through_parquet
+
+    def loss_switches(self, options: Any) -> frozenset[str]:
+        """`loss_fields`, and the keys that options name for it."""
+        del options
+        return self.loss_fields
 
     def default_budget(self, options: Any) -> int | None:
         """The longest sequence, in tokens, where nobody set one; None: no limit is known."""
@@ -352,6 +367,17 @@ class Trainer:
         """Whether a row that is longer than the budget ends the run."""
         del options
         return False
+
+    def cure(self, of: str, context: Context) -> Text | None:
+        """What changes how this trainer labels rows, in a sentence; None where nothing is known.
+
+        Args:
+            of: "prompts": questions and system texts carry loss; "results": tool results do;
+                "calls": calls carry none; "stop": the token behind an earlier answer carries none;
+                "end": none follows the last answer, or it carries none.
+        """
+        del of, context
+        return None
 
     def refusal(self, options: Any) -> Told | None:
         """Why this trainer ends before it reads anything, with these options, or why glmlint can't

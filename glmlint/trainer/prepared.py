@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from glmlint.finding import Defect
 from glmlint.loader import Load
-from glmlint.read.facts import Fact
+from glmlint.read.facts import Fact, is_looked_at
 from glmlint.read.sample import (
     MESSAGE_KEYS,
     SHAPE_ERRORS,
@@ -73,6 +73,8 @@ def prepare(
     """
     if facts is None:
         facts = line_facts([raw])[0]
+    if is_looked_at(line):
+        facts |= Fact.LOOKED
     row = Row(path, line, raw, context, facts)
     if defect is None or defect.rule == "not-jsonl":
         defect = overfull(raw) or defect
@@ -127,6 +129,10 @@ def prepare(
         row.facts |= Fact.RAISES
     if row.loaded is not None or row.loaded_sample is not None:
         row.facts |= Fact.LOADED
+    if "glm" not in context.trainer.reads:
+        row.facts |= Fact.FOREIGN
+    if not context.trainer.trains_answers:
+        row.facts |= Fact.LABELS
     return row
 
 
@@ -173,6 +179,10 @@ def _prepare_foreign(
         row.facts |= Fact.RAISES
     if row.loaded is not None:
         row.facts |= Fact.LOADED
+    if b'"metadata"' in raw:
+        row.facts |= Fact.FOREIGN
+    if not context.trainer.trains_answers:
+        row.facts |= Fact.LABELS
 
 
 def _read_value(row: Row) -> bool:
