@@ -307,6 +307,8 @@ class Trainer:
     joins: Text | None = None
     """Of a trainer that renders messages one by one and joins their tokens, which may not be what the
     template prints for the conversation: what to do about that. See `input_ids_by`."""
+    skips_bad_lines: bool = False
+    """Whether it passes over a line that is no JSON, so that the others are trained."""
     untrained_raises: str | None = None
     """Name of the exception with which the run ends at a row that has no label."""
     evaluates: Literal["each-answer", "whole-row"] | None = None
