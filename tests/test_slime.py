@@ -121,3 +121,19 @@ def test_a_row_without_a_label_ends_the_run(tmp_path: Path) -> None:
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     told = [one for one in checked(file)["findings"] if one["rule"] == "no-trainable-tokens"]
     assert len(told) == 2 and all("AssertionError" in one["message"] for one in told)
+
+
+@pytest.mark.parametrize("key", ["step_loss_mask", "name"])
+def test_a_null_of_a_table_may_switch_a_message_off(key: str, tmp_path: Path) -> None:
+    """Parquet gives every message the switch of one, as null, which is not 1."""
+    chat = [
+        {**CHAT[0], key: None},
+        {**CHAT[1], key: None},
+        {**CHAT[0], key: None},
+        {**CHAT[1], key: 1},
+    ]
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps({"messages": chat}) + "\n", encoding="utf-8")
+    (one,) = [one for one in checked(file)["findings"] if one["rule"] == "null-padding"]
+    assert ("slime takes some of these nulls for a switch" in one["message"]) == (key != "name")
+    assert (one["severity"] == "error") == (key != "name")
