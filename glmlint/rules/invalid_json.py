@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.evidence.json_fault import Fault, diagnose
+from glmlint.evidence.json_fault import JsonFault, diagnose
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 _WHY: Final = {
@@ -188,7 +188,7 @@ def check(row: Row) -> Iterator[Problem]:
     else:  # the source's: about what stands between rows
         kind = _SOURCE_KINDS.get(reason, "unknown")
         found = {"trailing-comma": "]", "no-comma": text[:20], "unknown": reason}.get(kind, "")
-        fault = Fault(kind, 0, found)
+        fault = JsonFault(kind, 0, found)
     line_start = text.rfind("\n", 0, fault.at) + 1
     line = row.line + text.count("\n", 0, fault.at)
     column = fault.at - line_start + 1
