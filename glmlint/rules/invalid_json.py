@@ -173,7 +173,7 @@ rule = Rule(
 
 
 _SKIPPED_EN: Final = ("the loader refuses the whole file", "{trainer} leaves the line out")
-_SKIPPED_ZH: Final = ("加载时整个文件都会被拒绝", "{trainer} 会跳过这一行")
+_SKIPPED_ZH: Final = ("加载时整个文件都会被拒绝", "{trainer}会跳过这一行")
 """What is said of the file -> what is said where the trainer passes over such a line."""
 
 
