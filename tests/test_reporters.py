@@ -497,12 +497,14 @@ def golden(recipe: str) -> list[dict[str, Any]]:
 def test_show_counts_what_the_trainer_gets(recipe: str, tmp_path: Path) -> None:
     shown = 0
     for row in golden(recipe):
-        budget = row["max_input_length"] + row["max_output_length"] + 1
+        given = row["settings"]
+        assert given["pin"] == {"transformers": "5.23.0"}
+        budget = given["max-input-length"] + given["max-output-length"] + 1
         plan = Plan(recipe=recipe, max_length=budget, transformers="5.23.0")
         known = _context(recipe)
         context = Context(plan, known.tokenizer, replace(known.template, transformers="5.23.0"))
         file = tmp_path / "row.jsonl"
-        file.write_text(json.dumps({"messages": row["messages"]}), encoding="utf-8")
+        file.write_text(json.dumps(row["row"]), encoding="utf-8")
         [sample] = look(str(file), None, plan, context)
         if "error" in row:
             assert sample.error is not None and sample.error.exception == row["error"]

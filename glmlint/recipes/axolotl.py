@@ -149,6 +149,9 @@ class Axolotl(Trainer):
     def default_budget(self, options: AxolotlOptions) -> int | None:
         return options.sequence_len
 
+    def ends_at_longer(self, options: AxolotlOptions) -> bool:
+        return options.excess_length_strategy == "raise"
+
     def from_config(
         self, values: Mapping[str, Any], file: str, folder: str | None
     ) -> TrainerConfig | None:

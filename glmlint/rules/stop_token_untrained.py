@@ -129,7 +129,10 @@ def check(row: Row) -> Iterator[Problem]:
         elif _as_text(row, index, role):
             yield rule.problem(row.at(index), text="role", where=where, role=role, once=once)
         elif role != "assistant":  # answers in a row are one answer, and end behind the last
-            yield rule.problem(row.at(index), text="joined", where=where, once="joined")
+            yield rule.problem(
+                row.at(index), text="joined", where=where, once="joined",
+                help=None if glm else _BY_DESIGN,
+            )  # fmt: skip
 
 
 def _of_trainer(row: Row, index: int, of: str, text: str, token: str = "") -> Problem:
@@ -163,11 +166,10 @@ def _as_text(row: Row, index: int, role: str) -> bool:
 
 
 def _next_role(row: Row, index: int, printed: list[int]) -> str | None:
-    """The role of the next message that is printed, where it is none that has a control token."""
+    """The role of the next message that is printed."""
     place = bisect_right(printed, index)
     role = written_role(row, printed[place]) if place < len(printed) else None
-    known = f"<|{role}|>" in row.context.tokenizer.control
-    return shown(role) if isinstance(role, str) and not known else None
+    return shown(role) if isinstance(role, str) else None
 
 
 def _next_token(row: Row, index: int) -> str | None:
