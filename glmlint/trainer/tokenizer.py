@@ -70,6 +70,10 @@ LONG: Final = 2 * PART
 """Characters of the longest text that is encoded in one call."""
 
 
+AT_ONCE: Final = 1 << 22
+"""Characters of texts whose ids are held together where only their number is asked for."""
+
+
 class TokenizerError(Told):
     """The tokenizer asked for can't be had; the message is one sentence for the user."""
 
@@ -128,9 +132,16 @@ class Tokenizer:
 
     def lengths(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """How many ids each text has; the ids themselves are not kept."""
-        if not self.parted or max(map(len, texts), default=0) <= LONG:
-            return np.diff(self.encode(texts)[1])
-        return np.concatenate([sizes for _, sizes in self._parts(texts, len)])
+        if self.parted and max(map(len, texts), default=0) > LONG:
+            return np.concatenate([sizes for _, sizes in self._parts(texts, len)])
+        found = [np.zeros(0, np.int64)]
+        begun = size = 0
+        for place, text in enumerate(texts):
+            size += len(text)
+            if size > AT_ONCE or place == len(texts) - 1:
+                found.append(np.diff(self.encode(texts[begun : place + 1])[1]))
+                begun, size = place + 1, 0
+        return np.concatenate(found)
 
     def _encode_long(self, texts: Sequence[str]) -> tuple[Ids, npt.NDArray[np.int64]]:
         parts: list[Ids] = []
