@@ -612,7 +612,7 @@ glm_rows = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(glm_rows, st.sampled_from(["openai", "sharegpt"]))
 def test_glm_there_and_back_is_the_same_row(row: dict[str, Any], name: str) -> None:
     raw = json.dumps(row, ensure_ascii=False).encode()
@@ -710,7 +710,7 @@ def damaged(draw: st.DrawFn) -> Any:
         return row
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     damaged() | wild,
     st.sampled_from([None, *sorted(formats())]),

@@ -59,6 +59,10 @@ REASONS: Final = ("prompt", "header", "empty-thought", "history", "unlabelled", 
 the template puts in; an earlier answer; an answer that the trainer leaves out; the appended end."""
 
 
+MOST_TOKENS: Final = 200_000
+"""Tokens of the longest row that is shown: each is an object and a line."""
+
+
 class MessageCount(Struct):
     """The tokens of one message."""
 
@@ -165,8 +169,18 @@ def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> S
     tokens: list[Token] = []
     error, dropped = row.error, row.dropped
     if row.layout is not None:
-        encoded = sequence(row.layout, context)
         count_rows([row], context)
+        if row.tokens > MOST_TOKENS:
+            raise ShowError(
+                Text(
+                    "{path}:{line}: the row has {tokens:,} tokens, and no more than {most:,} are shown; "
+                    "glmlint encode prints the ids of any row",
+                    "{path}:{line}: 这一行有 {tokens:,} 个 token，最多只能显示 {most:,} 个；"
+                    "glmlint encode 可以输出任意一行的 id",
+                ),
+                path=path, line=row.line, tokens=row.tokens, most=MOST_TOKENS,
+            )  # fmt: skip
+        encoded = sequence(row.layout, context)
         error, dropped = row.error, row.dropped
         kept = set(kept_places(row).tolist())
         columns = zip(encoded.input_ids, encoded.labels, encoded.owners, strict=True)
