@@ -194,7 +194,7 @@ def check(row: Row) -> Iterator[Problem]:
     column = fault.at - line_start + 1
     no_row_above = fault.kind == "prose" and row.line == 1
     text_ = rule.variants["first" if no_row_above else fault.kind]
-    if row.context.trainer.skips_bad_lines:
+    if row.context.trainer.reads_json:
         text_ = Text(text_.en.replace(*_SKIPPED_EN), text_.zh.replace(*_SKIPPED_ZH))
     yield rule.problem(
         text=text_,
