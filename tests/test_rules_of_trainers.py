@@ -460,3 +460,33 @@ def test_a_trainer_of_all_tokens_learns_them_as_the_users() -> None:
     (found,) = told(check(talk("a", "b", "再见"), recipe="swift"), "last-not-assistant")
     assert "teaches nothing" in found.message
     assert told(check(talk("a", "b", "c"), recipe="llamafactory"), "last-not-assistant") == []
+
+
+def test_turns_under_another_key_are_not_the_form_that_is_read() -> None:
+    """OpenAI's turns under `conversations`: LLaMA-Factory asks them for `from`."""
+    for city in ("Rome", "巴黎", "Oslo"):
+        row = openai('{"city": "Rome"}', city)
+        row["conversations"] = row.pop("messages")
+        for recipe, error in (
+            ("llamafactory", "KeyError"), ("trl", "KeyError"), ("unsloth", "RuntimeError")
+        ):  # fmt: skip
+            result = check(row, recipe=recipe)
+            (found,) = told(result, "other-format")
+            assert (f"raises {error}" in found.message, told(result, "trainer-raises")) == (
+                True,
+                [],
+            )
+
+
+def test_another_form_that_comes_through_whole_is_no_fault() -> None:
+    for texts in (("Hi", "Hello"), ("你好", "你好！"), ("a", "b", "c", "d")):
+        row = {"conversations": talk(*texts)["messages"]}
+        for recipe in ("swift", "unsloth"):
+            assert told(check(row, recipe=recipe), "other-format") == []
+
+
+def test_a_role_that_is_printed_as_text_is_named() -> None:
+    for role in ("human", "Customer", "prompter"):
+        row = _sharegpt((role, "Hi"), ("gpt", "Hello"))
+        (found,) = told(check(row, recipe="trl"), "other-format")
+        assert f"the role {role} is printed as plain text" in found.message

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from glmlint.evidence.targets import target
 from glmlint.evidence.teaching import printed_text
-from glmlint.evidence.turns import content_of, fate, role_of
+from glmlint.evidence.turns import content_of, fate, role_of, shown
 from glmlint.read.formats import TURN_KEYS, role_in
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
@@ -62,8 +62,8 @@ _NO_FORM: Final = Text(
 )
 
 _TAKE: Final = Text(
-    "{trainer} learns one answer here. To take the chosen one: ",
-    "{trainer}在这里只学习一个回答。要取被选中的回答：",
+    "{trainer} learns one answer here. To take the chosen one, run: ",
+    "{trainer}在这里只学习一个回答。要取被选中的回答，请运行：",
 )
 
 
@@ -89,7 +89,7 @@ _TAILS: Final = {
         ": text that no assistant wrote is trained", "：并非 assistant 所写的文本参与了训练"
     ),
     "lost": Text(": {lost} never reach the model", "：{lost}不会进入训练"),
-    "other": Text("", ""),
+    "role": Text(": the role {lost} is printed as plain text", "：角色 {lost} 被当作普通文本输出"),
     "lists": Text(
         ": they have no columns, and the load or the trainer fails",
         "：它们没有列名，加载或训练会报错",
@@ -179,7 +179,7 @@ def check(row: Row) -> Iterator[Problem]:
     if name is None:
         return
     glm = "glm" in row.context.trainer.reads
-    severity, fate_, lost = "warning", "part" if glm else "other", Text("", "")
+    severity, fate_, lost = "warning", "part", Text("", "")
     if isinstance(row.value, list):
         severity, fate_ = "error", "lists"
     elif row.error is not None:
@@ -194,6 +194,12 @@ def check(row: Row) -> Iterator[Problem]:
         fate_ = "python"
     elif not glm and (missing := _lost(row)):
         severity, fate_, lost = "error", "lost", _joined(missing)
+    elif not glm and (role := _role_as_text(row)) is not None:
+        fate_, lost = "role", Text(role, role)
+    elif not glm and _leaves_text_out(row):
+        fate_ = "part"
+    elif not glm:
+        return  # it is another form, and comes through whole
     if name == "openai":
         en, zh = _openai_name(row)
     elif name == "swift":
@@ -231,9 +237,9 @@ def cure(row: Row, *, take_chosen: bool = False) -> Text:
     command = (
         f"glmlint convert {quoted(row.path)} {options} -o {quoted(converted(row.path, found))}"
     )
-    shown = command.replace("{", "{{").replace("}", "}}")
-    first = _TAKE if take_chosen else Text("", "")
-    return Text(f"{note.en}{first.en}Run: {shown}", f"{note.zh}{first.zh}运行：{shown}")
+    escaped = command.replace("{", "{{").replace("}", "}}")
+    first = _TAKE if take_chosen else Text("Run: ", "运行：")
+    return Text(f"{note.en}{first.en}{escaped}", f"{note.zh}{first.zh}{escaped}")
 
 
 def converted(path: str, to: str = "glm4") -> str:
@@ -284,6 +290,44 @@ def _lost(row: Row) -> list[Text]:
     if any(name not in printed for name in names):
         missing.append(Text("tools", "工具列表"))
     return missing
+
+
+_AS_TEXT: Final = re.compile(r"<\|([A-Za-z_]{1,40})\|>")
+
+
+def _role_as_text(row: Row) -> str | None:
+    """A role of the row whose token the vocabulary has not: it is printed as any word would be."""
+    assert row.layout is not None
+    roles = {str(turn.get(key)) for turn in _all_turns(row.value) for key in ("role", "from")}
+    for piece in row.layout.pieces:
+        for found in _AS_TEXT.finditer(piece) if isinstance(piece, str) else ():
+            if found[1] in roles:
+                return shown(found[1])
+    return None
+
+
+_SAID: Final = ("content", "value", "instruction", "input", "output", "query", "prompt", "response",
+                "completion", "answer", "question", "text")  # fmt: skip
+"""Keys under which forms write what is said."""
+
+
+def _leaves_text_out(row: Row) -> bool:
+    """Whether some text that is said in the row is printed nowhere."""
+    printed = printed_text(row)
+    rows = [*_all_turns(row.value), row.value if isinstance(row.value, dict) else {}]
+    said = (text for entry in rows for key in _SAID if isinstance(text := entry.get(key), str))
+    return any(text.strip() and text.strip() not in printed for text in said)
+
+
+def _all_turns(value: Any) -> list[dict[str, Any]]:
+    """The turns of a row, and the answers of a preference row."""
+    if not isinstance(value, dict):
+        return _turns(value)
+    return [
+        turn
+        for key in (*TURN_KEYS, "chosen", "rejected")
+        for turn in (_turns(value.get(key)) or _turns([value.get(key)]))
+    ]
 
 
 def _tool_name(tool: dict[str, Any]) -> Any:
