@@ -108,7 +108,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of glmlint with one more rule, recipe and format, and files that are none."""
     folder = tmp_path_factory.mktemp("copy")
     source = Path(glmlint.__file__).parent
-    shutil.copytree(source, folder / "glmlint", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(source, folder / "glmlint")
     shutil.copytree(schema_folder(), folder / "glmlint" / "schemas", dirs_exist_ok=True)
     (folder / "glmlint" / "rules" / "shouting_user.py").write_text(RULE, encoding="utf-8")
     (folder / "glmlint" / "recipes" / "everything.py").write_text(RECIPE, encoding="utf-8")

@@ -12,8 +12,10 @@ import numpy as np
 from msgspec import Struct, field
 
 from glmlint.convert.base import Notes, Refused, formats, reader_of
+from glmlint.evidence.apart import difference
 from glmlint.evidence.cut import kept_places
 from glmlint.evidence.kinds import KINDS, kinds_of
+from glmlint.evidence.turns import speakers
 from glmlint.read.formats import recognise
 from glmlint.read.source import InputFile, read_chunks, rereadable
 from glmlint.trainer.base import Context
@@ -23,7 +25,7 @@ from glmlint.trainer.prepared import count_rows, prepare, prepared_rows
 from glmlint.trainer.row import Row
 
 _FORMS: Final = ("glm4", "sharegpt", "openai")
-"""Forms in which a row is handed to a trainer that does not read its own, the first that it reads."""
+"""Forms in which a row is handed to a trainer that does not read its own, the first that it reads whole."""
 
 _ALIGNED: Final = 20_000
 """Tokens of two rows together that are still aligned with each other."""
@@ -47,8 +49,20 @@ class Side(Struct):
     """Kind -> kept tokens of that kind in the input."""
     taught: Counter[str] = field(default_factory=Counter)
     """Kind -> kept labels that teach it."""
+    places: Counter[str] = field(default_factory=Counter)
+    """Kind -> kept tokens whose label would teach it."""
+    unclosed: int = 0
+    """Calls whose tag is opened and not closed."""
+    answers: int = 0
+    """Rows whose last turn is an answer that is in the input."""
+    damaged: Counter[str] = field(default_factory=Counter)
+    """How the input differs from what the template prints -> rows: see `evidence.apart`."""
+    marks: set[str] = field(default_factory=set)
+    """Role tokens and the like that are cut out of some row's input, or put into it."""
     stops: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(token in the input, token taught) behind answers that another turn follows."""
+    call_stops: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """The same behind calls."""
     ends: Counter[tuple[str, str]] = field(default_factory=Counter)
     """The same behind the last answer."""
 
@@ -137,19 +151,25 @@ def in_its_form(row: Row, context: Context) -> Row | None:
         return None
     names = {"glm": "glm4"}
     reads = {names.get(name, name) for name in context.trainer.reads}
-    writer = next((formats()[name] for name in _FORMS if name in reads), None)
-    if writer is None or writer.write is None:
-        return None
-    try:
-        raw = msgspec.json.encode(writer.write(reader.read(row.value, Notes()), Notes()))
-    except (Refused, TypeError, ValueError):
-        return None
-    found = prepare(raw, row.line, context, path=row.path)
-    return None if found.layout is None else found
+    found: Row | None = None
+    for write in (formats()[name].write for name in _FORMS if name in reads):
+        if write is None:
+            continue
+        try:
+            raw = msgspec.json.encode(write(reader.read(row.value, Notes()), Notes()))
+        except (Refused, TypeError, ValueError):
+            continue
+        other = prepare(raw, row.line, context, path=row.path)
+        if other.layout is not None:
+            found = other
+            if other.foreign is None:
+                break
+    return found
 
 
 def _under(row: Row, side: Side) -> Encoded:
-    if row.value is not None and row.foreign is not None:
+    # A row in a form that is read, of which the template does not print all, is the trainer's own.
+    if row.value is not None and row.foreign not in (None, *row.context.trainer.reads):
         other = in_its_form(row, row.context)
         if other is not None:
             side.converted += 1
@@ -169,6 +189,10 @@ def _under(row: Row, side: Side) -> Encoded:
     places = kept_places(row)
     tokens = row.all_tokens.part(places)
     _count_kinds(row, tokens, side)
+    damage = difference(row)
+    if damage is not None:
+        side.damaged[damage.kind] += 1
+        side.marks.update(damage.names)
     return Encoded(tokens, None, row)
 
 
@@ -182,7 +206,14 @@ def _count_kinds(row: Row, tokens: Tokens, side: Side) -> None:
         side.present[KINDS[code]] += number
     for code, number in enumerate(np.bincount(kinds.taught[taught], minlength=len(KINDS)).tolist()):
         side.taught[KINDS[code]] += number
-    for name, counter in (("stop", side.stops), ("end", side.ends)):
+    for code, number in enumerate(np.bincount(kinds.taught, minlength=len(KINDS)).tolist()):
+        side.places[KINDS[code]] += number
+    side.unclosed += kinds.unclosed
+    roles = speakers(row)
+    side.answers += bool(roles) and roles[-1] == "assistant" and len(roles) - 1 in row.printed
+    for name, counter in (
+        ("stop", side.stops), ("call-stop", side.call_stops), ("end", side.ends)
+    ):  # fmt: skip
         for place in np.flatnonzero(kinds.taught == KINDS.index(name)).tolist():
             shown = names.get(int(tokens.input_ids[place]), "text")
             label = names.get(int(tokens.labels[place]), "text") if taught[place] else ""

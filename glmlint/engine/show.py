@@ -224,7 +224,7 @@ def _count(tokens: list[Token], roles: list[str]) -> list[MessageCount]:
     return list(counts.values())
 
 
-_ANSWER: Final = ("thought", "call", "text", "empty-thought")
+_ANSWER: Final = ("thought", "call", "call-end", "text", "empty-thought")
 
 
 def _reason(token: Token, trained: set[int]) -> str:

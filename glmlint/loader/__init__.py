@@ -3,6 +3,7 @@
 from glmlint.loader.cuts import ALONE, BOM, CHUNK, Cut, Cuts, block_size
 from glmlint.loader.rows import Load
 from glmlint.loader.shapes import LINES, MAX_PATHS, Form, Shapes, chunk_starts
+from glmlint.loader.table import as_table
 from glmlint.loader.texts import moment
 from glmlint.loader.verdict import OF_FORM, Conflict, Padding
 
@@ -20,6 +21,7 @@ __all__ = [
     "Load",
     "Padding",
     "Shapes",
+    "as_table",
     "block_size",
     "chunk_starts",
     "moment",

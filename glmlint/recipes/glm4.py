@@ -61,7 +61,9 @@ ROLE_TOKENS: Final = {role: f"<|{role}|>" for role in ROLES}
 def role_ids(context: Context) -> dict[str, int]:
     """Role -> id of its control token."""
     control = context.tokenizer.control
-    return {role: control[name] for role, name in ROLE_TOKENS.items()}
+    return context.remembered(
+        role_ids, lambda: {role: control[name] for role, name in ROLE_TOKENS.items()}
+    )
 
 
 def prefix(context: Context) -> list[Piece]:

@@ -179,26 +179,32 @@ def check(row: Row) -> Iterator[Problem]:
     if name is None:
         return
     glm = "glm" in row.context.trainer.reads
+    # Where the form is read as such, it is not what the trainer stops at.
+    raised = row.error is not None and not _is_read(row, name)
     severity, fate_, lost = "warning", "part", Text("", "")
     if isinstance(row.value, list):
         severity, fate_ = "error", "lists"
-    elif row.error is not None:
+    elif raised:
         severity, fate_ = "error", "raises"
     elif row.dropped is not None:
         severity, fate_ = "error", "dropped"
-    elif row.supervised == 0:
+    elif row.error is None and row.supervised == 0:
         severity, fate_ = "error", "nothing"
     elif glm and any(_trains_wrong(row, index) for index in range(len(row.messages))):
         severity, fate_ = "error", "wrong"
     elif glm and any(isinstance(content_of(message), list) for message in row.messages):
         fate_ = "python"
-    elif not glm and (missing := _lost(row)):
+    elif glm:
+        pass
+    elif row.layout is None:
+        return  # `trainer-raises` says what it stops at
+    elif missing := _lost(row):
         severity, fate_, lost = "error", "lost", _joined(missing)
-    elif not glm and (role := _role_as_text(row)) is not None:
+    elif (role := _role_as_text(row)) is not None:
         fate_, lost = "role", Text(role, role)
-    elif not glm and _leaves_text_out(row):
+    elif _leaves_text_out(row):
         fate_ = "part"
-    elif not glm:
+    else:
         return  # it is another form, and comes through whole
     if name == "openai":
         en, zh = _openai_name(row)
@@ -211,7 +217,7 @@ def check(row: Row) -> Iterator[Problem]:
         text=Text(head.en + tail.en, head.zh + tail.zh),
         severity=severity,
         once=f"{name} {severity}",
-        raises=row.error is not None or row.dropped is not None,
+        raises=raised or row.dropped is not None,
         trains=fate_ == "wrong",
         help=_OTHER_HELP.get(name) or cure(row, take_chosen=name == "preference"),
         en=en,
@@ -248,6 +254,13 @@ def converted(path: str, to: str = "glm4") -> str:
         return f"train.{to}.jsonl"
     stem = re.sub(r"(?i)(\.(jsonl|ndjson|json|parquet))?(\.(gz|zst))?$", "", path)
     return f"{stem}.{to}.jsonl"
+
+
+def _is_read(row: Row, form: str) -> bool:
+    """Whether the trainer reads rows of this form, where they have it under the key that it asks for."""
+    if form == "openai" and isinstance(row.value, dict) and "messages" not in row.value:
+        return False
+    return form in row.context.trainer.reads
 
 
 def _has_calls(row: Row) -> bool:

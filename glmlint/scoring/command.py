@@ -62,8 +62,8 @@ _NO_BUDGET: Final = Text(
 _UNWRITABLE: Final = Text("{path} can't be written: {why}", "无法写入 {path}：{why}")
 
 PLAN_FLAGS: Final = frozenset(
-    ("recipe", "max_length", "max_input_length", "max_output_length", "tokenizer", "template",
-     "allow_download", "pin", "config", "lang", "fail_on", "select", "extend_select", "ignore",
+    ("recipe", "trainer_config", "set", "max_length", "max_input_length", "max_output_length",
+     "tokenizer", "template", "allow_download", "pin", "config", "lang", "fail_on", "select", "extend_select", "ignore",
      "severity", "baseline", "write_baseline")
 )  # fmt: skip
 """The flags that make the Plan; the others say how to score and print."""
@@ -366,7 +366,8 @@ def _probe(
     from glmlint.scoring.run import run
     from glmlint.trainer.base import open_context
 
-    other = open_context(replace(context.plan, recipe=recipe))
+    own = context.plan.options if recipe == context.plan.recipe else {}
+    other = open_context(replace(context.plan, recipe=recipe, options=own))
     few = flags | {"limit": PROBE_ROWS, "sample": None, "ifd": False}
     data, _ = read_data(files, other, few)
     alone = replace(options, recipe=recipe, reference=None, rank=0, world=1, resume=True)

@@ -230,6 +230,15 @@ class Typed:
     """Typed row -> facts of its turns."""
 
 
+class Inputs(Struct, frozen=True):
+    """One row's ids by two ways."""
+
+    whole: npt.NDArray[np.int32]
+    """The conversation rendered at once, as the model gets it when it is used."""
+    joined: npt.NDArray[np.int32]
+    """What the trainer puts together of it."""
+
+
 class NoOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """The options of a trainer that has none."""
 
@@ -284,6 +293,9 @@ class Trainer:
     """Keys of a message by which a row can switch its own loss on or off."""
     through_datasets: bool = True
     """Whether the trainer reads its file with `datasets.load_dataset`."""
+    through_parquet: bool = False
+    """Whether the trainer reads Parquet alone: rows of another file are taken as a Parquet file that
+    was written of them gives them back."""
     columns: tuple[str, ...] | None = None
     """The columns of a row that it reads, where these are always the same; None: any."""
     suffixes: frozenset[str] | None = None
@@ -292,9 +304,17 @@ class Trainer:
     """Whether the trainer takes out what is null directly under a tool's `properties`."""
     template_name: str | None = None
     """The renderer, when the trainer does not use the tokenizer's template."""
+    joins: Text | None = None
+    """Of a trainer that renders messages one by one and joins their tokens, which may not be what the
+    template prints for the conversation: what to do about that. See `input_ids_by`."""
     evaluates: Literal["each-answer", "whole-row"] | None = None
     """How its evaluation makes prompts of a validation row: one before each answer, or one of the
     whole row with its answer in it; None where it makes none that glmlint knows."""
+
+    @property
+    def through_table(self) -> bool:
+        """Whether what becomes of a row depends on the others of its file."""
+        return self.through_datasets or self.through_parquet
 
     def loss_switches(self, options: Any) -> frozenset[str]:
         """`loss_fields`, and the keys that options name for it."""
@@ -420,6 +440,14 @@ class Trainer:
         """
         del context
         return keep_start(tokens, budget)
+
+    def input_ids_by(self, row: dict[str, Any], context: Context) -> Inputs | None:
+        """The ids of the whole conversation as the template prints it, and those that are trained.
+
+        Only where `joins`. Never raises. None: the trainer raises for another reason than that they differ.
+        """
+        del row, context
+        return None
 
     def keep_units(
         self, lengths: npt.NDArray[np.int64], budgets: npt.NDArray[np.int64], context: Context

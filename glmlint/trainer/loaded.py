@@ -163,7 +163,7 @@ def learn(file: InputFile, context: Context, *, blanks: bool = True) -> None:
         source.SourceError: the file can't be read.
     """
     context.loads.pop(file.path, None)
-    if not context.trainer.through_datasets:
+    if not context.trainer.through_table:
         return
     parts = Parts()
     for chunk in read_chunks(file):
@@ -230,7 +230,10 @@ def remember(path: str, parts: Parts, context: Context, after: Shapes | None = N
     shapes = parts.whole
     if shapes is None or parts.broken:
         return None  # nothing is loaded, or it is not known what: rows are as written
-    load = shapes.load(context.plan.datasets, after, context.trainer.columns)
+    if context.trainer.through_datasets:
+        load = shapes.load(context.plan.datasets, after, context.trainer.columns)
+    else:
+        load = shapes.table()
     if load is None or not load.changes:
         return None
     context.loads[path] = load

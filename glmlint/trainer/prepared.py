@@ -220,7 +220,8 @@ def _good(sample: Sample, row: Row, context: Context) -> bool:
             others += 1
             keys |= 8
         if not message.content or message.content.isspace():
-            facts |= Fact.EMPTY
+            if message.tools is UNSET or message.role != "system":  # beside tools it is in order
+                facts |= Fact.EMPTY
         elif message.role == "assistant":
             facts |= answer_facts(message.content)
             if message.content[0] in '{["':

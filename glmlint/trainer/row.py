@@ -254,8 +254,10 @@ def per_row(work: Callable[[Row], T]) -> Callable[[Row], T]:
         answers = row.answers
         if answers is None:
             answers = row.answers = {}
-        elif work in answers:
+        try:
             return answers[work]  # type: ignore[no-any-return]
+        except KeyError:
+            pass
         found = answers[work] = work(row)
         return found
 
