@@ -490,3 +490,19 @@ def test_a_role_that_is_printed_as_text_is_named() -> None:
         row = _sharegpt((role, "Hi"), ("gpt", "Hello"))
         (found,) = told(check(row, recipe="trl"), "other-format")
         assert f"the role {role} is printed as plain text" in found.message
+
+
+def test_a_result_behind_an_answer_is_told_by_what_is_taught() -> None:
+    turns = (
+        ("user", "Rome?"),
+        ("assistant", "Let me look."),
+        ("observation", "22"),
+        ("assistant", "22"),
+    )
+    row = {"messages": [{"role": role, "content": text} for role, text in turns]}
+    (found,) = told(check(row, recipe="glm4"), "observation-without-call")
+    assert "as if it had called a tool" in found.message
+    other = _sharegpt(("human", "Rome?"), ("gpt", "看看"), ("observation", "22"), ("gpt", "22"))
+    for recipe in ("llamafactory", "swift"):
+        (found,) = told(check(other, recipe=recipe), "observation-without-call")
+        assert "as if it had called a tool" not in found.message
