@@ -506,3 +506,37 @@ def test_a_result_behind_an_answer_is_told_by_what_is_taught() -> None:
     for recipe in ("llamafactory", "swift"):
         (found,) = told(check(other, recipe=recipe), "observation-without-call")
         assert "as if it had called a tool" not in found.message
+
+
+def test_a_call_under_the_role_function_is_dropped_with_its_cure() -> None:
+    for city in ("Rome", "巴黎", "Oslo"):
+        call = json.dumps({"name": "weather", "arguments": {"city": city}})
+        row = _sharegpt(("human", city), ("function", call), ("observation", "22"), ("gpt", "22"))
+        for recipe, to in (("llamafactory", "sharegpt"), ("swift", "swift")):
+            (found,) = told(check(row, recipe=recipe), "would-be-dropped")
+            assert "holds a call here" in found.help
+            assert f"--to {to}" in found.help
+    plain = _sharegpt(("human", "a"), ("human", "b"), ("gpt", "c"))
+    (found,) = told(check(plain, recipe="llamafactory"), "would-be-dropped")
+    assert "holds a call" not in found.help
+
+
+def test_what_the_trainer_stops_at_is_the_form_or_something_else() -> None:
+    said = _sharegpt(("user", "Hi"), ("assistant", "Hello"))
+    for tools in (" ", "[", "no list"):  # these are no fault of the form
+        result = check({**said, "tools": tools}, recipe="trl")
+        assert told(result, "other-format") == []
+    for recipe in ("axolotl", "template"):  # these ask for `messages`
+        assert len(told(check({**said, "tools": "[]"}, recipe=recipe), "other-format")) == 1
+
+
+def test_a_role_is_found_whatever_tokens_it_is_cut_into() -> None:
+    for question in ("Weather?", "天气？", "Say <b>"):
+        row = _calls('{"city": "Rome"}')[0]
+        row["messages"][0]["content"] = question
+        row["messages"][1] = {"role": "function", "content": '{"name": "weather", "arguments": {}}'}
+        (found,) = told(check(row, recipe="trl"), "other-format")
+        assert (
+            "the role function is printed as plain text" in found.message
+            or "never" in found.message
+        )

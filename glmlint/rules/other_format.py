@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from glmlint.evidence.targets import target
-from glmlint.evidence.teaching import printed_text
+from glmlint.evidence.teaching import whole_text
 from glmlint.evidence.turns import content_of, fate, role_of, shown
 from glmlint.read.formats import TURN_KEYS, role_in
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.trainer.errors import Dropped, TrainerError
 
 _NAMES: Final = {
     "sharegpt": ("ShareGPT (from and value)", "ShareGPT（from 和 value）"),
@@ -179,8 +180,7 @@ def check(row: Row) -> Iterator[Problem]:
     if name is None:
         return
     glm = "glm" in row.context.trainer.reads
-    # Where the form is read as such, it is not what the trainer stops at.
-    raised = row.error is not None and not _is_read(row, name)
+    raised = _stops_at_form(row)
     severity, fate_, lost = "warning", "part", Text("", "")
     if isinstance(row.value, list):
         severity, fate_ = "error", "lists"
@@ -256,11 +256,23 @@ def converted(path: str, to: str = "glm4") -> str:
     return f"{stem}.{to}.jsonl"
 
 
-def _is_read(row: Row, form: str) -> bool:
-    """Whether the trainer reads rows of this form, where they have it under the key that it asks for."""
-    if form == "openai" and isinstance(row.value, dict) and "messages" not in row.value:
+def _stops_at_form(row: Row) -> bool:
+    """Whether it is the form at which the trainer ends: it does so at the turns alone, too."""
+    value, context = row.value, row.context
+    if row.error is None:
         return False
-    return form in row.context.trainer.reads
+    if row.foreign not in context.trainer.reads or not isinstance(value, dict):
+        return True
+    turns = {key: value[key] for key in TURN_KEYS if key in value}
+    if not turns or len(turns) == len(value):
+        return True
+    try:
+        context.trainer.lay_out(turns, context)
+    except TrainerError:
+        return True
+    except Dropped:
+        pass
+    return False
 
 
 def _has_calls(row: Row) -> bool:
@@ -272,7 +284,7 @@ def _has_calls(row: Row) -> bool:
         )
     value = row.value
     turns = (
-        [turn for key in TURN_KEYS for turn in _turns(value.get(key))]
+        [turn for key in TURN_KEYS for turn in turns_in(value.get(key))]
         if isinstance(value, dict)
         else []
     )
@@ -291,7 +303,7 @@ def _lost(row: Row) -> list[Text]:
     talk = row.conversation
     if talk is None:
         return []
-    printed = printed_text(row)
+    printed = whole_text(row)
     missing = []
     calls = [call for turn in talk.turns for call in turn.calls]
     if any(call.name not in printed for call in calls):
@@ -299,7 +311,7 @@ def _lost(row: Row) -> list[Text]:
     results = [turn.text for turn in talk.turns if turn.role == "observation" and turn.text]
     if any(text.strip() not in printed for text in results):
         missing.append(Text("tool results", "工具结果"))
-    names = [name for tool in _turns(talk.tools) if isinstance(name := _tool_name(tool), str)]
+    names = [name for tool in turns_in(talk.tools) if isinstance(name := _tool_name(tool), str)]
     if any(name not in printed for name in names):
         missing.append(Text("tools", "工具列表"))
     return missing
@@ -310,12 +322,11 @@ _AS_TEXT: Final = re.compile(r"<\|([A-Za-z_]{1,40})\|>")
 
 def _role_as_text(row: Row) -> str | None:
     """A role of the row whose token the vocabulary has not: it is printed as any word would be."""
-    assert row.layout is not None
     roles = {str(turn.get(key)) for turn in _all_turns(row.value) for key in ("role", "from")}
-    for piece in row.layout.pieces:
-        for found in _AS_TEXT.finditer(piece) if isinstance(piece, str) else ():
-            if found[1] in roles:
-                return shown(found[1])
+    control = row.context.tokenizer.control
+    for found in _AS_TEXT.finditer(whole_text(row)):
+        if found[1] in roles and found[0] not in control:
+            return shown(found[1])
     return None
 
 
@@ -326,7 +337,7 @@ _SAID: Final = ("content", "value", "instruction", "input", "output", "query", "
 
 def _leaves_text_out(row: Row) -> bool:
     """Whether some text that is said in the row is printed nowhere."""
-    printed = printed_text(row)
+    printed = whole_text(row)
     rows = [*_all_turns(row.value), row.value if isinstance(row.value, dict) else {}]
     said = (text for entry in rows for key in _SAID if isinstance(text := entry.get(key), str))
     return any(text.strip() and text.strip() not in printed for text in said)
@@ -335,11 +346,11 @@ def _leaves_text_out(row: Row) -> bool:
 def _all_turns(value: Any) -> list[dict[str, Any]]:
     """The turns of a row, and the answers of a preference row."""
     if not isinstance(value, dict):
-        return _turns(value)
+        return turns_in(value)
     return [
         turn
         for key in (*TURN_KEYS, "chosen", "rejected")
-        for turn in (_turns(value.get(key)) or _turns([value.get(key)]))
+        for turn in (turns_in(value.get(key)) or turns_in([value.get(key)]))
     ]
 
 
@@ -367,7 +378,7 @@ def _trains_wrong(row: Row, index: int) -> bool:
 
 def _openai_name(row: Row) -> tuple[str, str]:
     """OpenAI's form, and the signs by which this row is known for it."""
-    turns = [turn for key in TURN_KEYS for turn in _turns(row.value.get(key))]
+    turns = [turn for key in TURN_KEYS for turn in turns_in(row.value.get(key))]
     signs = [
         (
             any(turn.get("tool_calls") or turn.get("function_call") for turn in turns),
@@ -394,7 +405,7 @@ def _openai_name(row: Row) -> tuple[str, str]:
 
 def _swift_name(row: Row) -> tuple[str, str]:
     """ms-swift's form, and the roles by which this row is known for it."""
-    turns = [turn for key in TURN_KEYS for turn in _turns(row.value.get(key))]
+    turns = [turn for key in TURN_KEYS for turn in turns_in(row.value.get(key))]
     said = {str(turn.get("role")).lower(): turn for turn in turns}
     roles = [role for role in _CONVERTED_ROLES if role in said]
     if roles:
@@ -405,5 +416,5 @@ def _swift_name(row: Row) -> tuple[str, str]:
     )
 
 
-def _turns(value: Any) -> list[dict[str, Any]]:
+def turns_in(value: Any) -> list[dict[str, Any]]:
     return [turn for turn in value if isinstance(turn, dict)] if isinstance(value, list) else []
