@@ -540,3 +540,18 @@ def test_a_role_is_found_whatever_tokens_it_is_cut_into() -> None:
             "the role function is printed as plain text" in found.message
             or "never" in found.message
         )
+
+
+def test_reasoning_under_a_key_that_is_not_printed() -> None:
+    for thought in ("Two and two.", "先想一想。", "Hm\nwell"):
+        row = talk("2 + 2?", "4")
+        row["messages"][1]["reasoning_content"] = thought
+        for recipe in ("llamafactory", "swift", "trl", "axolotl", "unsloth", "template"):
+            (found,) = told(check(row, recipe=recipe), "reasoning-dropped")
+            assert "does not print `reasoning_content`" in found.message
+        for recipe in ("trl", "axolotl", "unsloth", "template"):
+            assert told(check(row, recipe=recipe, model="glm-4.5"), "reasoning-dropped") == []
+    history = talk("a", "b", "c", "d")
+    for index in (1, 3):  # the template leaves out those of earlier answers by design
+        history["messages"][index]["reasoning_content"] = f"thought {index}"
+    assert told(check(history, recipe="trl", model="glm-4.5"), "reasoning-dropped") == []
