@@ -555,3 +555,15 @@ def test_reasoning_under_a_key_that_is_not_printed() -> None:
     for index in (1, 3):  # the template leaves out those of earlier answers by design
         history["messages"][index]["reasoning_content"] = f"thought {index}"
     assert told(check(history, recipe="trl", model="glm-4.5"), "reasoning-dropped") == []
+
+
+def test_images_that_nobody_reads_are_told() -> None:
+    for key, value in (("images", ["a.jpg"]), ("videos", ["a.mp4"]), ("image", "a.png")):
+        row = {**talk("<image>这是谁？", "A cat."), key: value}
+        for recipe in ("llamafactory", "axolotl", "unsloth", "template"):
+            (found,) = told(check(row, recipe=recipe), "ignored-key")
+            assert f'nothing reads the key "{key}"' in found.message
+        columns = {"messages": "messages", "images": key}
+        named = check(row, recipe="llamafactory", set={"columns": columns, "formatting": "openai"})
+        assert told(named, "ignored-key") == []
+    assert told(check({**talk("a", "b"), "images": []}, recipe="axolotl"), "ignored-key") == []
