@@ -100,18 +100,18 @@ def sentences(result: Comparison) -> Iterator[Text]:
         if side.converted:
             form = sorted(side.context.trainer.reads)
             yield Text(
-                f"{name} reads {', '.join(form)}: {side.converted} rows were handed over in its form",
+                f"{name} reads {', '.join(form)}: {_rows(side.converted)} handed over in its form",
                 f"{name} 读取 {'、'.join(form)}：有 {side.converted} 行转换成它的格式后再比较",
             )
         if side.errors:
             yield Text(
-                f"{name} raises at {side.errors} of {side.rows} rows",
-                f"{name} 在 {side.rows} 行中的 {side.errors} 行抛出异常",
+                f"{name} raises an exception at {side.errors:,} of {side.rows:,} rows",
+                f"{name} 在 {side.rows:,} 行中的 {side.errors:,} 行抛出异常",
             )
         if side.dropped:
             yield Text(
-                f"{name} leaves out {side.dropped} of {side.rows} rows",
-                f"{name} 丢弃 {side.rows} 行中的 {side.dropped} 行",
+                f"{name} drops {side.dropped:,} of {side.rows:,} rows",
+                f"{name} 丢弃 {side.rows:,} 行中的 {side.dropped:,} 行",
             )
     for side in sides:
         yield from _damage(side)
@@ -147,6 +147,10 @@ def sentences(result: Comparison) -> Iterator[Text]:
                 for side in sides
             )
             yield Text(f"rows over the budget: {en}", f"超出预算的行：{zh}")
+
+
+def _rows(number: int) -> str:
+    return "1 row was" if number == 1 else f"{number:,} rows were"
 
 
 def _states(result: Comparison, column: str) -> Text:
