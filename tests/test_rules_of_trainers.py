@@ -213,8 +213,9 @@ def test_answers_in_a_row_are_one_answer_to_swift() -> None:
         ({"recipe": "llamafactory"}, GLM_CALLS, "sharegpt"),
         ({"recipe": "llamafactory"}, [{"prompt": "a", "response": "b"}], "sharegpt"),
         ({"recipe": "axolotl"}, [{"instruction": "翻译", "output": "yes"}], "openai"),
-        ({"recipe": "trl"}, [{"instruction": "翻译", "output": "yes"}], "openai"),
-        ({"recipe": "unsloth"}, [[{"role": "user", "content": "a"}]], "openai"),
+        ({"recipe": "trl"}, [{"instruction": "翻译", "output": "yes"}], "glm4"),
+        ({"recipe": "trl", "model": "glm-4.5"}, [{"prompt": "a", "response": "b"}], "glm4.5"),
+        ({"recipe": "unsloth"}, [[{"role": "user", "content": "a"}]], "glm4"),
         ({"recipe": "llamafactory"}, [{"prompt": "a", "chosen": "b", "rejected": "c"}], "sharegpt"),
     ],
 )
@@ -567,3 +568,44 @@ def test_images_that_nobody_reads_are_told() -> None:
         named = check(row, recipe="llamafactory", set={"columns": columns, "formatting": "openai"})
         assert told(named, "ignored-key") == []
     assert told(check({**talk("a", "b"), "images": []}, recipe="axolotl"), "ignored-key") == []
+
+
+def test_plain_text_has_no_speakers() -> None:
+    rows = [{"text": text} for text in ("The sea is deep.", "从前有座山。", "def f(): pass")]
+    for recipe in ("trl", "unsloth", "swift"):
+        assert told(check(*rows, recipe=recipe), "no-user") == []
+
+
+def test_rows_of_which_nothing_is_trained_are_told_once() -> None:
+    rows = [
+        {**_sharegpt(("human", str(n))), "chosen": {"from": "gpt", "value": "a"}, "rejected": {"from": "gpt", "value": "b"}}
+        for n in range(3)
+    ]  # fmt: skip
+    for recipe in ("swift", "unsloth"):
+        result = check(*rows, recipe=recipe)
+        (found,) = told(result, "other-format")
+        assert (found.rows, told(result, "no-trainable-tokens")) == (3, [])
+        assert "nothing in them is trained" in found.message
+
+
+def test_the_advice_serves_rows_with_calls_behind_the_first() -> None:
+    plain = _sharegpt(("human", "a"), ("gpt", "b"))
+    call = _sharegpt(
+        ("human", "Rome?"),
+        ("function_call", json.dumps({"name": "weather", "arguments": {"city": "Rome"}})),
+        ("observation", "22"),
+        ("gpt", "22"),
+    )
+    call["tools"] = json.dumps(TOOLS)
+    for flags in (
+        {"recipe": "trl"},
+        {"recipe": "template"},
+        {"recipe": "template", "model": "glm-4.5"},
+    ):
+        found = told(check(plain, call, **flags), "other-format")[0]
+        to = found.help.partition("--to ")[2].split(" ")[0]
+        rows = [
+            formats()[to].write(formats()["sharegpt"].read(row, Notes()), Notes())
+            for row in (plain, call)
+        ]
+        assert told(check(*rows, **flags), "other-format") == []

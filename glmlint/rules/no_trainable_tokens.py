@@ -69,6 +69,8 @@ rule = Rule(
 def check(row: Row) -> Iterator[Problem]:
     if row.layout is None or row.supervised:
         return
+    if row.foreign and "glm" not in row.context.trainer.reads:
+        return  # `other-format` says so once
     said = {index: text for index, role, text in row.texts if role == "assistant"}
     answers = [index for index, role in enumerate(speakers(row)) if role == "assistant"]
     calling = {call.message for call in calls(row)}

@@ -230,11 +230,12 @@ def check(row: Row) -> Iterator[Problem]:
 def cure(row: Row, *, take_chosen: bool = False) -> Text:
     """What to do with a file of rows in a form that this trainer does not read."""
     context = row.context
-    calls = _has_calls(row)
-    found = target(context, calls)
     note = Text("", "")
-    if found is None and calls:
-        found, note = target(context, with_calls=False), _NO_CALLS
+    # Other rows of the file may have calls: a form that brings them through serves all.
+    found = target(context, with_calls=True)
+    if found is None:
+        found = target(context, with_calls=False)
+        note = _NO_CALLS if _has_calls(row) else note
     if found is None:
         return _NO_FORM
     if note.en and row.foreign == found:
