@@ -213,8 +213,9 @@ def test_answers_in_a_row_are_one_answer_to_swift() -> None:
         ({"recipe": "llamafactory"}, GLM_CALLS, "sharegpt"),
         ({"recipe": "llamafactory"}, [{"prompt": "a", "response": "b"}], "sharegpt"),
         ({"recipe": "axolotl"}, [{"instruction": "翻译", "output": "yes"}], "openai"),
-        ({"recipe": "trl"}, [{"instruction": "翻译", "output": "yes"}], "openai"),
-        ({"recipe": "unsloth"}, [[{"role": "user", "content": "a"}]], "openai"),
+        ({"recipe": "trl"}, [{"instruction": "翻译", "output": "yes"}], "glm4"),
+        ({"recipe": "trl", "model": "glm-4.5"}, [{"prompt": "a", "response": "b"}], "glm4.5"),
+        ({"recipe": "unsloth"}, [[{"role": "user", "content": "a"}]], "glm4"),
         ({"recipe": "llamafactory"}, [{"prompt": "a", "chosen": "b", "rejected": "c"}], "sharegpt"),
     ],
 )
@@ -460,3 +461,151 @@ def test_a_trainer_of_all_tokens_learns_them_as_the_users() -> None:
     (found,) = told(check(talk("a", "b", "再见"), recipe="swift"), "last-not-assistant")
     assert "teaches nothing" in found.message
     assert told(check(talk("a", "b", "c"), recipe="llamafactory"), "last-not-assistant") == []
+
+
+def test_turns_under_another_key_are_not_the_form_that_is_read() -> None:
+    """OpenAI's turns under `conversations`: LLaMA-Factory asks them for `from`."""
+    for city in ("Rome", "巴黎", "Oslo"):
+        row = openai('{"city": "Rome"}', city)
+        row["conversations"] = row.pop("messages")
+        for recipe, error in (
+            ("llamafactory", "KeyError"), ("trl", "KeyError"), ("unsloth", "RuntimeError")
+        ):  # fmt: skip
+            result = check(row, recipe=recipe)
+            (found,) = told(result, "other-format")
+            assert (f"raises {error}" in found.message, told(result, "trainer-raises")) == (
+                True,
+                [],
+            )
+
+
+def test_another_form_that_comes_through_whole_is_no_fault() -> None:
+    for texts in (("Hi", "Hello"), ("你好", "你好！"), ("a", "b", "c", "d")):
+        row = {"conversations": talk(*texts)["messages"]}
+        for recipe in ("swift", "unsloth"):
+            assert told(check(row, recipe=recipe), "other-format") == []
+
+
+def test_a_role_that_is_printed_as_text_is_named() -> None:
+    for role in ("human", "Customer", "prompter"):
+        row = _sharegpt((role, "Hi"), ("gpt", "Hello"))
+        (found,) = told(check(row, recipe="trl"), "other-format")
+        assert f"the role {role} is printed as plain text" in found.message
+
+
+def test_a_result_behind_an_answer_is_told_by_what_is_taught() -> None:
+    turns = (
+        ("user", "Rome?"),
+        ("assistant", "Let me look."),
+        ("observation", "22"),
+        ("assistant", "22"),
+    )
+    row = {"messages": [{"role": role, "content": text} for role, text in turns]}
+    (found,) = told(check(row, recipe="glm4"), "observation-without-call")
+    assert "as if it had called a tool" in found.message
+    other = _sharegpt(("human", "Rome?"), ("gpt", "看看"), ("observation", "22"), ("gpt", "22"))
+    for recipe in ("llamafactory", "swift"):
+        (found,) = told(check(other, recipe=recipe), "observation-without-call")
+        assert "as if it had called a tool" not in found.message
+
+
+def test_a_call_under_the_role_function_is_dropped_with_its_cure() -> None:
+    for city in ("Rome", "巴黎", "Oslo"):
+        call = json.dumps({"name": "weather", "arguments": {"city": city}})
+        row = _sharegpt(("human", city), ("function", call), ("observation", "22"), ("gpt", "22"))
+        for recipe, to in (("llamafactory", "sharegpt"), ("swift", "swift")):
+            (found,) = told(check(row, recipe=recipe), "would-be-dropped")
+            assert "holds a call here" in found.help
+            assert f"--to {to}" in found.help
+    plain = _sharegpt(("human", "a"), ("human", "b"), ("gpt", "c"))
+    (found,) = told(check(plain, recipe="llamafactory"), "would-be-dropped")
+    assert "holds a call" not in found.help
+
+
+def test_what_the_trainer_stops_at_is_the_form_or_something_else() -> None:
+    said = _sharegpt(("user", "Hi"), ("assistant", "Hello"))
+    for tools in (" ", "[", "no list"):  # these are no fault of the form
+        result = check({**said, "tools": tools}, recipe="trl")
+        assert told(result, "other-format") == []
+    for recipe in ("axolotl", "template"):  # these ask for `messages`
+        assert len(told(check({**said, "tools": "[]"}, recipe=recipe), "other-format")) == 1
+
+
+def test_a_role_is_found_whatever_tokens_it_is_cut_into() -> None:
+    for question in ("Weather?", "天气？", "Say <b>"):
+        row = _calls('{"city": "Rome"}')[0]
+        row["messages"][0]["content"] = question
+        row["messages"][1] = {"role": "function", "content": '{"name": "weather", "arguments": {}}'}
+        (found,) = told(check(row, recipe="trl"), "other-format")
+        assert (
+            "the role function is printed as plain text" in found.message
+            or "never" in found.message
+        )
+
+
+def test_reasoning_under_a_key_that_is_not_printed() -> None:
+    for thought in ("Two and two.", "先想一想。", "Hm\nwell"):
+        row = talk("2 + 2?", "4")
+        row["messages"][1]["reasoning_content"] = thought
+        for recipe in ("llamafactory", "swift", "trl", "axolotl", "unsloth", "template"):
+            (found,) = told(check(row, recipe=recipe), "reasoning-dropped")
+            assert "does not print `reasoning_content`" in found.message
+        for recipe in ("trl", "axolotl", "unsloth", "template"):
+            assert told(check(row, recipe=recipe, model="glm-4.5"), "reasoning-dropped") == []
+    history = talk("a", "b", "c", "d")
+    for index in (1, 3):  # the template leaves out those of earlier answers by design
+        history["messages"][index]["reasoning_content"] = f"thought {index}"
+    assert told(check(history, recipe="trl", model="glm-4.5"), "reasoning-dropped") == []
+
+
+def test_images_that_nobody_reads_are_told() -> None:
+    for key, value in (("images", ["a.jpg"]), ("videos", ["a.mp4"]), ("image", "a.png")):
+        row = {**talk("<image>这是谁？", "A cat."), key: value}
+        for recipe in ("llamafactory", "axolotl", "unsloth", "template"):
+            (found,) = told(check(row, recipe=recipe), "ignored-key")
+            assert f'nothing reads the key "{key}"' in found.message
+        columns = {"messages": "messages", "images": key}
+        named = check(row, recipe="llamafactory", set={"columns": columns, "formatting": "openai"})
+        assert told(named, "ignored-key") == []
+    assert told(check({**talk("a", "b"), "images": []}, recipe="axolotl"), "ignored-key") == []
+
+
+def test_plain_text_has_no_speakers() -> None:
+    rows = [{"text": text} for text in ("The sea is deep.", "从前有座山。", "def f(): pass")]
+    for recipe in ("trl", "unsloth", "swift"):
+        assert told(check(*rows, recipe=recipe), "no-user") == []
+
+
+def test_rows_of_which_nothing_is_trained_are_told_once() -> None:
+    rows = [
+        {**_sharegpt(("human", str(n))), "chosen": {"from": "gpt", "value": "a"}, "rejected": {"from": "gpt", "value": "b"}}
+        for n in range(3)
+    ]  # fmt: skip
+    for recipe in ("swift", "unsloth"):
+        result = check(*rows, recipe=recipe)
+        (found,) = told(result, "other-format")
+        assert (found.rows, told(result, "no-trainable-tokens")) == (3, [])
+        assert "nothing in them is trained" in found.message
+
+
+def test_the_advice_serves_rows_with_calls_behind_the_first() -> None:
+    plain = _sharegpt(("human", "a"), ("gpt", "b"))
+    call = _sharegpt(
+        ("human", "Rome?"),
+        ("function_call", json.dumps({"name": "weather", "arguments": {"city": "Rome"}})),
+        ("observation", "22"),
+        ("gpt", "22"),
+    )
+    call["tools"] = json.dumps(TOOLS)
+    for flags in (
+        {"recipe": "trl"},
+        {"recipe": "template"},
+        {"recipe": "template", "model": "glm-4.5"},
+    ):
+        found = told(check(plain, call, **flags), "other-format")[0]
+        to = found.help.partition("--to ")[2].split(" ")[0]
+        rows = [
+            formats()[to].write(formats()["sharegpt"].read(row, Notes()), Notes())
+            for row in (plain, call)
+        ]
+        assert told(check(*rows, **flags), "other-format") == []

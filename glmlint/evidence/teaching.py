@@ -118,6 +118,25 @@ def printed_text(row: Row) -> str:
     )
 
 
+def whole_text(row: Row, owner: int | None = None) -> str:
+    """What the trainer lays out, all of it, as text; with an owner what is laid out for it alone."""
+    assert row.layout is not None
+    tokenizer = row.context.tokenizer
+    names, parts = tokenizer.control_text, []
+    for piece, whose in zip(row.layout.pieces, row.layout.owners, strict=True):
+        if owner not in (None, whose):
+            continue
+        if isinstance(piece, str):
+            parts.append(piece.encode("utf-8", "surrogatepass"))
+        elif isinstance(piece, int):
+            parts.append(names.get(piece, "").encode())
+        else:
+            for token in piece.ids.tolist():
+                name = names.get(token)
+                parts.append(name.encode() if name is not None else tokenizer.token_bytes(token))
+    return b"".join(parts).decode("utf-8", "replace")
+
+
 def taught_after(row: Row, index: int) -> str | None:
     """The control token that is taught as what follows a turn; None for text, or for nothing."""
     layout = row.layout

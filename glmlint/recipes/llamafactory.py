@@ -464,6 +464,8 @@ class LlamaFactory(Trainer):
         options: Settings = context.options
         if options.columns is not None or options.tags is not None:
             return True  # somebody has named the row's columns
+        if form == "openai" and not isinstance(row.get("messages"), list):
+            return False  # turns under another key are taken for ShareGPT's
         return super().reads_row(form, row, context)
 
     def conversation(self, row: Mapping[str, Any], context: Context) -> Conversation:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
+from glmlint.evidence.teaching import whole_text
 from glmlint.evidence.turns import shown
 from glmlint.finding import Pointer
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
@@ -133,11 +134,11 @@ def check(row: Row) -> Iterator[Problem]:
             continue  # it carries no loss
         if _object_in(call) is not None:
             twice = json.dumps(call.arguments, ensure_ascii=False)
-            if twice in _printed(row, index):
+            if twice in whole_text(row, index):
                 yield _problem(row, call, "twice", printed=shown(twice, 120))
                 return
         elif added := _added(row, call):
-            printed = _printed(row, index)
+            printed = whole_text(row, index)
             if all(key in printed for key in added) and "null" in printed:
                 yield _problem(row, call, None, printed=shown(_from_name(printed, call), 120))
                 return
@@ -186,26 +187,6 @@ def _added(row: Row, call: TurnCall) -> list[str]:
     if not isinstance(loaded, dict):
         return []
     return [key for key, value in loaded.items() if value is None and key not in call.arguments]
-
-
-def _printed(row: Row, index: int) -> str:
-    """What is laid out for a turn, as text."""
-    assert row.layout is not None
-    bytes_of = row.context.tokenizer.token_bytes
-    names = row.context.tokenizer.control_text
-    parts = []
-    for piece, owner in zip(row.layout.pieces, row.layout.owners, strict=True):
-        if owner != index:
-            continue
-        if isinstance(piece, str):
-            parts.append(piece)
-        elif isinstance(piece, int):
-            parts.append(names.get(piece, ""))
-        else:
-            parts.append(
-                b"".join(bytes_of(int(token)) for token in piece.ids).decode("utf-8", "replace")
-            )
-    return "".join(parts)
 
 
 def _from_name(printed: str, call: TurnCall) -> str:

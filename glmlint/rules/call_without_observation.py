@@ -100,6 +100,10 @@ rule = Rule(
 
 
 ASSISTANT: Final = "<|assistant|>"
+_EACH_MOVED: Final = Text(
+    "Put each result right after its call: call, result, call, result; `--unsafe-fixes` does.",
+    "把每个结果放在它的调用之后：调用、结果、调用、结果；--unsafe-fixes 可以做到。",
+)
 _EACH: Final = Text(
     "Put each result right after its call: call, result, call, result.",
     "把每个结果放在它的调用之后：调用、结果、调用、结果。",
@@ -120,7 +124,7 @@ def check(row: Row) -> Iterator[Problem]:
         elif len(group.calls) > 1 and (token := taught_after(row, first)) == ASSISTANT:
             yield rule.problem(
                 row.at(first), text="parallel",
-                help=_EACH if row.conversation is not None else None, edits=_one_by_one(row, group),
+                help=_EACH_MOVED if (edits := _one_by_one(row, group)) else _EACH, edits=edits,
                 where=row.where(first), after=row.where(group.calls[1]), token=token,
             )  # fmt: skip
 

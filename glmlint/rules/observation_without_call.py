@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from glmlint.evidence.calls import flow
+from glmlint.evidence.teaching import taught_after
 from glmlint.evidence.turns import speakers
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
@@ -78,6 +79,8 @@ rule = Rule(
 )
 
 
+OBSERVATION: Final = "<|observation|>"
+
 _OF_OTHER_FORMS: Final = Text(
     "Put the call before it, or take the result out.", "在它前面补上调用，或删掉这个结果。"
 )
@@ -86,9 +89,10 @@ _OF_OTHER_FORMS: Final = Text(
 def check(row: Row) -> Iterator[Problem]:
     for index in flow(row).uncalled:
         role = speakers(row)[index - 1] if index else None
+        misled = role == "assistant" and taught_after(row, index - 1) == OBSERVATION
         yield rule.problem(
             row.at(index),
-            text="answer" if role == "assistant" else None,
+            text="answer" if misled else None,
             place=row.where(index),
             before=row.where(index - 1) if index else "",
             help=None if row.conversation is None else _OF_OTHER_FORMS,

@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from glmlint.evidence.targets import target
-from glmlint.evidence.teaching import printed_text
-from glmlint.evidence.turns import content_of, fate, role_of
+from glmlint.evidence.teaching import whole_text
+from glmlint.evidence.turns import content_of, fate, role_of, shown
 from glmlint.read.formats import TURN_KEYS, role_in
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.trainer.errors import Dropped, TrainerError
 
 _NAMES: Final = {
     "sharegpt": ("ShareGPT (from and value)", "ShareGPT（from 和 value）"),
@@ -62,8 +63,8 @@ _NO_FORM: Final = Text(
 )
 
 _TAKE: Final = Text(
-    "{trainer} learns one answer here. To take the chosen one: ",
-    "{trainer}在这里只学习一个回答。要取被选中的回答：",
+    "{trainer} learns one answer here. To take the chosen one, run: ",
+    "{trainer}在这里只学习一个回答。要取被选中的回答，请运行：",
 )
 
 
@@ -89,7 +90,7 @@ _TAILS: Final = {
         ": text that no assistant wrote is trained", "：并非 assistant 所写的文本参与了训练"
     ),
     "lost": Text(": {lost} never reach the model", "：{lost}不会进入训练"),
-    "other": Text("", ""),
+    "role": Text(": the role {lost} is printed as plain text", "：角色 {lost} 被当作普通文本输出"),
     "lists": Text(
         ": they have no columns, and the load or the trainer fails",
         "：它们没有列名，加载或训练会报错",
@@ -179,9 +180,8 @@ def check(row: Row) -> Iterator[Problem]:
     if name is None:
         return
     glm = "glm" in row.context.trainer.reads
-    # Where the form is read as such, it is not what the trainer stops at.
-    raised = row.error is not None and name not in row.context.trainer.reads
-    severity, fate_, lost = "warning", "part" if glm else "other", Text("", "")
+    raised = _stops_at_form(row)
+    severity, fate_, lost = "warning", "part", Text("", "")
     if isinstance(row.value, list):
         severity, fate_ = "error", "lists"
     elif raised:
@@ -194,8 +194,18 @@ def check(row: Row) -> Iterator[Problem]:
         severity, fate_ = "error", "wrong"
     elif glm and any(isinstance(content_of(message), list) for message in row.messages):
         fate_ = "python"
-    elif row.layout is not None and not glm and (missing := _lost(row)):
+    elif glm:
+        pass
+    elif row.layout is None:
+        return  # `trainer-raises` says what it stops at
+    elif missing := _lost(row):
         severity, fate_, lost = "error", "lost", _joined(missing)
+    elif (role := _role_as_text(row)) is not None:
+        fate_, lost = "role", Text(role, role)
+    elif _leaves_text_out(row):
+        fate_ = "part"
+    else:
+        return  # it is another form, and comes through whole
     if name == "openai":
         en, zh = _openai_name(row)
     elif name == "swift":
@@ -220,11 +230,12 @@ def check(row: Row) -> Iterator[Problem]:
 def cure(row: Row, *, take_chosen: bool = False) -> Text:
     """What to do with a file of rows in a form that this trainer does not read."""
     context = row.context
-    calls = _has_calls(row)
-    found = target(context, calls)
     note = Text("", "")
-    if found is None and calls:
-        found, note = target(context, with_calls=False), _NO_CALLS
+    # Other rows of the file may have calls: a form that brings them through serves all.
+    found = target(context, with_calls=True)
+    if found is None:
+        found = target(context, with_calls=False)
+        note = _NO_CALLS if _has_calls(row) else note
     if found is None:
         return _NO_FORM
     if note.en and row.foreign == found:
@@ -233,9 +244,9 @@ def cure(row: Row, *, take_chosen: bool = False) -> Text:
     command = (
         f"glmlint convert {quoted(row.path)} {options} -o {quoted(converted(row.path, found))}"
     )
-    shown = command.replace("{", "{{").replace("}", "}}")
-    first = _TAKE if take_chosen else Text("", "")
-    return Text(f"{note.en}{first.en}Run: {shown}", f"{note.zh}{first.zh}运行：{shown}")
+    escaped = command.replace("{", "{{").replace("}", "}}")
+    first = _TAKE if take_chosen else Text("Run: ", "运行：")
+    return Text(f"{note.en}{first.en}{escaped}", f"{note.zh}{first.zh}{escaped}")
 
 
 def converted(path: str, to: str = "glm4") -> str:
@@ -244,6 +255,25 @@ def converted(path: str, to: str = "glm4") -> str:
         return f"train.{to}.jsonl"
     stem = re.sub(r"(?i)(\.(jsonl|ndjson|json|parquet))?(\.(gz|zst))?$", "", path)
     return f"{stem}.{to}.jsonl"
+
+
+def _stops_at_form(row: Row) -> bool:
+    """Whether it is the form at which the trainer ends: it does so at the turns alone, too."""
+    value, context = row.value, row.context
+    if row.error is None:
+        return False
+    if row.foreign not in context.trainer.reads or not isinstance(value, dict):
+        return True
+    turns = {key: value[key] for key in TURN_KEYS if key in value}
+    if not turns or len(turns) == len(value):
+        return True
+    try:
+        context.trainer.lay_out(turns, context)
+    except TrainerError:
+        return True
+    except Dropped:
+        pass
+    return False
 
 
 def _has_calls(row: Row) -> bool:
@@ -255,7 +285,7 @@ def _has_calls(row: Row) -> bool:
         )
     value = row.value
     turns = (
-        [turn for key in TURN_KEYS for turn in _turns(value.get(key))]
+        [turn for key in TURN_KEYS for turn in turns_in(value.get(key))]
         if isinstance(value, dict)
         else []
     )
@@ -274,7 +304,7 @@ def _lost(row: Row) -> list[Text]:
     talk = row.conversation
     if talk is None:
         return []
-    printed = printed_text(row)
+    printed = whole_text(row)
     missing = []
     calls = [call for turn in talk.turns for call in turn.calls]
     if any(call.name not in printed for call in calls):
@@ -282,10 +312,47 @@ def _lost(row: Row) -> list[Text]:
     results = [turn.text for turn in talk.turns if turn.role == "observation" and turn.text]
     if any(text.strip() not in printed for text in results):
         missing.append(Text("tool results", "工具结果"))
-    names = [name for tool in _turns(talk.tools) if isinstance(name := _tool_name(tool), str)]
+    names = [name for tool in turns_in(talk.tools) if isinstance(name := _tool_name(tool), str)]
     if any(name not in printed for name in names):
         missing.append(Text("tools", "工具列表"))
     return missing
+
+
+_AS_TEXT: Final = re.compile(r"<\|([A-Za-z_]{1,40})\|>")
+
+
+def _role_as_text(row: Row) -> str | None:
+    """A role of the row whose token the vocabulary has not: it is printed as any word would be."""
+    roles = {str(turn.get(key)) for turn in _all_turns(row.value) for key in ("role", "from")}
+    control = row.context.tokenizer.control
+    for found in _AS_TEXT.finditer(whole_text(row)):
+        if found[1] in roles and found[0] not in control:
+            return shown(found[1])
+    return None
+
+
+_SAID: Final = ("content", "value", "instruction", "input", "output", "query", "prompt", "response",
+                "completion", "answer", "question", "text")  # fmt: skip
+"""Keys under which forms write what is said."""
+
+
+def _leaves_text_out(row: Row) -> bool:
+    """Whether some text that is said in the row is printed nowhere."""
+    printed = whole_text(row)
+    rows = [*_all_turns(row.value), row.value if isinstance(row.value, dict) else {}]
+    said = (text for entry in rows for key in _SAID if isinstance(text := entry.get(key), str))
+    return any(text.strip() and text.strip() not in printed for text in said)
+
+
+def _all_turns(value: Any) -> list[dict[str, Any]]:
+    """The turns of a row, and the answers of a preference row."""
+    if not isinstance(value, dict):
+        return turns_in(value)
+    return [
+        turn
+        for key in (*TURN_KEYS, "chosen", "rejected")
+        for turn in (turns_in(value.get(key)) or turns_in([value.get(key)]))
+    ]
 
 
 def _tool_name(tool: dict[str, Any]) -> Any:
@@ -312,7 +379,7 @@ def _trains_wrong(row: Row, index: int) -> bool:
 
 def _openai_name(row: Row) -> tuple[str, str]:
     """OpenAI's form, and the signs by which this row is known for it."""
-    turns = [turn for key in TURN_KEYS for turn in _turns(row.value.get(key))]
+    turns = [turn for key in TURN_KEYS for turn in turns_in(row.value.get(key))]
     signs = [
         (
             any(turn.get("tool_calls") or turn.get("function_call") for turn in turns),
@@ -339,7 +406,7 @@ def _openai_name(row: Row) -> tuple[str, str]:
 
 def _swift_name(row: Row) -> tuple[str, str]:
     """ms-swift's form, and the roles by which this row is known for it."""
-    turns = [turn for key in TURN_KEYS for turn in _turns(row.value.get(key))]
+    turns = [turn for key in TURN_KEYS for turn in turns_in(row.value.get(key))]
     said = {str(turn.get("role")).lower(): turn for turn in turns}
     roles = [role for role in _CONVERTED_ROLES if role in said]
     if roles:
@@ -350,5 +417,5 @@ def _swift_name(row: Row) -> tuple[str, str]:
     )
 
 
-def _turns(value: Any) -> list[dict[str, Any]]:
+def turns_in(value: Any) -> list[dict[str, Any]]:
     return [turn for turn in value if isinstance(turn, dict)] if isinstance(value, list) else []

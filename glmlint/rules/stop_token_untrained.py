@@ -13,6 +13,7 @@ Evidence: TRL #5988, ChatGLM3 #184.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final
@@ -100,8 +101,14 @@ rule = Rule(
     ),
 )
 
-_HEADER: Final = 24
+_HEADER: Final = 48
 """Tokens in which a role stands that is printed as text."""
+_AS_TEXT: Final = re.compile(r"\s*<\|([^|\n]{0,80})\|>")
+
+_JOINED: Final = Text(
+    "`glmlint show` prints the row as it is trained: no role token stands between the two messages.",
+    "`glmlint show` 会按训练时的样子显示这一行：两条消息之间没有角色标记。",
+)
 
 _BY_DESIGN: Final = Text(
     "That is how {trainer} labels rows with these options: the model may not learn to stop.",
@@ -126,12 +133,12 @@ def check(row: Row) -> Iterator[Problem]:
                 yield rule.problem(row.at(index), where=where, once=once)
             else:
                 yield _of_trainer(row, index, "end", "end")
-        elif _as_text(row, index, role):
-            yield rule.problem(row.at(index), text="role", where=where, role=role, once=once)
+        elif (said := _role_as_text(row, index)) is not None:
+            yield rule.problem(row.at(index), text="role", where=where, role=said, once=once)
         elif role != "assistant":  # answers in a row are one answer, and end behind the last
             yield rule.problem(
-                row.at(index), text="joined", where=where, once="joined",
-                help=None if glm else _BY_DESIGN,
+                row.at(index), text="joined", where=where, once="joined", severity="warning",
+                help=_JOINED,
             )  # fmt: skip
 
 
@@ -151,8 +158,8 @@ def _of_trainer(row: Row, index: int, of: str, text: str, token: str = "") -> Pr
     )
 
 
-def _as_text(row: Row, index: int, role: str) -> bool:
-    """Whether the header of the next message is text: its role stands in it, as any word would."""
+def _role_as_text(row: Row, index: int) -> str | None:
+    """The role of the next message, where its header is printed as text, as any word would be."""
     assert row.layout is not None
     owners, pieces = row.layout.owners, row.layout.pieces
     place = len(owners) - owners[::-1].index(index)
@@ -162,7 +169,8 @@ def _as_text(row: Row, index: int, role: str) -> bool:
         piece = b"".join(bytes_of(int(token)) for token in piece.ids[:_HEADER]).decode(
             "utf-8", "replace"
         )
-    return isinstance(piece, str) and role in piece[: len(role) + 8]
+    found = _AS_TEXT.match(piece) if isinstance(piece, str) else None
+    return shown(found[1]) if found else None
 
 
 def _next_role(row: Row, index: int, printed: list[int]) -> str | None:

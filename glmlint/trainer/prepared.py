@@ -181,6 +181,8 @@ def _prepare_foreign(
         row.facts |= Fact.LOADED
     if b'"metadata"' in raw:
         row.facts |= Fact.FOREIGN
+    if b'"reasoning' in raw:
+        row.facts |= Fact.KEYS
     if not context.trainer.trains_answers:
         row.facts |= Fact.LABELS
 
