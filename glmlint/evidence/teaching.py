@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from glmlint.trainer.layout import IGNORE_INDEX, NONE, SAME, Encoded, authors
+from glmlint.trainer.layout import IGNORE_INDEX, NONE, SAME, Encoded, Piece, authors
 from glmlint.trainer.row import Row, per_row
 
 
@@ -54,12 +54,17 @@ def carries_loss(row: Row, index: int) -> bool:
     shared = (
         taught == [last]
         and len(places) > 1
-        and isinstance(piece, Encoded)
-        and len(piece.ids) == 1
+        and _tokens_of(row, piece) == 1
         and behind < len(layout.pieces)
         and layout.first[behind] != NONE
     )
     return not shared
+
+
+def _tokens_of(row: Row, piece: Piece) -> int:
+    if isinstance(piece, str):
+        return len(row.context.tokenizer.encode([piece])[0])
+    return len(piece.ids) if isinstance(piece, Encoded) else 1
 
 
 def supervised_in(row: Row, messages: Iterable[int]) -> dict[int, int]:
