@@ -1,6 +1,6 @@
 """Every trainer equals its golden file, which is found by its name.
 
-A line of `golden/NAME.jsonl` holds `settings`, as `glmlint.toml` takes them, a `row`, and what the
+A line of `golden/NAME.jsonl` holds `settings`, as `glmlint.toml` takes them, a `row` (or its `messages` alone), and what the
 trainer's own package made of it: `input_ids` and `labels` (and `loss_scale`), `parts` where a row
 gives several sequences, `dropped`, or `error` with the exception's name, and the `message`.
 """
@@ -57,7 +57,8 @@ def outcome(line: dict[str, Any], way: Any) -> dict[str, Any]:
     """What becomes of a row, in the words of the file."""
     context = context_of(json.dumps(line["settings"], sort_keys=True))
     try:
-        tokens = sequence(way(line["row"], context), context)
+        row = line["row"] if "row" in line else {"messages": line["messages"]}
+        tokens = sequence(way(row, context), context)
         parts = context.trainer.cut(tokens, context.plan.max_length, context)
     except TrainerError as error:
         return {"error": error.exception, "message": error.detail}

@@ -96,3 +96,42 @@ def test_files_as_the_loader_hands_them_over(shared: Path, tmp_path: Path) -> No
             assert {"error": case["error"]} in found and case["error"] in said, number
         ended.append(case["error"])
     assert equal + len(ended) == len(cases) == 80
+
+
+def test_its_own_demo_files(shared: Path, tmp_path: Path) -> None:
+    """As its users name them: no error but the calls that break their own tool's schema."""
+    info: dict[str, Any] = {
+        name: {"file_name": f"{name}.json"}
+        for name in ("identity", "alpaca_en_demo", "alpaca_zh_demo")
+    }
+    for name in ("glaive_toolcall_en_demo", "glaive_toolcall_zh_demo"):
+        columns = {"messages": "conversations", "tools": "tools"}
+        info[name] = {"file_name": f"{name}.json", "formatting": "sharegpt", "columns": columns}
+    for name in info:
+        (tmp_path / f"{name}.json").symlink_to(shared / "data" / "llamafactory" / f"{name}.json")
+    # A row that ends with the user: the package drops it, and says so in a warning.
+    info["own"] = {"file_name": "own.json", "formatting": "sharegpt"}
+    odd = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}, {"from": "human", "value": "Bye"}]  # fmt: skip
+    (tmp_path / "own.json").write_text(json.dumps([{"conversations": odd}]))
+    (tmp_path / "dataset_info.json").write_text(json.dumps(info))
+    config = tmp_path / "sft.yaml"
+    config.write_text(
+        "### model\nmodel_name_or_path: THUDM/glm-4-9b-chat\ntrust_remote_code: true\n\n"
+        "### method\nstage: sft\ndo_train: true\nfinetuning_type: lora\nlora_target: all\n\n"
+        f"### dataset\ndataset: {','.join(info)}\ndataset_dir: {tmp_path}\ntemplate: glm4\n"
+        "cutoff_len: 4096\npreprocessing_num_workers: 16\n\n"
+        "### output\noutput_dir: saves/glm4/lora/sft\nlogging_steps: 10\n\n"
+        "### train\nper_device_train_batch_size: 1\nlearning_rate: 1.0e-4\nbf16: true\n"
+    )
+    plan = resolve({"trainer-config": str(config), "lang": "en"})
+    context = open_context(plan)
+    report = Report()
+    for path in plan.data:
+        check_file(InputFile(path), plan, context, report)
+    result = finish(report, plan, context)
+    errors = [f for f in result.findings if f.severity == "error"]
+    (dropped,) = (f for f in errors if f.rule != "arguments-schema")
+    assert dropped.rule == "would-be-dropped" and dropped.path.endswith("own.json")
+    assert "Invalid message count" in dropped.message  # the words of the package's warning
+    totals = result.totals
+    assert (totals.samples, totals.dropped, totals.unreadable) == (91 + 999 + 1000 + 600 + 1, 1, 0)

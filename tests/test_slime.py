@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from trainer_rows import compare, opened, outcome
 
+from glmlint.app.cli import cli
 from glmlint.trainer.base import Context
 
 
@@ -88,3 +91,49 @@ def test_marks_of_another_model() -> None:
     tokens = outcome({"messages": chat}, setting)
     spelled = [setting.tokenizer.token_bytes(one) for one in tokens["labels"] if one != -100]
     assert b"".join(spelled).decode() == "Yes.<|im_end|>"
+
+
+def checked(file: Path, *flags: str) -> dict[str, Any]:
+    done = CliRunner().invoke(
+        cli,
+        ["check", str(file), "--recipe", "slime", "--format", "json", "--lang", "en", *flags],
+        catch_exceptions=False,
+    )
+    said: dict[str, Any] = json.loads(done.output)
+    return said
+
+
+@pytest.mark.parametrize("bad", ['{"messages": [', "{} {}", "None", "# rows"])
+def test_a_line_that_is_no_json_is_passed_over(bad: str, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    row = json.dumps({"messages": CHAT})
+    file.write_text(f"{row}\n{bad}\n{row}\n", encoding="utf-8")
+    said = checked(file, "--model", "glm-4.5")
+    assert (said["totals"]["samples"], said["totals"]["dropped"]) == (3, 1)
+    assert said["totals"]["unreadable"] == 0
+    (one,) = [one for one in said["findings"] if one["rule"] == "invalid-json"]
+    assert one["line"] == 2 and "slime leaves the line out" in one["message"]
+
+
+def test_a_row_without_a_label_ends_the_run(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    rows = [{"messages": [CHAT[0], {**CHAT[1], "step_loss_mask": 0}]}, {"messages": CHAT[:1]}]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    told = [one for one in checked(file)["findings"] if one["rule"] == "no-trainable-tokens"]
+    assert len(told) == 2 and all("AssertionError" in one["message"] for one in told)
+
+
+@pytest.mark.parametrize("key", ["step_loss_mask", "name"])
+def test_a_null_of_a_table_may_switch_a_message_off(key: str, tmp_path: Path) -> None:
+    """Parquet gives every message the switch of one, as null, which is not 1."""
+    chat = [
+        {**CHAT[0], key: None},
+        {**CHAT[1], key: None},
+        {**CHAT[0], key: None},
+        {**CHAT[1], key: 1},
+    ]
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps({"messages": chat}) + "\n", encoding="utf-8")
+    (one,) = [one for one in checked(file)["findings"] if one["rule"] == "null-padding"]
+    assert ("slime takes some of these nulls for a switch" in one["message"]) == (key != "name")
+    assert (one["severity"] == "error") == (key != "name")

@@ -77,7 +77,7 @@ class Pair(Struct):
     """Rows of which the kept ids or labels differ."""
 
 
-class Encoded(Struct):
+class EncodedRowOfSide(Struct):
     """A row under one side."""
 
     tokens: Tokens | None
@@ -87,12 +87,12 @@ class Encoded(Struct):
     row: Row | None = None
 
 
-class Difference(Struct):
+class DifferingRow(Struct):
     """A row on which the sides differ."""
 
     path: str
     line: int
-    sides: list[Encoded]
+    sides: list[EncodedRowOfSide]
 
 
 class Comparison(Struct):
@@ -100,7 +100,7 @@ class Comparison(Struct):
 
     sides: list[Side]
     pairs: dict[tuple[int, int], Pair]
-    first: list[Difference]
+    first: list[DifferingRow]
     """The first rows that differ."""
     rows: int = 0
 
@@ -126,13 +126,13 @@ def compare_files(files: Sequence[Sequence[str]], sides: list[Side], shown: int 
             _count_pair(entries[a], entries[b], pair)
         if len(result.first) < shown and any(_differ(entries[0], other) for other in entries[1:]):
             path, line, _ = found[0]
-            result.first.append(Difference(path, line, entries))
+            result.first.append(DifferingRow(path, line, entries))
         for entry in entries:
             entry.row = None if len(result.first) >= shown else entry.row
     return result
 
 
-def _encoded(paths: Sequence[str], side: Side) -> Iterator[tuple[str, int, Encoded]]:
+def _encoded(paths: Sequence[str], side: Side) -> Iterator[tuple[str, int, EncodedRowOfSide]]:
     for path in paths:
         with rereadable(InputFile(path)) as file:
             learn(file, side.context)
@@ -167,7 +167,7 @@ def in_its_form(row: Row, context: Context) -> Row | None:
     return found
 
 
-def _under(row: Row, side: Side) -> Encoded:
+def _under(row: Row, side: Side) -> EncodedRowOfSide:
     # A row in a form that is read, of which the template does not print all, is the trainer's own.
     if row.value is not None and row.foreign not in (None, *row.context.trainer.reads):
         other = in_its_form(row, row.context)
@@ -178,10 +178,12 @@ def _under(row: Row, side: Side) -> Encoded:
     count_rows([row], row.context)
     if row.dropped is not None:
         side.dropped += 1
-        return Encoded(None, row.dropped.detail or row.dropped.reason)
+        return EncodedRowOfSide(None, row.dropped.detail or row.dropped.reason)
     if row.unreadable or row.layout is None:
         side.errors += 1
-        return Encoded(None, row.error.exception if row.error else "DatasetGenerationError")
+        return EncodedRowOfSide(
+            None, row.error.exception if row.error else "DatasetGenerationError"
+        )
     side.tokens += row.tokens
     side.kept += row.kept
     side.supervised += row.supervised
@@ -193,7 +195,7 @@ def _under(row: Row, side: Side) -> Encoded:
     if damage is not None:
         side.damaged[damage.kind] += 1
         side.marks.update(damage.names)
-    return Encoded(tokens, None, row)
+    return EncodedRowOfSide(tokens, None, row)
 
 
 def _count_kinds(row: Row, tokens: Tokens, side: Side) -> None:
@@ -220,7 +222,7 @@ def _count_kinds(row: Row, tokens: Tokens, side: Side) -> None:
             counter[shown, label] += 1
 
 
-def _differ(one: Encoded, other: Encoded) -> bool:
+def _differ(one: EncodedRowOfSide, other: EncodedRowOfSide) -> bool:
     if one.tokens is None or other.tokens is None:
         return one.tokens is not other.tokens or one.outcome != other.outcome
     return not (
@@ -229,7 +231,7 @@ def _differ(one: Encoded, other: Encoded) -> bool:
     )
 
 
-def _count_pair(one: Encoded, other: Encoded, pair: Pair) -> None:
+def _count_pair(one: EncodedRowOfSide, other: EncodedRowOfSide, pair: Pair) -> None:
     if not _differ(one, other):
         pair.both += one.tokens.supervised if one.tokens is not None else 0
         return

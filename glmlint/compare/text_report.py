@@ -9,7 +9,7 @@ from typing import IO, Any
 from rich.cells import cell_len
 from rich.text import Text as Styled
 
-from glmlint.compare.rows import Comparison, Difference, Encoded, Side
+from glmlint.compare.rows import Comparison, DifferingRow, EncodedRowOfSide, Side
 from glmlint.compare.words import NAMES, STATES, columns_of, sentences, state
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.tables import console_for, heading, plain_table, print_wrapped
@@ -118,7 +118,7 @@ def _numbers(side: Side) -> list[str]:
     ]
 
 
-def _row(console: Any, result: Comparison, difference: Difference) -> None:
+def _row(console: Any, result: Comparison, difference: DifferingRow) -> None:
     heading(console, f"{printable_path(difference.path)}:{difference.line}")
     for side, entry in zip(result.sides, difference.sides, strict=True):
         print_wrapped(console, visible(side.label), "bold")
@@ -128,7 +128,7 @@ def _row(console: Any, result: Comparison, difference: Difference) -> None:
             print_wrapped(console, visible(marked(entry, side)), indent=2)
 
 
-def marked(entry: Encoded, side: Side) -> str:
+def marked(entry: EncodedRowOfSide, side: Side) -> str:
     """The sequence as text: 【 】 around what is trained; 【a → b】 where the label is another token."""
     tokens = entry.tokens
     assert tokens is not None

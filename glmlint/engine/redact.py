@@ -23,7 +23,8 @@ MASK: Final = "[HIDDEN]"
 _SHORTEST: Final = 15
 """Characters of the shortest secret or number."""
 
-_STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"')
+_STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?')
+"""A string, and what begins as one and does not end: nothing in it would be one either."""
 
 
 def redacted(finding: Finding) -> Finding:

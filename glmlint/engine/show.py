@@ -59,6 +59,10 @@ REASONS: Final = ("prompt", "header", "empty-thought", "history", "unlabelled", 
 the template puts in; an earlier answer; an answer that the trainer leaves out; the appended end."""
 
 
+MOST_TOKENS: Final = 200_000
+"""Tokens of the longest row that is shown: each is an object and a line."""
+
+
 class MessageCount(Struct):
     """The tokens of one message."""
 
@@ -74,7 +78,7 @@ class MessageCount(Struct):
     """Why tokens of the message carry no loss: a reason of `REASONS` -> how many."""
 
 
-class Sample(Struct, frozen=True):
+class ShownSample(Struct, frozen=True):
     """One row, read, laid out, encoded and checked."""
 
     path: str
@@ -90,7 +94,7 @@ class Sample(Struct, frozen=True):
     """Why the trainer leaves the row out."""
 
 
-def look(path: str, line: int | None, plan: Plan, context: Context) -> list[Sample]:
+def look(path: str, line: int | None, plan: Plan, context: Context) -> list[ShownSample]:
     """The samples that start at a line; several only where one line holds several values.
 
     Args:
@@ -161,12 +165,22 @@ def _findings(chunk: Chunk, plan: Plan, context: Context, checker: Checker) -> l
     return [finding for finding in found if all_rules()[finding.rule].check is not None]
 
 
-def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> Sample:
+def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> ShownSample:
     tokens: list[Token] = []
     error, dropped = row.error, row.dropped
     if row.layout is not None:
-        encoded = sequence(row.layout, context)
         count_rows([row], context)
+        if row.tokens > MOST_TOKENS:
+            raise ShowError(
+                Text(
+                    "{path}:{line}: the row has {tokens:,} tokens, and no more than {most:,} are shown; "
+                    "glmlint encode prints the ids of any row",
+                    "{path}:{line}: 这一行有 {tokens:,} 个 token，最多只能显示 {most:,} 个；"
+                    "glmlint encode 可以输出任意一行的 id",
+                ),
+                path=path, line=row.line, tokens=row.tokens, most=MOST_TOKENS,
+            )  # fmt: skip
+        encoded = sequence(row.layout, context)
         error, dropped = row.error, row.dropped
         kept = set(kept_places(row).tolist())
         columns = zip(encoded.input_ids, encoded.labels, encoded.owners, strict=True)
@@ -189,7 +203,7 @@ def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> S
     if unread:
         error = TrainerError(LOADER_ERROR, "the bytes are no row")
     reason = None if dropped is None else str(dropped)
-    return Sample(
+    return ShownSample(
         path, row.line, tokens, _count(tokens, _roles(row)), findings, error, unread, reason
     )
 

@@ -7,7 +7,9 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from glmlint.trainer.apart import same_ids
 from glmlint.trainer.chat import common_length
+from glmlint.trainer.mask import sequences
 from glmlint.trainer.row import Row, per_row
 
 STRUCTURE: Final = frozenset(
@@ -40,12 +42,11 @@ def difference(row: Row) -> Difference | None:
     trainer = row.context.trainer
     if trainer.joins is None or not isinstance(row.value, dict):
         return None
-    found = trainer.input_ids_by(row.value, row.context)
-    if found is None:
+    value = row.value if row.loaded is None else row.loaded
+    found = trainer.input_by_two_ways(value, row.layout, row.context)
+    if found is None or same_ids(*found, row.context):
         return None
-    whole, joined = found.whole.tolist(), found.joined.tolist()
-    if whole == joined:
-        return None
+    whole, joined = (tokens.input_ids.tolist() for tokens in sequences(found, row.context))
     tokenizer = row.context.tokenizer
     names = tokenizer.control_text
     lost, added = Counter(whole), Counter(joined)

@@ -30,37 +30,87 @@ def verdict(row: Row, limit: float) -> str | None:
     return "truncated"
 
 
+class Outline(NamedTuple):
+    """The tokens of a row as far as the cut asks for them: of many like ones in a row, some."""
+
+    owners: npt.NDArray[np.int32]
+    taught: npt.NDArray[np.bool_]
+    """Whether each is in the loss."""
+    kept: npt.NDArray[np.bool_]
+    """Whether each is in some sequence after the cut."""
+    first_taught: int
+    """Place of the first token that is in the loss, in the row."""
+
+
 @per_row
 def kept_places(row: Row) -> npt.NDArray[np.int64]:
     """Places of the row's tokens that are in some sequence after the cut, in order."""
     tokens = row.all_tokens
-    numbers = np.arange(len(tokens.input_ids), dtype=np.int32)
-    numbered = Tokens(tokens.input_ids, tokens.labels, numbers, tokens.units)
+    size = len(tokens.input_ids)
+    numbered = Tokens(
+        tokens.input_ids, tokens.labels, np.arange(size, dtype=np.int32), tokens.units
+    )
+    found = np.zeros(size, np.bool_)
     try:
         parts = row.context.trainer.cut(numbered, row.plan.max_length, row.context)
     except (Dropped, TrainerError):
         parts = []
-    places = [part.owners.astype(np.int64) for part in parts]
-    return np.unique(np.concatenate(places)) if places else np.zeros(0, np.int64)
+    for part in parts:
+        found[part.owners] = True
+    return np.flatnonzero(found)
 
 
-def lost_places(row: Row) -> npt.NDArray[np.int64]:
-    """Places of the row's tokens that the cut takes away, in order."""
-    return np.setdiff1d(np.arange(row.tokens), kept_places(row), assume_unique=True)
+@per_row
+def _outline(row: Row) -> Outline:
+    layout = row.layout
+    assert layout is not None
+    if not (row.context.trainer.cuts_prefix and layout.sizes is not None):
+        tokens = row.all_tokens
+        taught = tokens.labels != IGNORE_INDEX
+        taught[0] = False
+        kept = np.zeros(len(taught), np.bool_)
+        kept[kept_places(row)] = True
+        return Outline(tokens.owners, taught, kept, int(np.argmax(taught)))
+    # Of a piece the first token, two of the others that are kept, and two of those that are not.
+    stop = np.cumsum(layout.sizes)
+    start = stop - layout.sizes
+    budget = row.kept
+    head = np.array(layout.first) != IGNORE_INDEX
+    head[0] = False
+    rest = np.array(layout.rest) != IGNORE_INDEX
+    inside = np.minimum(stop, budget) - start - 1
+    behind = stop - np.maximum(start + 1, budget)
+    one = np.ones(len(stop), np.int64)
+    numbers = np.stack((one, inside.clip(0, 2), behind.clip(0, 2)), 1).ravel()
+    yes, no = one > 0, one < 0
+    taught = np.repeat(np.stack((head, rest, rest), 1).ravel(), numbers)
+    kept = np.repeat(np.stack((start < budget, yes, no), 1).ravel(), numbers)
+    owners = np.repeat(np.repeat(np.array(layout.owners, np.int32), 3), numbers)
+    places = np.where(head, start, np.where(rest & (layout.sizes > 1), start + 1, stop[-1]))
+    return Outline(owners, taught, kept, int(places.min()))
+
+
+def first_taught(row: Row) -> int:
+    """Place of the row's first token that is in the loss; it has one."""
+    return _outline(row).first_taught
 
 
 def cut_message(row: Row) -> int:
     """Index of the turn of the first lost token; for an appended end, the last turn."""
-    owners = row.all_tokens.owners
-    lost = lost_places(row)
-    first = int(owners[lost[0]]) if len(lost) else -1
-    return first if first >= 0 else max(int(owners.max()), 0)
+    found = _outline(row)
+    place = int(np.argmin(found.kept))
+    first = -1 if found.kept[place] else int(found.owners[place])
+    return first if first >= 0 else max(int(found.owners.max()), 0)
 
 
 def loses_end_only(row: Row) -> bool:
     """Whether nothing but the appended end token is cut."""
-    lost = lost_places(row)
-    return len(lost) == 1 and int(lost[0]) == row.tokens - 1 and row.all_tokens.owners[-1] < 0
+    found = _outline(row)
+    return (
+        not found.kept[-1]
+        and int(np.count_nonzero(~found.kept)) == 1
+        and bool(found.owners[-1] < 0)
+    )
 
 
 class CutAnswer(NamedTuple):
@@ -75,20 +125,26 @@ def cuts_an_answer(row: Row) -> CutAnswer | None:
     """The first answer that loses some of its supervised tokens and keeps others; None without one."""
     if not (row.kept_supervised and row.lost_supervised):
         return None
-    tokens = row.all_tokens
-    taught = tokens.labels != IGNORE_INDEX
-    taught[0] = False
-    whose = authors(tokens.owners)
-    kept, lost = kept_places(row), lost_places(row)
-    cut = np.intersect1d(whose[kept[taught[kept]]], whose[lost[taught[lost]]])
+    all_owners, all_taught, kept, _ = _outline(row)
+    whose = authors(all_owners)
+    owners, taught = all_owners[kept], all_taught[kept]
+    cut = np.intersect1d(whose[all_taught & kept], _runs(whose[all_taught & ~kept]))
+    lost = set(_runs(all_owners[~kept]).tolist())
     for turn in cut.tolist():
         if turn < 0 or written_role(row, turn) != "assistant":
             continue
-        own = np.flatnonzero(tokens.owners[kept] == turn)
+        own = np.flatnonzero(owners == turn)
         if not len(own):
             continue
         after = int(own[-1]) + 1
-        finished = after < len(kept) and bool(taught[kept[after]])
-        if not finished or (tokens.owners[lost] == turn).any():
+        finished = after < len(owners) and bool(taught[after])
+        if not finished or turn in lost:
             return CutAnswer(turn, finished)  # else a stop is taught, though another token's place
     return None
+
+
+def _runs(numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """The first of each run of equal numbers."""
+    if not len(numbers):
+        return numbers
+    return numbers[np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))]

@@ -106,12 +106,14 @@ def _of_answer(ids: npt.NDArray[np.int32], row: Row, calls_tool: bool, text: str
     header = _HEADER.match(spelled)
     head = header.end() if header else 0
     codes[starts < head] = _CODE["header"]
-    thoughts = list(_THOUGHT.finditer(spelled))
+    # Behind the last end of a thought there is none, and each beginning would look for its end.
+    last = spelled.rfind(b"</think>") + len(b"</think>") + 1
+    thoughts = list(_THOUGHT.finditer(spelled, 0, last))
+    template_thinks = b"<think>" not in text.encode("utf-8", "replace")
     for found in thoughts:
         inner = re.sub(rb"</?think>", b"", found.group()).strip()
-        own = not inner and b"<think>" not in text.encode("utf-8", "replace")
-        places = (starts >= found.start()) & (starts < found.end())
-        codes[places] = _CODE["empty-thought" if own else "thought"]
+        first, stop = np.searchsorted(starts, found.span())
+        codes[first:stop] = _CODE["empty-thought" if template_thinks and not inner else "thought"]
     if calls_tool:
         tagged = _CALL.search(spelled)
         begin = tagged.start() if tagged else thoughts[-1].end() if thoughts else head

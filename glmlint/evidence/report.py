@@ -179,13 +179,18 @@ class Ignores(Struct):
     fault: bool = False
     """The key holds something else than `{"ignore": ["rule", …]}`."""
     used: set[str] = field(default_factory=set)
+    matched: dict[str, list[str]] = field(default_factory=dict)
+    """Rule -> those of the names that stand for it, where it was asked about."""
     clean: bool = True
     """Whether nothing was found in the row."""
 
     def match(self, rule: str) -> bool:
         """Whether the row ignores that rule; remembers that the name was of use."""
-        found = [name for name, rules in self.names.items() if rule in rules]
-        self.used.update(found)
+        found = self.matched.get(rule)
+        if found is None:
+            found = [name for name, rules in self.names.items() if rule in rules]
+            self.matched[rule] = found
+            self.used.update(found)
         return bool(found)
 
 

@@ -83,6 +83,13 @@ def supervised_in(row: Row, messages: Iterable[int]) -> dict[int, int]:
     return {index: brought[index] for index in messages if index in brought}
 
 
+@per_row
+def last_pieces(row: Row) -> dict[int, int]:
+    """Owner -> place of the last piece of its layout."""
+    owners = () if row.layout is None else row.layout.owners
+    return {owner: place for place, owner in enumerate(owners)}
+
+
 def unstopped_answers(row: Row) -> Iterator[int]:
     """Trained assistant messages after which no stop is taught, in order.
 
@@ -93,12 +100,17 @@ def unstopped_answers(row: Row) -> Iterator[int]:
     if layout is None:
         return
     pieces, first, owners = layout.pieces, layout.first, layout.owners
-    ends = {owner: place for place, owner in enumerate(owners)}
+    ends = last_pieces(row)
     for index in trained_messages(row):
         if written_role(row, index) != "assistant":
             continue
         closing = last = ends[index]
-        while closing > 0 and isinstance(text := pieces[closing], str) and not text.strip():
+        while (
+            closing > 0
+            and owners[closing] == index
+            and isinstance(text := pieces[closing], str)
+            and not text.strip()
+        ):
             closing -= 1
         for place in (closing, last + 1):
             if place >= len(pieces) or not isinstance(pieces[place], int):

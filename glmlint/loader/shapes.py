@@ -90,7 +90,7 @@ def chunk_starts(path: Path, chunk: int = CHUNK) -> list[int]:
     return [*starts, size]
 
 
-class Form(msgspec.Struct, frozen=True):
+class ShapeForm(msgspec.Struct, frozen=True):
     """How the rows stand in a file."""
 
     kind: Literal["lines", "values", "array"] = "lines"
@@ -101,7 +101,7 @@ class Form(msgspec.Struct, frozen=True):
     """Of an array: whether from 4.7 on its elements are taken for texts, whatever they are."""
 
 
-LINES: Final = Form()
+LINES: Final = ShapeForm()
 
 
 class _Answer(NamedTuple):
@@ -154,7 +154,7 @@ class Shapes:
         *,
         chunk: int = CHUNK,
         bom: bool = False,
-        form: Form = LINES,
+        form: ShapeForm = LINES,
     ) -> None:
         self.chunk = chunk
         self.bom = bom

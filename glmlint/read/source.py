@@ -442,32 +442,38 @@ def _line_chunks(
 ) -> Iterator[Chunk]:
     """Chunks of whole lines. The end of the file ends a line, too."""
     lines = _Lines(path, max_line, loader_bytes, bom)
-    begun: list[bytes] = []  # pieces of the line that no block so far has ended
+    # What is there of the line that no block so far has ended. A list of blocks would stay in the
+    # heap when it is joined: as much again as a long line.
+    begun = bytearray()
     size = 0  # of that line
     for block in blocks:
         for piece in _pieces(block):
             stop = piece.find(b"\n") + 1
             if stop and size > max_line + 1:  # what came of this line is gone
-                begun = [begun[-1][-1:] + piece[: stop - 1]]
-                yield lines.long(size + stop - 1, begun[0].endswith(b"\r"), ended=True)
-                begun, size, piece = [], 0, piece[stop:]
+                begun = begun[-1:] + piece[: stop - 1]
+                yield lines.long(size + stop - 1, begun.endswith(b"\r"), ended=True)
+                begun, size, piece = bytearray(), 0, piece[stop:]
             stop = piece.rfind(b"\n") + 1
             if stop:
-                begun.append(piece[: stop - 1])
-                whole = b"".join(begun)
-                begun, size = [], 0  # a long line is not to be held twice
-                yield lines.chunk(whole, ended=True)
+                begun += piece[: stop - 1]
+                whole = bytes(begun)
+                begun, size = bytearray(), 0  # a long line is not to be held twice
+                chunk = lines.chunk(whole, ended=True)
                 del whole
+                yield chunk
+                del chunk
             if stop < len(piece):
-                begun.append(piece[stop:])
+                begun += piece[stop:]
                 size += len(piece) - stop
                 # One byte over the limit may be the CR of the line's end, so look at two.
                 if size > max_line + 1:
-                    begun = [piece[-1:]]
+                    begun = bytearray(piece[-1:])
     if size > max_line + 1:
-        yield lines.long(size, begun[-1].endswith(b"\r"), ended=False)
+        yield lines.long(size, begun.endswith(b"\r"), ended=False)
     elif size:
-        yield lines.chunk(b"".join(begun), ended=False)
+        whole = bytes(begun)
+        del begun
+        yield lines.chunk(whole, ended=False)
 
 
 MAX_ROWS: Final = 1 << 15

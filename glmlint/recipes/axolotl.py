@@ -149,6 +149,9 @@ class Axolotl(Trainer):
     def default_budget(self, options: AxolotlOptions) -> int | None:
         return options.sequence_len
 
+    def ends_at_longer(self, options: AxolotlOptions) -> bool:
+        return options.excess_length_strategy == "raise"
+
     def from_config(
         self, values: Mapping[str, Any], file: str, folder: str | None
     ) -> TrainerConfig | None:
@@ -247,7 +250,7 @@ def _lay_out(row: dict[str, Any], context: Context) -> Layout:
     owners = [owner + dropped if owner >= 0 else owner for owner in found[1]]
     layout = lay_out_text(rendered.text, (found[0], owners), context, ())
     tokens = sequence(layout, context)
-    places = Places(rendered.text, tokens, context)
+    places = PartPlaces(rendered.text, tokens, context)
     labels = tokens.labels.copy()
     _Labels(turns, places, labels, ends, names, context).write()
     return with_labels(rendered.text, (found[0], owners), labels, context)
@@ -464,7 +467,7 @@ def _with_parameters(tool: Any) -> Any:
     return tool
 
 
-class Places:
+class PartPlaces:
     """A rendered text and where its tokens stand in it, in code points."""
 
     def __init__(self, text: str, tokens: Tokens, context: Context) -> None:
@@ -521,7 +524,7 @@ class _Labels:
     def __init__(
         self,
         turns: list[dict[str, Any]],
-        places: Places,
+        places: PartPlaces,
         labels: Any,
         ends: EndTokens,
         names: Mapping[str, Any],

@@ -5,6 +5,7 @@ Source: THUDM/GLM-4 finetune/finetune.py, commit dfe4601 (2025-04-16), `process_
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -146,15 +147,16 @@ class Glm4Combine(Trainer):
 def _content_ends(text: str, messages: list[Any]) -> list[int]:
     """Where the contents end in the text, as far as they stand there in order."""
     ends: list[int] = []
-    at = 0
+    at = missed = 0
     for message in messages:
         content: Any = message.get("content") if isinstance(message, dict) else None
-        found = text.find(content, at) if isinstance(content, str) and content else -1
-        if found < 0:
-            ends.append(0)
-        else:
-            at = found + len(content)
-            ends.append(at)
+        if isinstance(content, str) and content and missed < MOST_PREFIXES:
+            found = text.find(content, at)
+            if found < 0:  # looked for in all that is left
+                missed += 1
+            else:
+                at = found + len(content)
+        ends.append(at)
     return ends
 
 
@@ -182,7 +184,8 @@ def _cut_tokens(text: str, edges: list[int], context: Context) -> list[Piece]:
     ids = context.tokenizer.encode([text])[0]
     sizes = [len(context.tokenizer.token_bytes(int(token))) for token in ids]
     starts = np.cumsum([0, *sizes])[:-1]
-    cuts = np.searchsorted(starts, [len(text[:edge].encode()) for edge in edges])
+    parts = (len(text[begin:end].encode()) for begin, end in pairwise([0, *edges]))
+    cuts = np.searchsorted(starts, list(accumulate(parts)))
     return [Encoded(part) for part in np.split(ids, cuts)]
 
 

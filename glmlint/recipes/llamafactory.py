@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from glmlint.read.sample import encode_sample
 from glmlint.recipes._llamafactory_config import from_config
-from glmlint.recipes._llamafactory_rows import CONVERTERS, At, Given, Said
+from glmlint.recipes._llamafactory_rows import CONVERTERS, At, Given, SpokenTurn
 from glmlint.recipes._llamafactory_tools import (
     OTHER_TOOL_FORMATS,
     TOOL_FORMATS,
@@ -230,7 +230,7 @@ class Writer:
         pieces = encoded([piece for piece, _ in found], self.context)
         return list(zip(pieces, (owner for _, owner in found), strict=True))
 
-    def text(self, turn: Said, content: Any, number: int) -> str:
+    def text(self, turn: SpokenTurn, content: Any, number: int) -> str:
         """A turn as the package writes it, without the control tokens around a question.
 
         Args:
@@ -248,7 +248,7 @@ class Writer:
             said = said.replace("{{idx}}", str(number // 2), 1)
         return "\n" + said
 
-    def put_turn(self, turn: Said, text: str, label: int, answerer: int) -> None:
+    def put_turn(self, turn: SpokenTurn, text: str, label: int, answerer: int) -> None:
         """A turn with its text; behind a question the token that hands over to the answer.
 
         Args:

@@ -13,15 +13,23 @@ tokens and words out of the input under every template of GLM.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
-import numpy as np
 from msgspec import Struct
 
 from glmlint.recipes._slime_config import from_config
-from glmlint.trainer.apart import ids_of, joined, masked, said_by, tokens_of
-from glmlint.trainer.base import Context, Inputs, Text, Trainer
+from glmlint.trainer.apart import (
+    cut,
+    ids_of,
+    joined,
+    masked,
+    of_messages,
+    said_by,
+    size_of,
+    unlabelled,
+)
+from glmlint.trainer.base import Context, Text, Trainer
 from glmlint.trainer.chat import (
     Span,
     borders,
@@ -78,6 +86,8 @@ class Slime(Trainer):
     cuts_prefix = False
     cut_words = Text("cuts no row", "不截断任何行")
     loss_fields = frozenset(("step_loss_mask",))
+    untrained_raises = "AssertionError"
+    skips_bad_lines = True
     through_datasets = False
     suffixes = frozenset((".jsonl", ".parquet"))
     joins = Text(
@@ -119,18 +129,18 @@ class Slime(Trainer):
             at = place_of(error, (options.input_key,))
             raise TrainerError(type(error).__name__, str(error), at) from None
 
-    def input_ids_by(self, row: dict[str, Any], context: Context) -> Inputs | None:
+    def input_by_two_ways(
+        self, row: dict[str, Any], laid_out: Layout | None, context: Context
+    ) -> tuple[Layout, Layout] | None:
         options: SlimeOptions = context.options
-        if options.loss_mask_type not in ("qwen", "qwen3"):
+        if laid_out is None or options.loss_mask_type not in ("qwen", "qwen3"):
             return None
-        messages = row.get(options.input_key)
         try:
             tools = _tools(row, options)
-            parts = _parts(messages, tools, context)
-            whole = ids_of([render_chat(messages, context, tools=tools).text], context)[0]
+            rendered = render_chat(row.get(options.input_key), context, tools=tools)
         except Exception:
             return None
-        return Inputs(whole, np.concatenate([part.input_ids for part in parts]))
+        return said_by(rendered.text, 0, context), laid_out
 
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         del budget, context
@@ -156,32 +166,32 @@ def _lay_out(messages: Any, tools: Any, context: Context) -> Layout:
         return _by_marks(messages, tools, context)
     if options.loss_mask_type == "distill_qwen":
         return _last(messages, tools, context)
-    return joined(_parts(messages, tools, context), context)
+    return joined(_parts(messages, tools, context))
 
 
-def _parts(messages: Any, tools: Any, context: Context) -> list[Tokens]:
-    """The tokens of each message, labelled, by `qwen` or `qwen3`."""
+def _parts(messages: Any, tools: Any, context: Context) -> list[Layout]:
+    """Each message, labelled, by `qwen` or `qwen3`."""
     options: SlimeOptions = context.options
     before, header = _measured(context)
     each = _alone if options.loss_mask_type == "qwen" else _beside
-    parts: list[Tokens] = []
-    length = 0
-    for index, tokens in each(messages, tools, context):
+    parts: list[Layout] = []
+    missing = 0
+    for index, part in each(messages, tools, context):
         message = messages[index]
         role = message["role"]
         if index and role != "system":
-            tokens = tokens.part(slice(before, None))
-        size = len(tokens.input_ids)
-        start = header if role == "assistant" else size
-        if message.get("step_loss_mask", 1) != 1:
-            start = size
-        length += max(size, start)
-        parts.append(masked(tokens, start))
-    size = sum(len(part.input_ids) for part in parts)
-    if size != length:
+            part = cut(part, before, None, context)
+        if role != "assistant" or message.get("step_loss_mask", 1) != 1:
+            parts.append(unlabelled(part))
+            continue
+        if len(part.pieces) < header:
+            missing += max(header - size_of(part, context), 0)
+        parts.append(masked(part, header, context))
+    if missing:
+        size = size_of(joined(parts), context)
         raise ValueError(
             "SFT rollout produced mismatched token_ids/loss_mask lengths: "
-            f"len(token_ids)={size}, len(loss_mask)={length}"
+            f"len(token_ids)={size}, len(loss_mask)={size + missing}"
         )
     return parts
 
@@ -209,31 +219,29 @@ def _measure(context: Context) -> tuple[int, int] | Exception:
     return first - ((second - first) - end - size), len(longer) - len(found)
 
 
-Parts = list[tuple[int, Tokens]]
-"""Tokens of messages, each with the number of the first of them."""
+Parts = Iterator[tuple[int, Layout]]
+"""Messages, each with the number of the first of them."""
 
 
 def _alone(messages: Any, tools: Any, context: Context) -> Parts:
-    """The tokens of each message as it is rendered alone; the tools go with the first."""
-    found = []
+    """Each message as it is rendered alone; the tools go with the first."""
     for index, message in enumerate(messages):
         try:
             rendered = render_chat([message], context, tools=None if index else tools)
         except Exception as error:
             raise _at(error, index) from None
-        found.append(rendered)
-    rest = ids_of([rendered.text for rendered in found[1:]], context)
-    first = [(0, tokens_of(rendered, messages[:1], context)) for rendered in found[:1]]
-    return [*first, *((index, said_by(ids, index)) for index, ids in enumerate(rest, 1))]
+        if index:
+            yield index, said_by(rendered.text, index, context)
+        else:
+            yield index, of_messages(rendered, [message], context)
 
 
 def _beside(messages: Any, tools: Any, context: Context) -> Parts:
-    """The tokens of each message as it is rendered beside another one, whose number is taken off.
+    """Each message as it is rendered beside another one, whose number of tokens is taken off.
 
     Results of tools that follow each other are rendered together.
     """
     size = len(ids_of([render_chat([_BESIDE], context).text], context)[0])
-    parts: Parts = []
     index = 0
     while index < len(messages):
         end = index + 1
@@ -247,16 +255,15 @@ def _beside(messages: Any, tools: Any, context: Context) -> Parts:
             rendered = render_chat(both, context, tools=None if index else tools)
         except Exception as error:
             raise _at(error, index) from None
-        tokens = tokens_of(rendered, both, context)
+        part = of_messages(rendered, both, context)
         if index:
-            tokens = tokens.part(slice(size, None))
-            tokens.owners = np.maximum(tokens.owners, 1) + np.int32(index - 1)
+            part = cut(part, size, None, context)
+            part.owners = [max(owner, 1) + index - 1 for owner in part.owners]
         else:
-            tokens = tokens.part(slice(-size))
-            tokens.owners = np.minimum(tokens.owners, 0)
-        parts.append((index, tokens))
+            part = cut(part, 0, -size, context)
+            part.owners = [min(owner, 0) for owner in part.owners]
+        yield index, part
         index = end
-    return parts
 
 
 def _is_result(message: Any) -> bool:
@@ -268,12 +275,14 @@ def _last(messages: Any, tools: Any, context: Context) -> Layout:
     _measured(context)  # which ends the run where the template does not allow it
     rendered = render_chat(messages[:1], context, tools=tools, add_generation_prompt=True)
     last = messages[-1]
-    answer = ids_of([last["content"]], context)[0]
-    prompt = tokens_of(rendered, messages[:1], context)
-    parts = [masked(prompt, len(prompt.input_ids)), said_by(answer, len(messages) - 1)]
+    content = last["content"]
+    if not isinstance(content, str):
+        raise ValueError("You need to specify either `text` or `text_target`.")
+    answer = said_by(content, len(messages) - 1, context)
+    prompt = unlabelled(of_messages(rendered, messages[:1], context))
     if last.get("step_loss_mask", 1) != 1:
-        parts[1] = masked(parts[1], len(answer))
-    return joined(parts, context)
+        answer = unlabelled(answer)
+    return joined([prompt, answer])
 
 
 def _by_marks(messages: Any, tools: Any, context: Context) -> Layout:

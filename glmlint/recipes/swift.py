@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from glmlint.recipes.swift_parts.agents import AGENTS
 from glmlint.recipes.swift_parts.config import from_config
-from glmlint.recipes.swift_parts.python import Refused
+from glmlint.recipes.swift_parts.python import NoLiteral
 from glmlint.recipes.swift_parts.rounds import Part, Setup, weighed_parts
 from glmlint.recipes.swift_parts.rows import Columns, read
 from glmlint.recipes.swift_parts.templates import SUFFIX, TEMPLATES, TemplateName
@@ -187,7 +187,7 @@ class Swift(Trainer):
         options: SwiftOptions = context.options
         try:
             parts = weighed_parts(read(row, options.named_columns), options.setup, context)
-        except Refused as why:
+        except NoLiteral as why:
             if why.owner is not None and why.owner >= 0:
                 turns = conversation(row, options.named_columns).turns
                 why.at = turns[why.owner].at if why.owner < len(turns) else None

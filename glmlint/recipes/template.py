@@ -73,7 +73,7 @@ class TemplateOptions(Struct, frozen=True, forbid_unknown_fields=True):
     truncation: Literal["keep_start", "keep_end", "drop"] = "keep_start"
 
 
-class Template(Trainer):
+class AnyTemplate(Trainer):
     """A chat template, and labels by one of several rules."""
 
     name = "template"
@@ -209,4 +209,4 @@ def _train_stops(layout: Layout) -> None:
                 layout.rest[place] = SAME
 
 
-trainer = Template()
+trainer = AnyTemplate()

@@ -16,20 +16,28 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import msgspec
-import numpy as np
 from msgspec import Struct
 
 from glmlint.loader import as_table
 from glmlint.recipes._verl_config import from_config
-from glmlint.trainer.apart import ids_of, joined, masked, said_by, tokens_of
-from glmlint.trainer.base import Context, Inputs, Text, Trainer
+from glmlint.trainer.apart import (
+    cut,
+    ids_of,
+    joined,
+    masked,
+    of_messages,
+    said_by,
+    same_ids,
+    unlabelled,
+)
+from glmlint.trainer.base import Context, Text, Trainer
 from glmlint.trainer.chat import place_of, render_chat, render_chats
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
 from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.cut import keep_end, keep_start
 from glmlint.trainer.errors import Dropped, TrainerError
-from glmlint.trainer.layout import Int32, Layout, Tokens
+from glmlint.trainer.layout import Layout, Tokens
 
 _MISMATCH: Final = (
     "MultiTurnSFTDataset apply_chat_template to each turn separately and concat `input_ids` as a "
@@ -78,6 +86,10 @@ class Verl(Trainer):
     Options = VerlOptions
     reads = frozenset(("openai",))
     cuts_prefix = False
+    cut_words = Text(
+        "ends the run at a longer row, or cuts it (data.truncation)",
+        "遇到更长的行会结束训练，或将其截断（data.truncation）",
+    )
     budget_option = "max_length"
     through_datasets = False
     through_parquet = True
@@ -92,6 +104,9 @@ class Verl(Trainer):
 
     def default_budget(self, options: VerlOptions) -> int | None:
         return options.max_length
+
+    def ends_at_longer(self, options: VerlOptions) -> bool:
+        return options.truncation == "error"
 
     def from_config(
         self, values: Mapping[str, Any], file: str, folder: str | None
@@ -118,12 +133,18 @@ class Verl(Trainer):
             at = place_of(error, (options.messages_key,))
             raise TrainerError(type(error).__name__, str(error), at) from None
 
-    def input_ids_by(self, row: dict[str, Any], context: Context) -> Inputs | None:
+    def input_by_two_ways(
+        self, row: dict[str, Any], laid_out: Layout | None, context: Context
+    ) -> tuple[Layout, Layout] | None:
+        options: VerlOptions = context.options
+        if laid_out is not None and not options.ignore_input_ids_mismatch:
+            return None  # verl has compared them itself
         try:
-            parts, whole = _parts(as_table(row), context)
+            row = as_table(row)
+            whole = _whole(row, context)
+            return whole, laid_out or joined(_parts(row, context))
         except Exception:
             return None
-        return Inputs(whole, np.concatenate([part.input_ids for part in parts]))
 
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         options: VerlOptions = context.options
@@ -157,15 +178,15 @@ def _tools(row: dict[str, Any], options: VerlOptions) -> Any:
 
 def _lay_out(row: dict[str, Any], context: Context) -> Layout:
     options: VerlOptions = context.options
-    parts, whole = _parts(row, context)
-    ids = np.concatenate([part.input_ids for part in parts])
-    if not options.ignore_input_ids_mismatch and not np.array_equal(ids, whole):
+    layout = joined(_parts(row, context))
+    whole = _whole(row, context)
+    if not options.ignore_input_ids_mismatch and not same_ids(layout, whole, context):
         raise AssertionError(_MISMATCH)
-    return joined(parts, context)
+    return layout
 
 
-def _parts(row: dict[str, Any], context: Context) -> tuple[list[Tokens], Int32]:
-    """The tokens of each message, labelled, and the ids of the whole conversation."""
+def _parts(row: dict[str, Any], context: Context) -> list[Layout]:
+    """Each message, labelled."""
     options: VerlOptions = context.options
     messages = row[options.messages_key]
     _look_at(messages, row, options)
@@ -176,16 +197,23 @@ def _parts(row: dict[str, Any], context: Context) -> tuple[list[Tokens], Int32]:
         raise measured
     system, header = measured
     parts = []
-    for index, tokens in enumerate(_each(messages, tools, kwargs, context)):
+    for index, part in enumerate(_each(messages, tools, kwargs, context)):
         role = messages[index]["role"]
         if index and role != "system":
-            tokens = tokens.part(slice(system, None))
-        start = header if role == "assistant" else len(tokens.input_ids)
-        parts.append(masked(tokens, start))
+            part = cut(part, system, None, context)
+        parts.append(masked(part, header, context) if role == "assistant" else unlabelled(part))
     if not parts:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
-    rendered = render_chat(messages, context, tools=tools, **kwargs)
-    return parts, ids_of([rendered.text], context)[0]
+    return parts
+
+
+def _whole(row: dict[str, Any], context: Context) -> Layout:
+    """The conversation rendered at once."""
+    options: VerlOptions = context.options
+    kwargs = _kwargs(row, options)
+    messages = row[options.messages_key]
+    rendered = render_chat(messages, context, tools=_tools(row, options), **kwargs)
+    return said_by(rendered.text, 0, context)
 
 
 def _look_at(messages: Any, row: dict[str, Any], options: VerlOptions) -> None:
@@ -200,38 +228,35 @@ def _look_at(messages: Any, row: dict[str, Any], options: VerlOptions) -> None:
             raise AssertionError(f"{name}_offset 0 != len({name}s) {len(one)}")
 
 
-def _each(messages: Any, tools: Any, kwargs: dict[str, Any], context: Context) -> list[Tokens]:
-    """The tokens of each message, as it is rendered alone; the tools go with the first."""
-    found: list[Tokens | None] = []
-    alone: list[tuple[int, str]] = []
+def _each(messages: Any, tools: Any, kwargs: dict[str, Any], context: Context) -> list[Layout]:
+    """Each message as it is rendered alone; the tools go with the first."""
+    found: list[Layout] = []
     for index, message in enumerate(messages):
-        given = tools if index == 0 else None
+        given = None if index else tools
         try:
             rendered = render_chat([message], context, tools=given, **kwargs)
         except Exception:
             found.append(_behind_another(message, index, given, kwargs, context))
             continue
-        if index == 0:
-            found.append(tokens_of(rendered, [message], context))
+        if index:
+            found.append(said_by(rendered.text, index, context))
         else:
-            found.append(None)
-            alone.append((index, rendered.text))
-    for (index, _), ids in zip(alone, ids_of([text for _, text in alone], context), strict=True):
-        found[index] = said_by(ids, index)
-    return [tokens for tokens in found if tokens is not None]
+            found.append(of_messages(rendered, [message], context))
+    return found
 
 
 def _behind_another(
     message: Any, index: int, tools: Any, kwargs: dict[str, Any], context: Context
-) -> Tokens:
+) -> Layout:
     """A message that the template refuses alone, rendered behind a user message that says nothing."""
     try:
         both = render_chats([[_NOBODY], [_NOBODY, message]], context, tools=tools, **kwargs)
     except Exception as error:
         error.turn = index  # type: ignore[attr-defined]
         raise
-    before, found = ids_of([one.text for one in both], context)
-    return said_by(found[len(before) :], index)
+    before, found = both
+    size = len(ids_of([before.text], context)[0])
+    return cut(said_by(found.text, index, context), size, None, context)
 
 
 def _measured(context: Context) -> tuple[int, int] | Exception:

@@ -10,11 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from glmlint.evidence.cut import cut_message, verdict
+from glmlint.evidence.cut import cut_message, first_taught, verdict
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text, limit_of
-from glmlint.trainer.layout import IGNORE_INDEX
 
 rule = Rule(
     name="answer-fully-truncated",
@@ -82,12 +79,11 @@ def check(row: Row) -> Iterator[Problem]:
     if verdict(row, limit_of(row.plan, "over-truncated")) != "answer-fully-truncated":
         return
     index = cut_message(row)
-    labels = row.all_tokens.labels
     yield rule.problem(
         row.at(index),
         edits=(Edit("drop-row", ()),),
         supervised=row.supervised,
-        first=int(np.flatnonzero(labels[1:] != IGNORE_INDEX)[0]) + 2,
+        first=first_taught(row) + 1,
         kept=row.kept,
         tokens=row.tokens,
         where=row.where(index),

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from glmlint.evidence.scores import FileScores
-from glmlint.evidence.scores import Row as ScoredRow
+from glmlint.evidence.scores import FileScores, ScoredRow
 from glmlint.finding import Pointer
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan

@@ -102,6 +102,7 @@ def check(row: Row) -> Iterator[Problem]:
         severity="warning" if found.kind == "text" and raised is None else None,
         once="raises" if raised is not None else found.kind,
         raises=raised is not None,
+        of_trainer=found.kind == "text" and raised is None,
         help=row.context.trainer.joins,
         exception=raised.exception if raised is not None else "",
         names=", ".join(f"`{name}`" for name in found.names),

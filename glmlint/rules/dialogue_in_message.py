@@ -156,7 +156,9 @@ _SCENES: Final = re.compile(r"\W*(?:患者|病人|客户|顾客|医生|客服)|<
 
 
 def check(row: Row) -> Iterator[Problem]:
-    for place, (index, role, text) in enumerate(row.texts):
+    wanted = False  # a message so far asks for a dialogue
+    unasked: list[str] = []  # messages that were not looked at for that
+    for index, role, text in row.texts:
         at, where = row.at(index, "content"), row.where(index)
         if role == "user" and (found := _as_prompt(text, row)) is not None:
             kind, asks, answers = found
@@ -166,10 +168,18 @@ def check(row: Row) -> Iterator[Problem]:
                 at, text=None if kind == "dialogue" else kind, once=kind,
                 where=where, asks=asks, answers=answers,
             )  # fmt: skip
-        elif role == "assistant" and taught(row, index) and (label := _as_answer(text, row)):
-            before = (text for _, role, text in row.texts[:place] if role in ("user", "system"))
-            if not any(map(_asks_for_one, before)):
+        elif (
+            role == "assistant"
+            and not wanted
+            and taught(row, index)
+            and (label := _as_answer(text, row))
+        ):
+            wanted = any(map(_asks_for_one, unasked))
+            unasked.clear()
+            if not wanted:
                 yield rule.problem(at, text="answer", once="answer", where=where, asks=label)
+        if role in ("user", "system"):
+            unasked.append(text)
 
 
 _MOST: Final = 1 << 12

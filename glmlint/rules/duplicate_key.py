@@ -47,7 +47,7 @@ rule = Rule(
     ),
 )
 
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"(?=(\s*:)?)|[{}]', re.DOTALL)
+_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"(?=(\s*:)?)|[{}]', re.DOTALL)
 
 
 def check(row: Row) -> Iterator[Problem]:

@@ -123,7 +123,7 @@ _C1: Final = re.compile("[\x80-\x9f]")
 _RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _WITHOUT_SPACES: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 _DIRECTION: Final = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_BREAKS: Final = re.compile("\n*[\x0b\x0c]+\n*")
+_BREAKS: Final = re.compile("(?:(?<!\n)\n++)?[\x0b\x0c]++\n*+")
 _COLOUR: Final = re.compile("\x1b\\[[0-9;?]{0,24}[A-Za-z]")
 
 _CUT_QUOTES: Final = frozenset("\x13\x14\x18\x19\x1c\x1d")

@@ -39,6 +39,10 @@ rule = Rule(
             "and the template leaves it out",
             "{tokens} 个 token 都不受监督：{where} 没有内容，模板会跳过它",
         ),
+        "raises": Text(
+            "none of {tokens} tokens is supervised: {trainer} ends with {exception} at such a row",
+            "{tokens} 个 token 都不受监督：{trainer} 遇到这样的行会以 {exception} 结束",
+        ),
     },
     help=Text("Give the row an answer, or take it out.", "补上 assistant 的回答，或删除这一行。"),
     bad=(
@@ -68,6 +72,10 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     if row.layout is None or row.supervised:
+        return
+    exception = row.context.trainer.untrained_raises
+    if exception is not None:
+        yield rule.problem(row.turns_at, text="raises", tokens=row.tokens, exception=exception)
         return
     if row.foreign and "glm" not in row.context.trainer.reads:
         return  # `other-format` says so once

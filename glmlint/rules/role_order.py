@@ -15,6 +15,7 @@ from typing import Final
 
 from glmlint.evidence.turns import answer_at, speakers
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.trainer.row import per_row
 
 rule = Rule(
     name="role-order",
@@ -103,7 +104,7 @@ def check(row: Row) -> Iterator[Problem]:
         before = role
         if pair == ("user", "user") and index == answer_at(row):
             continue  # `answer-under-user` speaks of it
-        if pair not in _OUT_OF_ORDER or (pair == ("assistant", "assistant") and _tools(row, roles)):
+        if pair not in _OUT_OF_ORDER or (pair == ("assistant", "assistant") and _tools(row)):
             continue
         yield rule.problem(
             ("messages", index),
@@ -114,9 +115,10 @@ def check(row: Row) -> Iterator[Problem]:
         return
 
 
-def _tools(row: Row, roles: list[str | None]) -> bool:
+@per_row
+def _tools(row: Row) -> bool:
     """Whether tools are in play in this row."""
     return bool(row.facts & (Fact.TOOLS | Fact.CALLS)) and (
-        "observation" in roles
+        "observation" in speakers(row)
         or any(message.get("metadata") or "tools" in message for _, message in row.good_messages)
     )

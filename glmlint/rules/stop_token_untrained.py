@@ -18,7 +18,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.evidence.teaching import unstopped_answers, written_role
+from glmlint.evidence.teaching import last_pieces, unstopped_answers, written_role
 from glmlint.evidence.turns import shown
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 from glmlint.trainer.layout import Encoded
@@ -183,7 +183,7 @@ def _next_role(row: Row, index: int, printed: list[int]) -> str | None:
 def _next_token(row: Row, index: int) -> str | None:
     """The control token right behind a message; None where a text or nothing follows."""
     assert row.layout is not None
-    owners, pieces = row.layout.owners, row.layout.pieces
-    place = len(owners) - owners[::-1].index(index)
+    pieces = row.layout.pieces
+    place = last_pieces(row)[index] + 1
     piece = pieces[place] if place < len(pieces) else None
     return row.context.tokenizer.control_text.get(piece) if isinstance(piece, int) else None

@@ -84,6 +84,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
+    hints = 0
     for call in calls(row):
         if call.tool is not None or call.free:
             continue
@@ -97,9 +98,11 @@ def check(row: Row) -> Iterator[Problem]:
                     place=place(_at(call)), name=call.name[:80],
                 )  # fmt: skip
             continue
-        if any(not tool.name for entry in declared(row) for tool in entry.tools.tools):
-            continue  # which names there are is not known
-        near = nearest(call.name[:80], tuple(name[:80] for name in islice(known, 200)))
+        names = _names(row)
+        if names is None:
+            return  # which names there are is not known
+        hints += 1
+        near = nearest(call.name[:80], names) if hints <= _MOST_HINTS else None
         yield rule.problem(
             _at(call),
             text="near" if near else None,
@@ -107,8 +110,20 @@ def check(row: Row) -> Iterator[Problem]:
             place=place(_at(call)),
             name=call.name[:80],
             near=near or "",
-            known=", ".join(name[:40] for name in list(known)[:8]),
+            known=", ".join(name[:40] for name in names[:8]),
         )
+
+
+_MOST_HINTS: Final = 100
+"""Calls of a row for which a name like theirs is looked for."""
+
+
+@per_row
+def _names(row: Row) -> tuple[str, ...] | None:
+    """Names of tools that may be meant; None where some tool has no name."""
+    if any(not tool.name for entry in declared(row) for tool in entry.tools.tools):
+        return None
+    return tuple(name[:80] for name in islice(tools_by_name(row), 200))
 
 
 def _at(call: Call) -> Pointer:

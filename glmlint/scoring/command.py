@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from glmlint.plan import Plan
     from glmlint.scoring.outcome import Outcome, ScoreOptions
     from glmlint.scoring.rows import Data
-    from glmlint.scoring.run import Watch
+    from glmlint.scoring.run import ScoreWatch
     from glmlint.trainer.base import Context
 
 PROBE_ROWS: Final = 50
@@ -387,16 +387,16 @@ def _probe(
 
 
 @contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Watch]:
+def _progress(quiet: bool) -> Iterator[ScoreWatch]:
     """Tokens, tokens a second and time left, on standard error, on a terminal only."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from glmlint.scoring.run import Watch
+    from glmlint.scoring.run import ScoreWatch
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
-        yield Watch(say=lambda line: tell(line, name=""))
+        yield ScoreWatch(say=lambda line: tell(line, name=""))
         return
     bar = Progress(
         TextColumn("scoring"), BarColumn(),
@@ -417,7 +417,7 @@ def _progress(quiet: bool) -> Iterator[Watch]:
         bar.update(task, total=tokens)
 
     with bar:
-        yield Watch(
+        yield ScoreWatch(
             begin=begin, done=done, say=lambda line: bar.console.print(visible(line), markup=False)
         )
 

@@ -230,15 +230,6 @@ class Typed:
     """Typed row -> facts of its turns."""
 
 
-class Inputs(Struct, frozen=True):
-    """One row's ids by two ways."""
-
-    whole: npt.NDArray[np.int32]
-    """The conversation rendered at once, as the model gets it when it is used."""
-    joined: npt.NDArray[np.int32]
-    """What the trainer puts together of it."""
-
-
 class NoOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """The options of a trainer that has none."""
 
@@ -306,7 +297,11 @@ class Trainer:
     """The renderer, when the trainer does not use the tokenizer's template."""
     joins: Text | None = None
     """Of a trainer that renders messages one by one and joins their tokens, which may not be what the
-    template prints for the conversation: what to do about that. See `input_ids_by`."""
+    template prints for the conversation: what to do about that. See `input_by_two_ways`."""
+    skips_bad_lines: bool = False
+    """Whether it passes over a line that is no JSON, so that the others are trained."""
+    untrained_raises: str | None = None
+    """Name of the exception with which the run ends at a row that has no label."""
     evaluates: Literal["each-answer", "whole-row"] | None = None
     """How its evaluation makes prompts of a validation row: one before each answer, or one of the
     whole row with its answer in it; None where it makes none that glmlint knows."""
@@ -360,6 +355,11 @@ class Trainer:
         """
         del values, file, folder
         return None
+
+    def ends_at_longer(self, options: Any) -> bool:
+        """Whether a row that is longer than the budget ends the run."""
+        del options
+        return False
 
     def cure(self, of: str, context: Context) -> Text | None:
         """What changes how this trainer labels rows, in a sentence; None where nothing is known.
@@ -441,12 +441,18 @@ class Trainer:
         del context
         return keep_start(tokens, budget)
 
-    def input_ids_by(self, row: dict[str, Any], context: Context) -> Inputs | None:
-        """The ids of the whole conversation as the template prints it, and those that are trained.
+    def input_by_two_ways(
+        self, row: dict[str, Any], laid_out: Layout | None, context: Context
+    ) -> tuple[Layout, Layout] | None:
+        """The whole conversation as the template prints it, and what is trained in place of it.
 
-        Only where `joins`. Never raises. None: the trainer raises for another reason than that they differ.
+        Only where `joins`. Never raises. None: nothing is known to differ, or the trainer raises for
+        another reason than that they do.
+
+        Args:
+            laid_out: what `lay_out` made of the row; None where it raised.
         """
-        del row, context
+        del row, laid_out, context
         return None
 
     def keep_units(

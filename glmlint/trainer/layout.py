@@ -51,7 +51,7 @@ class Layout:
     teaches another token there than the input holds.
     """
 
-    __slots__ = ("first", "owners", "pieces", "rest", "units", "weights")
+    __slots__ = ("first", "owners", "pieces", "rest", "sizes", "units", "weights")
 
     def __init__(
         self,
@@ -71,6 +71,8 @@ class Layout:
         """Index of the turn of each piece, or one of the negative owners of this module."""
         self.units = units
         """Number of the unit of each piece, for trainers whose cut treats some ranges as one."""
+        self.sizes: npt.NDArray[np.int64] | None = None
+        """How many tokens each piece has, once they are counted."""
         self.weights = weights
         """Factor of each piece's loss, for trainers that weigh tokens; None: all count the same."""
 
@@ -146,7 +148,7 @@ def authors(owners: Int32) -> Int32:
     The first token after a turn is that turn's stop token, so its label belongs to the turn before.
     """
     found = owners.copy()
-    starts = np.flatnonzero(np.diff(owners)) + 1
+    starts = np.flatnonzero(owners[1:] != owners[:-1]) + 1
     stops = starts[owners[starts - 1] >= 0]
     found[stops] = owners[stops - 1]
     return found

@@ -137,7 +137,7 @@ def _pieces(rows: Sequence[Layout], context: Context) -> Pieces:
     )
     texts = [piece for piece in pieces if type(piece) is str]
     if texts:
-        lengths[lengths < 0] = np.diff(context.tokenizer.encode(texts)[1])
+        lengths[lengths < 0] = context.tokenizer.lengths(texts)
     number = len(pieces)
     head = np.fromiter(chain.from_iterable(row.first for row in rows), np.int64, number) != NONE
     rest = np.fromiter(chain.from_iterable(row.rest for row in rows), np.int64, number) != NONE
@@ -145,6 +145,8 @@ def _pieces(rows: Sequence[Layout], context: Context) -> Pieces:
     np.cumsum([len(row.pieces) for row in rows], out=first[1:])
     ends = np.cumsum(lengths)
     base = np.concatenate(([0], ends))[first]  # token place in the chunk where each row starts
+    for number_, layout in enumerate(rows):
+        layout.sizes = lengths[first[number_] : first[number_ + 1]]
     row = np.repeat(np.arange(len(rows)), np.diff(first))
     return Pieces(first, row, lengths, ends - lengths - base[row], head, rest, np.diff(base))
 
@@ -252,17 +254,16 @@ def sequences(rows: Sequence[Layout], context: Context) -> Iterator[Tokens]:
                 parts.append(np.array((piece,), np.int32))
             elif type(piece) is str:
                 start, stop = next(places)
-                parts.append(encoded[start:stop].astype(np.int32))
+                parts.append(encoded[start:stop].view(np.int32))
             else:
-                parts.append(piece.ids.astype(np.int32))  # type: ignore[union-attr]
+                parts.append(piece.ids.astype(np.int32, copy=False))  # type: ignore[union-attr]
         yield _assembled(row, parts)
 
 
 def _assembled(row: Layout, parts: list[npt.NDArray[Any]]) -> Tokens:
     ids = np.concatenate(parts) if parts else np.zeros(0, np.int32)
     sizes = np.fromiter(map(len, parts), np.int64, len(parts))
-    rest = np.repeat(np.array(row.rest, np.int64), sizes)
-    labels = np.where(rest == SAME, ids, NONE).astype(np.int32)
+    labels = np.where(np.repeat(np.array(row.rest) == SAME, sizes), ids, np.int32(NONE))
     at = (np.cumsum(sizes) - sizes)[sizes > 0]
     head = np.array(row.first, np.int64)[sizes > 0]
     labels[at] = np.where(head == SAME, ids[at], head)

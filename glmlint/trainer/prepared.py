@@ -292,6 +292,7 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
     facts = line_facts(chunk.lines)
     path = chunk.path
     in_array = chunk.place is not None and chunk.place.form.kind == "array"
+    skips = context.trainer.skips_bad_lines
     for index, (raw, line) in enumerate(zip(chunk.lines, chunk.numbers, strict=True)):
         try:
             row = prepare(
@@ -305,6 +306,10 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
                 in_array,
             )
             defect = row.defect
+            if defect is not None and defect.rule == "invalid-json" and skips:
+                row.dropped = Dropped("invalid-json", "the line is no JSON")
+                yield row
+                continue
             if defect is None or defect.rule != "invalid-json" or not (parts := split_values(raw)):
                 yield row
                 continue

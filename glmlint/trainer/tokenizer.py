@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import re
 from binascii import b2a_base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from glmlint.text import Text, Told, listed
+from glmlint.trainer.long_texts import PART, encode_long
 from glmlint.trainer.template import read_template
 
 Ids = npt.NDArray[np.uint32]
+T = TypeVar("T")
 
 GLM4_BASE: Final = 151329
 """Base pieces of GLM-4's vocabulary; the control tokens follow (tokenizer_config.json, 2024-06)."""
@@ -64,6 +66,14 @@ GLM4_PATTERN: Final = (
 """How GLM-4 splits a text before merging bytes (tokenization_chatglm.py, 2024-06)."""
 
 
+LONG: Final = 2 * PART
+"""Characters of the longest text that is encoded in one call."""
+
+
+AT_ONCE: Final = 1 << 22
+"""Characters of texts whose ids are held together where only their number is asked for."""
+
+
 class TokenizerError(Told):
     """The tokenizer asked for can't be had; the message is one sentence for the user."""
 
@@ -71,6 +81,7 @@ class TokenizerError(Told):
 class _Backend(Protocol):
     def encode_batch_flat(self, texts: Sequence[str]) -> tuple[bytes, bytes]: ...
     def decode_token_bytes(self, token: int) -> bytes: ...
+    def clear_cache(self) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,8 @@ class Tokenizer:
     backend: _Backend = field(repr=False, compare=False)
     chat_template: str | None = None
     """The template that came with a model folder."""
+    parted: bool = False
+    """Whether long texts are encoded in parts: the vocabulary splits and merges as GLM-4's does."""
 
     @property
     def vocab_size(self) -> int:
@@ -112,8 +125,63 @@ class Tokenizer:
         Ordinary text: a control token typed in a text stays text (see `split`). A lone surrogate
         raises UnicodeEncodeError.
         """
+        if self.parted and max(map(len, texts), default=0) > LONG:
+            return self._encode_long(texts)
         ids, offsets = self.backend.encode_batch_flat(texts)
         return np.frombuffer(ids, "<u4"), np.frombuffer(offsets, "<u8").astype(np.int64)
+
+    def lengths(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+        """How many ids each text has; the ids themselves are not kept."""
+        if self.parted and max(map(len, texts), default=0) > LONG:
+            return np.concatenate([sizes for _, sizes in self._parts(texts, len)])
+        found = [np.zeros(0, np.int64)]
+        begun = size = 0
+        for place, text in enumerate(texts):
+            size += len(text)
+            if size > AT_ONCE or place == len(texts) - 1:
+                found.append(np.diff(self.encode(texts[begun : place + 1])[1]))
+                begun, size = place + 1, 0
+        return np.concatenate(found)
+
+    def _encode_long(self, texts: Sequence[str]) -> tuple[Ids, npt.NDArray[np.int64]]:
+        parts: list[Ids] = []
+        sizes: list[npt.NDArray[np.int64]] = []
+        for ids, size in self._parts(texts, np.copy):
+            parts += ids
+            sizes.append(size)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(sizes))])
+        return np.concatenate(parts), offsets
+
+    def _parts(
+        self, texts: Sequence[str], keep: Callable[[Ids], T]
+    ) -> Iterator[tuple[list[T], npt.NDArray[np.int64]]]:
+        """Ids of some of the texts, and how many each of them has: long ones one by one.
+
+        Args:
+            texts: of any length.
+            keep: what is kept of each array of ids.
+        """
+
+        def encode(text: str) -> Ids:
+            ids = np.frombuffer(self.backend.encode_batch_flat([text])[0], "<u4")
+            if len(text) >= PART:
+                self.backend.clear_cache()  # it remembers pieces, and these are large
+            return ids
+
+        def sized(ids: Ids) -> tuple[T, int]:
+            return keep(ids), len(ids)
+
+        begun = 0  # the first of the texts since the last long one
+        for place, text in enumerate((*texts, None)):
+            if text is not None and len(text) <= LONG:
+                continue
+            if place > begun:
+                ids, offsets = self.encode(texts[begun:place])
+                yield [keep(ids)], np.diff(offsets)
+            if text is not None:
+                found = encode_long(text, encode, self.backend.decode_token_bytes, sized)
+                yield [kept for kept, _ in found], np.array([sum(size for _, size in found)])
+            begun = place + 1
 
     def split(self, text: str) -> list[str | int]:
         """The text cut at its control tokens, which become ids; empty parts are left out."""
@@ -208,6 +276,10 @@ class Glm4Backend:
         )
         return splintr.Tokenizer.from_bytes(ranks, GLM4_PATTERN, {})
 
+    def clear_cache(self) -> None:
+        """Forget the pieces that were met."""
+        self.batch.clear_cache()
+
     def encode_batch_flat(self, texts: Sequence[str]) -> tuple[bytes, bytes]:
         """Ids and offsets, as splintr's call of that name gives them."""
         if "batch" in self.__dict__ or sum(map(len, texts)) > self.BATCH_FROM:
@@ -225,6 +297,7 @@ class PieceBackend:
     def __init__(self, backend: _Backend, model: Mapping[str, Any]) -> None:
         vocabulary = model["vocab"]
         self.encode_batch_flat = backend.encode_batch_flat
+        self.clear_cache = backend.clear_cache
         if isinstance(vocabulary, dict):
             self.pieces = {int(token): str(piece) for piece, token in vocabulary.items()}
         else:  # Unigram: [piece, score], the id is the place
@@ -264,7 +337,7 @@ def _decodes_alone(backend: _Backend, token: int) -> bool:
 @cache
 def _bundled(name: str) -> Tokenizer:
     control = {text: GLM4_BASE + place for place, text in enumerate(BUNDLED[name])}
-    return Tokenizer(name, True, GLM4_BASE, control, _glm4_backend())
+    return Tokenizer(name, True, GLM4_BASE, control, _glm4_backend(), parted=True)
 
 
 @cache
@@ -293,7 +366,12 @@ def _from_ranks(path: Path, control: dict[str, int] | None = None) -> Tokenizer:
     size = sum(1 for line in data.splitlines() if line.strip())
     known = size == GLM4_BASE or control is not None
     return Tokenizer(
-        str(path), known, size, control if control is not None else _glm4_control(size), backend
+        str(path),
+        known,
+        size,
+        control if control is not None else _glm4_control(size),
+        backend,
+        parted=True,
     )
 
 
@@ -325,7 +403,29 @@ def _from_json(path: Path, control: dict[str, int] | None = None) -> Tokenizer:
             path=path,
             error=error,
         ) from None
-    return Tokenizer(str(path), True, size, control or added, backend)
+    parted = _splits_like_glm(content) and not isinstance(backend, PieceBackend)
+    return Tokenizer(str(path), True, size, control or added, backend, parted=parted)
+
+
+def _splits_like_glm(content: dict[str, Any]) -> bool:
+    """Whether a `tokenizer.json` splits by GLM-4's pattern and merges bytes, and does nothing else."""
+    steps = content.get("pre_tokenizer")
+    steps = steps.get("pretokenizers") if isinstance(steps, dict) else None
+    split = steps[0] if isinstance(steps, list) and len(steps) == 2 else None
+    return (
+        content.get("normalizer") is None
+        and content["model"].get("type") == "BPE"
+        and not content["model"].get("dropout")
+        and isinstance(split, dict)
+        and split.get("pattern") == {"Regex": GLM4_PATTERN}
+        and split.get("behavior") == "Isolated"
+        and not split.get("invert")
+        and isinstance(steps, list)
+        and isinstance(steps[1], dict)
+        and steps[1].get("type") == "ByteLevel"
+        and not steps[1].get("add_prefix_space")
+        and steps[1].get("use_regex") is False
+    )
 
 
 def _from_folder(folder: Path) -> Tokenizer:
@@ -379,6 +479,7 @@ def _from_folder(folder: Path) -> Tokenizer:
         found.control,
         found.backend,
         _folder_template(folder, config),
+        found.parted,
     )
 
 
