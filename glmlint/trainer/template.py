@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from glmlint.plan import version
 from glmlint.text import RunStopped, Text, Told, listed
+from glmlint.trainer.printed import require_printable
 
 if TYPE_CHECKING:
     from glmlint.trainer.jinja import Compiled, Features, Note, Printed, Span
@@ -226,6 +227,7 @@ class ChatTemplate:
 
     def tools_text(self, tools: Sequence[Mapping[str, Any]]) -> str:
         """What a known revision prints for a list of well-formed tools, after `<|system|>`."""
+        require_printable(tools)
         parts = ["\n", self.intro]
         for tool in tools:
             kind = tool["type"]
