@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from glmlint.plan import version
-from glmlint.text import RunStopped, Text, Told, listed
+from glmlint.text import RunStopped, Text, Told, is_file, listed
 from glmlint.trainer.printed import require_printable
 
 if TYPE_CHECKING:
@@ -423,7 +423,7 @@ def load_template(spec: str | None, own: str | None, transformers: str) -> ChatT
     if spec in LATER:
         return own_template(spec, *LATER[spec], transformers)
     path = Path(spec)
-    if not path.is_file():
+    if not is_file(path):
         raise TemplateFault(
             Text(
                 "no template {spec}: neither a file nor one of {names}",
