@@ -17,7 +17,7 @@ from glmlint.output import language
 from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, NO_BUDGET, FileRules, Plan, version
 from glmlint.read.schema import validator
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
-from glmlint.text import Text, Told, is_folder, listed, nearest, system_fault
+from glmlint.text import Text, Told, is_file, is_folder, listed, nearest, system_fault
 from glmlint.trainer.base import DEFAULT_BUDGET, Trainer, all_trainers
 from glmlint.trainer.config import ConfigError, TrainerConfig, read_config
 from glmlint.trainer.models import MODELS, model_of
@@ -310,7 +310,7 @@ def _settings_file(named: str | None, paths: Sequence[str]) -> tuple[str, Path, 
     """The settings file's name, folder and content; "default" and nothing without one."""
     if named:
         file = Path(named)
-        if not file.is_file():
+        if not is_file(file):
             raise SettingsError(
                 Text("{file}: no such settings file", "{file}: 配置文件不存在"), file=named
             )
