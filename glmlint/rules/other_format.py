@@ -240,7 +240,7 @@ def cure(row: Row, *, take_chosen: bool = False) -> Text:
     if found is None:
         return _NO_FORM
     if note.en and row.foreign == found:
-        return note  # it is in that form already
+        return Text(note.en.strip(), note.zh.strip())  # it is in that form already
     options = ("--take chosen " if take_chosen else "") + f"--to {found}"
     command = (
         f"glmlint convert {quoted(row.path)} {options} -o {quoted(converted(row.path, found))}"
