@@ -125,7 +125,9 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         add_ignores=bool(settings.get("add-ignores")),
         profile_rules=bool(settings.get("profile-rules")),
         fail_on=settings.get("fail-on", Plan.fail_on),
-        limits={one.name: settings[one.name] for one in declared() if one.name in settings},
+        limits={
+            one.name: one.value(settings[one.name]) for one in declared() if one.name in settings
+        },
         eval_files=(*settings.get("eval", ()), *(one.path for one in own.eval)),
         lang=language(settings.get("lang", "auto")),
         max_findings=settings.get("max-findings", Plan.max_findings),
