@@ -72,7 +72,7 @@ def test_every_page_shows_what_its_bad_examples_report() -> None:
         text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
         reported = text.partition("## Reported")[2].partition("## Not reported")[0]
         assert (f" {name} " in reported) == (entry.rule.family != "score"), name
-        advice = general(entry.rule.help).zh.replace("{{", "{").replace("}}", "}")
+        advice = general(entry.rule.help, entry.rule).zh.replace("{{", "{").replace("}}", "}")
         assert advice in text.replace("\\", ""), name
 
 
