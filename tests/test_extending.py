@@ -314,13 +314,27 @@ def test_the_limit_is_a_flag_and_a_setting(package: Path, data: str, tmp_path: P
         assert (done.returncode, done.stdout) == (2, "") and sentence in done.stderr
 
 
-def test_what_is_said_of_the_trainer_names_no_other_one(package: Path, tmp_path: Path) -> None:
+def test_what_is_said_is_true_of_the_trainer(package: Path, tmp_path: Path) -> None:
     file = tmp_path / "two.jsonl"
     turns = [{"role": role, "content": role} for role in ("user", "assistant")] * 2
-    file.write_text(json.dumps({"messages": turns}) + "\n")
-    done = glmlint_in(package, "check", str(file), "--recipe", "last-answer", "--format", "json")
-    (found,) = [
-        one for one in json.loads(done.stdout)["findings"] if one["rule"] == "history-not-trained"
+    empty = [
+        {"role": "system", "content": ""},
+        *turns[:2],
+        {"role": "user", "content": ""},
+        turns[1],
     ]
-    assert "last-answer" in found["message"]
-    assert "combine" not in found["help"] and "glm4" not in found["help"]
+    null = [{"role": "user", "content": None}, turns[1]]
+    rows = ({"messages": talk} for talk in (turns, empty, null))
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = glmlint_in(package, "check", str(file), "--recipe", "last-answer", "--format", "json",
+                      "--extend-select", "empty-content")  # fmt: skip
+    found = {
+        (one["rule"], one["line"], one["severity"]): one
+        for one in json.loads(done.stdout)["findings"]
+    }
+    history = found["history-not-trained", 1, "warning"]
+    assert "last-answer" in history["message"]
+    assert "combine" not in history["help"] and "glm4" not in history["help"]
+    for severity in ("info", "warning"):  # it prints them, though GLM's template would not
+        assert "printed with nothing in it" in found["empty-content", 2, severity]["message"]
+    assert "raises TypeError" in found["null-content", 3, "error"]["message"]
