@@ -367,8 +367,9 @@ class Trainer:
 
         Args:
             of: "prompts": questions and system texts carry loss; "results": tool results do;
-                "calls": calls carry none; "stop": the token behind an earlier answer carries none;
-                "end": none follows the last answer, or it carries none.
+                "calls": calls carry none; "history": earlier answers carry none; "stop": the token
+                behind an earlier answer carries none; "end": none follows the last answer, or it
+                carries none.
         """
         del of, context
         return None
