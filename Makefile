@@ -35,6 +35,7 @@ test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m compileall -q glmlint tests  # many tests start a process
 	$(BIN)/python -m pytest -n auto
 
 # The property tests with new random examples, again and again; stops at the first that fails.

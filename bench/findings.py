@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from glmlint.app.settings import resolve
-from glmlint.convert.run import Outcome, as_lines, convert_rows, write_atomically, writers
+from glmlint.convert.run import ConvertOutcome, as_lines, convert_rows, write_atomically, writers
 from glmlint.engine.finish import finish
 from glmlint.finding import SEVERITIES, Finding
 from glmlint.read.source import InputFile, read_chunks
@@ -164,7 +164,7 @@ def all_findings(folder: Path, recipe: str) -> Iterator[Found]:
 
 def convert(path: Path, target: Path) -> bool:
     """Write the GLM form of a file; False where it is in that form already or cannot be."""
-    outcome = Outcome()
+    outcome = ConvertOutcome()
     rows = convert_rows(
         read_chunks(InputFile(str(path))), outcome, writers()["glm4"], take="chosen"
     )

@@ -14,7 +14,7 @@ import transformers
 from glmlint.scoring.engine import Engine
 from glmlint.scoring.folder import read_folder
 from glmlint.scoring.model import load_model
-from glmlint.scoring.plan import IGNORE_INDEX, Row, make_row
+from glmlint.scoring.plan import IGNORE_INDEX, ScoredRow, make_row
 
 torch.set_num_threads(1)  # test processes share the cores; two threads each would wait in turns
 
@@ -83,7 +83,9 @@ def engine(family: str) -> Engine:
     return Engine(load_model(read_folder(checkpoint(family))), chunk=64)
 
 
-def random_row(rng: np.random.Generator, length: int, *, share: float = 0.5, **where: Any) -> Row:
+def random_row(
+    rng: np.random.Generator, length: int, *, share: float = 0.5, **where: Any
+) -> ScoredRow:
     """A row of random ids; about `share` of its labels are set, the last one always."""
     ids = rng.integers(0, VOCABULARY, length).astype(np.int32)
     ids[:2] = (151331, 151333)

@@ -280,6 +280,8 @@ def test_control_tokens_of_other_models_in_an_answer_are_told(answer: str, token
         ("How do I strike words?", "I like <s>old</s> new shoes."),
         ("Explain.", "Models such as Qwen end a turn with <|im_end|> and go on."),
         ("Write it in F#.", "x <| f and g |> h"),
+        ("Explain.", "A text is closed by </s> in Llama and by <|im_end|> in Qwen."),
+        ("说明一下。", "文本以 </s> 结尾，这是 Llama 的做法。"),
     ],
 )
 def test_what_is_said_about_tokens_is_left_alone(question: str, answer: str) -> None:
@@ -446,3 +448,40 @@ def calling(*turns: str) -> dict[str, Any]:
 def test_calls_and_results_are_counted(turns: str, sentence: str) -> None:
     found = says(check(calling(*turns)), "call-without-observation")
     assert sentence in found if sentence else not found
+
+
+# --- what only looks like one of these ------------------------------------------------------------
+
+LOOK_ALIKES = {
+    "xml explained": "A call looks so:\n```xml\n<tool_call>\n  <name>add</name>\n</tool_call>\n```\nThat is all.",
+    "xml plain": "Use `<invoice>` and `</invoice>` tags, then `<total>` inside.",
+    "html": "<div>\n<p>Hello</p>\n<br>\n</div>",
+    "log": "The log shows:\n```\nUser: root logged in\nUser: root logged out\nAssistant: started\n```\nNothing odd.",
+    "log lines": "2024-01-01 INFO User: alice\n2024-01-01 INFO User: bob\n2024-01-01 INFO User: carol",
+    "latex table": "\\begin{tabular}{c c c c}\n1 & 2 & 3 & 4 \\\\\n\\hline\n1 & 2 & 3 & 4 \\\\\n\\hline\n\\end{tabular}",
+    "markdown table": "| a | b |\n|---|---|\n| 1 | 2 |\n| 1 | 2 |\n| 1 | 2 |\n| 1 | 2 |",
+    "rules": f"Part one.\n\n{'-' * 60}\n\nPart two.\n\n{'=' * 60}\n\nEnd.",
+    "ascii art": f"  /\\_/\\\n ( o.o )\n  > ^ <\n\n{'*' * 24}\n*{' ' * 22}*\n{'*' * 24}",
+    "base64": "".join(map(chr, ((65 + n * n * 7 % 26) for n in range(1, 23))))
+    + "Zm9vYmFyIGJheiBxdXV4IHBsdWdoIHh5enp5",
+    "numbers": ", ".join(map(str, range(1, 120))),
+    "items": "\n".join(f"{n}. Item {n}" for n in range(1, 60)),
+    "matrix": "0 0 0 0 0 0 0 0\n0 1 0 0 0 0 1 0\n" * 4,
+    "poem": "Row, row, row your boat\nGently down the stream\nMerrily, merrily, merrily, merrily",
+    "laughing": "哈哈哈哈哈哈，太好笑了！",
+    "words of a model": "In BERT the token [UNK] stands for unknown words, and <unk> in T5 does so too.",
+    "react": "In the ReAct pattern a model writes Thought, Action and Observation lines in turn.",
+    "code": "```python\nprint('User: hi')\nprint('Assistant: hello')\n```",
+    "json": '{"action": "search", "query": "x"}',
+    "rounds": "Round 1 was won by the red team, Round 2 by the blue one.",
+    "轮次": "第一轮：红队胜。第二轮：蓝队胜。",
+    "标签": "标签 <tool_call> 用来表示一次工具调用，</tool_call> 表示结束，例如 Qwen 就这样写。",
+    "contents": f"Chapter 1 {'.' * 40} 5\nChapter 2 {'.' * 40} 9",
+    "a form": f"Name: {'_' * 24}\nDate: {'_' * 24}",
+    "a character": "U+FFFD (the replacement character) is shown as a black diamond.",
+}
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+def test_good_answers_that_look_alike_are_left_alone(name: str) -> None:
+    assert check(talk("Tell me about it.", LOOK_ALIKES[name])).findings == []

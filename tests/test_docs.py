@@ -14,6 +14,7 @@ import pytest
 from glmlint.reporters.catalogue import example_files, write_rule
 from glmlint.reporters.json import page
 from glmlint.rules.base import Example, all_rules, general
+from glmlint.trainer.base import all_trainers
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "rules"
@@ -63,7 +64,7 @@ def test_every_page_shows_what_its_bad_examples_report() -> None:
         text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
         reported = text.partition("## Reported")[2].partition("## Not reported")[0]
         assert (f" {name} " in reported) == (entry.rule.family != "score"), name
-        advice = general(entry.rule.help).zh.replace("{{", "{").replace("}}", "}")
+        advice = general(entry.rule.help, entry.rule).zh.replace("{{", "{").replace("}}", "}")
         assert advice in text.replace("\\", ""), name
 
 
@@ -102,3 +103,16 @@ def test_every_example_shows_something() -> None:
             whole = example if isinstance(example, Example) else Example(rows=(example,))
             shown = [line for _, lines in example_files(whole) for line in lines]
             assert shown or not (whole.rows or whole.file), name
+
+
+def test_parity_names_every_trainer_that_has_a_package() -> None:
+    """`docs/make_parity.py` writes the page from ../shared, which takes half a minute."""
+    page = (ROOT / "docs" / "parity.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| ")][1:]
+    known = {trainer.called.en for trainer in all_trainers().values()}
+    own = {"the trainer", "the official script", "a trainer of this kind"}
+    assert {row[0].strip() for row in rows} == known - own
+    for row in rows:
+        of, equal, dropped, raised, differ = map(int, row[3:])
+        assert of == equal + dropped + raised + differ and differ * 100 <= of
+    assert "not known" not in page

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from processes import LIMIT
@@ -66,6 +67,23 @@ trainer = Everything()
 '''
 
 
+GOLDEN = [
+    {"settings": {"recipe": "train-on-everything"}, **line}
+    for line in (
+        {
+            "row": {"messages": [{"role": "user", "content": "hello world"}]},
+            "input_ids": [151331, 151333, 14978, 1879],
+            "labels": [-100, -100, 14978, 1879],
+        },
+        {
+            "row": {"messages": [{"role": "user", "content": ""}]},
+            "input_ids": [151331, 151333],
+            "labels": [-100, -100],
+        },
+        {"row": {"messages": []}, "input_ids": [151331, 151333], "labels": [-100, -100]},
+    )
+]
+
 FORMAT = '''"""Findings as a table, made up for a test."""
 
 name = "csv"
@@ -90,7 +108,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of glmlint with one more rule, recipe and format, and files that are none."""
     folder = tmp_path_factory.mktemp("copy")
     source = Path(glmlint.__file__).parent
-    shutil.copytree(source, folder / "glmlint", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(source, folder / "glmlint")
     shutil.copytree(schema_folder(), folder / "glmlint" / "schemas", dirs_exist_ok=True)
     (folder / "glmlint" / "rules" / "shouting_user.py").write_text(RULE, encoding="utf-8")
     (folder / "glmlint" / "recipes" / "everything.py").write_text(RECIPE, encoding="utf-8")
@@ -187,3 +205,48 @@ def test_the_row_format_of_the_page_is_converted_and_named(package: Path, tmp_pa
     report = json.loads(glmlint_in(package, "check", str(file), "--format", "json").stdout)
     assert [finding["rule"] for finding in report["findings"]] == ["other-format"]
     assert "gemini" in report["findings"][0]["message"]
+
+
+def copy_of_the_repository(package: Path, folder: Path, golden: list[dict[str, Any]]) -> None:
+    """The package with the trainer, and the repository's tests and docs as they are."""
+    root = Path(__file__).parents[1]
+    folder.mkdir()
+    (folder / "glmlint").symlink_to(package / "glmlint")
+    (folder / "schemas").symlink_to(root / "schemas")
+    shutil.copytree(root / "docs", folder / "docs")
+    (folder / "tests" / "golden").mkdir(parents=True)
+    for name in ("conftest.py", "test_golden_by_name.py"):
+        shutil.copy(root / "tests" / name, folder / "tests")
+    lines = "".join(json.dumps(line) + "\n" for line in golden)
+    (folder / "tests" / "golden" / "train-on-everything.jsonl").write_text(lines)
+
+
+def in_copy(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder), "LANG": "C.UTF-8"}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, env=environment,
+        cwd=folder, check=False, timeout=LIMIT,
+    )  # fmt: skip
+
+
+def test_the_golden_file_of_the_trainer_is_found_by_its_name(package: Path, tmp_path: Path) -> None:
+    wrong = GOLDEN[0] | {"labels": [-100, -100, -100, 1879]}
+    for name, golden, told in (
+        ("right", GOLDEN, "1 passed"),
+        ("wrong", [*GOLDEN, wrong], "line 4"),
+    ):
+        folder = tmp_path / name
+        copy_of_the_repository(package, folder, golden)
+        done = in_copy(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "everything",
+                       "tests/test_golden_by_name.py")  # fmt: skip
+        assert told in done.stdout, done.stdout + done.stderr
+        assert (done.returncode == 0) == (golden is GOLDEN)
+
+
+def test_the_docs_of_the_trainer_are_generated(package: Path, tmp_path: Path) -> None:
+    copy_of_the_repository(package, tmp_path / "copy", GOLDEN)
+    done = in_copy(tmp_path / "copy", "docs/make_recipes.py")
+    assert done.returncode == 0, done.stderr
+    pages = tmp_path / "copy" / "docs" / "recipes"
+    assert "made up" in (pages / "train-on-everything.md").read_text(encoding="utf-8")
+    assert "train-on-everything.md" in (pages / "README.md").read_text(encoding="utf-8")

@@ -196,7 +196,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [at, *(place for key, item in inner for place in places(item, (*at, key)))]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(value=json_values, style=styles, new=json_values, data=st.data())
 def test_edits_of_the_text_are_edits_of_the_value(
     value: Any, style: dict[str, Any], new: Any, data: st.DataObject
@@ -365,7 +365,7 @@ pieces_of_files = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     data=st.lists(pieces_of_files, max_size=14).map(b"".join),
     name=st.sampled_from(["a.json", "a.jsonl"]),

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 from conftest import SHARED
 
-from glmlint.convert.run import Outcome, convert_rows, writers
+from glmlint.convert.run import ConvertOutcome, convert_rows, writers
 from glmlint.engine.check import check_lines
 from glmlint.engine.finish import Result, finish
 from glmlint.finding import Finding
@@ -65,7 +65,7 @@ class Case:
         return sum(finding.rows for finding in self.findings(rule, where))
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ConvertOutcome:
         """What became of the rows in `convert`."""
         return _in_glm_form(self.name)[1]
 
@@ -86,8 +86,8 @@ def _checked(name: str) -> Result:
 
 
 @cache
-def _in_glm_form(name: str) -> tuple[Result, Outcome]:
-    outcome = Outcome()
+def _in_glm_form(name: str) -> tuple[Result, ConvertOutcome]:
+    outcome = ConvertOutcome()
     rows = convert_rows(
         read_chunks(InputFile(str(DATA / name))), outcome, writers()["glm4"], take="chosen"
     )

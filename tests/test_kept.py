@@ -197,7 +197,7 @@ def call(content: str, role: str = "assistant", **more: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": "w92"}, said, *end]}
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @example(call('{"name": "w1", "arguments": {"a": "w2"}, "thought": "w3"}'), "glm4")
 @example(call('{"name": "w1", "arguments": {"a": "w2", "a": "w3"}}'), "glm4")
 @example(call('{"name": "w1", "arguments": {"a": "w2"}}', metadata={"b": "w3"}), "glm4")

@@ -112,3 +112,13 @@ def test_json_output_loads_neither_rich_nor_torch(tmp_path: Path) -> None:
     assert loaded & {"rich", "torch", "transformers", "jinja2", "jsonschema"} == set()
     # They are of the core, and are loaded for a row that may hold a secret or a number.
     assert loaded & {"detect_secrets", "stdnum", "requests"} == set()
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """A name that is looked up in the code has one place."""
+    found: dict[str, list[str]] = {}
+    for module, file in MODULES.items():
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(module)
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}

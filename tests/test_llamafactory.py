@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,22 @@ def test_odd_rows_columns_and_tags() -> None:
         for way in (by_bytes, by_value):
             assert outcome(case["row"], context_of(case), way) == wanted, (number, way.__name__)
     assert len(cases) > 50
+
+
+def carried(cases: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The cases with the options that were in force when they were made.
+
+    The package writes `default_system` and `tool_format` into its one template object of a name,
+    and the shared vectors of files were all made in one process: a line keeps what an earlier
+    line of its template set.
+    """
+    kept: dict[str, dict[str, Any]] = {}
+    for case in cases:
+        state = kept.setdefault(case["template"], {})
+        for key in ("default_system", "tool_format"):
+            if case["options"].get(key) is not None:
+                state[key] = case["options"][key]
+        yield case | {"options": case["options"] | state}
 
 
 def file_outcome(case: dict[str, Any]) -> dict[str, Any]:

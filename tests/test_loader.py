@@ -103,7 +103,7 @@ def facts(shapes: Shapes) -> list[Any]:
     ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32), st.lists(st.integers(0, 6), min_size=2, max_size=2), st.booleans())
 def test_merging_parts_in_any_grouping_is_reading_the_whole(
     seed: int, cuts: list[int], left_first: bool
@@ -264,7 +264,7 @@ def test_times_as_arrow_reads_them() -> None:
         assert moment(text) is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_floats_as_pandas_reads_and_writes_them(value: float) -> None:
     json_ = pytest.importorskip("pandas.io.json")
@@ -291,7 +291,7 @@ def as_read(messages: Any) -> Any:
     ]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(("2.20.0", "4.4.1", "4.7.0", "5.2.0")))
 def test_rows_said_to_be_as_written_are(seed: int, datasets: str) -> None:
     case = make(random.Random(seed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from itertools import chain
@@ -11,14 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 from test_cli import glmlint, report
-from test_llamafactory import INFO
+from test_llamafactory import INFO, carried
+from test_real_data import OPTIONS
 from trainer_rows import HERE, read
 
-from glmlint.engine.check import check_lines
+from glmlint.app.settings import resolve
+from glmlint.engine.check import check_file, check_lines
+from glmlint.engine.encode import EncodedRow, PackedSequence, packed_rows
 from glmlint.engine.finish import finish
 from glmlint.evidence.report import Report
 from glmlint.plan import Plan
-from glmlint.read.source import Chunk
+from glmlint.read.source import Chunk, InputFile
+from glmlint.reporters.base import get
 from glmlint.reporters.figures import packing
 from glmlint.trainer.base import open_context
 from glmlint.trainer.packing import LEFT_OUT, Lengths
@@ -30,20 +35,24 @@ OWN = [c for c in read(HERE / "llamafactory_loaded.jsonl") if c["options"].get("
 OWN_TRL = [c for c in read(HERE / "trl_packed.jsonl") if c["options"].get("packing")]
 
 
-def flags_of(case: dict[str, Any]) -> list[str]:
-    """The flags of the command that stand for a golden file's settings."""
+def settings_of(case: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    """The flags of the command that stand for a golden file's settings, and its options."""
     options = dict(case["options"])
-    flags = ["--tokenizer", VOCABULARY[case["tokenizer"]]]
+    flags = {"tokenizer": VOCABULARY[case["tokenizer"]]}
     if "format" in case:
         options |= {"template": case["template"], "formatting": case["format"]}
         options |= INFO[case["format"]]
-        flags += ["--recipe", "llamafactory", "--pin", "datasets=4.0.0"]
-    else:
-        flags += ["--recipe", "trl", "--template", TEMPLATE[case["tokenizer"]]]
-        flags += ["--pin", "transformers=5.24.0"]
+        return flags | {"recipe": "llamafactory", "pin": "datasets=4.0.0"}, options
+    template = TEMPLATE[case["tokenizer"]]
+    return flags | {"recipe": "trl", "template": template, "pin": "transformers=5.24.0"}, options
+
+
+def flags_of(case: dict[str, Any]) -> list[str]:
+    flags, options = settings_of(case)
+    given = [part for name, value in flags.items() for part in (f"--{name}", value)]
     for key, value in options.items():
-        flags += ["--set", f"{key}={json.dumps(value)}"]
-    return flags
+        given += ["--set", f"{key}={json.dumps(value)}"]
+    return given
 
 
 def lines(done: Any) -> list[dict[str, Any]]:
@@ -56,23 +65,48 @@ def written(path: Path, rows: list[Any]) -> str:
     return str(path)
 
 
-def compare(case: dict[str, Any], folder: Path) -> None:
-    """`encode --packed` of a file equals what came out of the trainer; `check` counts the same."""
-    file = written(folder / "train.jsonl", case["rows"])
-    flags = flags_of(case)
-    found = lines(glmlint("encode", file, "--packed", *flags))
+def expected(case: dict[str, Any], found: list[dict[str, Any]], told: dict[str, Any]) -> None:
+    """The sequences equal what came out of the trainer; `check` counts the same."""
     if "error" in case:
         assert {row["error"] for row in found} == {case["error"]}
         return
     out = [{key: row[key] for key in ("input_ids", "labels")} for row in found]
     assert out == case["out"]
-    told = report(file, *flags)
     size = sum(part["stop"] - part["start"] for row in found for part in row["rows"])
     budget = told["budget"]["max_length"]
     assert told["packing"] == {
         "sequences": len(found),
         "fill": size / (len(found) * budget) if found else None,
     }
+
+
+def compare(case: dict[str, Any], folder: Path) -> None:
+    """The commands, as processes."""
+    file = written(folder / "train.jsonl", case["rows"])
+    flags = flags_of(case)
+    expected(case, lines(glmlint("encode", file, "--packed", *flags)), report(file, *flags))
+
+
+def plain(row: PackedSequence | EncodedRow) -> dict[str, Any]:
+    if isinstance(row, EncodedRow):
+        return {"error": row.error}
+    parts = [{"start": part.start, "stop": part.stop} for part in row.rows]
+    return {"input_ids": row.input_ids.tolist(), "labels": row.labels.tolist(), "rows": parts}
+
+
+def compare_here(case: dict[str, Any], folder: Path) -> None:
+    """What the commands call, in this process."""
+    file = written(folder / "train.jsonl", case["rows"])
+    flags, options = settings_of(case)
+    package, version = flags.pop("pin").split("=")
+    plan = resolve({**flags, "pin": {package: version}, "set": options})
+    context = open_context(plan)
+    out = io.StringIO()
+    report = Report()
+    check_file(InputFile(file), plan, context, report)
+    get("json").write(finish(report, plan, context), out, OPTIONS)
+    found = [plain(row) for row in packed_rows([file], plan, context=context)]
+    expected(case, found, json.loads(out.getvalue()))
 
 
 @pytest.mark.parametrize("number", range(len(OWN)))
@@ -85,13 +119,15 @@ def test_trl(number: int, tmp_path: Path) -> None:
     compare(OWN_TRL[number], tmp_path)
 
 
-@pytest.mark.xfail(reason="the shared vectors carry options from line to line", strict=False)
 def test_whole_sets(shared: Path, tmp_path: Path) -> None:
     folder = shared / "golden" / "trainers"
-    cases = [*read(folder / "llamafactory_packed.jsonl"), *read(folder / "trl_packed.jsonl")]
+    cases = [
+        *carried(read(folder / "llamafactory_packed.jsonl")),
+        *read(folder / "trl_packed.jsonl"),
+    ]
     cases = [case for case in cases if case["options"].get("packing", "format" in case)]
     for case in cases:
-        compare(case, tmp_path)
+        compare_here(case, tmp_path)
     assert len(cases) == 47
 
 

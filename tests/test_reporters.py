@@ -20,7 +20,7 @@ from rich.cells import cell_len
 
 from glmlint.engine.check import check_lines
 from glmlint.engine.finish import Result, finish
-from glmlint.engine.show import Sample, ShowError, Token, look
+from glmlint.engine.show import ShowError, ShownSample, Token, look
 from glmlint.plan import Plan
 from glmlint.read.schema import load_schema, validator
 from glmlint.read.source import Chunk
@@ -497,7 +497,9 @@ def golden(recipe: str) -> list[dict[str, Any]]:
 def test_show_counts_what_the_trainer_gets(recipe: str, tmp_path: Path) -> None:
     shown = 0
     for row in golden(recipe):
-        budget = row["max_input_length"] + row["max_output_length"] + 1
+        given = row["settings"]
+        assert given["pin"] == {"transformers": "5.23.0"}
+        budget = given["max-input-length"] + given["max-output-length"] + 1
         plan = Plan(recipe=recipe, max_length=budget, transformers="5.23.0")
         known = _context(recipe)
         context = Context(plan, known.tokenizer, replace(known.template, transformers="5.23.0"))
@@ -613,7 +615,7 @@ def test_show_explains_a_line_that_is_not_there(tmp_path: Path) -> None:
 def test_counts_of_a_sample_name_prefix_and_messages() -> None:
     plan = Plan()
     [sample] = look(str(EXAMPLE), 3, plan, context_of(plan))
-    assert isinstance(sample, Sample) and isinstance(sample.tokens[0], Token)
+    assert isinstance(sample, ShownSample) and isinstance(sample.tokens[0], Token)
     assert [(c.index, c.role) for c in sample.messages] == [
         (-1, ""), (0, "system"), (1, "user"), (2, "assistant"), (3, "observation"), (4, "assistant"),
     ]  # fmt: skip

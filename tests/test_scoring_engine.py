@@ -19,8 +19,8 @@ from glmlint.scoring.model import load_model
 from glmlint.scoring.plan import (
     Batch,
     Host,
-    Row,
     RowScore,
+    ScoredRow,
     batches,
     make_hosts,
     make_row,
@@ -33,7 +33,7 @@ from glmlint.scoring.plan import (
 GOLDEN = Path(__file__).resolve().parents[2] / "shared/glm4/golden/glm4.jsonl"
 
 
-def score_rows(rows: list[Row], budget: int, by: Engine) -> dict[bytes, RowScore]:
+def score_rows(rows: list[ScoredRow], budget: int, by: Engine) -> dict[bytes, RowScore]:
     found: list[RowScore] = []
     refused = run_batches(
         make_hosts(rows),
@@ -90,7 +90,7 @@ def test_row_mean_equals_transformers_second_path() -> None:
     assert engine("glm4").score(single(row))[0].nll.mean() == pytest.approx(float(loss), abs=1e-5)
 
 
-def single(row: Row) -> Batch:
+def single(row: ScoredRow) -> Batch:
     return Batch((Host(row.ids, (row,)),))
 
 

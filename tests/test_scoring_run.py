@@ -27,7 +27,7 @@ from glmlint.scoring.outcome import Outcome, ScoreOptions, sample_lines
 from glmlint.scoring.plan import IGNORE_INDEX, Batch, RowScore
 from glmlint.scoring.report import report_json
 from glmlint.scoring.rows import Data, annotate, collect
-from glmlint.scoring.run import Watch, plan_size, run
+from glmlint.scoring.run import ScoreWatch, plan_size, run
 from glmlint.trainer.tokenizer import Tokenizer, load_tokenizer
 
 SYSTEM, USER, ASSISTANT, OBSERVATION, END = 151335, 151336, 151337, 151338, 151329
@@ -157,7 +157,7 @@ def test_a_finished_run_is_read_from_the_store(tmp_path: Path) -> None:
 
 def test_only_new_rows_are_scored(tmp_path: Path) -> None:
     read: list[tuple[int, bool]] = []
-    watch = Watch(done=lambda tokens, scored: read.append((tokens, scored)))
+    watch = ScoreWatch(done=lambda tokens, scored: read.append((tokens, scored)))
     score(collect(some_rows(8)), options(tmp_path, token_budget=1))
     more = [*some_rows(8), *some_rows(5, seed=1)]
     score(collect(more), options(tmp_path, token_budget=1), watch=watch)
@@ -219,7 +219,7 @@ def test_a_run_killed_in_the_middle_goes_on(tmp_path: Path, kill_at: int) -> Non
     _, errors = killed.communicate(timeout=LIMIT)
     assert killed.returncode == -9, errors.decode()
     skipped: list[bool] = []
-    watch = Watch(done=lambda _, scored: skipped.append(not scored))
+    watch = ScoreWatch(done=lambda _, scored: skipped.append(not scored))
     resumed = score(data, options(tmp_path), watch=watch)
     assert any(skipped) and not all(skipped)
     assert report_json(resumed.report) == report_json(calm.report)

@@ -606,7 +606,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(st.dictionaries(st.text(max_size=4), JSON_VALUES, max_size=3), min_size=1),
     indent=st.sampled_from([None, 0, 2]),

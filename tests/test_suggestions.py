@@ -77,8 +77,8 @@ def test_a_misspelled_name_is_understood(registry: str) -> None:
             continue
         for typo in typos(name) - set(names):
             found = nearest(typo, names)
-            # Where two names are a letter apart, either may be meant.
-            assert found == name or (found in names and nearest(found, [name]) == name), (
+            # Where a word is a letter apart from two names, either may be meant.
+            assert found == name or (found in names and nearest(typo, [name]) == name), (
                 typo,
                 found,
             )
@@ -91,6 +91,7 @@ def test_what_is_no_name_gets_no_suggestion(registry: str) -> None:
     fine = {  # words that a name alone begins or ends with, and what differs in a letter
         ("trainer", "trainer-raises"), ("trainer", "trainer-config"), ("input", "input"),
         ("file", "file"), ("path", "path"), ("verbose", "verbose"), ("optimizer", None),
+        ("input", "damaged-input"),
     }  # fmt: skip
     wrong = {(w, n) for w, n in meant.items() if n is not None and w != n and (w, n) not in fine}
     assert wrong == set()

@@ -23,7 +23,6 @@ from glmlint.trainer.layout import END, NONE, PREFIX, SYSTEM, TOOLS, Tokens
 from glmlint.trainer.mask import sequence
 from glmlint.trainer.prepared import prepare
 
-OWN = Path(__file__).parent / "golden" / "swift.jsonl"
 VOCABULARIES = {"glm4": "glm4", "glm4-prefix": "glm4", "glm45": "glm4.5"}
 
 
@@ -114,11 +113,6 @@ def differing(file: Path) -> Iterator[int]:
             found.pop("message", None)  # the reader's reason is in no file
         if found != right:
             yield number
-
-
-def test_own_part() -> None:
-    assert len(read(OWN)) == 109
-    assert list(differing(OWN)) == []
 
 
 @pytest.mark.parametrize(("name", "rows"), [("swift", 396), ("swift_more", 79)])

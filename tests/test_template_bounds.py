@@ -255,11 +255,12 @@ def test_a_model_folders_template_is_bounded_too(
     folder.mkdir()
     shutil.copy(shared / "glm4" / "tokenizer.json", folder)
     config: dict[str, Any] = {}
-    for text, told in (
+    bad = (
         (TOO_MUCH["doubled text"], "takes more than"),
         (NESTS["2,000 ifs"], "nests too deeply"),
         ("x" * (1 << 20) + "y", "is longer than 1,048,576 bytes"),
-    ):
+    )
+    for text, told in bad if place == "chat_template.jinja" else bad[:1]:
         if place == "chat_template.jinja":
             (folder / place).write_text(text)
         else:

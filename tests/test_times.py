@@ -71,8 +71,9 @@ def test_times_of_parts_are_added() -> None:
     rows = lines()
     whole, cut = (run(rows, size, profile_rules=True).times for size in (10_000, 7))
     assert whole is not None and cut is not None
-    # Which rows a rule is called for may differ by the cut: a fact may hold where nothing is found.
-    assert cut.rows.keys() == whole.rows.keys()
+    # Its sieve compares words of eight bytes as they lie in a chunk: it may let more rows through.
+    assert cut.rows.pop("repetition-loop") > 0 and whole.rows.pop("repetition-loop") > 0
+    assert cut.rows == whole.rows
     assert set(whole.parts) == set(cut.parts) <= set(PARTS)
     assert all(spent > 0 for times in (whole, cut) for spent in times.parts.values())
     assert all(spent > 0 for times in (whole, cut) for spent in times.rules.values())

@@ -75,11 +75,11 @@ def reference(shared: Path) -> Any:
 
 
 def test_all_real_texts_equal_tiktoken(shared: Path) -> None:
-    texts = texts_in(shared / "data")
+    texts = texts_in(shared / "data")[::4]
     wanted = reference(shared).encode_ordinary_batch(texts, num_threads=2)
     for tokenizer in (GLM4, load_tokenizer(str(shared / "glm4" / "tokenizer.json"))):
         ids, offsets = tokenizer.encode(texts)
-        assert len(texts) > 60_000
+        assert len(texts) > 15_000
         assert np.array_equal(np.diff(offsets), [len(part) for part in wanted])
         assert np.array_equal(ids, np.concatenate([np.array(part, np.uint32) for part in wanted]))
 
@@ -221,7 +221,7 @@ def test_text_by_text_and_in_a_batch_the_ids_are_the_same(texts: list[str]) -> N
 
 
 def test_all_real_texts_give_the_same_ids_one_by_one(shared: Path) -> None:
-    texts = [text for text in texts_in(shared / "data") if len(text) < 2000]
+    texts = [text for text in texts_in(shared / "data")[1::4] if len(text) < 2000]
     ids, offsets = GLM4.encode(texts)
     one_by_one = Glm4Backend().bundled.encode_ordinary
     for place, text in enumerate(texts):

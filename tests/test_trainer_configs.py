@@ -165,3 +165,88 @@ def test_settings_of_other_trainers_are_not_theirs(tmp_path: Path) -> None:
     other = {**TRL, "stage": "sft", "template": "glm4", "dataset": "x", "finetuning_type": "lora"}
     with pytest.raises(SettingsError):  # LLaMA-Factory's: there is no dataset_info.json
         resolve({"trainer-config": settings(tmp_path, other)})
+
+
+VERL: dict[str, Any] = {
+    "data": {
+        "train_files": "train.jsonl",
+        "val_files": ["val.jsonl"],
+        "max_length": 4096,
+        "truncation": "right",
+        "enable_thinking_default": "none",
+        "apply_chat_template_kwargs": {"clear_thinking": False},
+        "ignore_input_ids_mismatch": True,
+        "train_batch_size": 256,
+    },
+    "model": {"path": "zai-org/GLM-4.5-Air"},
+}
+
+
+@pytest.mark.parametrize("dotted", [False, True])
+def test_verl(tmp_path: Path, dotted: bool) -> None:
+    values = VERL
+    if dotted:
+        values = {f"{top}.{key}": one for top, of in VERL.items() for key, one in of.items()}
+    plan = resolve({"trainer-config": settings(tmp_path, values)})
+    assert (plan.recipe, plan.model, plan.template, plan.max_length) == (
+        *("verl", "glm-4.5", "GLM-4.5"),
+        4096,
+    )
+    assert plan.options["enable_thinking_default"] == "none", "which is a text, and so true"
+    assert plan.options["apply_chat_template_kwargs"] == {"clear_thinking": False}
+    assert [Path(path).name for path in plan.data] == ["train.jsonl"]
+    assert [Path(path).name for path in plan.eval_files] == ["val.jsonl"]
+    assert not plan.notes
+
+
+SLIME: dict[str, Any] = {
+    "rollout-function-path": "slime.rollout.sft_rollout.generate_rollout",
+    "prompt-data": "train.jsonl",
+    "input-key": "messages",
+    "loss-mask-type": "qwen3",
+    "hf-checkpoint": "zai-org/GLM-4.6",
+}
+
+
+@pytest.mark.parametrize("form", ["{}", "--{}"])
+def test_slime(tmp_path: Path, form: str) -> None:
+    values = {form.format(key): value for key, value in SLIME.items()}
+    plan = resolve({"trainer-config": settings(tmp_path, values)})
+    assert (plan.recipe, plan.model, plan.template) == ("slime", "glm-4.6", "GLM-4.6")
+    assert plan.options["loss_mask_type"] == "qwen3" and plan.options["tool_key"] is None
+    assert [Path(path).name for path in plan.data] == ["train.jsonl"]
+    assert not plan.notes
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({**VERL, "data": {**VERL["data"], "train_max_samples": 5}}, "train_max_samples"),
+        ({**VERL, "data": {**VERL["data"], "custom_cls": {"path": "a.py"}}}, "custom_cls"),
+        ({**VERL, "data": {"train_files": "~nobody/x.parquet"}}, "~nobody/x.parquet"),
+        ({**SLIME, "prompt-data": "train.jsonl@[0:10]"}, "train.jsonl@[0:10]"),
+        ({**SLIME, "prompt-data": "absent.jsonl"}, "absent.jsonl"),
+        ({**SLIME, "apply-chat-template": True}, "apply_chat_template"),
+    ],
+)
+def test_what_is_not_followed_of_verl_and_slime_is_said(
+    tmp_path: Path, values: dict[str, Any], said: str
+) -> None:
+    plan = resolve({"trainer-config": settings(tmp_path, values)})
+    assert any(said in note.en and said in note.zh for note in plan.notes)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {**VERL, "data": {**VERL["data"], "max_length": "long"}},
+        {**VERL, "data": {**VERL["data"], "truncation": "middle"}},
+        {**SLIME, "loss-mask-type": "gemma"},
+        {"data": {"train_files": "a.parquet", "prompt_key": "prompt"}},
+    ],
+)
+def test_values_of_verls_and_slimes_settings_that_cant_be(
+    tmp_path: Path, values: dict[str, Any]
+) -> None:
+    with pytest.raises(SettingsError):
+        resolve({"trainer-config": settings(tmp_path, values)})

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from trainer_rows import HERE, UNLIMITED, compare, ids_of, opened, outcome
+from trainer_rows import UNLIMITED, compare, ids_of, opened, outcome
 
 from glmlint.plan import Plan
 from glmlint.recipes.unsloth import Labels
@@ -19,10 +19,6 @@ from glmlint.trainer.tokenizer import load_tokenizer
 def context_of(line: dict[str, Any]) -> Context:
     options = line["options"]
     return opened("unsloth", line["tokenizer"], options, "5.17.0", options.get("max_length", 2048))
-
-
-def test_own_part() -> None:
-    assert compare(HERE / "unsloth.jsonl", context_of) > 30
 
 
 @pytest.mark.parametrize(("name", "rows"), [("unsloth", 300), ("unsloth_more", 80)])

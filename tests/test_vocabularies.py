@@ -311,7 +311,9 @@ def test_no_id_of_glm_4_is_printed_for_a_vocabulary_without_it(
     fast = {"messages": messages_of(ROWS[2])}
     slow = {"messages": [{**message, "note": 1} for message in fast["messages"]]}
     file.write_text(json.dumps(fast) + "\n" + json.dumps(slow) + "\n")
-    done = run("encode", str(file), "--tokenizer", vocabulary(form), "--recipe", recipe)
+    # verl refuses rows of GLM-4's template as long as it compares.
+    more = ("--set", "ignore_input_ids_mismatch=true") if recipe == "verl" else ()
+    done = run("encode", str(file), "--tokenizer", vocabulary(form), "--recipe", recipe, *more)
     if refused(done, "can't train this model: its script writes the number"):
         assert all_trainers()[recipe].numbers
         return

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 FOLDER: Final = Path(__file__).parents[1] / "rules"
 
 
-class Declared(NamedTuple):
+class DeclaredLimit(NamedTuple):
     """One limit, as its rule's file has it."""
 
     name: str
@@ -28,7 +28,7 @@ class Declared(NamedTuple):
 
 
 @cache
-def declared() -> tuple[Declared, ...]:
+def declared() -> tuple[DeclaredLimit, ...]:
     """Every limit, by the names of the rules' files."""
     found = []
     for file in sorted(FOLDER.glob("*.py")):
@@ -44,9 +44,9 @@ def _is_limit(node: ast.AST) -> bool:
     )
 
 
-def _declared(node: ast.AST) -> Declared:
+def _declared(node: ast.AST) -> DeclaredLimit:
     assert isinstance(node, ast.Call)
     name, default, text = node.args
     assert isinstance(text, ast.Call)
     en, zh = (ast.literal_eval(part) for part in text.args)
-    return Declared(ast.literal_eval(name), ast.literal_eval(default), en, zh)
+    return DeclaredLimit(ast.literal_eval(name), ast.literal_eval(default), en, zh)

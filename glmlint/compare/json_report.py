@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import IO, Any
 
 from glmlint.compare.rows import Comparison, Side
@@ -67,12 +68,16 @@ def _side(side: Side, columns: list[str]) -> dict[str, Any]:
         "trains": {column: state(side, column) for column in columns},
         "present": dict(sorted(side.present.items())),
         "taught": dict(sorted(side.taught.items())),
-        "stops": [
-            {"input": shown, "label": label or None, "count": n}
-            for (shown, label), n in sorted(side.stops.items())
-        ],
-        "ends": [
-            {"input": shown, "label": label or None, "count": n}
-            for (shown, label), n in sorted(side.ends.items())
-        ],
+        "stops": _stops(side.stops),
+        "call_stops": _stops(side.call_stops),
+        "ends": _stops(side.ends),
+        "damaged_rows": dict(sorted(side.damaged.items())),
+        "damaged_tokens": sorted(side.marks),
     }
+
+
+def _stops(places: Counter[tuple[str, str]]) -> list[dict[str, Any]]:
+    return [
+        {"input": shown, "label": label or None, "count": n}
+        for (shown, label), n in sorted(places.items())
+    ]

@@ -12,8 +12,10 @@ import numpy as np
 from msgspec import Struct, field
 
 from glmlint.convert.base import Notes, Refused, formats, reader_of
+from glmlint.evidence.apart import difference
 from glmlint.evidence.cut import kept_places
 from glmlint.evidence.kinds import KINDS, kinds_of
+from glmlint.evidence.turns import speakers
 from glmlint.read.formats import recognise
 from glmlint.read.source import InputFile, read_chunks, rereadable
 from glmlint.trainer.base import Context
@@ -23,7 +25,7 @@ from glmlint.trainer.prepared import count_rows, prepare, prepared_rows
 from glmlint.trainer.row import Row
 
 _FORMS: Final = ("glm4", "sharegpt", "openai")
-"""Forms in which a row is handed to a trainer that does not read its own, the first that it reads."""
+"""Forms in which a row is handed to a trainer that does not read its own, the first that it reads whole."""
 
 _ALIGNED: Final = 20_000
 """Tokens of two rows together that are still aligned with each other."""
@@ -47,8 +49,20 @@ class Side(Struct):
     """Kind -> kept tokens of that kind in the input."""
     taught: Counter[str] = field(default_factory=Counter)
     """Kind -> kept labels that teach it."""
+    places: Counter[str] = field(default_factory=Counter)
+    """Kind -> kept tokens whose label would teach it."""
+    unclosed: int = 0
+    """Calls whose tag is opened and not closed."""
+    answers: int = 0
+    """Rows whose last turn is an answer that is in the input."""
+    damaged: Counter[str] = field(default_factory=Counter)
+    """How the input differs from what the template prints -> rows: see `evidence.apart`."""
+    marks: set[str] = field(default_factory=set)
+    """Role tokens and the like that are cut out of some row's input, or put into it."""
     stops: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(token in the input, token taught) behind answers that another turn follows."""
+    call_stops: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """The same behind calls."""
     ends: Counter[tuple[str, str]] = field(default_factory=Counter)
     """The same behind the last answer."""
 
@@ -63,7 +77,7 @@ class Pair(Struct):
     """Rows of which the kept ids or labels differ."""
 
 
-class Encoded(Struct):
+class EncodedRowOfSide(Struct):
     """A row under one side."""
 
     tokens: Tokens | None
@@ -73,12 +87,12 @@ class Encoded(Struct):
     row: Row | None = None
 
 
-class Difference(Struct):
+class DifferingRow(Struct):
     """A row on which the sides differ."""
 
     path: str
     line: int
-    sides: list[Encoded]
+    sides: list[EncodedRowOfSide]
 
 
 class Comparison(Struct):
@@ -86,7 +100,7 @@ class Comparison(Struct):
 
     sides: list[Side]
     pairs: dict[tuple[int, int], Pair]
-    first: list[Difference]
+    first: list[DifferingRow]
     """The first rows that differ."""
     rows: int = 0
 
@@ -112,13 +126,13 @@ def compare_files(files: Sequence[Sequence[str]], sides: list[Side], shown: int 
             _count_pair(entries[a], entries[b], pair)
         if len(result.first) < shown and any(_differ(entries[0], other) for other in entries[1:]):
             path, line, _ = found[0]
-            result.first.append(Difference(path, line, entries))
+            result.first.append(DifferingRow(path, line, entries))
         for entry in entries:
             entry.row = None if len(result.first) >= shown else entry.row
     return result
 
 
-def _encoded(paths: Sequence[str], side: Side) -> Iterator[tuple[str, int, Encoded]]:
+def _encoded(paths: Sequence[str], side: Side) -> Iterator[tuple[str, int, EncodedRowOfSide]]:
     for path in paths:
         with rereadable(InputFile(path)) as file:
             learn(file, side.context)
@@ -137,19 +151,25 @@ def in_its_form(row: Row, context: Context) -> Row | None:
         return None
     names = {"glm": "glm4"}
     reads = {names.get(name, name) for name in context.trainer.reads}
-    writer = next((formats()[name] for name in _FORMS if name in reads), None)
-    if writer is None or writer.write is None:
-        return None
-    try:
-        raw = msgspec.json.encode(writer.write(reader.read(row.value, Notes()), Notes()))
-    except (Refused, TypeError, ValueError):
-        return None
-    found = prepare(raw, row.line, context, path=row.path)
-    return None if found.layout is None else found
+    found: Row | None = None
+    for write in (formats()[name].write for name in _FORMS if name in reads):
+        if write is None:
+            continue
+        try:
+            raw = msgspec.json.encode(write(reader.read(row.value, Notes()), Notes()))
+        except (Refused, TypeError, ValueError):
+            continue
+        other = prepare(raw, row.line, context, path=row.path)
+        if other.layout is not None:
+            found = other
+            if other.foreign is None:
+                break
+    return found
 
 
-def _under(row: Row, side: Side) -> Encoded:
-    if row.value is not None and row.foreign is not None:
+def _under(row: Row, side: Side) -> EncodedRowOfSide:
+    # A row in a form that is read, of which the template does not print all, is the trainer's own.
+    if row.value is not None and row.foreign not in (None, *row.context.trainer.reads):
         other = in_its_form(row, row.context)
         if other is not None:
             side.converted += 1
@@ -158,10 +178,12 @@ def _under(row: Row, side: Side) -> Encoded:
     count_rows([row], row.context)
     if row.dropped is not None:
         side.dropped += 1
-        return Encoded(None, row.dropped.detail or row.dropped.reason)
+        return EncodedRowOfSide(None, row.dropped.detail or row.dropped.reason)
     if row.unreadable or row.layout is None:
         side.errors += 1
-        return Encoded(None, row.error.exception if row.error else "DatasetGenerationError")
+        return EncodedRowOfSide(
+            None, row.error.exception if row.error else "DatasetGenerationError"
+        )
     side.tokens += row.tokens
     side.kept += row.kept
     side.supervised += row.supervised
@@ -169,7 +191,11 @@ def _under(row: Row, side: Side) -> Encoded:
     places = kept_places(row)
     tokens = row.all_tokens.part(places)
     _count_kinds(row, tokens, side)
-    return Encoded(tokens, None, row)
+    damage = difference(row)
+    if damage is not None:
+        side.damaged[damage.kind] += 1
+        side.marks.update(damage.names)
+    return EncodedRowOfSide(tokens, None, row)
 
 
 def _count_kinds(row: Row, tokens: Tokens, side: Side) -> None:
@@ -182,14 +208,21 @@ def _count_kinds(row: Row, tokens: Tokens, side: Side) -> None:
         side.present[KINDS[code]] += number
     for code, number in enumerate(np.bincount(kinds.taught[taught], minlength=len(KINDS)).tolist()):
         side.taught[KINDS[code]] += number
-    for name, counter in (("stop", side.stops), ("end", side.ends)):
+    for code, number in enumerate(np.bincount(kinds.taught, minlength=len(KINDS)).tolist()):
+        side.places[KINDS[code]] += number
+    side.unclosed += kinds.unclosed
+    roles = speakers(row)
+    side.answers += bool(roles) and roles[-1] == "assistant" and len(roles) - 1 in row.printed
+    for name, counter in (
+        ("stop", side.stops), ("call-stop", side.call_stops), ("end", side.ends)
+    ):  # fmt: skip
         for place in np.flatnonzero(kinds.taught == KINDS.index(name)).tolist():
             shown = names.get(int(tokens.input_ids[place]), "text")
             label = names.get(int(tokens.labels[place]), "text") if taught[place] else ""
             counter[shown, label] += 1
 
 
-def _differ(one: Encoded, other: Encoded) -> bool:
+def _differ(one: EncodedRowOfSide, other: EncodedRowOfSide) -> bool:
     if one.tokens is None or other.tokens is None:
         return one.tokens is not other.tokens or one.outcome != other.outcome
     return not (
@@ -198,7 +231,7 @@ def _differ(one: Encoded, other: Encoded) -> bool:
     )
 
 
-def _count_pair(one: Encoded, other: Encoded, pair: Pair) -> None:
+def _count_pair(one: EncodedRowOfSide, other: EncodedRowOfSide, pair: Pair) -> None:
     if not _differ(one, other):
         pair.both += one.tokens.supervised if one.tokens is not None else 0
         return

@@ -14,8 +14,8 @@ from glmlint.convert.base import Format, Kind, formats
 from glmlint.convert.columns import TARGETS, mapped
 from glmlint.convert.padding import surveyed
 from glmlint.convert.run import (
+    ConvertOutcome,
     Count,
-    Outcome,
     as_array,
     as_lines,
     convert_rows,
@@ -128,7 +128,7 @@ def convert_file(flags: dict[str, Any]) -> int:
     if output is not None:
         _refuse_output(inputs[0].path, output, flags["force"], lang)
     source = _source(flags, lang)
-    outcome = Outcome()
+    outcome = ConvertOutcome()
     try:
         with rereadable(inputs[0]) as file:
             rows = _rows(file, outcome, source, flags)
@@ -159,7 +159,7 @@ def convert_file(flags: dict[str, Any]) -> int:
 
 
 def _rows(
-    file: InputFile, outcome: Outcome, source: Format | None, flags: dict[str, Any]
+    file: InputFile, outcome: ConvertOutcome, source: Format | None, flags: dict[str, Any]
 ) -> Iterator[bytes]:
     """The converted rows. Nothing is read before the first one is asked for."""
     survey, chunks = surveyed(file)
@@ -221,7 +221,7 @@ def _place(pointer: Pointer) -> str:
     return place(pointer) if pointer else ""
 
 
-def _print(outcome: Outcome, path: str, flags: dict[str, Any], lang: str) -> None:
+def _print(outcome: ConvertOutcome, path: str, flags: dict[str, Any], lang: str) -> None:
     words = _WORDS[lang]
     path = "<stdin>" if path == "-" else path
     for defect in outcome.file_defects:
@@ -281,7 +281,7 @@ def _print_losses(losses: list[Count], path: str, words: dict[str, Any], lang: s
 
 
 def _json(
-    outcome: Outcome, path: str, flags: dict[str, Any], code: int, lang: str
+    outcome: ConvertOutcome, path: str, flags: dict[str, Any], code: int, lang: str
 ) -> dict[str, Any]:
     def counts(of: dict[str, Count]) -> list[dict[str, Any]]:
         return [

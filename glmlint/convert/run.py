@@ -43,7 +43,7 @@ class Count(msgspec.Struct):
     rows: int = 0
 
 
-class Outcome(msgspec.Struct):
+class ConvertOutcome(msgspec.Struct):
     """What became of a file."""
 
     rows: int = 0
@@ -133,7 +133,7 @@ def convert_line(
 
 def convert_rows(
     chunks: Iterable[Chunk],
-    outcome: Outcome,
+    outcome: ConvertOutcome,
     target: Format,
     source: Format | None = None,
     take: str | None = None,

@@ -78,7 +78,7 @@ class MessageCount(Struct):
     """Why tokens of the message carry no loss: a reason of `REASONS` -> how many."""
 
 
-class Sample(Struct, frozen=True):
+class ShownSample(Struct, frozen=True):
     """One row, read, laid out, encoded and checked."""
 
     path: str
@@ -94,7 +94,7 @@ class Sample(Struct, frozen=True):
     """Why the trainer leaves the row out."""
 
 
-def look(path: str, line: int | None, plan: Plan, context: Context) -> list[Sample]:
+def look(path: str, line: int | None, plan: Plan, context: Context) -> list[ShownSample]:
     """The samples that start at a line; several only where one line holds several values.
 
     Args:
@@ -165,7 +165,7 @@ def _findings(chunk: Chunk, plan: Plan, context: Context, checker: Checker) -> l
     return [finding for finding in found if all_rules()[finding.rule].check is not None]
 
 
-def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> Sample:
+def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> ShownSample:
     tokens: list[Token] = []
     error, dropped = row.error, row.dropped
     if row.layout is not None:
@@ -203,7 +203,7 @@ def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> S
     if unread:
         error = TrainerError(LOADER_ERROR, "the bytes are no row")
     reason = None if dropped is None else str(dropped)
-    return Sample(
+    return ShownSample(
         path, row.line, tokens, _count(tokens, _roles(row)), findings, error, unread, reason
     )
 
@@ -238,7 +238,7 @@ def _count(tokens: list[Token], roles: list[str]) -> list[MessageCount]:
     return list(counts.values())
 
 
-_ANSWER: Final = ("thought", "call", "text", "empty-thought")
+_ANSWER: Final = ("thought", "call", "call-end", "text", "empty-thought")
 
 
 def _reason(token: Token, trained: set[int]) -> str:

@@ -49,7 +49,7 @@ MAX_PATTERN_TEXT: Final = 100
 MAX_FAULTS: Final = 20
 
 
-class Fault(Struct, frozen=True):
+class ArgumentFault(Struct, frozen=True):
     """One place where arguments break their schema, or where a schema is none."""
 
     kind: str
@@ -329,7 +329,7 @@ def _unique_texts(value: Any) -> bool:
 # --- What is wrong with arguments under a plain schema, in the words of `jsonschema` ---
 
 
-def plain_faults(schema: Any, value: Any, path: Pointer = ()) -> Iterator[Fault]:
+def plain_faults(schema: Any, value: Any, path: Pointer = ()) -> Iterator[ArgumentFault]:
     """Where a value breaks a plain schema, in the order of the schema's keywords."""
     if schema is True:
         return
@@ -340,10 +340,10 @@ def plain_faults(schema: Any, value: Any, path: Pointer = ()) -> Iterator[Fault]
             if not any(_IS_TYPE[one](value) for one in names) and not (
                 value is None and schema.get("nullable") is True  # OpenAPI's way to allow null
             ):
-                yield Fault("type", path, name, " | ".join(names), short(value))
+                yield ArgumentFault("type", path, name, " | ".join(names), short(value))
         elif key == "enum" or key == "const":
             if not any(_equal(value, one) for one in (wanted if key == "enum" else [wanted])):
-                yield Fault("enum", path, name, short(wanted, 120), short(value))
+                yield ArgumentFault("enum", path, name, short(wanted, 120), short(value))
         elif key == "items":
             if type(value) is list:
                 for index, item in enumerate(value):
@@ -357,15 +357,15 @@ def plain_faults(schema: Any, value: Any, path: Pointer = ()) -> Iterator[Fault]
             if type(value) is dict:
                 for prop in wanted:
                     if prop not in value:
-                        yield Fault("required", path, ".".join((*map(str, path), prop)))
+                        yield ArgumentFault("required", path, ".".join((*map(str, path), prop)))
         elif key == "additionalProperties":
             if wanted is False and type(value) is dict:
                 listed = schema.get("properties", {})
                 extra = [prop for prop in value if prop not in listed]
                 if extra:
-                    yield Fault("forbidden", path, ", ".join(extra[:5]), got=short(value))
+                    yield ArgumentFault("forbidden", path, ", ".join(extra[:5]), got=short(value))
         elif key in _LIMITS and not _LIMITS[key][1](wanted)(value):
-            yield Fault("other", path, name, f"{key}: {short(wanted)}", short(value))
+            yield ArgumentFault("other", path, name, f"{key}: {short(wanted)}", short(value))
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -654,12 +654,12 @@ class ArgumentSchema:
         return self._unjudged
 
     @cached_property
-    def _judged(self) -> tuple[Any, list[Fault]]:
+    def _judged(self) -> tuple[Any, list[ArgumentFault]]:
         """(the draft that the schema is valid under or None, what is wrong with the schema)."""
         if self._plain is not None:
             return None, []
         if not isinstance(self.schema, dict):
-            return None, [Fault("schema", (), "parameters", got=short(self.schema))]
+            return None, [ArgumentFault("schema", (), "parameters", got=short(self.schema))]
         if self._unwieldy:
             self._unjudged = True
             return None, []
@@ -680,15 +680,15 @@ class ArgumentSchema:
         return None, _schema_faults(first)
 
     @property
-    def faults(self) -> list[Fault]:
+    def faults(self) -> list[ArgumentFault]:
         """Where the schema itself is not a valid JSON Schema. Paths lead into the schema."""
         found = self._judged[1]
         kind = self.schema.get("type", "object") if isinstance(self.schema, dict) else "object"
         if not found and kind != "object" and not (isinstance(kind, list) and "object" in kind):
-            return [Fault("root", ("type",), "type", got=short(kind))]
+            return [ArgumentFault("root", ("type",), "type", got=short(kind))]
         return found
 
-    def errors(self, arguments: Any) -> list[Fault]:
+    def errors(self, arguments: Any) -> list[ArgumentFault]:
         """Where arguments break the schema; [] when they don't, or when nobody can tell."""
         if self.fits(arguments) or self.unchecked:
             return []
@@ -729,18 +729,18 @@ def _without_null_properties(schema: Any) -> Any:
     return schema
 
 
-def _schema_faults(errors: list[Any]) -> list[Fault]:
-    found: dict[Pointer, Fault] = {}
+def _schema_faults(errors: list[Any]) -> list[ArgumentFault]:
+    found: dict[Pointer, ArgumentFault] = {}
     for error in errors:
         path = tuple(error.absolute_path)
         name = next((part for part in reversed(path) if isinstance(part, str)), "parameters")
-        found.setdefault(path, Fault("schema", path, name, got=short(error.instance)))
+        found.setdefault(path, ArgumentFault("schema", path, name, got=short(error.instance)))
     return list(found.values())
 
 
-def _reference_faults(schema: dict[str, Any]) -> list[Fault]:
+def _reference_faults(schema: dict[str, Any]) -> list[ArgumentFault]:
     """References out of the tool, and references to a place that is not there."""
-    found: list[Fault] = []
+    found: list[ArgumentFault] = []
     stack: list[tuple[Pointer, Any]] = [((), schema)]
     while stack and len(found) < MAX_FAULTS:
         path, part = stack.pop()
@@ -748,7 +748,7 @@ def _reference_faults(schema: dict[str, Any]) -> list[Fault]:
             target = part.get("$ref")
             inside_names = bool(path) and path[-1] in ("properties", "$defs", "definitions")
             if isinstance(target, str) and not inside_names and not _resolves(target, schema):
-                found.append(Fault("ref", (*path, "$ref"), "$ref", got=target[:80]))
+                found.append(ArgumentFault("ref", (*path, "$ref"), "$ref", got=target[:80]))
             stack += [((*path, key), value) for key, value in part.items()]
         elif isinstance(part, list):
             stack += [((*path, index), value) for index, value in enumerate(part)]
@@ -772,7 +772,7 @@ def _resolves(target: str, schema: dict[str, Any]) -> bool:
     return True
 
 
-def _argument_faults(error: Any) -> list[Fault]:
+def _argument_faults(error: Any) -> list[ArgumentFault]:
     path = tuple(error.absolute_path)
     name = ".".join(str(part) for part in path)
     keyword = str(error.validator)
@@ -781,33 +781,33 @@ def _argument_faults(error: Any) -> list[Fault]:
         # One error for each missing name: the message starts with the one that it is about.
         keys = [key for key in error.validator_value if error.message.startswith(f"{key!r} is")]
         missing = ".".join((*map(str, path), str(keys[0]) if keys else ""))
-        return [Fault("required", path, missing)]
+        return [ArgumentFault("required", path, missing)]
     if keyword == "type":
         if error.instance is None and error.schema.get("nullable") is True:
             return []  # OpenAPI's way to allow null
         wanted = error.validator_value
         text = wanted if isinstance(wanted, str) else " | ".join(map(str, wanted))
-        return [Fault("type", path, name, text, got)]
+        return [ArgumentFault("type", path, name, text, got)]
     if keyword in ("enum", "const"):
-        return [Fault("enum", path, name, short(error.validator_value, 120), got)]
+        return [ArgumentFault("enum", path, name, short(error.validator_value, 120), got)]
     if keyword in ("additionalProperties", "unevaluatedProperties") and isinstance(
         error.instance, dict
     ):
         listed = error.schema.get("properties", {})
         extra = [key for key in error.instance if key not in listed]
-        return [Fault("forbidden", path, ", ".join(map(str, extra[:5])), got=got)]
+        return [ArgumentFault("forbidden", path, ", ".join(map(str, extra[:5])), got=got)]
     wanted = f"{keyword}: {short(error.validator_value)}" if error.validator else keyword
-    return [Fault("other", path, name, wanted, got)]
+    return [ArgumentFault("other", path, name, wanted, got)]
 
 
-def _together(faults: list[Fault]) -> list[Fault]:
+def _together(faults: list[ArgumentFault]) -> list[ArgumentFault]:
     """The faults, with all names that are missing in one place told in one."""
     missing: dict[Pointer, list[str]] = {}
     for fault in faults:
         if fault.kind == "required":
             missing.setdefault(fault.path, []).append(fault.name)
     return [
-        *(Fault("required", path, ", ".join(names)) for path, names in missing.items()),
+        *(ArgumentFault("required", path, ", ".join(names)) for path, names in missing.items()),
         *(fault for fault in faults if fault.kind != "required"),
     ]
 
@@ -827,9 +827,9 @@ _SAYS_MORE: Final = frozenset(
 """Beside one of these, `properties` is not the whole list of names."""
 
 
-def _unlisted(schema: Any, arguments: Any, path: Pointer) -> list[Fault]:
+def _unlisted(schema: Any, arguments: Any, path: Pointer) -> list[ArgumentFault]:
     """Names that the schema does not list where it does not forbid them either."""
-    found: list[Fault] = []
+    found: list[ArgumentFault] = []
     if not isinstance(schema, dict) or len(path) > 20 or not _SAYS_MORE.isdisjoint(schema):
         return found
     if isinstance(arguments, dict):
@@ -844,7 +844,7 @@ def _unlisted(schema: Any, arguments: Any, path: Pointer) -> list[Fault]:
             wanted = ", ".join(islice(properties, 10))
             unknown = (name for name in arguments if name not in properties)
             found += [
-                Fault("unlisted", path, str(name), wanted=wanted)
+                ArgumentFault("unlisted", path, str(name), wanted=wanted)
                 for name in islice(unknown, MAX_FAULTS)
             ]
         for name, part in properties.items():

@@ -504,6 +504,10 @@ class Parallel(NamedTuple):
     """How many results they are: one message may hold a list of them."""
 
 
+_NO_CALLS: Final = Parallel([], [], 0, 0)
+"""Before the first call of a row, and after its results."""
+
+
 @per_row
 def flow(row: Row) -> Flow:
     """Which calls have no result and which results no call. Several calls or results may follow
@@ -511,17 +515,19 @@ def flow(row: Row) -> Flow:
     numbers = Counter(call.message for call in calls(row))
     called = numbers.keys() | _foreign_calls(row)
     parallel: list[Parallel] = []
-    group = Parallel([], [], 0, 0)
+    group = _NO_CALLS
     unanswered: list[int] = []
     uncalled: list[int] = []
     waiting: int | None = None
     after_result = False
     for turn in turns(row):
         if turn.message in called:
+            number = max(numbers[turn.message], 1)
             if group.results or waiting is None:
-                group = Parallel([], [], 0, 0)
-            group.calls.append(turn.message)
-            group = group._replace(number=group.number + max(numbers[turn.message], 1))
+                group = Parallel([turn.message], [], number, 0)
+            else:
+                group.calls.append(turn.message)
+                group = group._replace(number=group.number + number)
             waiting, after_result = turn.message, False
         elif _is_result(turn):
             if waiting is None and not after_result and turn.role == "observation":
@@ -538,7 +544,7 @@ def flow(row: Row) -> Flow:
             if waiting is not None:
                 unanswered.append(waiting)
             waiting, after_result = None, False
-            group = Parallel([], [], 0, 0)
+            group = _NO_CALLS
     if group.number > 1 and not group.results:
         parallel.append(group)
     return Flow(unanswered, uncalled, waiting, parallel)
@@ -554,6 +560,8 @@ def _results_in(content: Any) -> int:
 def _is_result(turn: Turn) -> bool:
     """Whether the turn is a tool's result, by whatever name its role has."""
     role = turn.role
+    if role in ("user", "assistant", "system"):
+        return False
     return isinstance(role, str) and ROLE_ALIASES.get(role.strip().lower()) == "observation"
 
 

@@ -22,7 +22,7 @@ _NAMES: Final = frozenset(("role", "metadata", "name", "type", "required"))
 """Keys whose values other places refer to: these texts are never rewritten."""
 
 
-class Place(NamedTuple):
+class ContentPlace(NamedTuple):
     """A text in which a rule found something."""
 
     pointer: Pointer
@@ -47,7 +47,7 @@ class Place(NamedTuple):
         return keys[-1] not in _NAMES and (not _is_json(self.text) or _is_json(text))
 
 
-def places(row: Row, look: Look) -> Iterator[Place]:
+def places(row: Row, look: Look) -> Iterator[ContentPlace]:
     """The texts of a row in which `look` finds something.
 
     Tool lists repeat from row to row: what is in one is found once and remembered by its bytes.
@@ -64,40 +64,40 @@ def places(row: Row, look: Look) -> Iterator[Place]:
                 continue
             said = message.get("role") == "assistant" and key in ("content", "metadata")
             for at, text, hits in _found(value, look):
-                yield Place(("messages", index, key, *at), text, hits, said)
+                yield ContentPlace(("messages", index, key, *at), text, hits, said)
     if isinstance(row.value, dict):
         for at, text, hits in _found(row.value.get("tools"), look):
-            yield Place(("tools", *at), text, hits, False)
+            yield ContentPlace(("tools", *at), text, hits, False)
 
 
-def _in_conversation(row: Row, conversation: Conversation, look: Look) -> Iterator[Place]:
+def _in_conversation(row: Row, conversation: Conversation, look: Look) -> Iterator[ContentPlace]:
     """Texts, thoughts, calls and tools, at the places where they are written."""
     for turn in conversation.turns:
         said = turn.role == "assistant"
         for text, at in ((turn.text, turn.text_at), (turn.reasoning, turn.reasoning_at)):
             if text is not None and (hits := look(text)):
-                yield Place(at or turn.at, text, hits, said, at is not None)
+                yield ContentPlace(at or turn.at, text, hits, said, at is not None)
         for call in turn.calls:
             for _, text, hits in _found(call.arguments, look):
-                yield Place(call.at, text, hits, said, False)
+                yield ContentPlace(call.at, text, hits, said, False)
     at = conversation.tools_at
     if at is not None:
         written = value_at(row.value, at)
         whole = not isinstance(written, str)
         for inside, text, hits in _found(conversation.tools, look):
-            yield Place((*at, *inside) if whole else at, text, hits, False, whole)
+            yield ContentPlace((*at, *inside) if whole else at, text, hits, False, whole)
 
 
-def _in_sample(sample: Sample, look: Look) -> Iterator[Place]:
+def _in_sample(sample: Sample, look: Look) -> Iterator[ContentPlace]:
     for index, message in enumerate(sample.messages):
         said = message.role == "assistant"
         if hits := look(message.content):
-            yield Place(("messages", index, "content"), message.content, hits, said)
+            yield ContentPlace(("messages", index, "content"), message.content, hits, said)
         if message.metadata is not UNSET and (hits := look(message.metadata)):
-            yield Place(("messages", index, "metadata"), message.metadata, hits, said)
+            yield ContentPlace(("messages", index, "metadata"), message.metadata, hits, said)
         if message.tools is not UNSET:
             for at, text, hits in _in_tools(bytes(message.tools), look):
-                yield Place(("messages", index, "tools", *at), text, hits, False)
+                yield ContentPlace(("messages", index, "tools", *at), text, hits, False)
 
 
 @lru_cache(maxsize=256)

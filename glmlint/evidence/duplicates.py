@@ -125,7 +125,7 @@ class Rows(Struct):
         self.parts = [whole[(by & mask) == 0]]
 
 
-class Place(Struct):
+class RowPlace(Struct):
     """A row, and the first row that it repeats."""
 
     path: str
@@ -139,7 +139,7 @@ class Place(Struct):
     """The hash that both rows have."""
 
 
-def repeats(tables: dict[str, Table], by: str = "key") -> Iterator[Place]:
+def repeats(tables: dict[str, Table], by: str = "key") -> Iterator[RowPlace]:
     """Every row with the same hash as an earlier one, by path and line.
 
     Args:
@@ -168,13 +168,13 @@ def repeats(tables: dict[str, Table], by: str = "key") -> Iterator[Place]:
             first[same] = (path, line)
             keys[same] = key
         elif by == "key" or keys[same] != key:
-            yield Place(
+            yield RowPlace(
                 path, line, clean, key.to_bytes(8, "little"), *first[same],
                 same.to_bytes(8, "little"),
             )  # fmt: skip
 
 
-def shared(tables: dict[str, Table], others: dict[str, Table], by: str) -> Iterator[Place]:
+def shared(tables: dict[str, Table], others: dict[str, Table], by: str) -> Iterator[RowPlace]:
     """Every row of `tables` whose hash is also in `others`, with the first place there."""
     known: dict[int, tuple[str, int]] = {}
     if not tables or not others:
@@ -188,7 +188,7 @@ def shared(tables: dict[str, Table], others: dict[str, Table], by: str) -> Itera
     for path in sorted(tables):
         rows = tables[path]
         for key, same, line in _columns(rows[np.isin(rows[by], hashes)], by).tolist():
-            yield Place(path, line >> 1, bool(line & 1), key.to_bytes(8, "little"), *known[same])
+            yield RowPlace(path, line >> 1, bool(line & 1), key.to_bytes(8, "little"), *known[same])
 
 
 def _columns(rows: Table, by: str) -> Table:

@@ -34,7 +34,7 @@ _CONFLICT: Final = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")
 _STRUCTURE: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{\]}]', re.DOTALL)
 
 
-class Fault(Struct, frozen=True):
+class JsonFault(Struct, frozen=True):
     """Why a text is no JSON."""
 
     kind: str
@@ -46,7 +46,7 @@ class Fault(Struct, frozen=True):
     """What JSON has in its place, where that is plain."""
 
 
-def diagnose(text: str, at: int, reason: str) -> Fault:
+def diagnose(text: str, at: int, reason: str) -> JsonFault:
     """The fault of a text that Python's `json` refuses.
 
     Args:
@@ -61,54 +61,56 @@ def diagnose(text: str, at: int, reason: str) -> Fault:
         return _after_value(text, start, at)
     if reason.startswith("Invalid control character"):
         kind = "raw-newline" if text[at : at + 1] == "\n" else "control-character"
-        return Fault(kind, at, printable(text[at : at + 1]))
+        return JsonFault(kind, at, printable(text[at : at + 1]))
     if reason.startswith("Unterminated string"):
         kind = "unterminated" if "\n" not in text[at:] else "raw-newline"
-        return Fault(kind, at, printable(text[at : at + 20]))
+        return JsonFault(kind, at, printable(text[at : at + 20]))
     if reason.startswith("Invalid \\"):
         backslash = text.rfind("\\", 0, at + 1)
-        return Fault("escape", backslash, printable(text[backslash : backslash + 2]))
+        return JsonFault("escape", backslash, printable(text[backslash : backslash + 2]))
     return _inside(text, at, reason)
 
 
-def _at_start(text: str, at: int) -> Fault:
+def _at_start(text: str, at: int) -> JsonFault:
     """Not even the first character begins a value."""
     rest = text[at:]
     found = printable(rest[:20])
     if rest.startswith("\ufeff"):
-        return Fault("mark", at)
+        return JsonFault("mark", at)
     if rest.startswith(("#", "//", "/*", "--")):
-        return Fault("comment", at, found)
+        return JsonFault("comment", at, found)
     if _CONFLICT.match(rest):
-        return Fault("conflict", at, found)
+        return JsonFault("conflict", at, found)
     if rest[:1] in tuple("}]:,"):
-        return Fault("rest", at, found)
+        return JsonFault("rest", at, found)
     word = _WORD.match(rest)
     if word and word.group() == rest.rstrip(BLANK + ",") and word.group() in WORDS:
-        return Fault("word", at, word.group(), WORDS[word.group()])
+        return JsonFault("word", at, word.group(), WORDS[word.group()])
     if rest.startswith("'"):
-        return Fault("single-quote", at, found)
+        return JsonFault("single-quote", at, found)
     if rest[:1] in FULL_WIDTH:
-        return Fault("full-width", at, rest[:1], FULL_WIDTH[rest[:1]])
-    return Fault("prose", at, found)
+        return JsonFault("full-width", at, rest[:1], FULL_WIDTH[rest[:1]])
+    return JsonFault("prose", at, found)
 
 
-def _after_value(text: str, start: int, at: int) -> Fault:
+def _after_value(text: str, start: int, at: int) -> JsonFault:
     """A whole value, and something after it."""
     rest = text[at:]
     found = printable(rest[:20])
     if text[start] not in "{[":
-        return Fault("rest" if text[start] == '"' else "prose", start, printable(text[start:][:20]))
+        return JsonFault(
+            "rest" if text[start] == '"' else "prose", start, printable(text[start:][:20])
+        )
     if rest.startswith(("#", "//", "/*")):
-        return Fault("comment", at, found)
+        return JsonFault("comment", at, found)
     if rest.startswith(","):
-        return Fault("comma-after", at)
+        return JsonFault("comma-after", at)
     if rest[0] in "}]":
-        return Fault("extra-closer", at, rest[0])
-    return Fault("more-text", at, found)
+        return JsonFault("extra-closer", at, rest[0])
+    return JsonFault("more-text", at, found)
 
 
-def _inside(text: str, at: int, reason: str) -> Fault:
+def _inside(text: str, at: int, reason: str) -> JsonFault:
     """A fault of the syntax between the values of an object or an array."""
     before = text[:at].rstrip(BLANK)
     rest = text[at:]
@@ -116,48 +118,50 @@ def _inside(text: str, at: int, reason: str) -> Fault:
     found = printable(rest[:20])
     key = reason.startswith("Expecting property name")
     if not rest.strip(BLANK):
-        return Fault("unclosed", at, wanted=missing_closers(text))
+        return JsonFault("unclosed", at, wanted=missing_closers(text))
     if rest.startswith(("#", "//", "/*")):
-        return Fault("comment", at, found)
+        return JsonFault("comment", at, found)
     if reason.startswith("Illegal trailing comma"):
         closer = rest[1:].lstrip(BLANK)[:1]
-        return Fault("trailing-comma", at, closer)
+        return JsonFault("trailing-comma", at, closer)
     if char in "}]" and before.endswith(","):
-        return Fault("trailing-comma", len(before) - 1, char)
+        return JsonFault("trailing-comma", len(before) - 1, char)
     if char in ",}]" and before.endswith(":"):
-        return Fault("no-value", at)
+        return JsonFault("no-value", at)
     if char == "," and not reason.startswith("Expecting ':'"):
-        return Fault("double-comma", at)
+        return JsonFault("double-comma", at)
     if char == "'" or _PREFIXED.match(rest):
-        return Fault("single-quote", at, found)
+        return JsonFault("single-quote", at, found)
     if char in FULL_WIDTH:
-        return Fault("full-width", at, char, FULL_WIDTH[char])
+        return JsonFault("full-width", at, char, FULL_WIDTH[char])
     if key:
         if char in "{[" and before.endswith(","):
-            return Fault("missing-closer", len(before) - 1, char, "}")
-        return Fault("unquoted-key" if re.match(r"[\w$-]", rest) else "no-key", at, found)
+            return JsonFault("missing-closer", len(before) - 1, char, "}")
+        return JsonFault("unquoted-key" if re.match(r"[\w$-]", rest) else "no-key", at, found)
     if reason.startswith("Expecting ':'"):
-        return Fault("no-colon", at, found)
+        return JsonFault("no-colon", at, found)
     if reason.startswith("Expecting ','"):
         return _no_comma(before, at, rest, found)
     word = _WORD.match(rest)
     if word:
         if word.group() in WORDS:
-            return Fault("word", at, word.group(), WORDS[word.group()])
-        return Fault("unquoted-text", at, found)
+            return JsonFault("word", at, word.group(), WORDS[word.group()])
+        return JsonFault("unquoted-text", at, found)
     number = _NUMBER.match(rest)
-    return Fault("number", at, number.group()[:20]) if number else Fault("no-value", at, found)
+    return (
+        JsonFault("number", at, number.group()[:20]) if number else JsonFault("no-value", at, found)
+    )
 
 
-def _no_comma(before: str, at: int, rest: str, found: str) -> Fault:
+def _no_comma(before: str, at: int, rest: str, found: str) -> JsonFault:
     """A value is complete, and neither a comma nor the end follows."""
     if rest[0] in "}]":
-        return Fault("missing-closer", at, rest[0], "}" if rest[0] == "]" else "]")
+        return JsonFault("missing-closer", at, rest[0], "}" if rest[0] == "]" else "]")
     if before.endswith('"') and (rest[0] not in '"{[' or at == len(before)):
-        return Fault("stray-quote", len(before) - 1, found)
+        return JsonFault("stray-quote", len(before) - 1, found)
     if before[-1:].isdigit() and at == len(before):
-        return Fault("number", at, found)
-    return Fault("no-comma", at, found)
+        return JsonFault("number", at, found)
+    return JsonFault("no-comma", at, found)
 
 
 def missing_closers(text: str) -> str:

@@ -16,15 +16,19 @@ from glmlint.trainer.row import Row
 
 KINDS: Final = (
     "prefix", "system", "tools", "user", "result",
-    "header", "empty-thought", "thought", "call", "text", "stop", "end",
+    "header", "empty-thought", "thought", "call", "call-end", "text", "stop", "call-stop", "end",
 )  # fmt: skip
 """In the order of a conversation. "header": the role token of an answer and what belongs to it.
-"empty-thought": one that the template puts in. "stop": the token behind an answer or a call that
-is not the last; "end": the token behind the last."""
+"empty-thought": one that the template puts in. "call-end": the tag that closes a call. "stop": the
+token behind an answer that is not the last; "call-stop": behind a call; "end": behind the last of them."""
 
 _CODE: Final = {name: code for code, name in enumerate(KINDS)}
 _THOUGHT: Final = re.compile(rb"<think>.*?</think>\s?|</think>", re.DOTALL)
 _CALL: Final = re.compile(rb"<tool_call>.*", re.DOTALL)
+_HEADER: Final = re.compile(rb"(?:\[gMASK\]<sop>|<sop>)?(?:<\|assistant\|>)?\n?")
+_OPEN: Final = b"<tool_call>"
+_CLOSE: Final = b"</tool_call>"
+_STOPS: Final = ("<|user|>", "<|observation|>", "<|endoftext|>", "<|assistant|>", "<|system|>")
 _ROLES: Final = {"system": "system", "user": "user", "observation": "result"}
 
 Codes = npt.NDArray[np.uint8]
@@ -37,6 +41,8 @@ class Kinds(Struct):
     """What each token is in the input."""
     taught: Codes
     """What each label teaches: the same, but for a token behind an answer, which teaches its stop."""
+    unclosed: int = 0
+    """Calls whose tag is opened and not closed."""
 
 
 def kinds_of(row: Row, tokens: Tokens) -> Kinds:
@@ -66,12 +72,28 @@ def kinds_of(row: Row, tokens: Tokens) -> Kinds:
             tokens.input_ids[start:stop], row, owner in calling, written.get(owner, "")
         )
     taught = codes.copy()
-    for start, _ in runs[1:]:
-        before = int(owners[start - 1])
-        if 0 <= before < len(roles) and roles[before] == "assistant":
-            last = start == len(owners) - 1 or int(owners[start]) == END
-            taught[start] = _CODE["end" if last else "stop"]
-    return Kinds(codes, taught)
+    stops = [row.context.tokenizer.control.get(name) for name in _STOPS]
+    unclosed = 0
+    for start, stop in runs:
+        owner = int(owners[start]) if stop > start else END
+        if not 0 <= owner < len(roles) or roles[owner] != "assistant":
+            continue
+        own = tokens.input_ids[start:stop]
+        if owner in calling:
+            unclosed += _unclosed(own, row)
+        inside = stop - start > 1 and int(own[-1]) in stops
+        place = stop - 1 if inside else stop
+        if place == len(owners):
+            continue
+        last = place + 1 == len(owners) or int(owners[place]) == END
+        name = "end" if last else "call-stop" if owner in calling else "stop"
+        taught[place] = _CODE[name]
+    return Kinds(codes, taught, unclosed)
+
+
+def _unclosed(ids: npt.NDArray[np.int32], row: Row) -> int:
+    spelled = b"".join(map(row.context.tokenizer.token_bytes, ids.tolist()))
+    return max(spelled.count(_OPEN) - spelled.count(_CLOSE), 0)
 
 
 def _of_answer(ids: npt.NDArray[np.int32], row: Row, calls_tool: bool, text: str) -> Codes:
@@ -81,11 +103,8 @@ def _of_answer(ids: npt.NDArray[np.int32], row: Row, calls_tool: bool, text: str
     starts = np.cumsum([0, *map(len, pieces)])[:-1]
     spelled = b"".join(pieces)
     codes = np.full(len(ids), _CODE["text"], np.uint8)
-    head = 0
-    if spelled.startswith(b"<|assistant|>"):
-        head = len(b"<|assistant|>")
-    if spelled[head : head + 1] == b"\n":
-        head += 1
+    header = _HEADER.match(spelled)
+    head = header.end() if header else 0
     codes[starts < head] = _CODE["header"]
     # Behind the last end of a thought there is none, and each beginning would look for its end.
     last = spelled.rfind(b"</think>") + len(b"</think>") + 1
@@ -102,4 +121,9 @@ def _of_answer(ids: npt.NDArray[np.int32], row: Row, calls_tool: bool, text: str
         if tagged is None and said and said in spelled:
             begin = spelled.index(said) + len(said)
         codes[starts >= begin] = _CODE["call"]
+        closed = spelled.find(_CLOSE, begin)
+        while closed >= 0:
+            stop = closed + len(_CLOSE)
+            codes[(starts >= closed) & (starts < stop)] = _CODE["call-end"]
+            closed = spelled.find(_CLOSE, stop)
     return codes

@@ -155,8 +155,10 @@ def tokens_of_others(text: str, asked: str, context: Context) -> list[tuple[str,
         token = match[0]
         if own(token, context) or _is_strike(token, match, text) or _is_named(token, asked):
             continue
-        if match["lost"] is None and token != "</s>" and not _at_an_edge(match, text):
-            continue  # in the middle of a sentence it is what the sentence is about
+        # In the middle of a sentence it is what the sentence is about; `</s>` ends one, too.
+        inside = match["lost"] is None and not _at_an_edge(match, text)
+        if inside and (token != "</s>" or _is_a_word(match, text)):
+            continue
         kind = "foreign" if match["lost"] is None else "lost"
         group = token
         if ("|" in token or "｜" in token) and token not in _KNOWN:
@@ -176,6 +178,13 @@ def _at_an_edge(match: re.Match[str], text: str) -> bool:
     after = text[match.end() : match.end() + 2].lstrip(" ")
     before = text[max(match.start() - 2, 0) : match.start()].rstrip(" ")
     return after[:1] in ("", "\n", "<", "[") or before[-1:] in ("", "\n", ">", "]")
+
+
+def _is_a_word(match: re.Match[str], text: str) -> bool:
+    """Whether a token stands in a sentence as a word does: between spaces, behind another word."""
+    before = text[max(match.start() - 40, 0) : match.start()]
+    after = text[match.end() : match.end() + 2]
+    return before.endswith(" ") and after[:1] == " " and before.rstrip()[-1:].isalnum()
 
 
 def _is_named(token: str, asked: str) -> bool:

@@ -315,7 +315,7 @@ class FileStats(Struct):
             self.add_once(key, once)
         self.rule_counts += other.rule_counts
         self.severity_counts += other.severity_counts
-        self.notes += other.notes
+        self.notes.update(other.notes)
         self.rows.parts += other.rows.parts
         self.shapes.merge(other.shapes)
         self.packed.parts += other.packed.parts

@@ -20,7 +20,7 @@ CONTENT, HEADER, TOOL_NAME, ARGUMENTS, STOP = range(len(KINDS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Row:
+class ScoredRow:
     """One row as the model scores it: what it reads, and where a label stands."""
 
     key: bytes
@@ -50,7 +50,7 @@ RowId = tuple[str, int, bytes]
 """Path, line and `Row.key`: several rows may stand on a line."""
 
 
-def row_id(row: Row) -> RowId:
+def row_id(row: ScoredRow) -> RowId:
     """What a row goes by in its run."""
     return row.path, row.line, row.key
 
@@ -73,7 +73,7 @@ class RowScore:
 
 
 @dataclass(slots=True, eq=False)
-class Part:
+class ScoredPart:
     """The content of one message of a row: what the turn rules judge."""
 
     message: int
@@ -92,7 +92,7 @@ class Part:
 class Judged:
     """One scored row and what is said of it."""
 
-    row: Row
+    row: ScoredRow
     score: RowScore
     group: str
     tokens: int
@@ -102,7 +102,7 @@ class Judged:
     """Mean over content and argument tokens; nan without any."""
     content_variance: float
     """Between the row's content tokens; nan below two."""
-    parts: list[Part] = field(default_factory=list)
+    parts: list[ScoredPart] = field(default_factory=list)
     z: float | None = None
     """How far the content mean is above its group's median, in its own standard deviations."""
     group_median: float | None = None
@@ -153,11 +153,11 @@ class FileScores:
     path: str
     rows: list[Judged] = field(default_factory=list)
     """The rows with a finite loss, in the order of the file."""
-    not_finite: list[tuple[Row, RowScore]] = field(default_factory=list)
+    not_finite: list[tuple[ScoredRow, RowScore]] = field(default_factory=list)
     """The rows of which a loss is nan or infinite."""
-    not_scored: list[Row] = field(default_factory=list)
+    not_scored: list[ScoredRow] = field(default_factory=list)
     """The rows that do not fit the memory even alone."""
-    strange_ids: list[tuple[Row, int]] = field(default_factory=list)
+    strange_ids: list[tuple[ScoredRow, int]] = field(default_factory=list)
     """A row, and an id or label of it that the model's embedding has no row for."""
     vocab_size: int = 0
     """Rows of the model's embedding."""

@@ -85,8 +85,17 @@ def speakers(row: Row) -> list[str | None]:
 
 
 def answer_at(row: Row) -> int | None:
-    """The message that may be an answer under the wrong role; None in a row of another form."""
-    return None if row.foreign or row.conversation is not None else misplaced_answer(row.messages)
+    """The turn that may be an answer under the wrong role; None in a row of another form."""
+    if row.foreign:
+        return None
+    talk = row.conversation
+    if talk is None:
+        return misplaced_answer(row.messages)
+    if any(turn.calls for turn in talk.turns[-2:]):
+        return None
+    return misplaced_answer(
+        [{"role": turn.role, "content": turn.text} for turn in talk.turns[-3:]], len(talk.turns)
+    )
 
 
 def kind_of(value: Any) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from glmlint.engine.check import Checker, check_lines
 from glmlint.evidence.report import Report
 from glmlint.fix.rows import Repair, repair_of
 from glmlint.fix.stream import (
-    Form,
+    FileForm,
     Output,
     Pass,
     Undecodable,
@@ -333,7 +333,7 @@ def _advance(
 _BUFFER: Final = 1 << 20
 
 
-def _decode(draft: Draft, handle: IO[bytes], form: Form, allowed: bool, beside: bool) -> None:
+def _decode(draft: Draft, handle: IO[bytes], form: FileForm, allowed: bool, beside: bool) -> None:
     """Make a UTF-8 draft of a UTF-16 or UTF-32 file."""
     encoding = next(d.values["encoding"] for d in form.defects if d.rule == "not-utf8")
     if not allowed:

@@ -23,7 +23,7 @@ from glmlint.fix.files import (
     new_file,
     open_draft,
 )
-from glmlint.fix.stream import Form, Output, Piece, form_of, pieces
+from glmlint.fix.stream import FileForm, Output, Piece, form_of, pieces
 from glmlint.plan import Plan, version
 from glmlint.read.charset import BOM
 from glmlint.read.sample import read_carefully
@@ -120,7 +120,7 @@ def _write(draft: Draft, stats: FileStats, plan: Plan) -> Added:
     return added
 
 
-def _numbered(handle: IO[bytes], form: Form) -> Iterator[tuple[Piece, int, int]]:
+def _numbered(handle: IO[bytes], form: FileForm) -> Iterator[tuple[Piece, int, int]]:
     """(piece, line where its row starts, offset of the piece's end); lines as `check` counts them."""
     line, offset = 1, form.start
     for piece in pieces(handle, form):

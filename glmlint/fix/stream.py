@@ -58,7 +58,7 @@ class Piece(Struct):
     """Where in the file more bytes stand that are kept, unread."""
 
 
-class Form(Struct):
+class FileForm(Struct):
     """How a file stands on the disk."""
 
     mode: Mode
@@ -90,7 +90,7 @@ class Pass(Struct):
     """The file may be read in another way now: rows went, or the form changed."""
 
 
-def form_of(handle: IO[bytes], name: str) -> Form:
+def form_of(handle: IO[bytes], name: str) -> FileForm:
     """How the file's rows stand in it."""
     handle.seek(0)
     head = handle.read(HEAD_BYTES + 1)
@@ -106,14 +106,14 @@ def form_of(handle: IO[bytes], name: str) -> Form:
         head = head[start:]
     head = head[:HEAD_BYTES]
     if stand_in(head, whole) or not head.strip(BLANK):
-        return Form("lines", start, codec, defects, False)
+        return FileForm("lines", start, codec, defects, False)
     mode, kind = detect(head, whole, name.lower().endswith(".json"))
     if kind:
         defects.append(Defect("not-jsonl", {"kind": kind}))
-    return Form(mode, start, codec, defects, True)
+    return FileForm(mode, start, codec, defects, True)
 
 
-def wanted_rewrites(form: Form, path: str, repair: Repair) -> set[str]:
+def wanted_rewrites(form: FileForm, path: str, repair: Repair) -> set[str]:
     """The rules about the whole file that may be satisfied by writing it in another form."""
     stats = FileStats(path, defects=form.defects, blank_lines=1, first_blank=1)
     stats.totals.samples = 1
@@ -137,7 +137,7 @@ def wanted_rewrites(form: Form, path: str, repair: Repair) -> set[str]:
 # --- pieces --------------------------------------------------------------------------------------
 
 
-def pieces(handle: IO[bytes], form: Form) -> Iterator[Piece]:
+def pieces(handle: IO[bytes], form: FileForm) -> Iterator[Piece]:
     """The whole file behind its byte order mark, in order; the rows are those that `check` reads."""
     handle.seek(form.start)
     if form.mode == "lines":
@@ -256,7 +256,7 @@ class Output:
             start += len(block)
 
 
-def utf8_copy(handle: IO[bytes], form: Form, out: IO[bytes]) -> None:
+def utf8_copy(handle: IO[bytes], form: FileForm, out: IO[bytes]) -> None:
     """Write a UTF-16 or UTF-32 file in UTF-8. Raises Undecodable, and then `out` is of no use."""
     assert form.codec is not None  # asked only of such files
     handle.seek(form.start)
@@ -272,7 +272,7 @@ def utf8_copy(handle: IO[bytes], form: Form, out: IO[bytes]) -> None:
 def run_pass(
     handle: IO[bytes],
     path: str,
-    form: Form,
+    form: FileForm,
     output: Output,
     repair: Repair,
     rewrites: set[str],
@@ -350,7 +350,7 @@ def _batches(found: Iterable[Piece]) -> Iterator[list[Piece]]:
         yield batch
 
 
-def _line_end(handle: IO[bytes], form: Form) -> bytes:
+def _line_end(handle: IO[bytes], form: FileForm) -> bytes:
     handle.seek(form.start)
     return b"\r\n" if handle.readline(HEAD_BYTES).endswith(b"\r\n") else b"\n"
 

@@ -2,7 +2,8 @@
 
 from glmlint.loader.cuts import ALONE, BOM, CHUNK, Cut, Cuts, block_size
 from glmlint.loader.rows import Load
-from glmlint.loader.shapes import LINES, MAX_PATHS, Form, Shapes, chunk_starts
+from glmlint.loader.shapes import LINES, MAX_PATHS, ShapeForm, Shapes, chunk_starts
+from glmlint.loader.table import as_table
 from glmlint.loader.texts import moment
 from glmlint.loader.verdict import OF_FORM, Conflict, Padding
 
@@ -16,10 +17,11 @@ __all__ = [
     "Conflict",
     "Cut",
     "Cuts",
-    "Form",
     "Load",
     "Padding",
+    "ShapeForm",
     "Shapes",
+    "as_table",
     "block_size",
     "chunk_starts",
     "moment",

@@ -51,6 +51,7 @@ from glmlint.loader.facts import (
     see_text,
 )
 from glmlint.loader.rows import How, Load, lost_paths, may_change, whole_row
+from glmlint.loader.table import table_changes, table_column
 from glmlint.loader.tabled import Tabled
 from glmlint.loader.ujson_numbers import MAX_INTEGER, MIN_INTEGER, rewritten
 from glmlint.loader.verdict import (
@@ -89,7 +90,7 @@ def chunk_starts(path: Path, chunk: int = CHUNK) -> list[int]:
     return [*starts, size]
 
 
-class Form(msgspec.Struct, frozen=True):
+class ShapeForm(msgspec.Struct, frozen=True):
     """How the rows stand in a file."""
 
     kind: Literal["lines", "values", "array"] = "lines"
@@ -100,7 +101,7 @@ class Form(msgspec.Struct, frozen=True):
     """Of an array: whether from 4.7 on its elements are taken for texts, whatever they are."""
 
 
-LINES: Final = Form()
+LINES: Final = ShapeForm()
 
 
 class _Answer(NamedTuple):
@@ -153,7 +154,7 @@ class Shapes:
         *,
         chunk: int = CHUNK,
         bom: bool = False,
-        form: Form = LINES,
+        form: ShapeForm = LINES,
     ) -> None:
         self.chunk = chunk
         self.bom = bom
@@ -556,6 +557,23 @@ class Shapes:
             if node is not None
         )
         return Load(column, how, changes, reads)
+
+    def table(self) -> Load | None:
+        """What a table of the file's rows, such as a Parquet file, gives the trainer.
+
+        None where no table can be made of the rows, and where the file has too many paths to know.
+        """
+        nodes = [segment.node for segment in self._segments]
+        nodes += [] if self._later is None else [self._later]
+        if not nodes or self.overflow is not None:
+            return None
+        whole = copy_of(nodes[0])
+        for node in nodes[1:]:
+            join(whole, copy_of(node), False)
+        column = table_column(whole)
+        if not isinstance(column, StructOf):
+            return None
+        return Load(column, How(), table_changes(whole), None)
 
     def _forget_answers(self) -> None:
         """There is more to know than when they were given."""

@@ -59,3 +59,22 @@ class Fact:
     """What may be a mark of another model's template: of a call, a speaker, the end of a text."""
     NULLS: Final = 1 << 22
     """The letters of null."""
+    FOREIGN: Final = 1 << 23
+    """What may be a form that the trainer does not read, though every key is a known one."""
+    LOOKED: Final = 1 << 25
+    """One of the rows by which rules judge the whole file: see `is_looked_at`."""
+    LABELS: Final = 1 << 24
+    """The trainer may give labels to more than answers with their stops, or to less."""
+
+
+_ALL_LOOKED_AT: Final = 11
+"""The first 2**11 rows are looked at, and about 2**10 of each doubling behind them."""
+
+
+def is_looked_at(line: int) -> bool:
+    """Whether rules that judge the whole file by some of its rows look at the one in this line.
+
+    It depends on the line alone, so that every cut of a file gives the same rows.
+    """
+    skipped = line.bit_length() - _ALL_LOOKED_AT
+    return skipped <= 0 or not line & ((1 << skipped) - 1)

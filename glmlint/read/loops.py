@@ -19,6 +19,9 @@ LONGEST_UNIT: Final = 1024
 SHORTEST_LOOP: Final = 60
 """Characters of the longest unit, and of the shortest loop in words."""
 
+_INSIDE: Final = 240
+"""Characters of the shortest loop inside an answer that is told, those of tiny units apart: they
+lie in its bytes as a row of equal words."""
 _STRIDE: Final = 160
 _NEAR: Final = 128
 """Characters between the places at which `may_loop` looks, and how far from each."""
@@ -74,16 +77,21 @@ def _repeated(words: npt.NDArray[np.uint64]) -> Iterator[npt.NDArray[np.int64]]:
 
 def may_loop(text: str) -> bool:
     """Whether a text ends as it went on shortly before, or does so at one of some places inside."""
+    if text[-1:].isspace():
+        text = text.rstrip()
     size = len(text)
     if size < SHORTEST_LOOP:
         return False
     if text.rfind(text[-TAIL:], -LONGEST_UNIT - TAIL, -1) >= 0:
         return True
+    if size < _INSIDE:
+        return False
     find = text.find
     middle = size // 2
-    return (
-        find(text[middle : middle + TAIL], middle + 1, middle + TAIL + _NEAR) >= 0
-        or any(
+    if find(text[middle : middle + TAIL], middle + 1, middle + TAIL + _NEAR) >= 0:
+        return True
+    return size > 2 * _STRIDE and (
+        any(
             find(text[at : at + TAIL], at + 1, at + TAIL + _NEAR) >= 0
             for at in range(_STRIDE, size - _STRIDE, _STRIDE)
         )

@@ -19,7 +19,7 @@ MAX_PLACES: Final = 20_000
 """Places that are followed in one file; past them nothing is said of it."""
 
 
-class Place(Struct):
+class NullPlace(Struct):
     """The objects and lists at one place."""
 
     keys: frozenset[str] | None = None
@@ -30,21 +30,21 @@ class Place(Struct):
     """Keys that are something else than null in some object."""
     nulled: set[str] = field(default_factory=set)
     """Keys that are null in some object."""
-    below: dict[str, Place] = field(default_factory=dict)
-    item: Place | None = None
+    below: dict[str, NullPlace] = field(default_factory=dict)
+    item: NullPlace | None = None
 
 
 class KeySets(Struct):
     """The keys of all objects of a file, by place. What differs is not followed any further."""
 
-    root: Place = field(default_factory=Place)
+    root: NullPlace = field(default_factory=NullPlace)
     places: int = 1
 
     def add(self, value: Any) -> None:
         """One row, decoded."""
         self._see(self.root, value)
 
-    def _see(self, place: Place, value: Any) -> None:
+    def _see(self, place: NullPlace, value: Any) -> None:
         if self.places > MAX_PLACES:
             return
         if isinstance(value, list):
@@ -70,18 +70,18 @@ class KeySets(Struct):
                         place.below[key] = self._new()
                     self._see(place.below[key], inner)
 
-    def _new(self) -> Place:
+    def _new(self) -> NullPlace:
         self.places += 1
-        return Place()
+        return NullPlace()
 
     @property
     def known(self) -> bool:
         """Whether all places were followed."""
         return self.places <= MAX_PLACES
 
-    def at(self, *path: str | int) -> Place | None:
+    def at(self, *path: str | int) -> NullPlace | None:
         """What is known of a place, where all that hold it are uniform, too; any index is a list's item."""
-        place: Place | None = self.root
+        place: NullPlace | None = self.root
         for part in path:
             if place is None or not place.uniform:
                 return None
@@ -112,7 +112,7 @@ _INSIDE: Final = (
 )
 
 
-def tool_nulls(tool: Any, at: Pointer, place: Place | None = None) -> Iterator[Pointer]:
+def tool_nulls(tool: Any, at: Pointer, place: NullPlace | None = None) -> Iterator[Pointer]:
     """The nulls of one tool that nobody can have meant.
 
     Where a schema wants something else null says the same as no key. What could be meant, such as
@@ -142,7 +142,7 @@ def tool_nulls(tool: Any, at: Pointer, place: Place | None = None) -> Iterator[P
 
 
 def _schema_nulls(
-    schema: Any, at: Pointer, place: Place | None, from_table: bool
+    schema: Any, at: Pointer, place: NullPlace | None, from_table: bool
 ) -> Iterator[Pointer]:
     if not isinstance(schema, dict):
         return
@@ -185,18 +185,18 @@ def without(value: Any, places: Iterable[Pointer]) -> Any:
     }
 
 
-def is_padding(place: Place | None, key: str) -> bool:
+def is_padding(place: NullPlace | None, key: str) -> bool:
     """Whether a null of that key is one that a table put in: some object there has a value for it."""
     return place is not None and place.uniform and key in place.valued and key in place.nulled
 
 
-def _holds_padding(place: Place | None) -> bool:
+def _holds_padding(place: NullPlace | None) -> bool:
     """Whether a schema has properties that are null: no author writes that, a table does."""
     properties = _below(place, "properties")
     return properties is not None and bool(properties.nulled)
 
 
-def _below(place: Place | None, part: str | int) -> Place | None:
+def _below(place: NullPlace | None, part: str | int) -> NullPlace | None:
     if place is None or not place.uniform:
         return None
     return place.item if isinstance(part, int) else place.below.get(part)
@@ -208,7 +208,7 @@ def _below(place: Place | None, part: str | int) -> Place | None:
 def argument_nulls(
     arguments: Any,
     at: Pointer,
-    place: Place | None,
+    place: NullPlace | None,
     schema: Any,
     called: Collection[str] | None,
 ) -> Iterator[Pointer]:

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from glmlint.loader import ALONE, BOM, LINES, Cut, Cuts, Form, block_size
+from glmlint.loader import ALONE, BOM, LINES, Cut, Cuts, ShapeForm, block_size
 from glmlint.read.scan import Row
 
 
@@ -32,7 +32,7 @@ class Place(msgspec.Struct):
     """How much it reads at a time, but for the rest of a line."""
     bom: bool
     """Whether the file opens with a byte order mark."""
-    form: Form = LINES
+    form: ShapeForm = LINES
     over_lines: list[tuple[int, int]] = []
     """(1-based line, offset) of values that have no line of their own."""
     cuts: dict[str, Cut] = {}
@@ -51,7 +51,7 @@ class Placer(Protocol):
         """Where the rows stand that were added since the last call."""
 
 
-_VALUES: Final = Form("values")
+_VALUES: Final = ShapeForm("values")
 
 
 class OverLines:
@@ -118,7 +118,7 @@ class InArray:
         self._chunk = chunk
         self._bom = bom
         as_text = b"{" not in head[:_BRACE_WITHIN].split(b'"', 1)[0]
-        self._form = Form("array", bare=head.startswith(b"["), as_text=as_text)
+        self._form = ShapeForm("array", bare=head.startswith(b"["), as_text=as_text)
         self._place = self._next(0)
 
     def _next(self, begin: int) -> Place:

@@ -50,7 +50,7 @@ class Spoken(Struct, frozen=True):
     """Whether it is a call by its looks alone: it has arguments, and no key that calls have not."""
 
 
-class Said(Struct, frozen=True):
+class SpokenCalls(Struct, frozen=True):
     """A text that is one call or several."""
 
     before: str
@@ -58,7 +58,7 @@ class Said(Struct, frozen=True):
     calls: tuple[Spoken, ...]
 
 
-def spoken(content: object) -> Said | None:
+def spoken(content: object) -> SpokenCalls | None:
     """The calls of a message's content: its text, or the value itself. None for anything else.
 
     Names alone are calls as well (`{"name": "now"}`), but not `sure`. Pure.
@@ -79,7 +79,7 @@ def spoken(content: object) -> Said | None:
             before, text = text[:end], text[end:].lstrip()
     if text[:1] in ("{", "["):
         calls = _of_json(text.removeprefix(_MISTRAL).lstrip())
-        return Said(before, calls) if calls else None
+        return SpokenCalls(before, calls) if calls else None
     first = text.find("<tool_call>")
     if first < 0:
         return None
@@ -93,7 +93,7 @@ def spoken(content: object) -> Said | None:
             return None
         found += calls
     before = "\n".join(part for part in (before, front) if part)
-    return Said(before, tuple(found)) if found else None
+    return SpokenCalls(before, tuple(found)) if found else None
 
 
 def is_call(content: object) -> bool:

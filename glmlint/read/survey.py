@@ -82,13 +82,19 @@ def is_habit(rows: int, samples: int) -> bool:
     return rows >= MOST and 2 * rows > samples
 
 
-def misplaced_answer(messages: list[Any]) -> int | None:
+def misplaced_answer(messages: list[Any], number: int | None = None) -> int | None:
     """The last message, where it may be an answer under the wrong role: it comes right after a
-    question, and no assistant speaks it. None for every other end, also for three of the user's."""
+    question, and no assistant speaks it. None for every other end, also for three of the user's.
+
+    Args:
+        messages: all of them, or the last three.
+        number: how many there are in all, where these are the last ones.
+    """
     roles = [role_in(message) if isinstance(message, dict) else None for message in messages[-3:]]
     if len(roles) < 2 or roles[-2] != "user" or roles[-1] not in ("user", "system", "observation"):
         return None
     if roles[-1] == "user" and roles[0] == "user" and len(roles) > 2:
         return None
     content = messages[-1].get("content")
-    return len(messages) - 1 if isinstance(content, str) and content.strip() else None
+    last = (len(messages) if number is None else number) - 1
+    return last if isinstance(content, str) and content.strip() else None

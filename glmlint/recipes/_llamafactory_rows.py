@@ -27,7 +27,7 @@ NEXT_RESULT: Final = "\n</tool_response>\n<tool_response>\n"
 
 
 @dataclass
-class Said:
+class SpokenTurn:
     """One turn as the converter gives it."""
 
     role: str
@@ -44,7 +44,7 @@ class Said:
 class Given:
     """A row as the converter gives it: question and answer in turn."""
 
-    turns: list[Said]
+    turns: list[SpokenTurn]
     system: Any = ""
     system_owner: int = SYSTEM
     system_at: Pointer = ()
@@ -127,7 +127,7 @@ def from_sharegpt(row: Mapping[str, Any], names: Names, at: At) -> Given:
         (names.user_tag, names.observation_tag),
         (names.assistant_tag, names.function_tag),
     )
-    turns: list[Said] = []
+    turns: list[SpokenTurn] = []
     fault = None
     for place, message in enumerate(start.rest):
         at.place = (names.messages or "", place + start.first)
@@ -135,7 +135,7 @@ def from_sharegpt(row: Mapping[str, Any], names: Names, at: At) -> Given:
             fault = Dropped("invalid-role-tag", "Invalid role tag", at.place)
             break
         role, content = roles[message[names.role_tag]], message[names.content_tag]
-        turns.append(Said(role, content, place + start.first + start.more, at.place))
+        turns.append(SpokenTurn(role, content, place + start.first + start.more, at.place))
     fault = fault or odd(turns, names)
     at.place = (names.tools or "",)
     tools = _column(row, names.tools, names)
@@ -147,8 +147,8 @@ def from_openai(row: Mapping[str, Any], names: Names, at: At) -> Given:
     """`OpenAIDatasetConverter`. Raises Dropped where it skips the row."""
     start = _begin(row, names, at, _given)
     roles = roles_of(names)
-    turns: list[Said] = []
-    results: list[Said] = []
+    turns: list[SpokenTurn] = []
+    results: list[SpokenTurn] = []
     for place, message in enumerate(start.rest, start.first):
         at.place = (names.messages or "", place)
         role, content = message[names.role_tag], message[names.content_tag]
@@ -158,12 +158,12 @@ def from_openai(row: Mapping[str, Any], names: Names, at: At) -> Given:
             content = json.dumps([call["function"] for call in calls], ensure_ascii=False)
             role = names.function_tag
         if role == names.observation_tag:
-            results.append(Said("observation", content, place + start.more, at.place))
+            results.append(SpokenTurn("observation", content, place + start.more, at.place))
             continue
         if results:
             turns.append(merged(results))
             results = []
-        turns.append(Said(roles[role], content, place + start.more, at.place))
+        turns.append(SpokenTurn(roles[role], content, place + start.more, at.place))
     fault = out_of_turn(turns) or odd(turns, names)
     tools = _given(row, names.tools, names)
     at.place = (names.tools or "",)
@@ -175,7 +175,7 @@ def from_openai(row: Mapping[str, Any], names: Names, at: At) -> Given:
     return _finished(given, row, names, at, fault)
 
 
-def out_of_turn(turns: list[Said]) -> Dropped | None:
+def out_of_turn(turns: list[SpokenTurn]) -> Dropped | None:
     """Why questions and answers do not take turns."""
     for place, turn in enumerate(turns):
         if turn.role not in (ANSWERS if place % 2 else ASKS):
@@ -216,7 +216,7 @@ def _added(value: Any, text: str) -> Any:
     return value
 
 
-def merged(results: list[Said]) -> Said:
+def merged(results: list[SpokenTurn]) -> SpokenTurn:
     """Results that follow one another, as one turn."""
     content = NEXT_RESULT.join(result.content for result in results)
     first = results[0]
@@ -232,14 +232,14 @@ def merged(results: list[Said]) -> Said:
 def from_alpaca(row: Mapping[str, Any], names: Names, at: At) -> Given:
     """`AlpacaDatasetConverter`. Raises Dropped where there is no answer."""
     system = row.get(names.system) if names.system else ""
-    turns: list[Said] = []
+    turns: list[SpokenTurn] = []
     owner = int(isinstance(system, str) and bool(system))
     history = _column(row, names.history, names)
     for index, pair in enumerate(history if isinstance(history, list) else []):
         at.place = (names.history or "", index)
         asked, answered = pair
-        turns.append(Said("user", asked, owner, (*at.place, 0)))
-        turns.append(Said("assistant", answered, owner + 1, (*at.place, 1)))
+        turns.append(SpokenTurn("user", asked, owner, (*at.place, 0)))
+        turns.append(SpokenTurn("assistant", answered, owner + 1, (*at.place, 1)))
         owner += 2
     question: list[Any] = []
     places: list[Pointer] = []
@@ -249,12 +249,12 @@ def from_alpaca(row: Mapping[str, Any], names: Names, at: At) -> Given:
             question.append(text)
             places.append(at.place)
     at.place = places[0] if places else (names.prompt or "",)
-    turns.append(Said("user", "\n".join(question), owner, at.place))
+    turns.append(SpokenTurn("user", "\n".join(question), owner, at.place))
     fault = None
     at.place = (names.response or "",)
     answer = _column(row, names.response, names)
     if names.response and isinstance(answer, str):
-        turns.append(Said("assistant", answer, owner + 1, at.place))
+        turns.append(SpokenTurn("assistant", answer, owner + 1, at.place))
     else:
         fault = Dropped("no-answer", "Dropped invalid example", at.place)
     at.place = (names.system or "",)
@@ -266,7 +266,7 @@ def from_alpaca(row: Mapping[str, Any], names: Names, at: At) -> Given:
     return _finished(given, row, names, at, fault)
 
 
-def odd(turns: list[Said], names: Names) -> Dropped | None:
+def odd(turns: list[SpokenTurn], names: Names) -> Dropped | None:
     """Why a list of turns is no list of pairs."""
     at = (names.messages or "",)
     if len(turns) % 2:

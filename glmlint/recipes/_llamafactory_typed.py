@@ -13,7 +13,7 @@ from glmlint.finding import Pointer
 from glmlint.read.sample import read_strictly
 from glmlint.recipes._llamafactory_rows import (
     Given,
-    Said,
+    SpokenTurn,
     finished_openai,
     merged,
     odd,
@@ -90,7 +90,7 @@ def from_sharegpt(row: Any, names: Names, roles: Mapping[str, str]) -> Given:
         if role not in accepted[place % 2]:
             raise Dropped("invalid-role-tag", "Invalid role tag", (key, place + first))
         index = place + first
-        turns.append(Said(roles[role], message.content, index + more, (key, index)))
+        turns.append(SpokenTurn(roles[role], message.content, index + more, (key, index)))
     fault = odd(turns, names)
     if fault is not None:
         raise fault
@@ -103,8 +103,8 @@ def from_openai(row: Any, names: Names, roles: Mapping[str, str]) -> Given:
     """`from_openai`. Raises Dropped and Unusual."""
     first, more, system, owner, at = _start(row, names)
     key = names.messages or ""
-    turns: list[Said] = []
-    results: list[Said] = []
+    turns: list[SpokenTurn] = []
+    results: list[SpokenTurn] = []
     for place, message in enumerate(row.messages[1:] if first else row.messages, first):
         role, content = message.role, message.content
         if message.tool_calls and role in (names.assistant_tag, names.function_tag):
@@ -114,14 +114,14 @@ def from_openai(row: Any, names: Names, roles: Mapping[str, str]) -> Given:
         if role == names.observation_tag:
             if content is None:
                 raise Unusual
-            results.append(Said("observation", content, place + more, (key, place)))
+            results.append(SpokenTurn("observation", content, place + more, (key, place)))
             continue
         if results:
             turns.append(merged(results))
             results = []
         if role not in roles:
             raise Unusual
-        turns.append(Said(roles[role], content, place + more, (key, place)))
+        turns.append(SpokenTurn(roles[role], content, place + more, (key, place)))
     fault = out_of_turn(turns) or odd(turns, names)
     if fault is not None:
         raise fault

@@ -60,6 +60,23 @@ _SPOKEN: Final = frozenset(("system", "user", "assistant", "observation"))
 """Roles of turns, as `chat_turns` spells them, that GLM's templates print."""
 
 
+_ANSWERS_ALONE: Final = Text(
+    "Leave train_on_inputs out and set roles_to_train: [assistant] to train answers alone.",
+    "去掉 train_on_inputs，并设置 roles_to_train: [assistant]，即只训练回答。",
+)
+_NAME_STOP: Final = Text(
+    'Set eot_tokens: ["<|user|>"]: axolotl gives a label to an end token only where the template '
+    "holds it, as this one does; the last answer has none behind it.",
+    '设置 eot_tokens: ["<|user|>"]：只有模板中写明的结束标记 axolotl 才会计入损失，当前模板满足这一点；'
+    "最后一个回答之后仍然没有。",
+)
+_PRINT_STOP: Final = Text(
+    "axolotl appends no end token and trains one only where the template prints it: let the chat "
+    "template print <|endoftext|> behind each answer.",
+    "axolotl 不会添加结束标记，只有模板输出的结束标记才会参与训练：请让对话模板在每个回答后输出 <|endoftext|>。",
+)
+
+
 class AxolotlOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """Keys of its YAML that decide ids and labels: at the top, and of the entry of `datasets`."""
 
@@ -125,14 +142,28 @@ class Axolotl(Trainer):
     budget_option = "sequence_len"
     pins = MappingProxyType({"datasets": "4.8.4", "transformers": "5.16.1"})
 
+    def loss_switches(self, options: AxolotlOptions) -> frozenset[str]:
+        named = options.message_field_training, options.message_field_training_detail
+        return frozenset(name for name in named if name)
+
     def default_budget(self, options: AxolotlOptions) -> int | None:
         return options.sequence_len
+
+    def ends_at_longer(self, options: AxolotlOptions) -> bool:
+        return options.excess_length_strategy == "raise"
 
     def from_config(
         self, values: Mapping[str, Any], file: str, folder: str | None
     ) -> TrainerConfig | None:
         del folder
         return from_config(values, file)
+
+    def cure(self, of: str, context: Context) -> Text | None:
+        if of in ("prompts", "results"):
+            return _ANSWERS_ALONE
+        if of == "stop" and "<|user|>" in context.template.source:
+            return _NAME_STOP
+        return _PRINT_STOP if of in ("stop", "end") else None
 
     def reads_row(self, form: str, row: Any, context: Context) -> bool:
         options: AxolotlOptions = context.options
@@ -219,7 +250,7 @@ def _lay_out(row: dict[str, Any], context: Context) -> Layout:
     owners = [owner + dropped if owner >= 0 else owner for owner in found[1]]
     layout = lay_out_text(rendered.text, (found[0], owners), context, ())
     tokens = sequence(layout, context)
-    places = Places(rendered.text, tokens, context)
+    places = PartPlaces(rendered.text, tokens, context)
     labels = tokens.labels.copy()
     _Labels(turns, places, labels, ends, names, context).write()
     return with_labels(rendered.text, (found[0], owners), labels, context)
@@ -436,7 +467,7 @@ def _with_parameters(tool: Any) -> Any:
     return tool
 
 
-class Places:
+class PartPlaces:
     """A rendered text and where its tokens stand in it, in code points."""
 
     def __init__(self, text: str, tokens: Tokens, context: Context) -> None:
@@ -493,7 +524,7 @@ class _Labels:
     def __init__(
         self,
         turns: list[dict[str, Any]],
-        places: Places,
+        places: PartPlaces,
         labels: Any,
         ends: EndTokens,
         names: Mapping[str, Any],

@@ -61,7 +61,9 @@ ROLE_TOKENS: Final = {role: f"<|{role}|>" for role in ROLES}
 def role_ids(context: Context) -> dict[str, int]:
     """Role -> id of its control token."""
     control = context.tokenizer.control
-    return {role: control[name] for role, name in ROLE_TOKENS.items()}
+    return context.remembered(
+        role_ids, lambda: {role: control[name] for role, name in ROLE_TOKENS.items()}
+    )
 
 
 def prefix(context: Context) -> list[Piece]:
@@ -79,6 +81,8 @@ class Glm4(Trainer):
     """`combine: false`: every assistant message is trained."""
 
     name = "glm4"
+    trains_answers = True
+    convert_to = ("glm4",)
     title = Text(
         "Official GLM-4 script, every answer trained (combine: false)",
         "GLM-4 官方微调脚本，每个回答都参与训练（combine: false）",

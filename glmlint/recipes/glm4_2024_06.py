@@ -44,6 +44,8 @@ class Glm4June2024(Trainer):
     """The Python renderer of June 2024, with <|endoftext|> at the end."""
 
     name = "glm4-2024-06"
+    trains_answers = True
+    convert_to = ("glm4",)
     title = Text(
         "Official GLM-4 script of June 2024 (the one of the article)",
         "GLM-4 官方微调脚本 2024 年 6 月版（文章所讲解的版本）",

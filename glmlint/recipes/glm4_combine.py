@@ -28,6 +28,8 @@ class Glm4Combine(Trainer):
     """`combine: true`: only what follows the last assistant token is trained."""
 
     name = "glm4-combine"
+    trains_answers = True
+    convert_to = ("glm4",)
     title = Text(
         "Official GLM-4 script, last answer only (combine: true, the shipped default)",
         "GLM-4 官方微调脚本，只训练最后一个回答（combine: true，官方配置默认值）",

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from glmlint.read.sample import encode_sample
 from glmlint.recipes._llamafactory_config import from_config
-from glmlint.recipes._llamafactory_rows import CONVERTERS, At, Given, Said
+from glmlint.recipes._llamafactory_rows import CONVERTERS, At, Given, SpokenTurn
 from glmlint.recipes._llamafactory_tools import (
     OTHER_TOOL_FORMATS,
     TOOL_FORMATS,
@@ -230,7 +230,7 @@ class Writer:
         pieces = encoded([piece for piece, _ in found], self.context)
         return list(zip(pieces, (owner for _, owner in found), strict=True))
 
-    def text(self, turn: Said, content: Any, number: int) -> str:
+    def text(self, turn: SpokenTurn, content: Any, number: int) -> str:
         """A turn as the package writes it, without the control tokens around a question.
 
         Args:
@@ -248,7 +248,7 @@ class Writer:
             said = said.replace("{{idx}}", str(number // 2), 1)
         return "\n" + said
 
-    def put_turn(self, turn: Said, text: str, label: int, answerer: int) -> None:
+    def put_turn(self, turn: SpokenTurn, text: str, label: int, answerer: int) -> None:
         """A turn with its text; behind a question the token that hands over to the answer.
 
         Args:
@@ -349,6 +349,8 @@ class LlamaFactory(Trainer):
     """Stage `sft` of LLaMA-Factory."""
 
     name = "llamafactory"
+    trains_answers = True
+    convert_to = ("sharegpt", "openai", "alpaca")
     title = Text(
         "LLaMA-Factory with a template of GLM (sft)", "LLaMA-Factory 的 GLM 模板（sft 阶段）"
     )
@@ -462,6 +464,8 @@ class LlamaFactory(Trainer):
         options: Settings = context.options
         if options.columns is not None or options.tags is not None:
             return True  # somebody has named the row's columns
+        if form == "openai" and not isinstance(row.get("messages"), list):
+            return False  # turns under another key are taken for ShareGPT's
         return super().reads_row(form, row, context)
 
     def conversation(self, row: Mapping[str, Any], context: Context) -> Conversation:

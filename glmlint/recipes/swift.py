@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from glmlint.recipes.swift_parts.agents import AGENTS
 from glmlint.recipes.swift_parts.config import from_config
-from glmlint.recipes.swift_parts.python import Refused
+from glmlint.recipes.swift_parts.python import NoLiteral
 from glmlint.recipes.swift_parts.rounds import Part, Setup, weighed_parts
 from glmlint.recipes.swift_parts.rows import Columns, read
 from glmlint.recipes.swift_parts.templates import SUFFIX, TEMPLATES, TemplateName
@@ -131,10 +131,17 @@ MODEL_TEMPLATES: Final[dict[str, TemplateName]] = {
 """Model -> template that ms-swift takes for it (swift/model/models/glm.py)."""
 
 
+_ANSWERS_ALONE: Final = Text(
+    "Set loss_scale: default to train answers alone.",
+    "设置 loss_scale: default，即只训练回答。",
+)
+
+
 class Swift(Trainer):
     """ms-swift 4.6.0, `swift sft`."""
 
     name = "swift"
+    convert_to = ("swift", "openai")
     title = Text("ms-swift, supervised fine-tuning (swift sft)", "ms-swift 监督微调（swift sft）")
     called = Text("ms-swift", "ms-swift")
     budget_means = Text("max_length", "max_length")
@@ -163,6 +170,10 @@ class Swift(Trainer):
     def default_tokenizer(self, options: SwiftOptions) -> str | None:
         return VOCABULARIES.get(options.template)
 
+    def cure(self, of: str, context: Context) -> Text | None:
+        del context
+        return _ANSWERS_ALONE if of in ("prompts", "results") else None
+
     def model_options(self, model: str) -> dict[str, Any]:
         return {"template": MODEL_TEMPLATES[model]} if model in MODEL_TEMPLATES else {}
 
@@ -176,7 +187,7 @@ class Swift(Trainer):
         options: SwiftOptions = context.options
         try:
             parts = weighed_parts(read(row, options.named_columns), options.setup, context)
-        except Refused as why:
+        except NoLiteral as why:
             if why.owner is not None and why.owner >= 0:
                 turns = conversation(row, options.named_columns).turns
                 why.at = turns[why.owner].at if why.owner < len(turns) else None

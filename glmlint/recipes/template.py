@@ -39,6 +39,25 @@ _CUTS: Final = MappingProxyType(
 )
 
 
+_CURES: Final = MappingProxyType(
+    {
+        "stop": Text(
+            "Where your trainer gives a label to the token behind an answer, say so: --set train_stop=true",
+            "若你的训练脚本会训练回答之后的 token，请注明：--set train_stop=true",
+        ),
+        "end": Text(
+            "Where your trainer puts a token behind the last answer, say so, for instance: "
+            "--set append='<|user|>'",
+            "若你的训练脚本会在最后一个回答后添加标记，请注明，例如：--set append='<|user|>'",
+        ),
+        "prompts": Text(
+            "Where your trainer trains answers alone, say so: --set labels=assistant",
+            "若你的训练脚本只训练回答，请注明：--set labels=assistant",
+        ),
+    }
+)
+
+
 class TemplateOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """How rows are read, rendered, labelled and cut."""
 
@@ -54,7 +73,7 @@ class TemplateOptions(Struct, frozen=True, forbid_unknown_fields=True):
     truncation: Literal["keep_start", "keep_end", "drop"] = "keep_start"
 
 
-class Template(Trainer):
+class AnyTemplate(Trainer):
     """A chat template, and labels by one of several rules."""
 
     name = "template"
@@ -75,6 +94,10 @@ class Template(Trainer):
 
     def default_budget(self, options: TemplateOptions) -> int | None:
         return options.max_length
+
+    def cure(self, of: str, context: Context) -> Text | None:
+        del context
+        return _CURES.get(of)
 
     def reads_row(self, form: str, row: Any, context: Context) -> bool:
         return form in ("glm", "openai") and reads_messages(form, row, context)
@@ -186,4 +209,4 @@ def _train_stops(layout: Layout) -> None:
                 layout.rest[place] = SAME
 
 
-trainer = Template()
+trainer = AnyTemplate()

@@ -50,6 +50,28 @@ _OWN_ARGUMENTS: Final = frozenset(
 """Arguments that it passes itself: a row that names one of them in `chat_template_kwargs` ends the run."""
 
 
+_MASK: Final = Text(
+    "Set assistant_only_loss: true to train answers alone.",
+    "设置 assistant_only_loss: true，即只训练回答。",
+)
+_NO_MASK: Final = Text(
+    "assistant_only_loss: true needs {{% generation %}} in the chat template, and TRL raises ValueError "
+    "with this one; of rows with prompt and completion it trains the completion alone.",
+    "assistant_only_loss: true 要求对话模板含有 {{% generation %}}，当前模板会使 TRL 抛出 ValueError；"
+    "改用 prompt 和 completion 两列的数据则只训练 completion。",
+)
+_END: Final = Text(
+    "TRL puts no end token behind messages: let the chat template print <|endoftext|> behind the answer.",
+    "TRL 不会在 messages 之后添加结束标记：请让对话模板在回答后输出 <|endoftext|>。",
+)
+_END_AND_MASK: Final = Text(
+    "TRL puts no end token behind messages; with assistant_only_loss: true it takes a template of its "
+    "own for this model, which ends in a trained <|user|>.",
+    "TRL 不会在 messages 之后添加结束标记；设置 assistant_only_loss: true 时，它会为此模型换用自带的模板，"
+    "其末尾的 <|user|> 参与训练。",
+)
+
+
 class TrlOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """Those fields of `SFTConfig` that decide ids and labels."""
 
@@ -92,6 +114,14 @@ class Trl(Trainer):
     ) -> TrainerConfig | None:
         del folder
         return from_config(values, file)
+
+    def cure(self, of: str, context: Context) -> Text | None:
+        ready = bool(MARKS.search(context.template.source)) or _is_patched(context.template)
+        if of == "end":
+            return _END_AND_MASK if _is_patched(context.template) else _END
+        if of not in ("prompts", "results"):
+            return None
+        return _MASK if ready else _NO_MASK
 
     def reads_row(self, form: str, row: Any, context: Context) -> bool:
         if form in ("glm", "openai"):
@@ -251,13 +281,18 @@ def _check(row: dict[str, Any], context: Context) -> ChatTemplate | None:
     return training
 
 
+def _is_patched(template: ChatTemplate) -> bool:
+    """Whether TRL has a template of its own in the place of this one."""
+    return template.name == "GLM-4.5" and template.own and template.published
+
+
 def training_template(template: ChatTemplate) -> ChatTemplate:
     """The template with `{% generation %}` that TRL has for a template without.
 
     Raises:
         ValueError: it has none.
     """
-    if template.name == "GLM-4.5" and template.own and template.published:
+    if _is_patched(template):
         return own_template("GLM-4.5 (TRL)", TRL_TRAINING, {}, template.transformers)
     raise ValueError(
         "The chat template is not training-compatible (missing prefix-preservation or "

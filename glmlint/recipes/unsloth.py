@@ -59,6 +59,27 @@ _ONE_OF_TWO: Final = (
 )
 
 
+_STOP: Final = Text(
+    "unsloth trains what stands between its markers, without them: let the chat template print "
+    "<|endoftext|> behind each answer, which it trains.",
+    "unsloth 只训练标记之间的内容，不含标记本身：请让对话模板在每个回答后输出 <|endoftext|>，它会参与训练。",
+)
+_CURES: Final = {
+    "stop": _STOP,
+    "end": _STOP,
+    "calls": Text(
+        "instruction_part='<|user|>' and response_part='<|assistant|>' train the call, and its result "
+        "with it.",
+        "设置 instruction_part='<|user|>'、response_part='<|assistant|>' 可以训练调用，但其结果也会一并参与训练。",
+    ),
+    "results": Text(
+        "No option of unsloth ends an answer at <|observation|>: leave rows with calls out, or make "
+        "the labels yourself.",
+        "unsloth 没有让回答在 <|observation|> 处结束的选项：请去掉含调用的数据，或自行生成 labels。",
+    ),
+}
+
+
 class Unsloth(Trainer):
     """`train_on_responses_only` of unsloth."""
 
@@ -94,6 +115,10 @@ class Unsloth(Trainer):
                 f"unsloth 会以 ValueError 结束：{_ONE_OF_TWO}",
             )
         )
+
+    def cure(self, of: str, context: Context) -> Text | None:
+        del context
+        return _CURES.get(of)
 
     def reads_row(self, form: str, row: Any, context: Context) -> bool:
         if form in ("glm", "openai"):

@@ -11,7 +11,7 @@ from msgspec import Struct
 from glmlint.engine.finish import Result
 from glmlint.evidence.report import Curve, Places, nearest_rank
 from glmlint.plan import Plan
-from glmlint.trainer.base import Context
+from glmlint.trainer.base import Context, get_trainer
 from glmlint.trainer.packing import Lengths
 
 SHARES: Final = (0.95, 0.99, 1.0)
@@ -136,8 +136,13 @@ def origin(plan: Plan, setting: str) -> str:
 
 
 def pin_origin(plan: Plan, package: str) -> str:
-    """Where the version of a package came from; "default": the newest that is known."""
-    return origin(plan, "pin") if package in plan.pinned else "default"
+    """Where the version of a package came from.
+
+    "default": the newest that is known; "trainer": the newest that the trainer's package allows.
+    """
+    if package in plan.pinned:
+        return origin(plan, "pin")
+    return "trainer" if package in get_trainer(plan.recipe).pins else "default"
 
 
 def template_origin(context: Context) -> str:

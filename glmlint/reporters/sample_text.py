@@ -10,11 +10,11 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from glmlint.engine.show import REASONS, Sample, Token
+from glmlint.engine.show import REASONS, ShownSample, Token
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import template_name
 from glmlint.reporters.tables import STYLES, breaks, console_for, plain_table, print_wrapped
-from glmlint.reporters.words import SEVERITY, say
+from glmlint.reporters.words import SEVERITY, budget_told, say
 from glmlint.trainer.base import Context
 from glmlint.visible import printable_path, visible
 
@@ -35,14 +35,14 @@ MARKS: Final = {TRAINED: ("{+", "+}"), MASKED: ("", ""), LOST: ("[-", "-]"), CUT
 
 
 def write_sample(
-    sample: Sample, context: Context, out: IO[str], options: ReporterOptions, ids: bool
+    sample: ShownSample, context: Context, out: IO[str], options: ReporterOptions, ids: bool
 ) -> None:
     """Print the sample's tokens, the counts of its messages and its findings."""
     lang = context.plan.lang
     with console_for(out, options.width, options.color) as console:
         place = f"{printable_path(sample.path)}:{sample.line}"
         print_wrapped(console, place, "bold underline")
-        budget = f"{context.plan.max_length:,}"
+        budget = budget_told(context.plan.max_length, lang)
         template = printable_path(template_name(context))
         shown = say("shown", lang, recipe=context.plan.recipe, template=template, budget=budget)
         print_wrapped(console, shown, "dim")
@@ -83,7 +83,7 @@ def joined(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
         yield what, text
 
 
-def _legend(console: Console, sample: Sample, lang: str, color: bool) -> None:
+def _legend(console: Console, sample: ShownSample, lang: str, color: bool) -> None:
     line = Text()
     for what in (TRAINED, MASKED, LOST, CUT):
         if line:
@@ -96,7 +96,7 @@ def _legend(console: Console, sample: Sample, lang: str, color: bool) -> None:
         print_wrapped(console, say("other-label-note", lang), "dim")
 
 
-def _running_text(console: Console, sample: Sample, context: Context, color: bool) -> None:
+def _running_text(console: Console, sample: ShownSample, context: Context, color: bool) -> None:
     roles = {count.index: count.role for count in sample.messages}
     kept = True
     first = True
@@ -145,7 +145,7 @@ def _print_line(console: Console, line: Text) -> None:
         console.print(part, soft_wrap=True)
 
 
-def _listing(console: Console, sample: Sample, context: Context, color: bool) -> None:
+def _listing(console: Console, sample: ShownSample, context: Context, color: bool) -> None:
     """One token a line: place, id, label, what becomes of it, text."""
     lang = context.plan.lang
     roles = {count.index: count.role for count in sample.messages}
@@ -197,7 +197,7 @@ def _clipped(text: str, room: int) -> str:
     return text + "…"
 
 
-def _counts(console: Console, sample: Sample, context: Context) -> None:
+def _counts(console: Console, sample: ShownSample, context: Context) -> None:
     lang = context.plan.lang
     about = "" if context.tokenizer.exact else "≈"
     console.print()
@@ -231,7 +231,7 @@ def _untrained(reasons: dict[str, int], lang: str) -> str:
     )
 
 
-def _outcome(console: Console, sample: Sample, lang: str) -> None:
+def _outcome(console: Console, sample: ShownSample, lang: str) -> None:
     console.print()
     if sample.unread:
         print_wrapped(console, say("not-read", lang), "bold red")

@@ -18,7 +18,7 @@ from glmlint.reporters.verdict import (
     summary,
     verdict,
 )
-from glmlint.reporters.words import percent, say
+from glmlint.reporters.words import budget_told, percent, say
 from glmlint.visible import visible
 
 name = "text"
@@ -58,14 +58,15 @@ def _length_lines(result: Result) -> list[str]:
     if not len(lengths.at):
         return []
     told = {name: f"{about}{value:,}" for name, value in quantiles(lengths).items()}
-    lines = [say("length-line", lang, **told, budget=f"{result.plan.max_length:,}")]
+    lines = [say("length-line", lang, **told, budget=budget_told(result.plan.max_length, lang))]
     found = budgets(result)
     if any(budget.keeps is not None for budget in found):
         parts = [
             say(
                 "keeps-plain",
                 lang,
-                length=f"{'' if budget.target is None else about}{budget.max_length:,}",
+                length=("" if budget.target is None else about)
+                + budget_told(budget.max_length, lang),
                 share=about + percent(budget.keeps),
             )
             for budget in found

@@ -32,7 +32,7 @@ from glmlint.reporters.verdict import (
     rows_told,
     verdict,
 )
-from glmlint.reporters.words import SEVERITY, percent, say
+from glmlint.reporters.words import SEVERITY, budget_told, percent, say
 from glmlint.visible import printable_path, visible
 
 MOST_FINDINGS: Final = 200
@@ -221,7 +221,7 @@ def edges_with(budget: int, shortest: int, longest: int) -> list[int]:
 
 def _budget_line(console: Console, result: Result, over: int) -> None:
     lang = result.plan.lang
-    label = f"── {say('budget', lang)} {result.plan.max_length:,} "
+    label = f"── {say('budget', lang)} {budget_told(result.plan.max_length, lang)} "
     end = say("longer", lang, n=f"{mark(result)}{over:,}") if over else say("none-over", lang)
     rule = "─" * max(console.width - cell_len(label) - cell_len(end) - 1, 2)
     console.print(Text(f"{label}{rule} {end}", style="bold"), soft_wrap=True)
@@ -249,7 +249,7 @@ def _budget_row(budget: Budget, about: str, lang: str) -> list[str]:
     else:
         what = say("smallest", lang, share=f"{budget.target:.0%}")
     return [
-        f"{about if budget.target else ''}{budget.max_length:,}",
+        (about if budget.target else "") + budget_told(budget.max_length, lang),
         about + percent(budget.keeps),
         f"{about}{budget.lost_supervised_tokens:,}",
         f"{about}{budget.truncated_samples:,}",

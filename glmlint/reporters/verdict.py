@@ -14,7 +14,7 @@ from glmlint.reporters.figures import (
     template_name,
     template_origin,
 )
-from glmlint.reporters.words import ORIGINS, counted, percent, say
+from glmlint.reporters.words import ORIGINS, budget_told, counted, percent, say
 from glmlint.rules.base import all_rules
 from glmlint.visible import printable_path, visible
 
@@ -64,7 +64,7 @@ def packing_told(result: Result) -> list[str]:
             lang,
             sequences=about + counted(found.sequences, "sequence", lang),
             number=f"{about}{found.sequences:,}",
-            budget=f"{result.plan.max_length:,}",
+            budget=budget_told(result.plan.max_length, lang),
             fill=about + percent(found.fill),
         )
     ]
@@ -168,7 +168,7 @@ def assumed(result: Result) -> list[str]:
             template_from=_from(template_origin(context), lang),
             tokenizer=printable_path(context.tokenizer.name),
             tokenizer_from=_from(origin(plan, "tokenizer"), lang),
-            budget=f"{plan.max_length:,}",
+            budget=budget_told(plan.max_length, plan.lang),
             budget_from=_from(origin(plan, "budget"), lang),
             transformers=visible(plan.transformers),
             transformers_from=_pinned(plan, "transformers"),

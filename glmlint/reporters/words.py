@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from glmlint.plan import NO_BUDGET
 from glmlint.text import Text
 
 SEVERITY: Final = {
@@ -62,6 +63,7 @@ WORDS: Final = {
     "count": Text("Count", "数量"),
     "lengths": Text("Length of samples in tokens", "样本长度（token）"),
     "budget": Text("budget", "预算"),
+    "no-limit": Text("none", "无"),
     "none-over": Text("no sample is longer", "没有更长的样本"),
     "longest": Text("max", "最长"),
     "longer": Text("{n} longer", "{n} 个更长"),
@@ -121,6 +123,10 @@ WORDS: Final = {
     ),
     "shown": Text("recipe {recipe} · template {template} · budget {budget}",
                   "配方 {recipe} · 模板 {template} · 预算 {budget}"),
+    "config-without-data": Text(
+        "{path} names no data file on this machine: name the files to check",
+        "{path} 没有指定本机上的数据文件：请给出要检查的文件",
+    ),
     "compare-trainer": Text("Trainer", "训练框架"),
     "compare-two": Text(
         "compare needs two sides: give --recipe twice, or --max-length, --set 2:KEY=VALUE, a second file",
@@ -343,6 +349,7 @@ ORIGINS: Final = {
     "flag": Text("flag", "命令行参数"),
     "tokenizer": Text("came with the tokenizer", "随 tokenizer 提供"),
     "newest": Text("newest known", "已知最新版本"),
+    "trainer": Text("newest that the trainer allows", "训练框架允许的最新版本"),
 }
 """Where a setting came from; any other origin is a file's name."""
 
@@ -350,6 +357,11 @@ ORIGINS: Final = {
 def say(key: str, lang: str, **values: object) -> str:
     """A fixed sentence in that language, its fields filled in."""
     return WORDS[key].say(lang, **values)
+
+
+def budget_told(budget: int, lang: str) -> str:
+    """A budget in tokens; where there is none, a word."""
+    return say("no-limit", lang) if budget == NO_BUDGET else f"{budget:,}"
 
 
 def counted(number: int, noun: str, lang: str) -> str:

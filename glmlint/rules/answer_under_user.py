@@ -14,6 +14,7 @@ Evidence: smol-course #260.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from glmlint.evidence.report import Habit
 from glmlint.evidence.teaching import written_role
@@ -34,10 +35,9 @@ _DINNER = {
 rule = Rule(
     name="answer-under-user",
     family="structure",
-    form="glm",
     title_zh="回答写在了 user（或其他非 assistant）角色下",
     severity="warning",
-    when=Fact.ROLES,
+    when=Fact.ROLES | Fact.RAISES,
     fix="unsafe",
     text=Text(
         "the conversation ends with {role} right after a question of the user's ({rows:row}): an answer "
@@ -92,9 +92,28 @@ _HABIT_HELP = Text(
 )
 
 
+_WRONG: Final = Text(
+    "the conversation ends with {role} right after a question of the user's ({rows:row}): an answer "
+    "under the wrong role, or a question without one",
+    "对话在 user 的提问之后以 {role} 结尾（共 {rows} 行）：可能是回答写错了角色，也可能是缺少回答",
+)
+_WRONG_HABIT: Final = Text(
+    "in {rows} of {samples} rows the last message follows a question of the user's and has the role "
+    "{role}: answers under the wrong role",
+    "{samples} 行中有 {rows} 行的最后一条消息紧跟 user 的提问，角色却是 {role}：这是写错了角色的回答",
+)
+_ROLE: Final = Text(
+    "Give the answer the role of the assistant, or add the answer that is missing.",
+    "把回答的角色改为 assistant 一方，或补上缺少的回答。",
+)
+
+
 def check(row: Row) -> Iterator[Problem]:
     index = answer_at(row)
     if index is None:
+        return
+    if row.conversation is not None:
+        yield from _in_other_forms(row, index)
         return
     thought = row.messages[index]["content"].lstrip().startswith("<think>")
     known = row.survey() if row.survey is not None else None
@@ -112,4 +131,22 @@ def check(row: Row) -> Iterator[Problem]:
         habit=Habit(_HABIT, _HABIT_HELP, "error", True),
         role=str(written_role(row, index)),
         help=_HABIT_HELP if thought else None,
+    )
+
+
+def _in_other_forms(row: Row, index: int) -> Iterator[Problem]:
+    """The same of rows whose roles have other names: no repair writes them."""
+    assert row.conversation is not None
+    turn = row.conversation.turns[index]
+    trained = row.printed.get(index, False)
+    thought = (turn.text or "").lstrip().startswith("<think>")
+    alone = "assistant" not in speakers(row)
+    yield rule.problem(
+        row.at(index),
+        text=_WRONG if trained else "thought" if thought else None,
+        severity="error" if alone or row.dropped else "warning",
+        once=f"{'thought' if thought else 'tail'} {turn.role}",
+        habit=Habit(_WRONG_HABIT if trained else _HABIT, _ROLE, "error", False),
+        role=turn.role,
+        help=_ROLE,
     )

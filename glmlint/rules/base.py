@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from glmlint.evidence.scores import FileScores
-from glmlint.evidence.scores import Row as ScoredRow
+from glmlint.evidence.scores import FileScores, ScoredRow
 from glmlint.finding import Pointer
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
@@ -61,6 +60,8 @@ class Problem(Struct):
     """The sentence says that what stands at the place is trained, though no assistant wrote it."""
     habit: Habit | None = None
     """Told instead, once a file, where most rows of the file are so. `{samples}` is their number."""
+    of_trainer: bool = False
+    """It is the trainer's way with every such row, and no fault of the row: the row stays clean."""
 
 
 class Placed(Struct):
@@ -149,6 +150,8 @@ class Rule:
     """The sentence: where it is, what happens in training. Fields in braces are filled in."""
     help: Text
     """What to do about it."""
+    help_alone: Text | None = None
+    """The same for a place at which no repair is at hand, where `help` speaks of one."""
     limit: Limit | None = None
     """What the rule is held to, where that can be set."""
     form: str | None = None
@@ -191,14 +194,17 @@ class Rule:
         column: int | None = None,
         trains: bool = False,
         habit: Habit | None = None,
+        of_trainer: bool = False,
         **values: Any,
     ) -> Problem:
         """A problem of this rule; `text` is a sentence, or the name of a variant."""
         if isinstance(text, str):
             text = self.variants[text]
+        if help is None:
+            help = self.help if edits or self.help_alone is None else self.help_alone
         return Problem(
-            text or self.text, values, pointer, severity, help or self.help, once, raises, edits,
-            column, trains, habit,
+            text or self.text, values, pointer, severity, help, once, raises, edits,
+            column, trains, habit, of_trainer,
         )  # fmt: skip
 
 
@@ -209,9 +215,16 @@ def words_of(recipe: str) -> dict[str, Text]:
     return {"trainer": trainer.called, "budget_means": trainer.budget_means}
 
 
-def general(text: Text) -> Text:
-    """A sentence as a page shows it: its own fields stay, the trainer is the default one."""
+def general(text: Text, rule: Rule | None = None) -> Text:
+    """A sentence as a page shows it: its own fields stay, the trainer is the default one.
+
+    Args:
+        rule: whose sentence it is; where it says nothing of the default trainer, none is named.
+    """
     told = words_of(Plan.recipe)
+    applies = None if rule is None else rule.applies
+    if applies is not None and not applies(get_trainer(Plan.recipe), Plan()):
+        told = {"trainer": Trainer.called, "budget_means": Trainer.budget_means}
     en, zh = text.en, text.zh
     for name, word in told.items():
         en, zh = en.replace(f"{{{name}}}", word.en), zh.replace(f"{{{name}}}", word.zh)

@@ -10,10 +10,14 @@ Evidence: LLaMA-Factory #3995, TRL #3449; the official default of 1,025 is often
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
+
+import msgspec
 
 from glmlint.evidence.report import FileStats
 from glmlint.plan import Plan
 from glmlint.rules.base import Example, Problem, Rule, Text
+from glmlint.trainer.base import get_trainer
 
 TOLERATED_SHARE = 0.01
 """Share of a file's supervised tokens that a few long rows may lose."""
@@ -29,6 +33,13 @@ rule = Rule(
         "预算 {budget} 截断了 {readable} 行中的 {rows} 行，{supervised} 个受监督 token 丢失 {lost} 个"
         "（{share:.1%}）；{most} 可保留 99%，{all} 可全部保留",
     ),
+    variants={
+        "ends": Text(
+            "{rows} of {readable} rows are longer than the budget of {budget}, and the run ends at the "
+            "first of them; {longest} is enough for every row",
+            "{readable} 行中有 {rows} 行超过预算 {budget}，训练会在其中第一行结束；{longest} 足够容纳所有行",
+        ),
+    },
     help=Text(
         "Set the budget to {most} or more (in {trainer} {budget_means}), or shorten the long rows.",
         "把预算设为 {most} 或更大（{trainer}中为 {budget_means}），或缩短过长的行。",
@@ -74,11 +85,22 @@ rule = Rule(
 )
 
 
+_LONGEST: Final = Text(
+    "Set the budget to {longest} or more (in {trainer} {budget_means}), or shorten the long rows.",
+    "把预算设为 {longest} 或更大（{trainer}中为 {budget_means}），或缩短过长的行。",
+)
+
+
 def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
     share = file.totals.lost_share
     if share is not None and share > TOLERATED_SHARE:
+        trainer = get_trainer(plan.recipe)
+        ends = trainer.ends_at_longer(msgspec.convert(plan.options, trainer.Options))
         yield rule.problem(
             None,
+            text="ends" if ends else None,
+            help=_LONGEST if ends else None,
+            longest=int(file.lengths.at[-1]),
             budget=plan.max_length,
             rows=file.totals.truncated_samples,
             readable=file.totals.readable,

@@ -26,9 +26,9 @@ rule = Rule(
     fix="unsafe",
     when=Fact.CALLS | Fact.TOOLS | Fact.ODD,
     text=Text(
-        "{where} is a tool call, and no observation follows: the model learns to go on without "
+        "{where} is a tool call, and no result follows: the model learns to go on without "
         "waiting for the result",
-        "{where} 是工具调用，但后面没有 observation：模型会学着不等结果就继续",
+        "{where} 是工具调用，但后面没有结果：模型会学着不等结果就继续",
     ),
     variants={
         "parallel": Text(
@@ -47,6 +47,9 @@ rule = Rule(
         "Put the result after it, as a message of role observation; --unsafe-fixes moves results that "
         "stand behind several calls to their own calls.",
         "在它后面补上结果：一条 role 为 observation 的消息；--unsafe-fixes 会把排在多个调用之后的结果移到各自的调用之后。",
+    ),
+    help_alone=Text(
+        "Put the result after it, as a message of its own.", "在它后面补上结果，单独作为一条消息。"
     ),
     bad=(
         {
@@ -97,6 +100,10 @@ rule = Rule(
 
 
 ASSISTANT: Final = "<|assistant|>"
+_EACH_MOVED: Final = Text(
+    "Put each result right after its call: call, result, call, result; `--unsafe-fixes` does.",
+    "把每个结果放在它的调用之后：调用、结果、调用、结果；--unsafe-fixes 可以做到。",
+)
 _EACH: Final = Text(
     "Put each result right after its call: call, result, call, result.",
     "把每个结果放在它的调用之后：调用、结果、调用、结果。",
@@ -116,7 +123,8 @@ def check(row: Row) -> Iterator[Problem]:
             )  # fmt: skip
         elif len(group.calls) > 1 and (token := taught_after(row, first)) == ASSISTANT:
             yield rule.problem(
-                row.at(first), text="parallel", help=_EACH, edits=_one_by_one(row, group),
+                row.at(first), text="parallel",
+                help=_EACH_MOVED if (edits := _one_by_one(row, group)) else _EACH, edits=edits,
                 where=row.where(first), after=row.where(group.calls[1]), token=token,
             )  # fmt: skip
 

@@ -27,7 +27,6 @@ from glmlint.text import nearest
 rule = Rule(
     name="ignored-key",
     family="structure",
-    form="glm",
     title_zh="没有程序会读取的键",
     severity="warning",
     when=Fact.KEYS,
@@ -123,6 +122,10 @@ _VISION: Final = Text(
     "Images are trained by the vision script (finetune_vision.py); drop the row or the key here.",
     "图像要用视觉微调脚本（finetune_vision.py）训练；这里请删除该行或该键。",
 )
+_OTHER_VISION: Final = Text(
+    "Images are trained with a vision model and its template; drop the row or the key here.",
+    "图像要用视觉模型及其模板训练；这里请删除该行或该键。",
+)
 _SYSTEM: Final = Text(
     "Write it as the first message, with the role system.",
     "写成第一条消息，role 为 system。",
@@ -130,7 +133,12 @@ _SYSTEM: Final = Text(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.foreign or not row.messages:
+    if row.foreign:
+        return
+    if row.conversation is not None:
+        yield from _images_of_other_forms(row)
+        return
+    if not row.messages:
         return
     told: set[str] = set()
     for key in row.value:
@@ -141,6 +149,24 @@ def check(row: Row) -> Iterator[Problem]:
         for key in message:
             if ("messages", index, key) not in padded(row):
                 yield from _told(("messages", index), key, message, told)
+
+
+def _images_of_other_forms(row: Row) -> Iterator[Problem]:
+    """Images that a trainer of another form than GLM's does not look at; other keys are its own matter."""
+    assert row.conversation is not None
+    if row.layout is None:
+        return
+    named = getattr(row.context.options, "columns", None) or {}
+    for key in row.conversation.unread:
+        if (
+            key.lower() in _IMAGES
+            and key not in named.values()
+            and row.value.get(key) not in (None, "", [])
+        ):
+            yield rule.problem(
+                (key,), text="image", help=_OTHER_VISION, once=f"row {key}", key=f'"{shown(key)}"',
+                near="", in_en="", in_zh="",
+            )  # fmt: skip
 
 
 def _is_no_list(entry: Declared) -> bool:

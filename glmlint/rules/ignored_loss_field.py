@@ -27,9 +27,8 @@ rule = Rule(
     severity="warning",
     when=Fact.KEYS,
     text=Text(
-        "{recipe} does not read the key {key!r}: the role alone decides "
-        "what is trained ({rows:row})",
-        "{recipe} 不读取键 {key!r}：是否训练只由角色决定（共 {rows} 行）",
+        "{recipe} does not read the key {key!r}: it changes nothing in what is trained ({rows:row})",
+        "{recipe} 不读取键 {key!r}：它不会改变训练哪些内容（共 {rows} 行）",
     ),
     variants={
         "trained": Text(
@@ -99,7 +98,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    unread = set(LOSS_FIELDS) - row.context.trainer.loss_fields
+    unread = set(LOSS_FIELDS) - row.context.trainer.loss_switches(row.context.options)
     trained = set(trained_messages(row))
     worst: dict[str, tuple[int, str]] = {}
     for index, message in row.good_messages:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.evidence.json_fault import Fault, diagnose
+from glmlint.evidence.json_fault import JsonFault, diagnose
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 _WHY: Final = {
@@ -172,6 +172,11 @@ rule = Rule(
 )
 
 
+_SKIPPED_EN: Final = ("the loader refuses the whole file", "{trainer} leaves the line out")
+_SKIPPED_ZH: Final = ("加载时整个文件都会被拒绝", "{trainer}会跳过这一行")
+"""What is said of the file -> what is said where the trainer passes over such a line."""
+
+
 def check(row: Row) -> Iterator[Problem]:
     defect = row.defect
     if defect is None or defect.rule != "invalid-json":
@@ -183,13 +188,16 @@ def check(row: Row) -> Iterator[Problem]:
     else:  # the source's: about what stands between rows
         kind = _SOURCE_KINDS.get(reason, "unknown")
         found = {"trailing-comma": "]", "no-comma": text[:20], "unknown": reason}.get(kind, "")
-        fault = Fault(kind, 0, found)
+        fault = JsonFault(kind, 0, found)
     line_start = text.rfind("\n", 0, fault.at) + 1
     line = row.line + text.count("\n", 0, fault.at)
     column = fault.at - line_start + 1
     no_row_above = fault.kind == "prose" and row.line == 1
+    text_ = rule.variants["first" if no_row_above else fault.kind]
+    if row.context.trainer.reads_json:
+        text_ = Text(text_.en.replace(*_SKIPPED_EN), text_.zh.replace(*_SKIPPED_ZH))
     yield rule.problem(
-        text="first" if no_row_above else fault.kind,
+        text=text_,
         column=column if line == row.line else 1,
         at=f"{line}:{column}",
         found=fault.found,

@@ -66,6 +66,10 @@ rule = Rule(
             "a call without arguments is {{}}",
             "{place}：对 {name} 的调用内容为空，模板会跳过整条消息；没有参数的调用应写成 {{}}",
         ),
+        "blank": Text(
+            "{place}: the arguments of {name} are an empty text; a call without arguments is {{}}",
+            "{place}：{name} 的参数是空文本；没有参数的调用应写成 {{}}",
+        ),
     },
     help=Text(
         'Write the arguments as one JSON object with double quotes, such as {{"city": "Rome"}}.',
@@ -108,7 +112,11 @@ def check(row: Row) -> Iterator[Problem]:
             )
         elif not call.text.strip():
             yield rule.problem(
-                call.at, text="empty", severity=severity, place=place(call.at), name=name
+                call.at,
+                text="empty" if row.conversation is None else "blank",
+                severity=severity,
+                place=place(call.at),
+                name=name,
             )
         else:
             at = _fault(call.text)

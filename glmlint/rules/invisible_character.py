@@ -56,6 +56,10 @@ rule = Rule(
         "Remove it (`--fix` does); damaged text has to be exported or decoded again.",
         "删除它（--fix 可以做到）；损坏的文本需要重新导出或解码。",
     ),
+    help_alone=Text(
+        "Remove it; damaged text has to be exported or decoded again.",
+        "删除它；损坏的文本需要重新导出或解码。",
+    ),
     bad=(
         {
             "messages": [

@@ -17,10 +17,9 @@ from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="last-not-assistant",
     family="structure",
-    form="glm",
     title_zh="对话没有以回答结尾",
     severity="warning",
-    when=Fact.ROLES,
+    when=Fact.ROLES | Fact.LABELS,
     fix="unsafe",
     text=Text(
         "the conversation ends with {role}: what follows the last answer teaches nothing",
@@ -40,6 +39,10 @@ rule = Rule(
         "Add the answer; or cut off what follows the last answer (`--unsafe-fixes` does, the text is gone "
         "then).",
         "补上回答；或删去最后一个回答之后的内容（--unsafe-fixes 可以做到，这些文字会被删除）。",
+    ),
+    help_alone=Text(
+        "Add the answer, or cut off what follows the last one.",
+        "补上回答，或删去最后一个回答之后的内容。",
     ),
     bad=(
         {
@@ -73,6 +76,9 @@ rule = Rule(
 def check(row: Row) -> Iterator[Problem]:
     if row.foreign or answer_at(row) is not None:  # `answer-under-user` speaks of that one
         return
+    glm = row.conversation is None
+    if not glm and (row.dropped is not None or row.error is not None):
+        return
     roles = speakers(row)
     if not roles or roles[-1] in (None, "assistant") or "assistant" not in roles:
         return
@@ -82,16 +88,23 @@ def check(row: Row) -> Iterator[Problem]:
     text = None
     if roles[-1] == "observation":
         text = "observation"
-    elif fate(row, end) == "trained":
+    elif _is_trained(row, end):
         text = "trained"
     edits: tuple[Edit, ...] = ()
     # Without its result a call would be taught to end in the wrong stop token.
-    if {roles[index] for index in tail} <= {"user", "system"} and fate(row, answer) == "trained":
+    speaking = {roles[index] for index in tail}
+    if glm and speaking <= {"user", "system"} and fate(row, answer) == "trained":
         edits = tuple(Edit("remove", ("messages", index)) for index in tail)
     yield rule.problem(
-        ("messages", answer + 1),
+        row.at(answer + 1),
         text=text,
         severity="error" if row.dropped else None,
         edits=edits,
         role=roles[-1],
     )
+
+
+def _is_trained(row: Row, index: int) -> bool:
+    if row.conversation is not None:
+        return row.printed.get(index, False)
+    return fate(row, index) == "trained"

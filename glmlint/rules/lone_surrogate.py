@@ -33,6 +33,10 @@ rule = Rule(
         "(`--unsafe-fixes` writes U+FFFD in its place).",
         "补全这个字符（多半是被截断的 emoji），或删掉这一半（--unsafe-fixes 会用 U+FFFD 代替）。",
     ),
+    help_alone=Text(
+        "Restore the whole character (mostly an emoji that was cut), or take the half out.",
+        "补全这个字符（多半是被截断的 emoji），或删掉这一半。",
+    ),
     bad=(
         b'{"messages": [{"role": "user", "content": "Hi \\ud83d"},'
         b' {"role": "assistant", "content": "Hello"}]}',

@@ -30,10 +30,18 @@ rule = Rule(
             "none of {tokens} tokens is supervised: the row has no assistant message",
             "{tokens} 个 token 都不受监督：这一行没有 assistant 消息",
         ),
+        "blank": Text(
+            "none of {tokens} tokens is supervised: {where} has no content",
+            "{tokens} 个 token 都不受监督：{where} 没有内容",
+        ),
         "empty": Text(
             "none of {tokens} tokens is supervised: {where} has no content, "
             "and the template leaves it out",
             "{tokens} 个 token 都不受监督：{where} 没有内容，模板会跳过它",
+        ),
+        "raises": Text(
+            "none of {tokens} tokens is supervised: {trainer} ends with {exception} at such a row",
+            "{tokens} 个 token 都不受监督：{trainer}遇到这样的行会以 {exception} 结束",
         ),
     },
     help=Text("Give the row an answer, or take it out.", "补上 assistant 的回答，或删除这一行。"),
@@ -65,6 +73,12 @@ rule = Rule(
 def check(row: Row) -> Iterator[Problem]:
     if row.layout is None or row.supervised:
         return
+    exception = row.context.trainer.untrained_raises
+    if exception is not None:
+        yield rule.problem(row.turns_at, text="raises", tokens=row.tokens, exception=exception)
+        return
+    if row.foreign and "glm" not in row.context.trainer.reads:
+        return  # `other-format` says so once
     said = {index: text for index, role, text in row.texts if role == "assistant"}
     answers = [index for index, role in enumerate(speakers(row)) if role == "assistant"]
     calling = {call.message for call in calls(row)}
@@ -74,7 +88,7 @@ def check(row: Row) -> Iterator[Problem]:
         index = answers[-1]
         yield rule.problem(
             row.at(index, "content"),
-            text="empty",
+            text="blank" if index in row.printed else "empty",
             tokens=row.tokens,
             where=row.where(index),
         )

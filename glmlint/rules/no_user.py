@@ -46,8 +46,8 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.foreign:
-        return
+    if row.foreign or row.dropped is not None or row.format == "text":
+        return  # plain text has no speakers
     roles = speakers(row)
     # A role that cannot be read may be the user's.
     if roles and None not in roles and "user" not in roles:

@@ -8,6 +8,9 @@ Where a narrower rule has said so of the message, as an error (`unknown-role`, `
 `openai-tool-calls`), or of the whole row (`other-format`), this one keeps silent: it speaks for the rest,
 and for all where those are off.
 
+Other trainers train questions (TRL, by default) or tool results (unsloth) of every row. That is told
+once a file, as a warning, with the option that changes it; the rows themselves count as clean.
+
 Evidence: LLaMA-Factory #5866; recipes.md, section 2.1.
 """
 
@@ -16,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.evidence.teaching import foreign_messages, supervised_in, written_role
+from glmlint.evidence.teaching import carries_loss, foreign_messages, supervised_in, written_role
 from glmlint.evidence.turns import shown
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 
@@ -26,12 +29,24 @@ rule = Rule(
     title_zh="配方训练了不是 assistant 写的文本",
     severity="error",
     after=("missing-role", "openai-tool-calls", "other-format", "unknown-role"),
-    when=Fact.ROLES | Fact.ODD | Fact.CONTROL | Fact.EMPTY,
+    when=Fact.ROLES | Fact.ODD | Fact.CONTROL | Fact.EMPTY | Fact.LABELS,
     applies=lambda recipe, _: not recipe.trains_all_after_last,
     text=Text(
         "{where}, of role {role!r}, is trained: {count:supervised token} that no assistant wrote",
         "{where}（角色 {role!r}）也参与训练：{count} 个受监督 token 并非 assistant 所写",
     ),
+    variants={
+        "prompts": Text(
+            "prompts are trained, not only answers ({rows:row} so): {where}, of role {role!r}, carries "
+            "loss",
+            "提示也参与训练，而不仅是回答（共 {rows} 行如此）：{where}（角色 {role!r}）计入损失",
+        ),
+        "results": Text(
+            "tool results are trained ({rows:row} so): {where} carries loss, and the model learns to "
+            "write results itself",
+            "工具结果也参与训练（共 {rows} 行如此）：{where} 计入损失，模型会学着自己编写结果",
+        ),
+    },
     help=Text(
         "Give it the role that it stands for: system, user or observation.",
         "改成它真正对应的角色：system、user 或 observation。",
@@ -87,22 +102,44 @@ _BY_DESIGN: Final = Text(
 
 def check(row: Row) -> Iterator[Problem]:
     told = row.said.trains
-    if () in told:
+    glm = "glm" in row.context.trainer.reads
+    if () in told or (row.foreign and not glm):
         return
-    untold = (
+    untold = [
         index
         for index in foreign_messages(row)
         if row.at(index) not in told and row.at(index, "role") not in told
-    )
+    ]
+    if not glm:  # a completion that is trained begins right behind its prompt
+        untold = [index for index in untold if carries_loss(row, index)]
+    if not glm and any(written_role(row, index) in _KNOWN for index in untold):
+        yield from _of_trainer(row, untold)
+        return
     for index, count in supervised_in(row, untold).items():
         role = shown(written_role(row, index))
-        # A role that the trainer knows is trained in every row: it is the trainer's way.
-        design = role in _KNOWN and "glm" not in row.context.trainer.reads
         yield rule.problem(
             row.at(index),
-            once=f"role {role}" if row.foreign or design else None,
-            help=_BY_DESIGN if design else None,
+            once=f"role {role}" if row.foreign else None,
             where=row.where(index),
             role=role,
             count=count,
         )
+
+
+def _of_trainer(row: Row, indexes: list[int]) -> Iterator[Problem]:
+    """A role that the trainer knows is trained in every row: its way, and no fault of the rows."""
+    context = row.context
+    for of, is_result in (("prompts", False), ("results", True)):
+        found = (i for i in indexes if (written_role(row, i) == "observation") == is_result)
+        index = next(found, None)
+        if index is not None:
+            yield rule.problem(
+                row.at(index),
+                text=of,
+                once=of,
+                severity="warning",
+                of_trainer=True,
+                help=context.cure(of) or _BY_DESIGN,
+                where=row.where(index),
+                role=shown(written_role(row, index)),
+            )

@@ -116,8 +116,8 @@ rule = Rule(
         ),
         "text-rows": Text(
             "datasets {datasets} takes the elements of the array for texts: its rows have a column `text` "
-            "and none that the trainer reads",
-            "datasets {datasets} 把数组的元素当成文本：得到的行只有 `text` 列，没有训练脚本要读取的列",
+            "and no other",
+            "datasets {datasets} 把数组的元素当成文本：得到的行只有 `text` 一列",
         ),
         "not-followed": Text(
             "how datasets {datasets} cuts the file was not looked at: a line is too long to follow",

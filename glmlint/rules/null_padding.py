@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from glmlint.evidence.padded import padding
+from glmlint.evidence.targets import target
 from glmlint.finding import Pointer
 from glmlint.read.nulls import without
 from glmlint.read.padding import row_padding
@@ -79,6 +80,13 @@ rule = Rule(
             "每条消息、每个工具都带有其他消息或工具的键，自己没有的写成 null（共 {rows} 行），这是 "
             "Dataset.to_json 和 to_parquet 的写法：其中一部分 null 会被输出，模型训练时看到的提示中带有它们",
         ),
+        "unlabelled": Text(
+            "every message has the keys of all others, null where it has none of its own "
+            "({rows:row}), as Dataset.to_json and to_parquet write them: {trainer} takes some of these "
+            "nulls for a switch, and such messages are not trained",
+            "每条消息都带有其他消息的键，自己没有的为 null（共 {rows} 行），这是 Dataset.to_json 和 "
+            "to_parquet 的写法：{trainer} 把其中一些 null 当作开关，这些消息不参与训练",
+        ),
         "foreign": Text(
             "messages, tools and calls have the keys of all others, null where they have none of their "
             "own ({rows:row}), as Dataset.to_json and to_parquet write them: a trainer that reads this "
@@ -95,9 +103,9 @@ rule = Rule(
     },
     help=Text(
         "Take the nulls out with `glmlint check --fix`; for a Parquet file, or one in another form: "
-        "glmlint convert {path} --to glm4 -o {out}",
+        "glmlint convert {path} --to {to} -o {out}",
         "用 `glmlint check --fix` 去掉这些 null；Parquet 文件或其他格式的文件请用："
-        "glmlint convert {path} --to glm4 -o {out}",
+        "glmlint convert {path} --to {to} -o {out}",
     ),
     bad=(
         _row(None),
@@ -123,16 +131,18 @@ def check(row: Row) -> Iterator[Problem]:
     survey = None if row.survey is None else row.survey()
     sure = places if survey is None else row_padding(row.value, survey)
     text = _effect(row, places)
+    to = target(row.context, with_calls=True) or row.context.trainer.convert_to[0]
     yield rule.problem(
         places[0],
         text=text,
-        severity="error" if text in ("printed", "raises") else None,
+        severity="error" if text in ("printed", "raises", "unlabelled") else None,
         once="padding",
         raises=text == "raises",
         edits=tuple(Edit("remove", at) for at in sure),
         exception=row.error.exception if row.error else "",
         path=quoted(row.path),
-        out=quoted(converted(row.path)),
+        to=to,
+        out=quoted(converted(row.path, to)),
     )
 
 
@@ -151,7 +161,10 @@ def _effect(row: Row, places: tuple[Pointer, ...]) -> str | None:
         return None  # it is not the nulls, or not they alone
     if row.error is not None or written is None:
         return "raises"
-    return None if _pieces(written) == _pieces(cleaned) else "printed"
+    if _pieces(written) != _pieces(cleaned):
+        return "printed"
+    labels = written.first, written.rest
+    return None if labels == (cleaned.first, cleaned.rest) else "unlabelled"
 
 
 def _pieces(layout: Layout) -> list[Any]:

@@ -11,8 +11,10 @@ Evidence: public data converted from other formats has it; the row trains, so th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from glmlint.evidence.calls import flow
+from glmlint.evidence.teaching import taught_after
 from glmlint.evidence.turns import speakers
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
@@ -23,14 +25,14 @@ rule = Rule(
     severity="warning",
     when=Fact.CALLS,
     text=Text(
-        "{place} is an observation, and no tool call stands before it",
-        "{place} 是 observation，但它前面没有工具调用",
+        "{place} is a tool result, and no tool call stands before it",
+        "{place} 是工具结果，但它前面没有工具调用",
     ),
     variants={
         "answer": Text(
-            "{place} is an observation, and {before} is no call but an answer: the model learns to "
+            "{place} is a tool result, and {before} is no call but an answer: the model learns to "
             "end such answers as if it had called a tool",
-            "{place} 是 observation，但 {before} 是普通回答而不是调用："
+            "{place} 是工具结果，但 {before} 是普通回答而不是调用："
             "模型会学着像调用工具那样结束回答",
         ),
     },
@@ -77,12 +79,21 @@ rule = Rule(
 )
 
 
+OBSERVATION: Final = "<|observation|>"
+
+_OF_OTHER_FORMS: Final = Text(
+    "Put the call before it, or take the result out.", "在它前面补上调用，或删掉这个结果。"
+)
+
+
 def check(row: Row) -> Iterator[Problem]:
     for index in flow(row).uncalled:
         role = speakers(row)[index - 1] if index else None
+        misled = role == "assistant" and taught_after(row, index - 1) == OBSERVATION
         yield rule.problem(
             row.at(index),
-            text="answer" if role == "assistant" else None,
+            text="answer" if misled else None,
             place=row.where(index),
             before=row.where(index - 1) if index else "",
+            help=None if row.conversation is None else _OF_OTHER_FORMS,
         )

@@ -16,9 +16,12 @@ import shlex
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.evidence.turns import content_of, fate, role_of
-from glmlint.read.formats import TURN_KEYS
+from glmlint.evidence.targets import target
+from glmlint.evidence.teaching import whole_text
+from glmlint.evidence.turns import content_of, fate, role_of, shown
+from glmlint.read.formats import TURN_KEYS, role_in
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.trainer.errors import Dropped, TrainerError
 
 _NAMES: Final = {
     "sharegpt": ("ShareGPT (from and value)", "ShareGPT（from 和 value）"),
@@ -29,6 +32,10 @@ _NAMES: Final = {
     "prompt-response": ("question and answer columns", "问题列加回答列"),
     "prompt-only": ("prompts without answers", "只有提示、没有回答"),
     "preference": ("preference pairs (chosen and rejected)", "偏好数据（chosen 和 rejected）"),
+    "glm": (
+        "GLM messages (metadata, observation, tools of a message)",
+        "GLM 的 messages（metadata、observation、消息级 tools）",
+    ),
     "messages-list": ("bare lists of messages", "不带外层对象的消息列表"),
     "text": ("plain text", "纯文本"),
 }
@@ -40,39 +47,67 @@ _CONVERTED_ROLES: Final = ("tool_call", "tool_response", "function_call", "funct
 """Roles of ms-swift's own form, by either of its spellings."""
 
 _CONVERT: Final = Text(
-    "Run: glmlint convert {path} --to glm4 -o {out}",
-    "运行：glmlint convert {path} --to glm4 -o {out}",
+    "Run `glmlint convert` to the form that the trainer reads.",
+    "用 `glmlint convert` 转换成训练框架能读取的格式。",
 )
+
+_NO_CALLS: Final = Text(
+    "With this template {trainer} prints tool calls of no form; the rest it reads. ",
+    "在当前模板下，{trainer}不会输出任何格式的工具调用；其余内容可以读取。",
+)
+
+_NO_FORM: Final = Text(
+    "None of the forms that `glmlint convert` writes is read with this template: name the model "
+    "that is tuned with --model.",
+    "在当前模板下，`glmlint convert` 能写出的格式都无法被读取：请用 --model 指明所训练的模型。",
+)
+
+_TAKE: Final = Text(
+    "{trainer} learns one answer here. To take the chosen one, run: ",
+    "{trainer}在这里只学习一个回答。要取被选中的回答，请运行：",
+)
+
+
+_GLM_HEAD: Final = Text(
+    "not GLM messages but {en} ({rows:row})", "不是 GLM 的 messages，而是 {zh}，共 {rows} 行"
+)
+
+_HEAD: Final = Text(
+    "the rows are {en} ({rows:row}), which {trainer} does not read as they are meant",
+    "数据是{zh}，共 {rows} 行，{trainer}不会按其本意读取",
+)
+
+_TAILS: Final = {
+    "part": Text(": parts of them never reach the model", "：其中一部分内容不会进入训练"),
+    "raises": Text(": the trainer raises {exception}", "：训练脚本抛出 {exception}"),
+    "dropped": Text(": all of them are left out", "：这些行都会被丢弃"),
+    "nothing": Text(": nothing in them is trained", "：没有任何内容参与训练"),
+    "python": Text(
+        ": the prompt has lists of parts as Python prints them",
+        "：提示里会出现 Python 打印出来的分段列表",
+    ),
+    "wrong": Text(
+        ": text that no assistant wrote is trained", "：并非 assistant 所写的文本参与了训练"
+    ),
+    "lost": Text(": {lost} never reach the model", "：{lost}不会进入训练"),
+    "role": Text(": the role {lost} is printed as plain text", "：角色 {lost} 被当作普通文本输出"),
+    "lists": Text(
+        ": they have no columns, and the load or the trainer fails",
+        "：它们没有列名，加载或训练会报错",
+    ),
+}
+"""What becomes of such rows: the end of the sentence."""
 
 rule = Rule(
     name="other-format",
     family="structure",
     title_zh="数据是其他训练工具的格式",
     severity="error",
-    when=Fact.ODD | Fact.KEYS,
+    when=Fact.ODD | Fact.KEYS | Fact.RAISES | Fact.FOREIGN,
     text=Text(
         "not GLM messages but {en} ({rows:row}): parts of them never reach the model",
         "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：其中一部分内容不会进入训练",
     ),
-    variants={
-        "raises": Text(
-            "not GLM messages but {en} ({rows:row}): the trainer raises {exception}",
-            "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：训练脚本抛出 {exception}",
-        ),
-        "nothing": Text(
-            "not GLM messages but {en} ({rows:row}): nothing in them is trained",
-            "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：没有任何内容参与训练",
-        ),
-        "python": Text(
-            "not GLM messages but {en} ({rows:row}): "
-            "the prompt has lists of parts as Python prints them",
-            "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：提示里会出现 Python 打印出来的分段列表",
-        ),
-        "wrong": Text(
-            "not GLM messages but {en} ({rows:row}): text that no assistant wrote is trained",
-            "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：并非 assistant 所写的文本参与了训练",
-        ),
-    },
     help=_CONVERT,
     bad=(
         {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]},
@@ -129,12 +164,6 @@ rule = Rule(
 )
 
 _OTHER_HELP: Final = {
-    "preference": Text(
-        "This trainer learns one answer. To take the chosen one, run: "
-        "glmlint convert {path} --take chosen --to glm4 -o {out}",
-        "这个训练脚本只学习一个回答。要取被选中的回答，请运行："
-        "glmlint convert {path} --take chosen --to glm4 -o {out}",
-    ),
     "text": Text(
         "This trainer learns answers to questions; plain text is for pre-training scripts.",
         "这个训练脚本学习的是问答；纯文本请用预训练脚本。",
@@ -150,41 +179,189 @@ def check(row: Row) -> Iterator[Problem]:
     name = row.foreign
     if name is None:
         return
-    severity, text = "warning", None
-    if row.error is not None:
-        severity, text = "error", "raises"
-    elif row.supervised == 0:
-        severity, text = "error", "nothing"
-    elif any(_trains_wrong(row, index) for index in range(len(row.messages))):
-        severity, text = "error", "wrong"
-    elif any(isinstance(content_of(message), list) for message in row.messages):
-        text = "python"
+    glm = "glm" in row.context.trainer.reads
+    raised = _stops_at_form(row)
+    severity, fate_, lost = "warning", "part", Text("", "")
+    if isinstance(row.value, list):
+        severity, fate_ = "error", "lists"
+    elif raised:
+        severity, fate_ = "error", "raises"
+    elif row.dropped is not None:
+        severity, fate_ = "error", "dropped"
+    elif row.error is None and row.supervised == 0:
+        severity, fate_ = "error", "nothing"
+    elif glm and any(_trains_wrong(row, index) for index in range(len(row.messages))):
+        severity, fate_ = "error", "wrong"
+    elif glm and any(isinstance(content_of(message), list) for message in row.messages):
+        fate_ = "python"
+    elif glm:
+        pass
+    elif row.layout is None:
+        return  # `trainer-raises` says what it stops at
+    elif missing := _lost(row):
+        severity, fate_, lost = "error", "lost", _joined(missing)
+    elif (role := _role_as_text(row)) is not None:
+        fate_, lost = "role", Text(role, role)
+    elif _leaves_text_out(row):
+        fate_ = "part"
+    else:
+        return  # it is another form, and comes through whole
     if name == "openai":
         en, zh = _openai_name(row)
     elif name == "swift":
         en, zh = _swift_name(row)
     else:
         en, zh = _NAMES.get(name, (name, name))
+    head, tail = _GLM_HEAD if glm else _HEAD, _TAILS[fate_]
     yield rule.problem(
-        text=text,
+        text=Text(head.en + tail.en, head.zh + tail.zh),
         severity=severity,
         once=f"{name} {severity}",
-        raises=row.error is not None,
-        trains=text == "wrong",
-        help=_OTHER_HELP.get(name),
+        raises=raised or row.dropped is not None,
+        trains=fate_ == "wrong",
+        help=_OTHER_HELP.get(name) or cure(row, take_chosen=name == "preference"),
         en=en,
         zh=zh,
         exception=row.error.exception if row.error else "",
-        path=quoted(row.path),
-        out=quoted(converted(row.path)),
+        lost=lost,
     )
 
 
-def converted(path: str) -> str:
-    """A name beside the file for its rows as GLM messages."""
+def cure(row: Row, *, take_chosen: bool = False) -> Text:
+    """What to do with a file of rows in a form that this trainer does not read."""
+    context = row.context
+    note = Text("", "")
+    # Other rows of the file may have calls: a form that brings them through serves all.
+    found = target(context, with_calls=True)
+    if found is None:
+        found = target(context, with_calls=False)
+        note = _NO_CALLS if _has_calls(row) else note
+    if found is None:
+        return _NO_FORM
+    if note.en and row.foreign == found:
+        return note  # it is in that form already
+    options = ("--take chosen " if take_chosen else "") + f"--to {found}"
+    command = (
+        f"glmlint convert {quoted(row.path)} {options} -o {quoted(converted(row.path, found))}"
+    )
+    escaped = command.replace("{", "{{").replace("}", "}}")
+    first = _TAKE if take_chosen else Text("Run: ", "运行：")
+    return Text(f"{note.en}{first.en}{escaped}", f"{note.zh}{first.zh}{escaped}")
+
+
+def converted(path: str, to: str = "glm4") -> str:
+    """A name beside the file for its rows in another format."""
     if path == "-":
-        return "train.glm4.jsonl"
-    return re.sub(r"(?i)(\.(jsonl|ndjson|json|parquet))?(\.(gz|zst))?$", "", path) + ".glm4.jsonl"
+        return f"train.{to}.jsonl"
+    stem = re.sub(r"(?i)(\.(jsonl|ndjson|json|parquet))?(\.(gz|zst))?$", "", path)
+    return f"{stem}.{to}.jsonl"
+
+
+def _stops_at_form(row: Row) -> bool:
+    """Whether it is the form at which the trainer ends: it does so at the turns alone, too."""
+    value, context = row.value, row.context
+    if row.error is None:
+        return False
+    if row.foreign not in context.trainer.reads or not isinstance(value, dict):
+        return True
+    turns = {key: value[key] for key in TURN_KEYS if key in value}
+    if not turns or len(turns) == len(value):
+        return True
+    try:
+        context.trainer.lay_out(turns, context)
+    except TrainerError:
+        return True
+    except Dropped:
+        pass
+    return False
+
+
+def _has_calls(row: Row) -> bool:
+    """Whether the row has calls, results or tools, in whatever form."""
+    talk = row.conversation
+    if talk is not None:
+        return bool(talk.tools) or any(
+            turn.calls or turn.role in (*_RESULT_ROLES, "observation") for turn in talk.turns
+        )
+    value = row.value
+    turns = (
+        [turn for key in TURN_KEYS for turn in turns_in(value.get(key))]
+        if isinstance(value, dict)
+        else []
+    )
+    return any(
+        turn.get("tool_calls")
+        or turn.get("function_call")
+        or turn.get("tools")
+        or turn.get("metadata")
+        or role_in(turn) in ("call", "observation")
+        for turn in turns
+    ) or (isinstance(value, dict) and bool(value.get("tools") or value.get("functions")))
+
+
+def _lost(row: Row) -> list[Text]:
+    """What the row says and the trainer prints nowhere."""
+    talk = row.conversation
+    if talk is None:
+        return []
+    printed = whole_text(row)
+    missing = []
+    calls = [call for turn in talk.turns for call in turn.calls]
+    if any(call.name not in printed for call in calls):
+        missing.append(Text("tool calls", "工具调用"))
+    results = [turn.text for turn in talk.turns if turn.role == "observation" and turn.text]
+    if any(text.strip() not in printed for text in results):
+        missing.append(Text("tool results", "工具结果"))
+    names = [name for tool in turns_in(talk.tools) if isinstance(name := _tool_name(tool), str)]
+    if any(name not in printed for name in names):
+        missing.append(Text("tools", "工具列表"))
+    return missing
+
+
+_AS_TEXT: Final = re.compile(r"<\|([A-Za-z_]{1,40})\|>")
+
+
+def _role_as_text(row: Row) -> str | None:
+    """A role of the row whose token the vocabulary has not: it is printed as any word would be."""
+    roles = {str(turn.get(key)) for turn in _all_turns(row.value) for key in ("role", "from")}
+    control = row.context.tokenizer.control
+    for found in _AS_TEXT.finditer(whole_text(row)):
+        if found[1] in roles and found[0] not in control:
+            return shown(found[1])
+    return None
+
+
+_SAID: Final = ("content", "value", "instruction", "input", "output", "query", "prompt", "response",
+                "completion", "answer", "question", "text")  # fmt: skip
+"""Keys under which forms write what is said."""
+
+
+def _leaves_text_out(row: Row) -> bool:
+    """Whether some text that is said in the row is printed nowhere."""
+    printed = whole_text(row)
+    rows = [*_all_turns(row.value), row.value if isinstance(row.value, dict) else {}]
+    said = (text for entry in rows for key in _SAID if isinstance(text := entry.get(key), str))
+    return any(text.strip() and text.strip() not in printed for text in said)
+
+
+def _all_turns(value: Any) -> list[dict[str, Any]]:
+    """The turns of a row, and the answers of a preference row."""
+    if not isinstance(value, dict):
+        return turns_in(value)
+    return [
+        turn
+        for key in (*TURN_KEYS, "chosen", "rejected")
+        for turn in (turns_in(value.get(key)) or turns_in([value.get(key)]))
+    ]
+
+
+def _tool_name(tool: dict[str, Any]) -> Any:
+    function = tool.get("function")
+    return function.get("name") if isinstance(function, dict) else tool.get("name")
+
+
+def _joined(parts: list[Text]) -> Text:
+    return Text(" and ".join(part.en for part in parts), "和".join(part.zh for part in parts))
 
 
 def quoted(path: str) -> str:
@@ -202,7 +379,7 @@ def _trains_wrong(row: Row, index: int) -> bool:
 
 def _openai_name(row: Row) -> tuple[str, str]:
     """OpenAI's form, and the signs by which this row is known for it."""
-    turns = [turn for key in TURN_KEYS for turn in _turns(row.value.get(key))]
+    turns = [turn for key in TURN_KEYS for turn in turns_in(row.value.get(key))]
     signs = [
         (
             any(turn.get("tool_calls") or turn.get("function_call") for turn in turns),
@@ -229,7 +406,7 @@ def _openai_name(row: Row) -> tuple[str, str]:
 
 def _swift_name(row: Row) -> tuple[str, str]:
     """ms-swift's form, and the roles by which this row is known for it."""
-    turns = [turn for key in TURN_KEYS for turn in _turns(row.value.get(key))]
+    turns = [turn for key in TURN_KEYS for turn in turns_in(row.value.get(key))]
     said = {str(turn.get("role")).lower(): turn for turn in turns}
     roles = [role for role in _CONVERTED_ROLES if role in said]
     if roles:
@@ -240,5 +417,5 @@ def _swift_name(row: Row) -> tuple[str, str]:
     )
 
 
-def _turns(value: Any) -> list[dict[str, Any]]:
+def turns_in(value: Any) -> list[dict[str, Any]]:
     return [turn for turn in value if isinstance(turn, dict)] if isinstance(value, list) else []

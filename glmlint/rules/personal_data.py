@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Final
 
-from glmlint.evidence.contents import Place, places
+from glmlint.evidence.contents import ContentPlace, places
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -247,7 +247,7 @@ def _is_told(match: re.Match[str], text: str) -> bool:
     return _ABOUT_CARDS(near) is not None
 
 
-def _edits(place: Place) -> tuple[Edit, ...]:
+def _edits(place: ContentPlace) -> tuple[Edit, ...]:
     """The edit that replaces the numbers."""
     text = without_numbers(place.text, "[REDACTED]")
     return (Edit("replace", place.pointer, text),) if place.may_become(text) else ()

@@ -11,16 +11,19 @@ Evidence: fw-ai/cookbook #386.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, Final
 
-from glmlint.evidence.teaching import printed_text
+from glmlint.evidence.teaching import printed_text, whole_text
+from glmlint.read.formats import TURN_KEYS
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.trainer.forms.base import REASONING_KEYS
 
 rule = Rule(
     name="reasoning-dropped",
     family="mask",
     title_zh="模板不会输出的思考内容",
     severity="warning",
-    when=Fact.KEYS | Fact.THINK,
+    when=Fact.KEYS | Fact.THINK | Fact.LABELS,
     text=Text(
         "`reasoning_content` is in no template of this recipe: the reasoning "
         "is not trained ({rows:row})",
@@ -30,6 +33,11 @@ rule = Rule(
         "think": Text(
             "the template leaves out <think> blocks: the reasoning is not trained ({rows:row})",
             "模板会去掉 <think> 块：有 {rows} 行的推理内容没有参与训练",
+        ),
+        "unread": Text(
+            "{trainer} does not print `{key}` with this template: the reasoning is not trained "
+            "({rows:row})",
+            "在当前模板下，{trainer}不会输出 `{key}`：有 {rows} 行的推理内容没有参与训练",
         ),
     },
     help=Text(
@@ -75,6 +83,9 @@ rule = Rule(
 def check(row: Row) -> Iterator[Problem]:
     if row.layout is None:
         return
+    if "glm" not in row.context.trainer.reads:
+        yield from _in_other_forms(row)
+        return
     known = row.context.trainer.template_name is not None or row.context.template.known
     printed = "" if known else printed_text(row)
     thoughts = 0
@@ -93,3 +104,34 @@ def check(row: Row) -> Iterator[Problem]:
         thoughts += content.count("<think>") if isinstance(content, str) else 0
     if not known and thoughts > printed.count("<think>"):
         yield rule.problem(row.turns_at, text="think", once="think")
+
+
+def _in_other_forms(row: Row) -> Iterator[Problem]:
+    """Thoughts under a key of their own, of which none is laid out; earlier ones may be by design."""
+    if row.foreign or not isinstance(row.value, dict):
+        return
+    thoughts = [
+        ((key, index, name), thought.strip())
+        for key in TURN_KEYS
+        for index, turn in enumerate(_listed(row.value.get(key)))
+        if isinstance(turn, dict)
+        for name in REASONING_KEYS
+        if isinstance(thought := turn.get(name), str) and thought.strip()
+    ]
+    if not thoughts:
+        return
+    printed = whole_text(row)
+    if any(thought in printed for _, thought in thoughts):
+        return
+    at = thoughts[0][0]
+    yield rule.problem(at, text="unread", once="unread", key=at[-1], help=_INTO_TEXT)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+_INTO_TEXT: Final = Text(
+    "Put the reasoning into the text of the answer if it is to be learned, or take it out.",
+    "如需学习推理过程，把它写进回答的文本；否则删掉。",
+)

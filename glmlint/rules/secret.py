@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Final
 
-from glmlint.evidence.contents import Place, places
+from glmlint.evidence.contents import ContentPlace, places
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -49,6 +49,9 @@ rule = Rule(
     help=Text(
         "Revoke the key, then replace it by a dummy (`--unsafe-fixes` writes [REDACTED]).",
         "先吊销该密钥，再替换成假的（--unsafe-fixes 会写成 [REDACTED]）。",
+    ),
+    help_alone=Text(
+        "Revoke the key, then replace it by a dummy.", "先吊销该密钥，再替换成假的。"
     ),
     bad=(
         {
@@ -185,7 +188,7 @@ def _kind(name: str) -> str:
     return str(getattr(plugin, attribute).secret_type)
 
 
-def _edits(place: Place) -> tuple[Edit, ...]:
+def _edits(place: ContentPlace) -> tuple[Edit, ...]:
     """The edit that replaces everything in a text that looks like a secret."""
     text = without_secrets(place.text, "[REDACTED]")
     return (Edit("replace", place.pointer, text),) if place.may_become(text) else ()

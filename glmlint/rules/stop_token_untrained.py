@@ -4,11 +4,16 @@ The one token after an answer, the next role token or the appended end, is what 
 a message of an unknown role follows, the template prints its role as plain text (`<|tool|>`), and the
 model learns to go on with that text instead of ending its turn.
 
+Some trainers leave that token out in every row: TRL puts nothing behind the last answer, axolotl gives a
+label to no stop that its template does not name, unsloth takes the markers out. That is told once a
+file, as a warning, with the option that changes it; the rows themselves count as clean.
+
 Evidence: TRL #5988, ChatGLM3 #184.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final
@@ -16,13 +21,14 @@ from typing import Final
 from glmlint.evidence.teaching import last_pieces, unstopped_answers, written_role
 from glmlint.evidence.turns import shown
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.trainer.layout import Encoded
 
 rule = Rule(
     name="stop-token-untrained",
     family="mask",
     title_zh="回答参与训练，但模型学不到在它之后停止",
     severity="error",
-    when=Fact.ROLES | Fact.ODD | Fact.CONTROL | Fact.EMPTY,
+    when=Fact.ROLES | Fact.ODD | Fact.CONTROL | Fact.EMPTY | Fact.LABELS,
     text=Text(
         "{where} is trained, the stop after it is not: no role token and no end follows",
         "{where} 参与训练，但其后的停止标记没有：后面既没有角色标记也没有结束标记",
@@ -35,8 +41,19 @@ rule = Rule(
             "模型学会的是接着写这段文本，而不是停止",
         ),
         "token": Text(
-            "{where} is trained, the stop after it is not: {token} follows it and carries no loss",
-            "{where} 参与训练，但其后的停止标记没有：后面的 {token} 不计入损失",
+            "{where} is trained, the stop after it is not ({rows:row} so): {token} follows it and "
+            "carries no loss",
+            "{where} 参与训练，但其后的停止标记没有（共 {rows} 行如此）：后面的 {token} 不计入损失",
+        ),
+        "end": Text(
+            "{where}, the last message, is trained, and nothing that carries loss follows it "
+            "({rows:row} so): the model is not taught to stop there",
+            "最后一条消息 {where} 参与训练，但其后没有计入损失的 token（共 {rows} 行如此）：模型学不到在此停止",
+        ),
+        "joined": Text(
+            "{where} is trained, the stop after it is not: the text of the next message follows at "
+            "once ({rows:row} so)",
+            "{where} 参与训练，但其后的停止标记没有：下一条消息的文本紧接在后面（共 {rows} 行如此）",
         ),
     },
     help=Text(
@@ -84,6 +101,15 @@ rule = Rule(
     ),
 )
 
+_HEADER: Final = 48
+"""Tokens in which a role stands that is printed as text."""
+_AS_TEXT: Final = re.compile(r"\s*<\|([^|\n]{0,80})\|>")
+
+_JOINED: Final = Text(
+    "`glmlint show` prints the row as it is trained: no role token stands between the two messages.",
+    "`glmlint show` 会按训练时的样子显示这一行：两条消息之间没有角色标记。",
+)
+
 _BY_DESIGN: Final = Text(
     "That is how {trainer} labels rows with these options: the model may not learn to stop.",
     "{trainer}在当前选项下就是这样打标签的：模型可能学不会停止。",
@@ -91,8 +117,9 @@ _BY_DESIGN: Final = Text(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.foreign == "swift":
-        return  # what follows is a call with a role of its own: `other-format` speaks of them all
+    glm = "glm" in row.context.trainer.reads
+    if row.foreign == "swift" or (row.foreign and not glm):
+        return  # `other-format` speaks of them all
     printed = sorted(set(row.layout.owners)) if row.layout is not None else []
     for index in unstopped_answers(row):
         where = row.where(index)
@@ -100,18 +127,50 @@ def check(row: Row) -> Iterator[Problem]:
         once = f"role {role}" if row.foreign else None
         if (token := _next_token(row, index)) is not None:
             # A trainer that leaves it out does so in every row.
-            yield rule.problem(
-                row.at(index), text="token", where=where, token=token, once=f"token {token}",
-                help=_BY_DESIGN,
-            )  # fmt: skip
+            yield _of_trainer(row, index, "stop", "token", token)
         elif role is None:
-            design = "glm" not in row.context.trainer.reads
+            if glm:
+                yield rule.problem(row.at(index), where=where, once=once)
+            else:
+                yield _of_trainer(row, index, "end", "end")
+        elif (said := _role_as_text(row, index)) is not None:
+            yield rule.problem(row.at(index), text="role", where=where, role=said, once=once)
+        elif role != "assistant":  # answers in a row are one answer, and end behind the last
             yield rule.problem(
-                row.at(index), where=where, once=once or ("end" if design else None),
-                help=_BY_DESIGN if design else None,
+                row.at(index), text="joined", where=where, once="joined", severity="warning",
+                help=_JOINED,
             )  # fmt: skip
-        else:
-            yield rule.problem(row.at(index), text="role", where=where, role=role, once=once)
+
+
+def _of_trainer(row: Row, index: int, of: str, text: str, token: str = "") -> Problem:
+    """What the trainer does with every row: told once a file, and no fault of the rows."""
+    context = row.context
+    glm = "glm" in context.trainer.reads
+    return rule.problem(
+        row.at(index),
+        text=text,
+        once=of,
+        severity=None if glm else "warning",
+        of_trainer=not glm,
+        help=context.cure(of) or _BY_DESIGN,
+        where=row.where(index),
+        token=token,
+    )
+
+
+def _role_as_text(row: Row, index: int) -> str | None:
+    """The role of the next message, where its header is printed as text, as any word would be."""
+    assert row.layout is not None
+    owners, pieces = row.layout.owners, row.layout.pieces
+    place = len(owners) - owners[::-1].index(index)
+    piece = pieces[place] if place < len(pieces) else None
+    if isinstance(piece, Encoded):
+        bytes_of = row.context.tokenizer.token_bytes
+        piece = b"".join(bytes_of(int(token)) for token in piece.ids[:_HEADER]).decode(
+            "utf-8", "replace"
+        )
+    found = _AS_TEXT.match(piece) if isinstance(piece, str) else None
+    return shown(found[1]) if found else None
 
 
 def _next_role(row: Row, index: int, printed: list[int]) -> str | None:

@@ -68,8 +68,8 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Declare the tool on the system message, or correct the name.",
-        "在 system 消息上声明该工具，或改正名称。",
+        "Declare the tool in the row's `tools`, or correct the name.",
+        "在这一行的 `tools` 中声明该工具，或改正名称。",
     ),
     bad=(
         _row("Weather in Rome?", "get_wether", "22 degrees", "It is 22 degrees."),

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glmlint.evidence.turns import shown
+from glmlint.read.formats import TURN_KEYS, role_in
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.other_format import cure, turns_in
 
 rule = Rule(
     name="would-be-dropped",
@@ -72,7 +74,30 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.dropped is not None:
+    if row.dropped is not None and not row.said.raises:
         yield rule.problem(
-            row.dropped.at or (), why=shown(row.dropped.detail or row.dropped.reason, 160)
+            row.dropped.at or (),
+            why=shown(row.dropped.detail or row.dropped.reason, 160),
+            help=_help(row),
         )
+
+
+def _help(row: Row) -> Text | None:
+    """What to do where a turn of role `function` is a call, which this trainer writes otherwise."""
+    value = row.value
+    turns = (
+        [turn for key in TURN_KEYS for turn in turns_in(value.get(key))]
+        if isinstance(value, dict)
+        else []
+    )
+    for turn in turns:
+        if "function" in (turn.get("role"), turn.get("from")) and role_in(turn) == "call":
+            told = cure(row)
+            return Text(f"{_CALL.en}{told.en}", f"{_CALL.zh}{told.zh}")
+    return None
+
+
+_CALL = Text(
+    "The role function holds a call here, which {trainer} reads under another role. ",
+    "这里的角色 function 是一次调用，而{trainer}要求使用另一个角色名。",
+)

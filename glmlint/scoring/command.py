@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from glmlint.plan import Plan
     from glmlint.scoring.outcome import Outcome, ScoreOptions
     from glmlint.scoring.rows import Data
-    from glmlint.scoring.run import Watch
+    from glmlint.scoring.run import ScoreWatch
     from glmlint.trainer.base import Context
 
 PROBE_ROWS: Final = 50
@@ -62,8 +62,8 @@ _NO_BUDGET: Final = Text(
 _UNWRITABLE: Final = Text("{path} can't be written: {why}", "无法写入 {path}：{why}")
 
 PLAN_FLAGS: Final = frozenset(
-    ("recipe", "max_length", "max_input_length", "max_output_length", "tokenizer", "template",
-     "allow_download", "pin", "config", "lang", "fail_on", "select", "extend_select", "ignore",
+    ("recipe", "trainer_config", "set", "max_length", "max_input_length", "max_output_length",
+     "tokenizer", "template", "allow_download", "pin", "config", "lang", "fail_on", "select", "extend_select", "ignore",
      "severity", "baseline", "write_baseline")
 )  # fmt: skip
 """The flags that make the Plan; the others say how to score and print."""
@@ -366,7 +366,8 @@ def _probe(
     from glmlint.scoring.run import run
     from glmlint.trainer.base import open_context
 
-    other = open_context(replace(context.plan, recipe=recipe))
+    own = context.plan.options if recipe == context.plan.recipe else {}
+    other = open_context(replace(context.plan, recipe=recipe, options=own))
     few = flags | {"limit": PROBE_ROWS, "sample": None, "ifd": False}
     data, _ = read_data(files, other, few)
     alone = replace(options, recipe=recipe, reference=None, rank=0, world=1, resume=True)
@@ -386,16 +387,16 @@ def _probe(
 
 
 @contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Watch]:
+def _progress(quiet: bool) -> Iterator[ScoreWatch]:
     """Tokens, tokens a second and time left, on standard error, on a terminal only."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from glmlint.scoring.run import Watch
+    from glmlint.scoring.run import ScoreWatch
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
-        yield Watch(say=lambda line: tell(line, name=""))
+        yield ScoreWatch(say=lambda line: tell(line, name=""))
         return
     bar = Progress(
         TextColumn("scoring"), BarColumn(),
@@ -416,7 +417,7 @@ def _progress(quiet: bool) -> Iterator[Watch]:
         bar.update(task, total=tokens)
 
     with bar:
-        yield Watch(
+        yield ScoreWatch(
             begin=begin, done=done, say=lambda line: bar.console.print(visible(line), markup=False)
         )
 

@@ -14,7 +14,7 @@ import numpy as np
 
 import glmlint
 from glmlint.engine.baseline import Matching
-from glmlint.evidence.scores import FileScores, Ints, Judged, Row, RowScore, is_content
+from glmlint.evidence.scores import FileScores, Ints, Judged, RowScore, ScoredRow, is_content
 from glmlint.finding import RANK
 from glmlint.scoring import findings, stats
 from glmlint.scoring.plan import PlanSize
@@ -131,7 +131,7 @@ def conclude(
     identity: str = "",
     size: PlanSize | None = None,
     reference: tuple[str, dict[bytes, RowScore]] | None = None,
-    strange_ids: Sequence[tuple[Row, int]] = (),
+    strange_ids: Sequence[tuple[ScoredRow, int]] = (),
     vocab_size: int = 0,
 ) -> Outcome:
     """The report on a run.
@@ -238,7 +238,9 @@ def _scale(one: Judged) -> float:
     return one.z or 0.0  # rows too short to be judged stand between the ends
 
 
-def _of(files: dict[str, FileScores], row: Row, options: ScoreOptions, texts: Texts) -> FileScores:
+def _of(
+    files: dict[str, FileScores], row: ScoredRow, options: ScoreOptions, texts: Texts
+) -> FileScores:
     if row.path not in files:
         files[row.path] = FileScores(
             path=row.path, device=options.device, dtype=options.dtype, text=texts.text

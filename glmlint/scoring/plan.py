@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from glmlint.evidence.scores import Codes, Ints, Row, RowScore
+from glmlint.evidence.scores import Codes, Ints, RowScore, ScoredRow
 from glmlint.scoring.errors import OutOfMemory
 
 IGNORE_INDEX: Final = -100
@@ -28,7 +28,7 @@ class Host:
     """One sequence that the model reads, and the distinct rows that are scored inside it."""
 
     ids: Ints
-    rows: tuple[Row, ...]
+    rows: tuple[ScoredRow, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +48,7 @@ class Batch:
         return self.width * len(self.hosts)
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ScoredRow]:
         """The rows scored here, host after host."""
         return [row for host in self.hosts for row in host.rows]
 
@@ -83,7 +83,7 @@ def make_row(
     path: str = "",
     line: int = 0,
     index: int = 0,
-) -> Row:
+) -> ScoredRow:
     """A row from the trainer's `input_ids` and `labels`, cut after its last label.
 
     `kinds`, `turns` and `messages` are aligned with `labels` (one entry a token); without them
@@ -99,7 +99,7 @@ def make_row(
     for part in (np.int64(len(read)), read, places, told):
         digest.update(part.tobytes())
     zeros = np.zeros(len(places), np.int32)
-    return Row(
+    return ScoredRow(
         key=digest.digest(),
         ids=np.ascontiguousarray(read),
         places=places,
@@ -114,7 +114,7 @@ def make_row(
     )
 
 
-def make_hosts(rows: Iterable[Row]) -> list[Host]:
+def make_hosts(rows: Iterable[ScoredRow]) -> list[Host]:
     """Equal rows once, contained rows inside the longer row that starts with them.
 
     The result depends on the set of distinct rows only, not on their order: longest first, then
@@ -124,7 +124,7 @@ def make_hosts(rows: Iterable[Row]) -> list[Host]:
     # Big-endian bytes sort as the numbers do, so a row stands right before what starts with it.
     text = {key: row.ids.astype(">i4").tobytes() for key, row in distinct.items()}
     order = sorted(distinct, key=lambda key: (text[key], key))
-    hung: list[list[Row]] = []
+    hung: list[list[ScoredRow]] = []
     host = b""
     for key in reversed(order):
         if not hung or not host.startswith(text[key]):
@@ -172,7 +172,7 @@ def share(hosts: Sequence[Host], budget: int, rank: int, world: int) -> list[Hos
     ]
 
 
-def measure(rows: Iterable[Row], hosts: Sequence[Host], budget: int) -> PlanSize:
+def measure(rows: Iterable[ScoredRow], hosts: Sequence[Host], budget: int) -> PlanSize:
     """Count what the plan reads, pads and saves."""
     counted = scored = tokens = 0
     for row in rows:
@@ -237,7 +237,7 @@ def run_batches(
     put: Callable[[list[RowScore]], Any],
     seen: Callable[[Batch, bool], Any],
     smaller: Callable[[int], Any],
-) -> list[Row]:
+) -> list[ScoredRow]:
     """Score every host, longest first, and hand each batch's scores to `put` at once.
 
     A batch whose rows are all in `have` is skipped. A batch that does not fit the memory is cut:
@@ -253,7 +253,7 @@ def run_batches(
         The rows that do not fit the memory even alone: not scored, never a loss of 0.
     """
     pending = deque(hosts)
-    refused: list[Row] = []
+    refused: list[ScoredRow] = []
     while pending:
         batch = take_batch(pending, budget)
         if all(row.key in have for row in batch.rows):

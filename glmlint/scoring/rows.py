@@ -18,8 +18,8 @@ from glmlint.evidence.scores import (
     TOOL_NAME,
     Codes,
     Ints,
-    Row,
     RowId,
+    ScoredRow,
     is_content,
     row_id,
 )
@@ -49,7 +49,7 @@ class MessageSpan(Protocol):
     def call(self) -> bool: ...
 
 
-class Encoded(Protocol):
+class EncodedSample(Protocol):
     """A row as `encode.encode_rows` gives it."""
 
     @property
@@ -76,7 +76,7 @@ class Encoded(Protocol):
 class Alone:
     """One answer of a row without what came before it, for the ratio with and without prompt."""
 
-    row: Row
+    row: ScoredRow
     of: int
     """Place of the whole row in `Data.rows`."""
     message: int
@@ -86,7 +86,7 @@ class Alone:
 class Data:
     """Everything that is to be scored, in the order of the files."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[ScoredRow] = field(default_factory=list)
     notes: list[str | None] = field(default_factory=list)
     """Aligned with `rows`: why a row has no ids (the trainer's error, "dropped"), or None."""
     groups: list[str] = field(default_factory=list)
@@ -127,7 +127,7 @@ def annotate(length: int, spans: Sequence[MessageSpan]) -> tuple[Codes, Ints, In
     return kinds, turns, messages
 
 
-def answers_alone(encoded: Encoded, row: Row, of: int) -> Iterable[Alone]:
+def answers_alone(encoded: EncodedSample, row: ScoredRow, of: int) -> Iterable[Alone]:
     """Each answer after the row's own first ids (such as `[gMASK]<sop>`) alone."""
     if not encoded.spans:
         return
@@ -146,7 +146,7 @@ def answers_alone(encoded: Encoded, row: Row, of: int) -> Iterable[Alone]:
 
 
 def collect(
-    encoded: Iterable[Encoded],
+    encoded: Iterable[EncodedSample],
     *,
     chinese: ChineseShare | None = None,
     ifd: bool = False,
@@ -163,7 +163,7 @@ def collect(
         sample: only so many rows, drawn evenly; the draw depends on `seed` and their number.
     """
     data = Data()
-    kept: list[tuple[int, Encoded]] | None = [] if sample is not None else None
+    kept: list[tuple[int, EncodedSample]] | None = [] if sample is not None else None
     draw = random.Random(seed)
     for count, one in enumerate(encoded):
         if limit is not None and count >= limit:
@@ -179,7 +179,7 @@ def collect(
     return data
 
 
-def _add(data: Data, one: Encoded, chinese: ChineseShare | None, ifd: bool) -> None:
+def _add(data: Data, one: EncodedSample, chinese: ChineseShare | None, ifd: bool) -> None:
     note = one.error or ("dropped" if one.dropped else None)
     if note is not None:
         row = make_row((), (), path=one.path, line=one.line, index=one.index)
@@ -198,7 +198,7 @@ def _add(data: Data, one: Encoded, chinese: ChineseShare | None, ifd: bool) -> N
     data.groups.append(group_of(row, chinese))
 
 
-def group_of(row: Row, chinese: ChineseShare | None) -> str:
+def group_of(row: ScoredRow, chinese: ChineseShare | None) -> str:
     """File, language and kind of a row: what its loss is compared with."""
     kind = "tool calls" if (row.kinds == ARGUMENTS).any() else "chat"
     if chinese is None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from glmlint.evidence.scores import Row, RowScore
+from glmlint.evidence.scores import RowScore, ScoredRow
 from glmlint.rules import model_vocabulary_mismatch
 from glmlint.scoring.errors import ScoreError
 from glmlint.scoring.folder import ModelFolder, read_folder
@@ -39,7 +39,7 @@ def _nothing(*_: object) -> None:
 
 
 @dataclass(eq=False)
-class Watch:
+class ScoreWatch:
     """What a caller is told while a run goes on."""
 
     begin: Callable[[int], Any] = _nothing
@@ -62,7 +62,7 @@ def run(
     data: Data,
     options: ScoreOptions,
     tokenizer: Vocabulary,
-    watch: Watch | None = None,
+    watch: ScoreWatch | None = None,
     make_engine: Callable[..., Any] | None = None,
 ) -> Outcome | None:
     """Score what is not in the store yet and report on all rows.
@@ -78,7 +78,7 @@ def run(
     """
     from glmlint.scoring.model import nominal_budget, pick_device, pick_dtype
 
-    watch = watch or Watch()
+    watch = watch or ScoreWatch()
     folder = read_folder(options.model)
     rows = _all_rows(data)
     if (strange := _strange_id(rows, folder.vocab_size)) is not None:
@@ -114,13 +114,13 @@ def run(
 
 def _score(
     data: Data,
-    rows: list[Row],
+    rows: list[ScoredRow],
     options: ScoreOptions,
     folder: ModelFolder,
     tokenizer: Vocabulary,
     identity: str,
     store: Store,
-    watch: Watch,
+    watch: ScoreWatch,
     make_engine: Callable[..., Any] | None,
 ) -> Outcome | None:
     if not options.resume:
@@ -189,7 +189,7 @@ class _Progress:
         known: set[bytes],
         options: ScoreOptions,
         folder: ModelFolder,
-        watch: Watch,
+        watch: ScoreWatch,
         make_engine: Callable[..., Any] | None,
     ) -> None:
         from glmlint.scoring.model import fitting_budget
@@ -228,7 +228,7 @@ class _Progress:
                 raise _AllBroken
         self.store.put(self.identity, scores)
 
-    def await_sisters(self, plan: str, world: int, watch: Watch) -> None:
+    def await_sisters(self, plan: str, world: int, watch: ScoreWatch) -> None:
         """Wait until the other processes are done with their shares of the plan."""
         waiting = set(range(1, world))
         size, since = -1, time.monotonic()
@@ -264,7 +264,7 @@ def _read(batch: Batch) -> int:
     return sum(len(host.ids) for host in batch.hosts)
 
 
-def _all_rows(data: Data) -> list[Row]:
+def _all_rows(data: Data) -> list[ScoredRow]:
     return [*data.rows, *(alone.row for alone in data.alone)]
 
 
@@ -281,7 +281,7 @@ def _plan_name(hosts: Sequence[Host], options: ScoreOptions) -> str:
     return digest.hexdigest()
 
 
-def _strange_id(rows: Sequence[Row], vocab_size: int) -> tuple[Row, int] | None:
+def _strange_id(rows: Sequence[ScoredRow], vocab_size: int) -> tuple[ScoredRow, int] | None:
     """The first row with an id or label that the embedding has no row for, and that id."""
     for row in rows:
         both = np.concatenate([row.ids, row.labels])
@@ -292,7 +292,7 @@ def _strange_id(rows: Sequence[Row], vocab_size: int) -> tuple[Row, int] | None:
 
 
 def read_reference(
-    options: ScoreOptions, identity: str, rows: Sequence[Row]
+    options: ScoreOptions, identity: str, rows: Sequence[ScoredRow]
 ) -> tuple[str, dict[bytes, RowScore]] | None:
     """The other model of `--reference` and its scores of these rows.
 

@@ -14,7 +14,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from glmlint.evidence.scores import KINDS, Floats, Judged, Part, Row, RowScore, is_content
+from glmlint.evidence.scores import (
+    KINDS,
+    Floats,
+    Judged,
+    RowScore,
+    ScoredPart,
+    ScoredRow,
+    is_content,
+)
 
 Doubles = npt.NDArray[np.float64]
 
@@ -80,7 +88,7 @@ class Losses:
         }
 
 
-def judge_row(row: Row, score: RowScore, group: str) -> Judged:
+def judge_row(row: ScoredRow, score: RowScore, group: str) -> Judged:
     """Sums of one row with finite losses."""
     nll = score.nll.astype(np.float64)
     inside = is_content(row.kinds)
@@ -89,7 +97,7 @@ def judge_row(row: Row, score: RowScore, group: str) -> Judged:
     for message in np.unique(row.messages):
         here = row.messages == message
         parts.append(
-            Part(
+            ScoredPart(
                 int(message),
                 int(row.turns[here][0]),
                 int(here.sum()),

@@ -102,6 +102,10 @@ class Context:
         """The id of a control token. `open_context` has seen to those that the trainer needs."""
         return self.tokenizer.control[name]
 
+    def cure(self, of: str) -> Text | None:
+        """What changes how the trainer labels rows: see `Trainer.cure`."""
+        return self.remembered(("cure", of), lambda: self.trainer.cure(of, self))
+
     @cached_property
     def prints_nulls(self) -> bool:
         """Whether a null `metadata` is printed, as the word None."""
@@ -276,6 +280,12 @@ class Trainer:
     """What it does with a row that is longer than the budget."""
     cuts_units: bool = False
     """Whether `cut` keeps the start of each unit of a row, by lengths alone: see `keep_units`."""
+    trains_answers: bool = False
+    """Whether of a row in good form each answer that is trained is trained with its stop, and nothing
+    else is, whatever the options and the template say. Rules about labels need not look at such rows."""
+    convert_to: tuple[str, ...] = ("openai", "glm4.5", "glm4")
+    """Formats of `glmlint convert` that may suit it, the best first; which of them does, its template
+    decides."""
     trains_history: bool = True
     """Whether earlier answers of a conversation carry loss."""
     typed_control_tokens: bool = True
@@ -291,6 +301,9 @@ class Trainer:
     """Keys of a message by which a row can switch its own loss on or off."""
     through_datasets: bool = True
     """Whether the trainer reads its file with `datasets.load_dataset`."""
+    through_parquet: bool = False
+    """Whether the trainer reads Parquet alone: rows of another file are taken as a Parquet file that
+    was written of them gives them back."""
     columns: tuple[str, ...] | None = None
     """The columns of a row that it reads, where these are always the same; None: any."""
     suffixes: frozenset[str] | None = None
@@ -299,9 +312,27 @@ class Trainer:
     """Whether the trainer takes out what is null directly under a tool's `properties`."""
     template_name: str | None = None
     """The renderer, when the trainer does not use the tokenizer's template."""
+    joins: Text | None = None
+    """Of a trainer that renders messages one by one and joins their tokens, which may not be what the
+    template prints for the conversation: what to do about that. See `input_by_two_ways`."""
+    reads_json: bool = False
+    """Whether it reads each line with Python's `json`: it passes over a line that is none, and of a
+    key that stands twice takes the last value."""
+    untrained_raises: str | None = None
+    """Name of the exception with which the run ends at a row that has no label."""
     evaluates: Literal["each-answer", "whole-row"] | None = None
     """How its evaluation makes prompts of a validation row: one before each answer, or one of the
     whole row with its answer in it; None where it makes none that glmlint knows."""
+
+    @property
+    def through_table(self) -> bool:
+        """Whether what becomes of a row depends on the others of its file."""
+        return self.through_datasets or self.through_parquet
+
+    def loss_switches(self, options: Any) -> frozenset[str]:
+        """`loss_fields`, and the keys that options name for it."""
+        del options
+        return self.loss_fields
 
     def default_budget(self, options: Any) -> int | None:
         """The longest sequence, in tokens, where nobody set one; None: no limit is known."""
@@ -341,6 +372,22 @@ class Trainer:
             ConfigError: a value that can't be used.
         """
         del values, file, folder
+        return None
+
+    def ends_at_longer(self, options: Any) -> bool:
+        """Whether a row that is longer than the budget ends the run."""
+        del options
+        return False
+
+    def cure(self, of: str, context: Context) -> Text | None:
+        """What changes how this trainer labels rows, in a sentence; None where nothing is known.
+
+        Args:
+            of: "prompts": questions and system texts carry loss; "results": tool results do;
+                "calls": calls carry none; "stop": the token behind an earlier answer carries none;
+                "end": none follows the last answer, or it carries none.
+        """
+        del of, context
         return None
 
     def refusal(self, options: Any) -> Told | None:
@@ -411,6 +458,20 @@ class Trainer:
         """
         del context
         return keep_start(tokens, budget)
+
+    def input_by_two_ways(
+        self, row: dict[str, Any], laid_out: Layout | None, context: Context
+    ) -> tuple[Layout, Layout] | None:
+        """The whole conversation as the template prints it, and what is trained in place of it.
+
+        Only where `joins`. Never raises. None: nothing is known to differ, or the trainer raises for
+        another reason than that they do.
+
+        Args:
+            laid_out: what `lay_out` made of the row; None where it raised.
+        """
+        del row, laid_out, context
+        return None
 
     def keep_units(
         self, lengths: npt.NDArray[np.int64], budgets: npt.NDArray[np.int64], context: Context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -17,6 +18,9 @@ from glmlint.trainer.forms.base import (
     text_or_none,
     unread,
 )
+
+_NAMES_TOOL = re.compile(r"""['"]tool['"]""")
+"""A template that prints results of the role `tool` as such asks for it by name."""
 
 _RESULTS = frozenset(("tool", "observation"))
 
@@ -102,13 +106,15 @@ def reads_messages(
         return (keys is None or key in keys) and key in context.template.source
 
     messages = row.get("messages") if isinstance(row, dict) else None
-    listed = messages if isinstance(messages, list) else []
+    if not isinstance(messages, list):
+        return False  # turns that stand under another key
+    listed = messages
     entries = [entry for entry in listed if isinstance(entry, dict)]
     if form == "openai":
         calls = any(entry.get("tool_calls") for entry in entries)
         results = any(entry.get("role") == "tool" for entry in entries)
         return (not calls or arrives("tool_calls")) and (
-            not results or "tool" in context.template.source.replace("tools", "")
+            not results or _NAMES_TOOL.search(context.template.source) is not None
         )
     if not glm.matches(row):
         return True

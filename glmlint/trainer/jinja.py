@@ -52,7 +52,7 @@ class TooLong(Exception):
     """The template prints more than it may."""
 
 
-class _Generation(Extension):
+class _GenerationTag(Extension):
     """`{% generation %}`: prints its body, whose place in the text is noted."""
 
     tags = {"generation"}  # noqa: RUF012  # as jinja2 declares it
@@ -164,7 +164,7 @@ class Compiled:
         """
         extensions: list[type[Extension]] = []
         if features.generation:
-            extensions.append(_Generation)
+            extensions.append(_GenerationTag)
         if features.controls:
             extensions.append(loopcontrols)
         environment = ImmutableSandboxedEnvironment(

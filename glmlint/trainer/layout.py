@@ -94,18 +94,14 @@ class Layout:
 
         The token after a turn teaches that turn to stop: its label counts for the turn before.
         """
-        known: dict[int, bool] = {}
-        before = PREFIX
-        for piece, first, rest, owner in zip(
-            self.pieces, self.first, self.rest, self.owners, strict=True
-        ):
-            if owner not in known:
-                known[owner] = False
+        owners = self.owners
+        known = dict.fromkeys(owners, False)
+        for place, (first, rest) in enumerate(zip(self.first, self.rest, strict=True)):
             if first != NONE:
-                known[before if before != owner and before >= 0 else owner] = True
-            if rest != NONE and type(piece) is not int:
-                known[owner] = True
-            before = owner
+                before = owners[place - 1] if place else PREFIX
+                known[before if before >= 0 else owners[place]] = True
+            if rest != NONE and type(self.pieces[place]) is not int:
+                known[owners[place]] = True
         return known
 
 

@@ -55,7 +55,7 @@ class Decoded(Struct):
     tools: tuple[bytes, ...] = ()
 
 
-class Part(Struct):
+class LoadedPart(Struct):
     """The shapes of a range of a file's bytes."""
 
     begin: int
@@ -68,9 +68,9 @@ class Part(Struct):
 class Parts(Struct):
     """The shapes of a file, as far as its parts are known. Merges in any order."""
 
-    parts: list[Part] = field(default_factory=list)
+    parts: list[LoadedPart] = field(default_factory=list)
 
-    def add(self, part: Part | None) -> None:
+    def add(self, part: LoadedPart | None) -> None:
         """Take in a part, which is used up; neighbours become one."""
         if part is None:
             return
@@ -82,7 +82,7 @@ class Parts(Struct):
                 right = parts.pop(left + 1)
                 shapes = parts[left].shapes.merge(right.shapes)
                 broken = parts[left].broken or right.broken
-                parts[left] = Part(parts[left].begin, right.end, shapes, broken)
+                parts[left] = LoadedPart(parts[left].begin, right.end, shapes, broken)
 
     def merge(self, other: Parts) -> None:
         """Take in the parts of another one, which are used up."""
@@ -104,7 +104,7 @@ class Parts(Struct):
 TOOLS: Final = ("messages", 0, "tools")
 
 
-def part_of(chunk: Chunk, rows: Iterable[Seen], context: Context) -> Part | None:
+def part_of(chunk: Chunk, rows: Iterable[Seen], context: Context) -> LoadedPart | None:
     """The shapes of a chunk's rows; None where their file is not JSON.
 
     Args:
@@ -148,7 +148,7 @@ def part_of(chunk: Chunk, rows: Iterable[Seen], context: Context) -> Part | None
             for tools in row.tools:
                 if not shapes.known_below(tools):
                     shapes.add_below(TOOLS, context.tool_values(tools), line, tools)
-    return Part(place.begin, place.end, shapes, broken)
+    return LoadedPart(place.begin, place.end, shapes, broken)
 
 
 def learn(file: InputFile, context: Context, *, blanks: bool = True) -> None:
@@ -163,7 +163,7 @@ def learn(file: InputFile, context: Context, *, blanks: bool = True) -> None:
         source.SourceError: the file can't be read.
     """
     context.loads.pop(file.path, None)
-    if not context.trainer.through_datasets:
+    if not context.trainer.through_table:
         return
     parts = Parts()
     for chunk in read_chunks(file):
@@ -230,7 +230,10 @@ def remember(path: str, parts: Parts, context: Context, after: Shapes | None = N
     shapes = parts.whole
     if shapes is None or parts.broken:
         return None  # nothing is loaded, or it is not known what: rows are as written
-    load = shapes.load(context.plan.datasets, after, context.trainer.columns)
+    if context.trainer.through_datasets:
+        load = shapes.load(context.plan.datasets, after, context.trainer.columns)
+    else:
+        load = shapes.table()
     if load is None or not load.changes:
         return None
     context.loads[path] = load

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 
-class Model(Struct, frozen=True):
+class KnownModel(Struct, frozen=True):
     """One model, or several that share vocabulary and template."""
 
     tokenizer: str | None
@@ -19,19 +19,19 @@ class Model(Struct, frozen=True):
 
 
 MODELS: Final = {
-    "glm-4-9b": Model("glm4", "ChatGLM", ("glm-4-9b-chat", "glm-4-9b-chat-1m", "glm-4-9b")),
-    "glm-4-0414": Model("glm4", None, ("GLM-4-9B-0414", "GLM-4-32B-0414", "glm-4-9b-chat-hf")),
-    "glm-z1": Model(
+    "glm-4-9b": KnownModel("glm4", "ChatGLM", ("glm-4-9b-chat", "glm-4-9b-chat-1m", "glm-4-9b")),
+    "glm-4-0414": KnownModel("glm4", None, ("GLM-4-9B-0414", "GLM-4-32B-0414", "glm-4-9b-chat-hf")),
+    "glm-z1": KnownModel(
         "glm4", None, ("GLM-Z1-9B-0414", "GLM-Z1-32B-0414", "GLM-Z1-Rumination-32B-0414")
     ),
-    "glm-4.5": Model("glm4.5", "GLM-4.5", ("GLM-4.5", "GLM-4.5-Air", "GLM-4.5V")),
-    "glm-4.6": Model("glm4.5", "GLM-4.6", ("GLM-4.6", "GLM-4.6V", "GLM-4.6V-Flash")),
-    "glm-4.1v": Model("glm4.5", None, ("GLM-4.1V-9B-Thinking", "GLM-4.1V-9B-Base")),
-    "glm-4.7": Model(None, None, ("GLM-4.7", "GLM-4.7-Flash")),
-    "glm-5": Model(None, None, ("GLM-5",)),
-    "glm-5.1": Model(None, None, ("GLM-5.1",)),
-    "glm-5.2": Model(None, None, ("GLM-5.2",)),
-    "glm-5.3": Model(None, None, ("GLM-5.3",)),
+    "glm-4.5": KnownModel("glm4.5", "GLM-4.5", ("GLM-4.5", "GLM-4.5-Air", "GLM-4.5V")),
+    "glm-4.6": KnownModel("glm4.5", "GLM-4.6", ("GLM-4.6", "GLM-4.6V", "GLM-4.6V-Flash")),
+    "glm-4.1v": KnownModel("glm4.5", None, ("GLM-4.1V-9B-Thinking", "GLM-4.1V-9B-Base")),
+    "glm-4.7": KnownModel(None, None, ("GLM-4.7", "GLM-4.7-Flash")),
+    "glm-5": KnownModel(None, None, ("GLM-5",)),
+    "glm-5.1": KnownModel(None, None, ("GLM-5.1",)),
+    "glm-5.2": KnownModel(None, None, ("GLM-5.2",)),
+    "glm-5.3": KnownModel(None, None, ("GLM-5.3",)),
 }
 """By the name that `--model` takes. Repository names are those of the hub (zai-org, THUDM), 2026-11."""
 

@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from glmlint.finding import Defect
 from glmlint.loader import Load
-from glmlint.read.facts import Fact
+from glmlint.read.facts import Fact, is_looked_at
 from glmlint.read.sample import (
     MESSAGE_KEYS,
     SHAPE_ERRORS,
@@ -73,6 +73,8 @@ def prepare(
     """
     if facts is None:
         facts = line_facts([raw])[0]
+    if is_looked_at(line):
+        facts |= Fact.LOOKED
     row = Row(path, line, raw, context, facts)
     if defect is None or defect.rule == "not-jsonl":
         defect = overfull(raw) or defect
@@ -127,6 +129,10 @@ def prepare(
         row.facts |= Fact.RAISES
     if row.loaded is not None or row.loaded_sample is not None:
         row.facts |= Fact.LOADED
+    if "glm" not in context.trainer.reads:
+        row.facts |= Fact.FOREIGN
+    if not context.trainer.trains_answers:
+        row.facts |= Fact.LABELS
     return row
 
 
@@ -173,6 +179,12 @@ def _prepare_foreign(
         row.facts |= Fact.RAISES
     if row.loaded is not None:
         row.facts |= Fact.LOADED
+    if b'"metadata"' in raw:
+        row.facts |= Fact.FOREIGN
+    if b'"reasoning' in raw:
+        row.facts |= Fact.KEYS
+    if not context.trainer.trains_answers:
+        row.facts |= Fact.LABELS
 
 
 def _read_value(row: Row) -> bool:
@@ -182,7 +194,9 @@ def _read_value(row: Row) -> bool:
     if found.defect is not None:
         row.defect = found.defect
         row.facts |= Fact.DEFECT
-        return False
+        last_wins = found.defect.rule == "duplicate-key" and row.context.trainer.reads_json
+        if not last_wins:
+            return False
     if found.non_finite:
         row.facts |= Fact.NON_FINITE
     return True
@@ -210,7 +224,8 @@ def _good(sample: Sample, row: Row, context: Context) -> bool:
             others += 1
             keys |= 8
         if not message.content or message.content.isspace():
-            facts |= Fact.EMPTY
+            if message.tools is UNSET or message.role != "system":  # beside tools it is in order
+                facts |= Fact.EMPTY
         elif message.role == "assistant":
             facts |= answer_facts(message.content)
             if message.content[0] in '{["':
@@ -279,6 +294,7 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
     facts = line_facts(chunk.lines)
     path = chunk.path
     in_array = chunk.place is not None and chunk.place.form.kind == "array"
+    skips = context.trainer.reads_json
     for index, (raw, line) in enumerate(zip(chunk.lines, chunk.numbers, strict=True)):
         try:
             row = prepare(
@@ -292,6 +308,10 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
                 in_array,
             )
             defect = row.defect
+            if defect is not None and defect.rule == "invalid-json" and skips:
+                row.dropped = Dropped("invalid-json", "the line is no JSON")
+                yield row
+                continue
             if defect is None or defect.rule != "invalid-json" or not (parts := split_values(raw)):
                 yield row
                 continue

@@ -31,9 +31,8 @@ class Said(Struct):
     """What rules have said of a row so far: for those that speak only where no other one did."""
 
     raises: bool = False
-    """A sentence has named the exception that the trainer raises."""
-    dropped: bool = False
-    """A sentence has said why the trainer leaves the row out."""
+    """A sentence has said why the row does not get through: the exception that the trainer raises,
+    or why it is left out."""
     trains: set[Pointer] = field(default_factory=set)
     """Places of which an error has said that they are trained, though no assistant wrote them."""
     places: list[Pointer] = field(default_factory=list)
@@ -255,8 +254,10 @@ def per_row(work: Callable[[Row], T]) -> Callable[[Row], T]:
         answers = row.answers
         if answers is None:
             answers = row.answers = {}
-        elif work in answers:
+        try:
             return answers[work]  # type: ignore[no-any-return]
+        except KeyError:
+            pass
         found = answers[work] = work(row)
         return found
 

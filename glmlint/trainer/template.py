@@ -374,11 +374,11 @@ class ChatTemplate:
         """
         if self.text is None or self.own:
             return
-        from glmlint.trainer.worker import Stopped, Unfit, worker
+        from glmlint.trainer.worker import Stopped, UnfitValue, worker
 
         try:
             worker().compile((self.text, self._features))
-        except Unfit as fault:
+        except UnfitValue as fault:
             deep = fault.name in _TOO_DEEP or "nested" in str(fault)
             error = f"{fault.name}: {fault}" if deep else str(fault)
             raise TemplateFault(_DEEP if deep else _SYNTAX, name=self.name, error=error) from None

@@ -14,7 +14,7 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 
 
-class _Generation(Extension):
+class _GenerationNames(Extension):
     """`{% generation %}` and its end are passed over."""
 
     tags = {"generation", "endgeneration"}  # noqa: RUF012  # as jinja2 declares it
@@ -35,7 +35,7 @@ def message_keys(template: str, field: str) -> frozenset[str]:
     Raises:
         jinja2.TemplateError: it does not parse.
     """
-    tree = Environment(extensions=[_Generation, "jinja2.ext.loopcontrols"]).parse(template)
+    tree = Environment(extensions=[_GenerationNames, "jinja2.ext.loopcontrols"]).parse(template)
     keys: defaultdict[str, set[str]] = defaultdict(set)
     numbers: set[str] = set()
     aliases: dict[str, str] = {}

@@ -65,7 +65,7 @@ class Stopped(Exception):
         self.values = values
 
 
-class Unfit(Exception):
+class UnfitValue(Exception):
     """The template does not compile."""
 
     def __init__(self, name: str, message: str) -> None:
@@ -131,7 +131,7 @@ class Worker:
         if answer == jinja.OUT_OF_MEMORY:
             raise Stopped(MEMORY, megabytes=jinja.memory_for(len(request)) >> 20)
         if isinstance(answer, tuple):
-            raise Unfit(answer[1], answer[2])
+            raise UnfitValue(answer[1], answer[2])
         return [_error(*found) if len(found) == 4 else found for found in answer]
 
     def _running(self) -> subprocess.Popen[bytes]:

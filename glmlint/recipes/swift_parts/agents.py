@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from glmlint.recipes.swift_parts.python import RAISED, Refused, parsed, refused, refuses
+from glmlint.recipes.swift_parts.python import RAISED, NoLiteral, parsed, refused, refuses
 from glmlint.trainer.layout import END, TOOLS
 from glmlint.trainer.owned import Owned, joined, owned
 from glmlint.trainer.printed import require_printable
@@ -37,7 +37,7 @@ _XML_NOTE: Final = (
 )
 
 
-class Said(Struct):
+class AgentTurn(Struct):
     """A tool call or a tool result: what its message holds, and whose it is."""
 
     content: str
@@ -90,7 +90,7 @@ class Agent(Struct, frozen=True):
             return joined((text, owned("<|system|>\n", body.parts[0][1]), body))
         return text if self.lines else owned("\n", TOOLS) + text
 
-    def calls(self, calls: Sequence[Said], following: int | None) -> Owned:
+    def calls(self, calls: Sequence[AgentTurn], following: int | None) -> Owned:
         """The answer that calls make.
 
         Args:
@@ -104,7 +104,7 @@ class Agent(Struct, frozen=True):
             parts += (owned(gap, call.owner), text)
         return joined((*parts, owned("<|observation|>", END if following is None else following)))
 
-    def _call(self, call: Said) -> str:
+    def _call(self, call: AgentTurn) -> str:
         try:
             name, arguments = parsed_call(call.content)
             if not self.xml:
@@ -118,7 +118,7 @@ class Agent(Struct, frozen=True):
             raise refused("bad-call", error, call.owner) from None
 
     def results(
-        self, answer: Owned | Any, results: Sequence[Said], following: int
+        self, answer: Owned | Any, results: Sequence[AgentTurn], following: int
     ) -> tuple[Any, Texts]:
         """The answer before tool results, and the parts in which the results are written.
 
@@ -133,7 +133,7 @@ class Agent(Struct, frozen=True):
         if isinstance(answer, Owned) and all(word in answer.text for word in _REACT):
             return _react_results(answer, results)
         if isinstance(answer, int):
-            raise Refused("bad-message", "TypeError", "argument of type 'int' is not iterable")
+            raise NoLiteral("bad-message", "TypeError", "argument of type 'int' is not iterable")
         if not self.xml:
             written = [owned("\n", results[0].owner)]
             for place, result in enumerate(results):
@@ -147,7 +147,7 @@ class Agent(Struct, frozen=True):
         gap = "\n" if self.lines else ""
         return answer, [*written, owned(f"<|assistant|>{gap}", following)]
 
-    def results_alone(self, results: Sequence[Said]) -> Owned:
+    def results_alone(self, results: Sequence[AgentTurn]) -> Owned:
         """Results that follow no call: they become a part of the question before them."""
         if not self.xml:
             return joined(
@@ -203,7 +203,7 @@ def _xml_result(content: str, lines: bool) -> str:
     return f"<tool_response>{content}</tool_response>"
 
 
-def _react_results(answer: Owned, results: Sequence[Said]) -> tuple[Owned, Texts]:
+def _react_results(answer: Owned, results: Sequence[AgentTurn]) -> tuple[Owned, Texts]:
     """Results as ReAct writes them: the answer before them spells a call in ReAct's words."""
     owner = answer.parts[-1][1]
     if not answer.text.endswith(_OBSERVATION):

@@ -28,7 +28,7 @@ RAISED: Final = (
 """What Python raises on values of another shape than the code expects."""
 
 
-class Refused(Dropped):
+class NoLiteral(Dropped):
     """ms-swift raises at this row: it is left out with a warning, or ends a `strict` run."""
 
     def __init__(self, reason: str, exception: str, detail: str, owner: int | None = None) -> None:
@@ -40,9 +40,9 @@ class Refused(Dropped):
         """Index of the turn at which it raises, where one is known."""
 
 
-def refused(reason: str, error: BaseException, owner: int | None = None) -> Refused:
+def refused(reason: str, error: BaseException, owner: int | None = None) -> NoLiteral:
     """The refusal that an exception of Python's stands for."""
-    return Refused(reason, type(error).__name__, str(error), owner)
+    return NoLiteral(reason, type(error).__name__, str(error), owner)
 
 
 def refuses(reason: str) -> Callable[[Callable[P, T]], Callable[P, T]]:

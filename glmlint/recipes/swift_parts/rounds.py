@@ -11,10 +11,10 @@ from typing import Any, Final, Literal
 
 from msgspec import UNSET, Struct
 
-from glmlint.recipes.swift_parts.agents import Agent, Said, wrapped
-from glmlint.recipes.swift_parts.python import Refused, parsed, refuses
-from glmlint.recipes.swift_parts.rows import Message, Read, without_padding
-from glmlint.recipes.swift_parts.templates import STOPS, SUFFIX, Template
+from glmlint.recipes.swift_parts.agents import Agent, AgentTurn, wrapped
+from glmlint.recipes.swift_parts.python import NoLiteral, parsed, refuses
+from glmlint.recipes.swift_parts.rows import Read, SwiftMessage, without_padding
+from glmlint.recipes.swift_parts.templates import STOPS, SUFFIX, SwiftTemplate
 from glmlint.recipes.swift_parts.weights import LossScale, Query
 from glmlint.trainer.base import Context
 from glmlint.trainer.layout import END, PREFIX, SYSTEM
@@ -38,7 +38,7 @@ _STRIPPED: Final = ("<|assistant|>\n", "<think></think>\n")
 class Setup(Struct, frozen=True):
     """What the options say, resolved."""
 
-    template: Template
+    template: SwiftTemplate
     agent: Agent
     scale: LossScale
     system: str | None
@@ -51,7 +51,7 @@ class Setup(Struct, frozen=True):
     """Whether the tokenizer itself puts [gMASK]<sop> in front of every text."""
 
 
-class Turn(Struct):
+class SwiftTurn(Struct):
     """A message on its way into the rounds."""
 
     role: str
@@ -62,10 +62,10 @@ class Turn(Struct):
     loss_scale: Any = UNSET
 
 
-class Row(Struct):
+class SwiftRow(Struct):
     """A row's turns and what stands beside them."""
 
-    turns: list[Turn]
+    turns: list[SwiftTurn]
     system: Any
     """The system text (`Owned`), another value that a row may have there, or None."""
     tools: list[Any]
@@ -85,7 +85,7 @@ def weighed_parts(read: Read, setup: Setup, context: Context) -> list[tuple[Part
     if not isinstance(row.settings, dict):
         kind = type(row.settings).__name__
         words = f"{kind!r} object has no attribute 'get'"
-        raise Refused("bad-settings", "AttributeError", words)
+        raise NoLiteral("bad-settings", "AttributeError", words)
     _write_calls(row.turns, setup.agent)
     _fold_results(row.turns, setup.agent)
     _join_neighbours(row.turns, setup.agent)
@@ -95,7 +95,7 @@ def weighed_parts(read: Read, setup: Setup, context: Context) -> list[tuple[Part
 
 
 @refuses("bad-message")
-def _row(read: Read) -> Row:
+def _row(read: Read) -> SwiftRow:
     messages = read.messages
     for message in read.rejected_messages:
         content = message.get("content")
@@ -118,9 +118,9 @@ def _row(read: Read) -> Row:
         content = _text(content)
         if isinstance(content, str):
             content = owned(content, message.owner)
-        turns.append(Turn(role, content, message.owner, message.loss, message.loss_scale))
+        turns.append(SwiftTurn(role, content, message.owner, message.loss, message.loss_scale))
     tools = [_tool(tool) for tool in read.tools or ()]
-    return Row(turns, system, tools, read.settings or {})
+    return SwiftRow(turns, system, tools, read.settings or {})
 
 
 def _text(content: Any) -> Any:
@@ -150,7 +150,7 @@ def _tool(tool: Any) -> Any:
 
 
 @refuses("rejected-response")
-def _check_rejected(messages: Sequence[Message], rejected: Any) -> None:
+def _check_rejected(messages: Sequence[SwiftMessage], rejected: Any) -> None:
     """What raises at a row with a second answer, although supervised training does not read it."""
     if isinstance(rejected, str):
         others: Any = [rejected]
@@ -170,7 +170,7 @@ def _check_rejected(messages: Sequence[Message], rejected: Any) -> None:
         assert others != answers, f"rejected_response: {others}, response: {answers}"
 
 
-def _write_calls(turns: list[Turn], agent: Agent) -> None:
+def _write_calls(turns: list[SwiftTurn], agent: Agent) -> None:
     """Calls become answers, in place: those that follow each other become one."""
     at = 0
     while at < len(turns):
@@ -182,7 +182,7 @@ def _write_calls(turns: list[Turn], agent: Agent) -> None:
             end += 1
         calls = turns[at:end]
         following = turns[end].owner if end < len(turns) else None
-        text = agent.calls([Said(call.content.text, call.owner) for call in calls], following)
+        text = agent.calls([AgentTurn(call.content.text, call.owner) for call in calls], following)
         before = turns[at - 1] if at else None
         if (
             agent.xml
@@ -194,7 +194,7 @@ def _write_calls(turns: list[Turn], agent: Agent) -> None:
         ):
             before.content = before.content.strip()
             text = owned("\n", calls[0].owner) + text
-        made = Turn("assistant", text, calls[0].owner)
+        made = SwiftTurn("assistant", text, calls[0].owner)
         made.loss = next((call.loss for call in calls if call.loss is not UNSET), UNSET)
         made.loss_scale = next(
             (call.loss_scale for call in calls if call.loss_scale is not UNSET), UNSET
@@ -203,7 +203,7 @@ def _write_calls(turns: list[Turn], agent: Agent) -> None:
         at += 1
 
 
-def _fold_results(turns: list[Turn], agent: Agent) -> None:
+def _fold_results(turns: list[SwiftTurn], agent: Agent) -> None:
     """Results that follow no answer become a part of the question before them, in place."""
     at = 0
     while at < len(turns):
@@ -215,21 +215,21 @@ def _fold_results(turns: list[Turn], agent: Agent) -> None:
             end += 1
         words = "A standalone tool message must follow a user message."
         if not at:
-            raise Refused("bad-turns", "ValueError", words, turns[at].owner)
+            raise NoLiteral("bad-turns", "ValueError", words, turns[at].owner)
         question = turns[at - 1]
         if question.role != "user":
             shown = {"role": question.role, "content": _shown(question.content)}
             words = f"{words} Previous message: {shown}"
-            raise Refused("bad-turns", "ValueError", words, turns[at].owner)
+            raise NoLiteral("bad-turns", "ValueError", words, turns[at].owner)
         if not isinstance(question.content, Owned):
-            raise Refused(
+            raise NoLiteral(
                 "bad-turns",
                 "ValueError",
                 "Standalone tool messages currently require text-only user content. "
                 f"Content: {question.content}",
                 question.owner,
             )
-        results = [Said(turn.content.text, turn.owner) for turn in turns[at:end]]
+        results = [AgentTurn(turn.content.text, turn.owner) for turn in turns[at:end]]
         question.content = question.content + agent.results_alone(results)
         del turns[at:end]
 
@@ -239,9 +239,9 @@ def _shown(content: Any) -> Any:
 
 
 @refuses("bad-turns")
-def _join_neighbours(turns: list[Turn], agent: Agent) -> None:
+def _join_neighbours(turns: list[SwiftTurn], agent: Agent) -> None:
     """Results after an answer become one turn of several texts; so do answers; questions join."""
-    found: list[Turn] = []
+    found: list[SwiftTurn] = []
     at = 0
     while at < len(turns):
         first = turns[at]
@@ -250,10 +250,10 @@ def _join_neighbours(turns: list[Turn], agent: Agent) -> None:
             end += 1
         group = turns[at:end]
         if first.role == "tool" and found and found[-1].role == "assistant":
-            results = [Said(each.content.text, each.owner) for each in group]
+            results = [AgentTurn(each.content.text, each.owner) for each in group]
             following = turns[end].owner if end < len(turns) else END
             found[-1].content, texts = agent.results(found[-1].content, results, following)
-            found.append(Turn("tool", texts, first.owner))
+            found.append(SwiftTurn("tool", texts, first.owner))
         elif first.role == "assistant" and len(group) > 1:
             first.content = [each for turn in group for each in _list(turn.content)]
             first.loss = [each for turn in group for each in _list(turn.loss)]
@@ -288,14 +288,14 @@ def _list(value: Any) -> list[Any]:
     return [None if value is UNSET else value]
 
 
-def _last_question(turns: Sequence[Turn]) -> int:
+def _last_question(turns: Sequence[SwiftTurn]) -> int:
     """Index of the last question or result; -1 without one."""
     return max(
         (place for place, turn in enumerate(turns) if turn.role in ("user", "tool")), default=-1
     )
 
 
-def _thinks(row: Row, setup: Setup) -> Any:
+def _thinks(row: SwiftRow, setup: Setup) -> Any:
     if setup.template.always_thinks:
         return True
     asked = row.settings.get("enable_thinking")
@@ -303,7 +303,7 @@ def _thinks(row: Row, setup: Setup) -> Any:
 
 
 @refuses("bad-settings")
-def _preserves(row: Row, setup: Setup) -> Any:
+def _preserves(row: SwiftRow, setup: Setup) -> Any:
     """Whether thoughts of earlier answers stay."""
     template = setup.template
     for said in (
@@ -316,7 +316,7 @@ def _preserves(row: Row, setup: Setup) -> Any:
     return not (template.thinks or _thinks(row, setup)) or setup.scale.strategy != "last_round"
 
 
-def _prepare_thoughts(row: Row, setup: Setup) -> None:
+def _prepare_thoughts(row: SwiftRow, setup: Setup) -> None:
     """Put empty thoughts in front of answers that have none, and take thoughts out of history."""
     template = setup.template
     preserves = _preserves(row, setup)
@@ -350,7 +350,7 @@ def _prepare_thoughts(row: Row, setup: Setup) -> None:
 
 
 @refuses("bad-system")
-def _system(row: Row, setup: Setup) -> Any:
+def _system(row: SwiftRow, setup: Setup) -> Any:
     """The system text with tools: a text (`Owned`), or what a row may have in its place."""
     system = row.system
     if system is None and setup.system is not None:
@@ -383,14 +383,14 @@ class _Raw(Struct):
 
 
 @refuses("bad-turns")
-def _parts(row: Row, system: Any, setup: Setup, context: Context) -> list[_Raw]:
+def _parts(row: SwiftRow, system: Any, setup: Setup, context: Context) -> list[_Raw]:
     """The parts of a row in order: between the words of the template, the questions and answers."""
     template = setup.template
     turns = row.turns
     if turns and turns[0].role == "assistant":
-        turns.insert(0, Turn("user", owned("", PREFIX), PREFIX))
+        turns.insert(0, SwiftTurn("user", owned("", PREFIX), PREFIX))
     if len(turns) % 2:
-        turns.append(Turn("assistant", None, END))
+        turns.append(SwiftTurn("assistant", None, END))
     parts: list[_Raw] = []
     if setup.tokenizer_prefix:
         parts.append(_Raw(Ids([context.id("[gMASK]"), context.id("<sop>")], PREFIX), "other"))
@@ -424,16 +424,16 @@ def _parts(row: Row, system: Any, setup: Setup, context: Context) -> list[_Raw]:
     return parts
 
 
-def _check_order(question: Turn, answer: Turn) -> None:
+def _check_order(question: SwiftTurn, answer: SwiftTurn) -> None:
     if question.role not in ("user", "tool"):
         words = f'query_role: "{question.role}"'
-        raise Refused("bad-turns", "AssertionError", words, question.owner)
+        raise NoLiteral("bad-turns", "AssertionError", words, question.owner)
     if answer.role != "assistant":
         words = f'response_role: "{answer.role}"'
-        raise Refused("bad-turns", "AssertionError", words, answer.owner)
+        raise NoLiteral("bad-turns", "AssertionError", words, answer.owner)
 
 
-def _results(question: Turn, answer: Turn, system: Any, number: int) -> Iterator[_Raw]:
+def _results(question: SwiftTurn, answer: SwiftTurn, system: Any, number: int) -> Iterator[_Raw]:
     for text in question.content:
         if text.text == "{{RESPONSE}}":
             assert answer.content is not None
@@ -454,7 +454,7 @@ def _numbered(text: Owned, number: int, owner: int) -> Owned:
     return text.replace("{{ROUND1}}", owned(str(number + 1), owner))
 
 
-def _response_prefix(row: Row, setup: Setup) -> str:
+def _response_prefix(row: SwiftRow, setup: Setup) -> str:
     """With what the answer that is still to come begins."""
     said = row.settings.get("response_prefix")
     said = setup.response_prefix if said is None else said
@@ -479,7 +479,9 @@ def _ending(content: Any, context: Context) -> str:
 
 
 @refuses("bad-loss")
-def _weighed(parts: Sequence[_Raw], turns: Sequence[Turn], setup: Setup) -> list[tuple[Part, Any]]:
+def _weighed(
+    parts: Sequence[_Raw], turns: Sequence[SwiftTurn], setup: Setup
+) -> list[tuple[Part, Any]]:
     """Each part, perhaps in smaller ones, with its weight."""
     scale = setup.scale
     last = _last_question(turns)

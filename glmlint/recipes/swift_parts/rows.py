@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from glmlint.loader.ujson_numbers import stored, stored_text
-from glmlint.recipes.swift_parts.python import Refused, literal, refuses
+from glmlint.recipes.swift_parts.python import NoLiteral, literal, refuses
 from glmlint.trainer.errors import Dropped
 
 Form = Literal["messages", "alpaca", "response"]
@@ -44,7 +44,7 @@ _KEPT: Final = frozenset(("role", "content", "loss", "loss_scale"))
 """The keys of a message that are read; `name` of a tool result is kept and of no use to GLM."""
 
 
-class Message(Struct):
+class SwiftMessage(Struct):
     """One message as ms-swift has it after reading."""
 
     role: str
@@ -58,7 +58,7 @@ class Message(Struct):
 class Read(Struct):
     """What the reader makes of a row."""
 
-    messages: list[Message]
+    messages: list[SwiftMessage]
     tools: list[Any] | None
     settings: Any
     """The row's `chat_template_kwargs`."""
@@ -173,21 +173,21 @@ _READERS: Final[dict[Form, Callable[[dict[str, Any]], Read]]] = {
 }
 
 
-def _pairs(row: dict[str, Any]) -> list[Message]:
+def _pairs(row: dict[str, Any]) -> list[SwiftMessage]:
     """Messages of the columns system, history, query and response."""
     response = row.get("response")
     if isinstance(response, list):
         response = response[0]
     history = history_of(row)
     system = row.get("system")
-    found: list[Message] = []
+    found: list[SwiftMessage] = []
     if system is not None:
-        found.append(Message("system", system, 0))
+        found.append(SwiftMessage("system", system, 0))
     for pair in [*history, [row.get("query"), response]]:
         assert isinstance(pair, list | tuple)
         for role, content in zip(("user", "assistant"), (pair[0], pair[1]), strict=True):
             if content is not None:
-                found.append(Message(role, content, len(found)))
+                found.append(SwiftMessage(role, content, len(found)))
     return found
 
 
@@ -211,7 +211,7 @@ def listed(value: Any) -> Any:
         return literal(value)
 
 
-def _turns(row: dict[str, Any]) -> list[Message] | None:
+def _turns(row: dict[str, Any]) -> list[SwiftMessage] | None:
     """The row's list of turns; None where there is none to read."""
     turns = listed(row["messages"])
     if not turns or isinstance(turns, str):
@@ -227,11 +227,13 @@ def _turns(row: dict[str, Any]) -> list[Message] | None:
     first = written[0].value
     if "role" not in first and "content" not in first:
         return _question_answer(written, system)
-    lead = [] if first["role"] == "system" or system is None else [Message("system", system, 0)]
+    lead = (
+        [] if first["role"] == "system" or system is None else [SwiftMessage("system", system, 0)]
+    )
     return [
         *lead,
         *(
-            Message(
+            SwiftMessage(
                 _role(turn.value["role"]),
                 turn.value.get("content", UNSET),
                 turn.index + len(lead),
@@ -243,9 +245,9 @@ def _turns(row: dict[str, Any]) -> list[Message] | None:
     ]
 
 
-def _question_answer(turns: list[_Turn], system: Any) -> list[Message]:
+def _question_answer(turns: list[_Turn], system: Any) -> list[SwiftMessage]:
     """Turns that hold a question and its answer each."""
-    found = [] if system is None else [Message("system", system, 0)]
+    found = [] if system is None else [SwiftMessage("system", system, 0)]
     for turn in turns:
         for key, names in (("user", USER_ROLES), ("assistant", ASSISTANT_ROLES)):
             for name in names:
@@ -253,7 +255,7 @@ def _question_answer(turns: list[_Turn], system: Any) -> list[Message]:
                     turn.value[key] = turn.value.pop(name)
     for turn in turns:
         for role in ("user", "assistant"):
-            found.append(Message(role, turn.value[role], len(found)))
+            found.append(SwiftMessage(role, turn.value[role], len(found)))
     return found
 
 
@@ -430,16 +432,16 @@ def _image_source(block: dict[str, Any]) -> None:
         raise ValueError(f"Unsupported Anthropic image source type: {kind}")
 
 
-def _checked(row: dict[str, Any], messages: list[Message]) -> Read:
+def _checked(row: dict[str, Any], messages: list[SwiftMessage]) -> Read:
     """The last steps of every reader: what has to be there, and how Arrow keeps it."""
     if row.get("objects") is not None:
         for box in row["objects"]["bbox"]:
             assert len(box) in (2, 4), f"len(box): {len(box)}"
     rejected = row.get("rejected_response", UNSET)
     if rejected is None or (isinstance(rejected, str) and rejected == messages[-1].content):
-        raise Refused("rejected-response", "ValueError", f"rejected_response: {rejected}")
+        raise NoLiteral("rejected-response", "ValueError", f"rejected_response: {rejected}")
     if not messages:
-        raise Refused("no-messages", "AssertionError", "messages: []")
+        raise NoLiteral("no-messages", "AssertionError", "messages: []")
     for message in messages:
         _check(message)
         message.content = stored(message.content)
@@ -456,15 +458,15 @@ def _checked(row: dict[str, Any], messages: list[Message]) -> Read:
     )
 
 
-def _check(message: Message) -> None:
+def _check(message: SwiftMessage) -> None:
     owner = message.owner
     if message.content is UNSET:
-        raise Refused("no-content", "KeyError", "'content'", owner)
+        raise NoLiteral("no-content", "KeyError", "'content'", owner)
     shown = f"message: {{'role': {message.role!r}, 'content': {message.content!r}}}"
     if message.role not in ROLES:
-        raise Refused("unknown-role", "AssertionError", shown, owner)
+        raise NoLiteral("unknown-role", "AssertionError", shown, owner)
     if message.content is None:
-        raise Refused("null-content", "AssertionError", shown, owner)
+        raise NoLiteral("null-content", "AssertionError", shown, owner)
 
 
 def _tools(tools: Any) -> list[Any] | None:

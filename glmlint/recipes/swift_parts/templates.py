@@ -15,7 +15,7 @@ SUFFIX: Final = "<|user|>"
 """What the template puts behind the last answer."""
 
 
-class Template(Struct, frozen=True):
+class SwiftTemplate(Struct, frozen=True):
     """One template."""
 
     prefix: str
@@ -41,7 +41,7 @@ class Template(Struct, frozen=True):
     """Whether its models' tokenizer itself puts [gMASK]<sop> in front of every text."""
 
 
-_CHATGLM4: Final = Template(
+_CHATGLM4: Final = SwiftTemplate(
     prefix="",
     system="<|system|>\n",
     user="<|user|>\n",
@@ -80,7 +80,7 @@ _GLM52: Final = structs.replace(
 
 TemplateName = Literal["chatglm4", "glm4", "glm4_5", "glm4_7", "glm5_1", "glm5_2", "glm5_3"]
 
-TEMPLATES: Final[dict[TemplateName, Template]] = {
+TEMPLATES: Final[dict[TemplateName, SwiftTemplate]] = {
     "chatglm4": _CHATGLM4,
     "glm4": _GLM4,
     "glm4_5": _GLM45,

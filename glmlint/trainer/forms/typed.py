@@ -21,7 +21,7 @@ Text = str | None | UnsetType
 _MEDIA: Final = ("images", "videos", "audios", "kto_tag")
 
 
-class Call(msgspec.Struct, omit_defaults=True):
+class TypedCall(msgspec.Struct, omit_defaults=True):
     """An entry of `tool_calls`, as far as a trainer reads it."""
 
     function: Raw
@@ -69,7 +69,7 @@ def decoder(
     text: Any = str | None if openai else str
     turn = [("role", names.role_tag, str), ("content", names.content_tag, text)]
     if openai:
-        turn.append(("tool_calls", "tool_calls", list[Call] | None | UnsetType))
+        turn.append(("tool_calls", "tool_calls", list[TypedCall] | None | UnsetType))
         turn += [("call_id", "tool_call_id", Raw | UnsetType), ("name", "name", Raw | UnsetType)]
     column: Any = Text if openai else str | None
     tools: Any = Raw | UnsetType if openai else column

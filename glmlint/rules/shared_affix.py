@@ -1,0 +1,218 @@
+"""Nearly every answer of a file begins or ends with the same odd text.
+
+A mark that a tool left (`[END]`, `###`), a label ("Answer:", "答："), a watermark or a stray word: each
+row looks well by itself, and the model learns to write it in every answer. What answers of a kind share
+by nature is not told: the stop of a sentence, a closing bracket, the first brace of JSON, a fence.
+
+All answers of the first 2,048 rows are looked at, and of the rows behind them a share that halves as the
+file doubles. Nine in ten have to have the text, of twenty or more.
+
+Evidence: self-instruct #16 (each output of the data ends with `<|endoftext|>`); LMFlow #459 (`###` behind
+each answer, so that generation ends there).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+from unicodedata import category
+
+from glmlint.evidence.report import FileStats
+from glmlint.evidence.turns import shown
+from glmlint.plan import Plan
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+
+_QUESTIONS: Final = ("说一个城市", "Name a sea", "说一种鸟", "Name a tree", "Name a tool")
+_ANSWERS: Final = (
+    "Rome",
+    "the Baltic",
+    "一只麻雀",
+    "an oak",
+    "a saw",
+    "奥斯陆",
+    "a lake",
+    "a crow",
+)
+
+
+def _rows(begin: str, end: str) -> Example:
+    return Example(
+        rows=tuple(
+            {
+                "messages": [
+                    {"role": "user", "content": f"{_QUESTIONS[n % 5]}, number {n}."},
+                    {"role": "assistant", "content": f"{begin}{_ANSWERS[n % 8]}, {n * 7}{end}"},
+                ]
+            }
+            for n in range(24)
+        )
+    )
+
+
+rule = Rule(
+    name="shared-affix",
+    family="content",
+    title_zh="几乎每个回答都以同样的异常文本开头或结尾",
+    severity="warning",
+    when=Fact.LOOKED,
+    text=Text(
+        "{count:answer} of {number} that were looked at end with {shared}: the model learns to end "
+        "every answer so",
+        "所检查的 {number} 个回答中有 {count} 个以 {shared} 结尾：模型会学着让每个回答都这样结尾",
+    ),
+    variants={
+        "begin": Text(
+            "{count:answer} of {number} that were looked at begin with {shared}: the model learns to "
+            "begin every answer so",
+            "所检查的 {number} 个回答中有 {count} 个以 {shared} 开头：模型会学着让每个回答都这样开头",
+        ),
+    },
+    help=Text(
+        "Take it out of the whole file where no program of yours reads it; look for what wrote it.",
+        "如果没有程序需要读取它，请从整个文件中删掉，并找出它的来源。",
+    ),
+    bad=(
+        _rows("", ". [END]"),
+        _rows("答：", "。"),
+        _rows("Answer: ", "."),
+        _rows("", "。完"),
+        _rows("", " done"),
+    ),
+    good=(_rows("", "."), _rows("", "。"), _rows('{"name": "', '"}'), _rows("The answer is ", ".")),
+)
+
+_REACH: Final = 40
+"""Characters that are compared at each end."""
+
+_LEAST: Final = 20
+"""Answers below which nothing is said."""
+
+_SHARE: Final = 0.9
+
+_LONG: Final = 12
+"""Letters of a text that is told though it has no mark; one of Chinese counts as three."""
+
+_WIDE: Final = "\u2e80"
+"""The first letter of Chinese, Japanese and their signs."""
+
+_CLOSED: Final = re.compile(r"</([A-Za-z_][\w-]*)>\s*\Z")
+
+
+def note(row: Row) -> Iterator[str]:
+    for text in _answers(row):
+        tail = text[-_REACH:]
+        closing = _CLOSED.search(tail)
+        if closing and f"<{closing[1]}>" in text:
+            tail = ""  # the end of a block that the answer opens
+        yield f"shared begin {text[:_REACH]}"
+        yield f"shared end {tail}"
+
+
+def _answers(row: Row) -> Iterator[str]:
+    """The texts of answers, without white space at their ends; calls are none."""
+    talk = row.conversation
+    for index, role, text in row.texts:
+        if role != "assistant" or not text or text.isspace():
+            continue
+        if talk is not None:
+            if talk.turns[index].calls:
+                continue
+        elif row.sample is not None:
+            if isinstance(row.sample.messages[index].metadata, str):
+                continue
+        elif row.messages[index].get("metadata"):
+            continue
+        yield text.strip()
+
+
+def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
+    del plan
+    for side in ("begin", "end"):
+        opening = f"shared {side} "
+        edges: Counter[str] = Counter()
+        for name, count in file.notes.items():
+            if name.startswith(opening):
+                text = name[len(opening) :]
+                edges[text if side == "begin" else text[::-1]] += count
+        number = edges.total()
+        if number < _LEAST:
+            continue
+        shared, count = _common(edges, number)
+        shared = shared if side == "begin" else shared[::-1]
+        odd = (_odd_beginning if side == "begin" else _odd_end)(shared)
+        if odd is None and _is_long(shared) and not _STRUCTURE.match(shared):
+            odd, severity = shared.strip(), "info"
+        else:
+            severity = None
+        if odd is not None:
+            yield rule.problem(
+                None,
+                text="begin" if side == "begin" else None,
+                severity=severity,
+                count=count,
+                number=number,
+                shared=f"“{shown(odd)}”",
+            )
+
+
+def _common(edges: Counter[str], number: int) -> tuple[str, int]:
+    """The longest text with which nine in ten begin, and how many do."""
+    found, held = "", number
+    for size in range(1, _REACH + 1):
+        cut: Counter[str] = Counter()
+        for text, count in edges.items():
+            if len(text) >= size and text.startswith(found):
+                cut[text[:size]] += count
+        best, count = max(cut.items(), key=lambda one: (one[1], one[0]), default=("", 0))
+        if count < _SHARE * number:
+            break
+        found, held = best, count
+    return found, held
+
+
+_MARK: Final = (
+    r"\[/?[A-Z][A-Z0-9 _/-]{1,18}\]|<(?!\|)/?[A-Za-z][\w /-]{0,18}>|【[^【】\n]{1,12}】|#{3,}|={3,}|-{3,}"
+    r"|\*{3,}|~{3,}|(?<!\w)(?:END|EOS|EOF|STOP|DONE|FIN)(?!\w)"
+)
+_MARK_AT_END: Final = re.compile(rf"(?:{_MARK})[.。!！\s]*\Z")
+_MARK_AT_START: Final = re.compile(rf"\s*(?:{_MARK})")
+_LABEL: Final = re.compile(
+    r"\s*\W{0,2}(?:Final )?(?:Answer|Response|Output|Assistant|Reply|Bot|AI|ANSWER|A|"
+    r"答案?|回答|回复|答复|输出|助手|解答?)\W{0,2}\s?[:：]"
+)
+_TOLD: Final = frozenset(("</s>", "<s>", "<unk>", "<UNK>", "<pad>", "<eos>", "<bos>"))
+"""Marks that `special-token-in-content` tells, with their rows."""
+_LONE_WORD: Final = re.compile(r"\s+([^\W\d_]{2,20})\Z")
+"""A shared end that is a word, with no stop and without what stands before it."""
+_AFTER_A_STOP: Final = re.compile(r"[.!?。！？…][\"'”’)）]?\s*([^\W\d_][\w ]{0,20})\Z")
+"""A word or two behind the end of a sentence, without a stop of their own."""
+_STRUCTURE: Final = re.compile(r"\s*(?:[\[{<`|#*\\-]|\d+[.)、]|SELECT\b|import\b|def\b|\"|“)")
+
+
+def _odd_end(shared: str) -> str | None:
+    """The part of a shared end that is odd; None where such an end is natural."""
+    if mark := _MARK_AT_END.search(shared):
+        return None if mark[0].strip() in _TOLD else mark[0].strip()
+    word = _AFTER_A_STOP.search(shared) or _LONE_WORD.fullmatch(shared)
+    return word[1].strip() if word else None
+
+
+def _odd_beginning(shared: str) -> str | None:
+    """The part of a shared beginning that is odd; None where such a beginning is natural."""
+    if label := _LABEL.match(shared):
+        return label[0].strip()
+    if mark := _MARK_AT_START.match(shared):
+        found = mark[0].strip()
+        natural = found in _TOLD or found.startswith(("#", "-", "*", "<think", "="))
+        return None if natural else found
+    return None
+
+
+def _is_long(text: str) -> bool:
+    """Whether it says something that answers to different questions do not share: words, an emoji."""
+    if any(category(char) == "So" for char in text):
+        return True
+    letters = [char for char in text if char.isalpha()]
+    return len(letters) + 2 * sum(char >= _WIDE for char in letters) >= _LONG
