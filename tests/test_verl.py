@@ -192,3 +192,13 @@ def test_what_a_table_does_is_told(
     ]
     assert len(said) == bool(words), said
     assert all(word in said[0] for word in words)
+
+
+def test_a_table_of_too_many_nulls_is_refused(tmp_path: Path) -> None:
+    """Each message has a key of its own, and would get those of all others."""
+    turns = [{"role": "user", "content": "x", f"k{n}": 1} for n in range(1000)]
+    file = tmp_path / "keys.jsonl"
+    file.write_text(json.dumps({"messages": turns[:20]}) + "\n" + json.dumps({"messages": turns}))
+    done = CliRunner().invoke(cli, ["check", str(file), "--recipe", "verl", "--lang", "en"])
+    assert done.exit_code == 2
+    assert f"{file}:2: as a table this row would hold more than 1,000,000 values" in done.output
