@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from test_cli import glmlint
 from trainer_rows import compare, opened, outcome
 
 from glmlint.app.cli import cli
@@ -199,6 +200,7 @@ def test_a_table_of_too_many_nulls_is_refused(tmp_path: Path) -> None:
     turns = [{"role": "user", "content": "x", f"k{n}": 1} for n in range(1000)]
     file = tmp_path / "keys.jsonl"
     file.write_text(json.dumps({"messages": turns[:20]}) + "\n" + json.dumps({"messages": turns}))
-    done = CliRunner().invoke(cli, ["check", str(file), "--recipe", "verl", "--lang", "en"])
-    assert done.exit_code == 2
-    assert f"{file}:2: as a table this row would hold more than 1,000,000 values" in done.output
+    done = glmlint("check", str(file), "--recipe", "verl", "--lang", "en")
+    assert done.returncode == 2
+    told = f"{file}:2: as a table this row would hold more than 1,000,000 values"
+    assert told in done.stderr.decode()
