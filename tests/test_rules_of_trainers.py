@@ -622,3 +622,89 @@ def test_a_prompt_whose_completion_is_trained_carries_no_loss() -> None:
         turns = talk(prompt, completion)["messages"]
         chat = {"prompt": turns[:1], "completion": turns[1:]}
         assert told(check(chat, recipe="trl"), "non-assistant-supervised") == []
+
+
+# --- what the trainer leaves out or writes otherwise ----------------------------------------------
+
+
+def _said_before(text: str) -> Json:
+    row = openai({"city": "Rome"})
+    row["messages"][1]["content"] = text
+    return row
+
+
+def _with_system(row: Json) -> Json:
+    return {**row, "messages": [{"role": "system", "content": "Be brief."}, *row["messages"]]}
+
+
+@pytest.mark.parametrize(
+    ("flags", "row", "words"),
+    [
+        ({"recipe": "swift"}, _with_system(openai('{"city": "Rome"}')), "the system prompt"),
+        ({"recipe": "swift"}, _with_system(openai({"city": "Rome"})), "the system prompt"),
+        ({"recipe": "llamafactory"}, _said_before("Let me look."), "the text beside it"),
+        ({"recipe": "llamafactory"}, _said_before("我来查一下。"), "the text beside it"),
+        ({"recipe": "llamafactory", "model": "glm-4.5"}, _said_before("I see."), "beside it"),
+        ({"recipe": "swift"}, _said_before("Let me look."), None),
+        ({"recipe": "swift", "model": "glm-4.5"}, _with_system(_said_before("Look.")), None),
+        ({"recipe": "llamafactory"}, _with_system(openai({"city": "Rome"})), None),
+        ({"recipe": "trl", "model": "glm-4.5"}, _with_system(_said_before("Look.")), None),
+        ({"recipe": "verl", "model": "glm-4.5"}, _with_system(_said_before("Look.")), None),
+        ({"recipe": "swift"}, _with_system(CHATS[0]), None),
+    ],
+)
+def test_a_text_that_is_left_out_is_told(flags: Json, row: Json, words: str | None) -> None:
+    found = told(check(row, row, **flags), "text-left-out")
+    assert [words in finding.message for finding in found if words] == ([True] if words else [])
+    assert [finding.rows for finding in found] == ([2] if words else [])
+
+
+@pytest.mark.parametrize(
+    ("flags", "row", "words"),
+    [
+        (
+            {"recipe": "llamafactory", "model": "glm-4.5"},
+            openai({"city": "罗马"}),
+            ["</tool_call>"],
+        ),
+        ({"recipe": "swift"}, openai('{"city": "Rome"}'), ["{'city': 'Rome'}"]),
+        ({"recipe": "swift"}, openai({"city": "罗马"}), ["{'city': '罗马'}"]),
+        ({"recipe": "swift"}, openai({}), []),
+        ({"recipe": "swift"}, _said_before("Wait:"), ["{'city': 'Rome'}", "Wait:weather"]),
+        ({"recipe": "llamafactory"}, openai({"city": "Rome"}), []),
+        ({"recipe": "swift", "model": "glm-4.5"}, _said_before("Wait:"), []),
+        ({"recipe": "trl", "model": "glm-4.5"}, openai({"city": "Rome"}), []),
+    ],
+)
+def test_a_call_that_is_written_otherwise_is_told(flags: Json, row: Json, words: list[str]) -> None:
+    result = check(row, **flags)
+    found = told(result, "call-miswritten")
+    assert [word in finding.message for word, finding in zip(words, found, strict=True)] == [
+        True
+    ] * len(words)
+    if found:
+        assert result.exit_code == 0
+
+
+@pytest.mark.parametrize("recipe", ["unsloth", "verl", "slime", "template"])
+def test_the_end_of_a_call_is_no_stop(recipe: str) -> None:
+    """`</tool_call>` and `</think>` are taught, and end a part of the message, not the turn."""
+    row = openai({"city": "Rome"})
+    row["messages"] = row["messages"][:2]
+    thought = talk("Hi", "<think>Hm.</think>")
+    empty = talk("Hi", "")
+    for one in (row, thought, empty):
+        found = told(check(one, recipe=recipe, model="glm-4.5"), "stop-token-untrained")
+        assert len(found) == 1, one
+
+
+@pytest.mark.parametrize("recipe", ["llamafactory", "swift", "trl", "axolotl", "unsloth"])
+def test_empty_answers_are_told_under_every_trainer(recipe: str) -> None:
+    for row, place in (
+        (talk("Hi", ""), "messages[1].content"),
+        (talk("Hi", "Hello", "", "Yes?"), "messages[2].content"),
+        (talk("你好", "  "), "messages[1].content"),
+    ):
+        found = told(check(row, recipe=recipe), "empty-content")
+        assert [place in finding.message for finding in found] == [True]
+    assert told(check(openai({"city": "Rome"}), recipe=recipe), "empty-content") == []

@@ -118,10 +118,26 @@ def unstopped_answers(row: Row) -> Iterator[int]:
         for place in (closing, last + 1):
             if place >= len(pieces) or not isinstance(pieces[place], int):
                 continue
-            if first[place] != NONE:
+            if first[place] != NONE and not _closes_a_part(row, index, place):
                 break
         else:
             yield index
+
+
+def _closes_a_part(row: Row, index: int, place: int) -> bool:
+    """Whether a control token ends a part of the message, as `</tool_call>` does, and not the message."""
+    layout = row.layout
+    assert layout is not None
+    piece = layout.pieces[place]
+    name = row.context.tokenizer.control_text.get(piece, "") if isinstance(piece, int) else ""
+    if not name.startswith("</") or layout.owners[place] != index:
+        return False
+    opening = row.context.tokenizer.control.get(f"<{name[2:]}")
+    return opening is not None and any(
+        piece == opening
+        for piece, owner in zip(layout.pieces, layout.owners, strict=True)
+        if owner == index and isinstance(piece, int)
+    )
 
 
 @per_row

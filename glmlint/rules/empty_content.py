@@ -17,7 +17,6 @@ from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="empty-content",
     family="structure",
-    form="glm",
     title_zh="消息内容为空，或只有空白字符",
     severity="warning",
     when=Fact.EMPTY,
@@ -93,6 +92,9 @@ rule = Rule(
 def check(row: Row) -> Iterator[Problem]:
     if row.foreign:
         return
+    if row.conversation is not None:
+        yield from _in_other_forms(row)
+        return
     for index, message in row.good_messages:
         content = message.get("content")
         if not isinstance(content, str) or (content and not content.isspace()):
@@ -124,3 +126,23 @@ def check(row: Row) -> Iterator[Problem]:
             yield rule.problem(
                 at, text=text, place=place, role=role if isinstance(role, str) else ""
             )
+
+
+def _in_other_forms(row: Row) -> Iterator[Problem]:
+    """Questions and answers in which nothing is said, by a call or a thought either."""
+    assert row.conversation is not None
+    if row.layout is None:
+        return
+    for index, turn in enumerate(row.conversation.turns):
+        if turn.role not in ("user", "assistant") or turn.text is None or turn.text.strip():
+            continue
+        if turn.calls or (turn.reasoning or "").strip() or turn.loss in (False, 0):
+            continue
+        text: str | None
+        if turn.text and index in row.printed:
+            text = "blank-answer" if row.printed[index] and turn.role == "assistant" else "blank"
+        else:
+            text = "printed" if index in row.printed else None
+        yield rule.problem(
+            row.at(index, "content"), text=text, place=row.where(index, "content"), role=turn.role
+        )
