@@ -17,6 +17,7 @@ from glmlint.engine.finish import Result, finish
 from glmlint.evidence.report import Report
 from glmlint.finding import Finding
 from glmlint.read.source import InputFile, read_bytes
+from glmlint.reporters.figures import budgets
 from glmlint.rules.base import Example, all_rules
 from glmlint.trainer.base import open_context
 
@@ -232,9 +233,67 @@ def test_what_never_arrives_is_named() -> None:
     (found,) = told(check(openai('{"city": "Rome"}'), recipe="trl"), "other-format")
     assert "tool calls and tools never reach the model" in found.message
     (found,) = told(check(*GLM_CALLS, recipe="template", model="glm-4.5"), "other-format")
-    assert "tool calls and tool results and tools never reach the model" in found.message
+    assert "tool calls, tool results and tools never reach the model" in found.message
     (found,) = told(check(*GLM_CALLS, recipe="axolotl", lang="zh"), "other-format")
     assert "工具调用和工具列表不会进入训练" in found.message
+
+
+@pytest.mark.parametrize(
+    ("row", "flags", "words"),
+    [
+        (
+            {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yes"}]},
+            {"recipe": "trl", "model": "glm-4.5"},
+            "questions and answers never reach",
+        ),
+        (
+            {
+                "conversations": [
+                    {"from": "human", "value": "罗马"},
+                    {
+                        "from": "function_call",
+                        "value": '{"name": "weather", "arguments": {"city": "x"}}',
+                    },
+                    {"from": "observation", "value": "22 度"},
+                    {"from": "gpt", "value": "二十二度"},
+                ],
+                "tools": TOOLS,
+            },
+            {"recipe": "trl", "model": "glm-4.5", "lang": "zh"},
+            "问题、回答、工具调用和工具结果不会进入训练",
+        ),
+        *(
+            (
+                {
+                    "messages": [
+                        {"role": "user", "content": "Rome"},
+                        {
+                            "role": "tool_call",
+                            "content": '{"name": "weather", "arguments": {"city": "Rome"}}',
+                        },
+                        {"role": "tool_response", "content": "22 degrees"},
+                        {"role": "assistant", "content": "Warm."},
+                    ],
+                    "tools": TOOLS,
+                },
+                {"recipe": recipe, "model": "glm-4.5"},
+                "tool calls and tool results never reach",
+            )
+            for recipe in ("trl", "axolotl", "slime")
+        ),
+    ],
+)
+def test_turns_that_never_arrive_are_named(row: Json, flags: Json, words: str) -> None:
+    (found,) = told(check(row, **flags), "other-format")
+    assert (words in found.message, found.severity) == (True, "error"), found.message
+
+
+def test_a_trainer_that_cuts_nothing_has_no_smallest_budget() -> None:
+    for length in (None, 4, 4096):
+        result = check(*CHATS, recipe="slime", model="glm-4.5", max_length=length)
+        assert [(b.target, b.keeps, b.truncated_samples) for b in budgets(result)] == [
+            (None, 1.0, 0)
+        ]
 
 
 def test_no_form_brings_calls_through_axolotl() -> None:

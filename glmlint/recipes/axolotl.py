@@ -65,9 +65,9 @@ _ANSWERS_ALONE: Final = Text(
     "去掉 train_on_inputs，并设置 roles_to_train: [assistant]，即只训练回答。",
 )
 _NAME_STOP: Final = Text(
-    'Set eot_tokens: ["<|user|>"]: axolotl gives a label to an end token only where the template '
+    'Name it in eot_tokens: ["{token}"]: axolotl gives a label to an end token only where the template '
     "holds it, as this one does; the last answer has none behind it.",
-    '设置 eot_tokens: ["<|user|>"]：只有模板中写明的结束标记 axolotl 才会计入损失，当前模板满足这一点；'
+    '把它写进 eot_tokens: ["{token}"]：只有模板中写明的结束标记 axolotl 才会计入损失，当前模板满足这一点；'
     "最后一个回答之后仍然没有。",
 )
 _PRINT_STOP: Final = Text(

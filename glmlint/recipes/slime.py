@@ -84,6 +84,7 @@ class Slime(Trainer):
     Options = SlimeOptions
     reads = frozenset(("openai",))
     cuts_prefix = False
+    cuts = False
     cut_words = Text("cuts no row", "不截断任何行")
     loss_fields = frozenset(("step_loss_mask",))
     untrained_raises = "AssertionError"

@@ -74,14 +74,18 @@ def histogram(lengths: Places, edges: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def budgets(result: Result) -> list[Budget]:
-    """The run's budget, then the smallest that keep 95, 99 and 100% of the supervised tokens."""
+    """The run's budget, then the smallest that keep 95, 99 and 100% of the supervised tokens.
+
+    The run's alone where the trainer cuts nothing, whatever the budget.
+    """
+    cuts = result.context.trainer.cuts
     lengths = lengths_of(result)
     curve = Curve()
     for file in result.files:
         curve.merge(file.stats.curve)
     total = result.totals.supervised_tokens
     found = []
-    for target in (None, *SHARES):
+    for target in (None, *SHARES) if cuts else (None,):
         length = result.plan.max_length if target is None else curve.smallest(target)
         if length is None:
             continue
@@ -92,7 +96,7 @@ def budgets(result: Result) -> list[Budget]:
                 max_length=length,
                 target=target,
                 keeps=kept / total if total else None,
-                truncated_samples=int(lengths.number[lengths.at > length].sum()),
+                truncated_samples=int(lengths.number[lengths.at > length].sum()) if cuts else 0,
                 lost_supervised_tokens=total - kept,
             )
         )

@@ -300,8 +300,42 @@ def _has_calls(row: Row) -> bool:
     ) or (isinstance(value, dict) and bool(value.get("tools") or value.get("functions")))
 
 
+_CALLS: Final = Text("tool calls", "工具调用")
+_RESULTS: Final = Text("tool results", "工具结果")
+_TOOL_LISTS: Final = Text("tools", "工具列表")
+_PARTS: Final = {
+    "system": Text("system prompts", "系统提示"),
+    "user": Text("questions", "问题"),
+    "assistant": Text("answers", "回答"),
+    "call": _CALLS,
+    "observation": _RESULTS,
+}
+
+
 def _lost(row: Row) -> list[Text]:
     """What the row says and the trainer prints nowhere."""
+    lost = set(_lost_in_conversation(row))
+    turns = [
+        ((key, index), turn)
+        for key in TURN_KEYS
+        if isinstance(row.value, dict) and isinstance(row.value.get(key), list)
+        for index, turn in enumerate(row.value[key])
+        if isinstance(turn, dict)
+    ]
+    printed = whole_text(row) if turns else ""
+    for at, turn in turns:
+        kind = role_in(turn) or ""
+        key = "value" if "value" in turn else "content"
+        text = turn.get(key)
+        if kind not in _PARTS or not isinstance(text, str) or text.strip() in printed:
+            continue
+        if _is_lost(row, (*at, key), f"text of {kind}"):
+            lost.add(_PARTS[kind])
+    order = (*_PARTS.values(), _TOOL_LISTS)
+    return [part for part in order if part in lost]
+
+
+def _lost_in_conversation(row: Row) -> list[Text]:
     talk = row.conversation
     if talk is None:
         return []
@@ -309,7 +343,7 @@ def _lost(row: Row) -> list[Text]:
     missing = []
     calls = [call for turn in talk.turns for call in turn.calls]
     if any(call.name not in printed or _call_is_lost(row, call.at) for call in calls):
-        missing.append(Text("tool calls", "工具调用"))
+        missing.append(_CALLS)
     results = [
         (index, turn.text)
         for index, turn in enumerate(talk.turns)
@@ -319,12 +353,12 @@ def _lost(row: Row) -> list[Text]:
         text.strip() not in printed or _is_lost(row, row.at(index, "content"), "result")
         for index, text in results
     ):
-        missing.append(Text("tool results", "工具结果"))
+        missing.append(_RESULTS)
     names = [name for tool in turns_in(talk.tools) if isinstance(name := _tool_name(tool), str)]
     if any(name not in printed for name in names) or (
         names and _is_lost(row, ("tools", 0, "function", "name"), "tools")
     ):
-        missing.append(Text("tools", "工具列表"))
+        missing.append(_TOOL_LISTS)
     return missing
 
 
@@ -386,7 +420,11 @@ def _tool_name(tool: dict[str, Any]) -> Any:
 
 
 def _joined(parts: list[Text]) -> Text:
-    return Text(" and ".join(part.en for part in parts), "和".join(part.zh for part in parts))
+    *first, last = parts
+    if not first:
+        return last
+    en, zh = ", ".join(part.en for part in first), "、".join(part.zh for part in first)
+    return Text(f"{en} and {last.en}", f"{zh}和{last.zh}")
 
 
 def quoted(path: str) -> str:

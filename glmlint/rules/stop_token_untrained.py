@@ -150,7 +150,7 @@ def _of_trainer(row: Row, index: int, of: str, text: str, token: str = "") -> Pr
     return rule.problem(
         row.at(index),
         text=text,
-        once=of,
+        once=f"{of} {token}",
         severity=None if glm else "warning",
         of_trainer=not glm,
         help=context.cure(of) or _BY_DESIGN,

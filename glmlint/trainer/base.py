@@ -274,6 +274,8 @@ class Trainer:
     """Control tokens without which it can't run."""
     numbers: Mapping[str, int] = MappingProxyType({})
     """Control tokens whose ids its script writes as numbers: the vocabulary must agree."""
+    cuts: bool = True
+    """Whether it shortens or leaves out a row that is longer than the budget."""
     cuts_prefix: bool = True
     """Whether `cut` keeps the first tokens of a row, so that counts at any budget follow from one."""
     cut_words: Text = Text("keeps the first tokens of a row", "保留每行最前面的 token")
@@ -385,7 +387,7 @@ class Trainer:
         Args:
             of: "prompts": questions and system texts carry loss; "results": tool results do;
                 "calls": calls carry none; "history": earlier answers carry none; "stop": the token
-                behind an earlier answer carries none; "end": none follows the last answer, or it
+                behind an earlier answer, `{token}`, carries none; "end": none follows the last answer, or it
                 carries none.
         """
         del of, context
