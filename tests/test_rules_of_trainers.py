@@ -767,3 +767,33 @@ def test_empty_answers_are_told_under_every_trainer(recipe: str) -> None:
         found = told(check(row, recipe=recipe), "empty-content")
         assert [place in finding.message for finding in found] == [True]
     assert told(check(openai({"city": "Rome"}), recipe=recipe), "empty-content") == []
+
+
+def _thoughts(key: str | None) -> Json:
+    row = talk("5 * 5?", "25", "Times 2?", "50")
+    for turn, thought in zip(row["messages"][1::2], ("five fives", "twice that"), strict=True):
+        if key is None:
+            turn["content"] = f"<think>{thought}</think>{turn['content']}"
+        else:
+            turn[key] = thought
+    return row
+
+
+@pytest.mark.parametrize("row", [_thoughts(None), _thoughts("reasoning_content")])
+def test_an_earlier_answer_that_is_trained_without_its_thought(row: Json) -> None:
+    for flags in (
+        {"recipe": "trl"},
+        {"recipe": "trl", "set": ["assistant_only_loss=true"]},
+        {"recipe": "unsloth"},
+    ):
+        result = check(row, row, model="glm-4.5", **flags)
+        (found,) = told(result, "reasoning-dropped")
+        assert (found.rows, found.pointer, found.severity) == (2, "/messages/1", "warning")
+        assert "without it" in found.message
+    for flags in (
+        {"recipe": "llamafactory"},
+        {"recipe": "unsloth", "set": ["last_response_only=true"]},
+    ):
+        found = told(check(row, model="glm-4.5", **flags), "reasoning-dropped")
+        assert not any("without it" in one.message for one in found)
+    assert told(check(talk("Hi", "Yes", "Who?", "I"), recipe="trl"), "reasoning-dropped") == []

@@ -3,7 +3,8 @@
 `reasoning_content` is a key of newer chat formats; GLM-4's template knows role, metadata, content and
 tools alone, so that the thoughts vanish without a word and only the answers are trained. A `<think>`
 block inside the content is printed as text by GLM-4's template; templates of reasoning models cut it
-out of earlier turns.
+out of earlier turns. Where the trainer gives these turns a label all the same, the model learns to answer
+without the thought.
 
 Evidence: fw-ai/cookbook #386.
 """
@@ -38,6 +39,11 @@ rule = Rule(
             "{trainer} does not print `{key}` with this template: the reasoning is not trained "
             "({rows:row})",
             "在当前模板下，{trainer}不会输出 `{key}`：有 {rows} 行的推理内容没有参与训练",
+        ),
+        "earlier": Text(
+            "the thought of an earlier answer is left out, and the answer is trained without it "
+            "({rows:row} so): {where}",
+            "较早回答的思考被去掉，而该回答仍参与训练，模型学到的是不思考就回答（共 {rows} 行如此）：{where}",
         ),
     },
     help=Text(
@@ -118,13 +124,32 @@ def _in_other_forms(row: Row) -> Iterator[Problem]:
         for name in REASONING_KEYS
         if isinstance(thought := turn.get(name), str) and thought.strip()
     ]
-    if not thoughts:
-        return
     printed = whole_text(row)
-    if any(thought in printed for _, thought in thoughts):
+    if thoughts and not any(thought in printed for _, thought in thoughts):
+        at = thoughts[0][0]
+        yield rule.problem(at, text="unread", once="unread", key=at[-1], help=_INTO_TEXT)
         return
-    at = thoughts[0][0]
-    yield rule.problem(at, text="unread", once="unread", key=at[-1], help=_INTO_TEXT)
+    turns = row.conversation.turns if row.conversation is not None else []
+    for index, turn in enumerate(turns[:-1]):
+        if turn.role != "assistant" or not row.printed.get(index):
+            continue
+        written = turn.reasoning or _tagged(turn.text or "")
+        if written.strip() and written.strip() not in printed:
+            yield rule.problem(
+                row.at(index),
+                text="earlier",
+                once="earlier",
+                of_trainer=True,
+                where=row.where(index),
+                help=_ROW_EACH,
+            )
+            return
+
+
+def _tagged(text: str) -> str:
+    """What stands in the first block of thoughts of a text."""
+    before, closing, _ = text.partition("</think>")
+    return before.rpartition("<think>")[2] if closing else ""
 
 
 def _listed(value: Any) -> list[Any]:
@@ -134,4 +159,10 @@ def _listed(value: Any) -> list[Any]:
 _INTO_TEXT: Final = Text(
     "Put the reasoning into the text of the answer if it is to be learned, or take it out.",
     "如需学习推理过程，把它写进回答的文本；否则删掉。",
+)
+
+_ROW_EACH: Final = Text(
+    "Make a row of each answer whose thought is to be learned, with loss on that answer alone; or take the "
+    "earlier thoughts out, if answers without them are meant.",
+    "如需学习这些思考，把每个这样的回答单独做成一行，只让该回答计入损失；若本来就想训练不带思考的回答，把较早的思考删掉。",
 )
