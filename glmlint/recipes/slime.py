@@ -92,9 +92,9 @@ class Slime(Trainer):
     through_datasets = False
     suffixes = frozenset((".jsonl", ".parquet"))
     joins = Text(
-        "Take another `--loss-mask-type` (`qwen` fits GLM-4.5's template), "
-        "or a template whose messages can be rendered one by one.",
-        "请换用其他 `--loss-mask-type`（`qwen` 适合 GLM-4.5 的模板），或可以逐条渲染消息的模板。",
+        "Take a template whose messages can be rendered one by one; of the values of "
+        "`--loss-mask-type`, `qwen`, the default, comes nearest to GLM-4.5's template.",
+        "请换用可以逐条渲染消息的模板；`--loss-mask-type` 的各个取值中，默认的 `qwen` 最接近 GLM-4.5 的模板。",
     )
 
     def default_budget(self, options: SlimeOptions) -> int | None:
