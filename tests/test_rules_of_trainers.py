@@ -798,3 +798,22 @@ def test_an_earlier_answer_that_is_trained_without_its_thought(row: Json) -> Non
         found = told(check(row, model="glm-4.5", **flags), "reasoning-dropped")
         assert not any("without it" in one.message for one in found)
     assert told(check(talk("Hi", "Yes", "Who?", "I"), recipe="trl"), "reasoning-dropped") == []
+
+
+def test_rows_of_several_forms_in_a_file_that_is_read_by_one() -> None:
+    alpaca = {"instruction": "Say bye", "input": "", "output": "Bye"}
+    sharegpt = {
+        "conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yes"}]
+    }
+    for rows, forms in (
+        ((CHATS[0], alpaca), "alpaca, openai"),
+        ((sharegpt, *CHATS), "openai, sharegpt"),
+        ((alpaca, sharegpt, CHATS[1]), "alpaca, openai, sharegpt"),
+    ):
+        (found,) = told(check(*rows, recipe="llamafactory"), "mixed-forms")
+        assert (f"({forms})" in found.message, found.severity) == (True, "error")
+        assert "--to sharegpt -o train.sharegpt.jsonl" in found.help
+        named = check(*rows, recipe="llamafactory", set=["formatting=alpaca"])
+        assert told(named, "mixed-forms") == told(check(*rows, recipe="trl"), "mixed-forms") == []
+    for row in (alpaca, sharegpt, CHATS[0]):
+        assert told(check(row, row, recipe="llamafactory"), "mixed-forms") == []

@@ -372,6 +372,7 @@ class LlamaFactory(Trainer):
     )
     template_name = "llamafactory"
     cuts_prefix = False
+    one_form = True
     cuts_units = True
     cut_words = Text(
         "shares the budget out pair by pair, and teaches the end of what is left",
@@ -459,6 +460,12 @@ class LlamaFactory(Trainer):
         found = (name for name, form in FORMS.items() if form.matches(row))
         name: str = options.formatting or next(found, "alpaca")
         return name, FORMS[name].names
+
+    def form_read(self, row: dict[str, Any], context: Context) -> str | None:
+        options: Settings = context.options
+        if options.columns is not None or options.tags is not None or options.formatting:
+            return None
+        return self.form_of(row, options)[0]
 
     def reads_row(self, form: str, row: Any, context: Context) -> bool:
         options: Settings = context.options

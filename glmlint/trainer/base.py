@@ -274,6 +274,8 @@ class Trainer:
     """Control tokens without which it can't run."""
     numbers: Mapping[str, int] = MappingProxyType({})
     """Control tokens whose ids its script writes as numbers: the vocabulary must agree."""
+    one_form: bool = False
+    """Whether a data set names one form for all of its rows: see `form_read`."""
     cuts: bool = True
     """Whether it shortens or leaves out a row that is longer than the budget."""
     cuts_prefix: bool = True
@@ -374,6 +376,12 @@ class Trainer:
             ConfigError: a value that can't be used.
         """
         del values, file, folder
+        return None
+
+    def form_read(self, row: dict[str, Any], context: Context) -> str | None:
+        """The form by which a row is read, where it was chosen by the row itself though the trainer has
+        one for all; None where somebody has named it."""
+        del row, context
         return None
 
     def ends_at_longer(self, options: Any) -> bool:
