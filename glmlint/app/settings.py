@@ -18,7 +18,7 @@ from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, NO_BUDGET, FileR
 from glmlint.read.schema import validator
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
 from glmlint.text import Text, Told, listed, nearest, system_fault
-from glmlint.trainer.base import DEFAULT_BUDGET, Trainer, all_trainers
+from glmlint.trainer.base import Trainer, all_trainers
 from glmlint.trainer.config import ConfigError, TrainerConfig, read_config
 from glmlint.trainer.models import MODELS, model_of
 
@@ -441,14 +441,15 @@ def _budget(
         origins["budget"] = origins["max-length"]
         return settings["max-length"], None, None
     length = trainer.default_budget(msgspec.convert(options, trainer.Options))
-    if not halves and length != DEFAULT_BUDGET:
+    beyond = trainer.budget_beyond
+    if not halves and length != DEFAULT_MAX_INPUT + DEFAULT_MAX_OUTPUT + beyond:
         # An option of the trainer's own may be the budget (`cutoff_len`).
         origins["budget"] = origins["set"] if trainer.budget_option in options else "default"
         return NO_BUDGET if length is None else length, None, None
     origins["budget"] = origins[halves[0]] if halves else "default"
     first = settings.get("max-input-length", DEFAULT_MAX_INPUT)
     second = settings.get("max-output-length", DEFAULT_MAX_OUTPUT)
-    return first + second + 1, first, second
+    return first + second + beyond, first, second
 
 
 def _pins(value: Any) -> dict[str, str]:

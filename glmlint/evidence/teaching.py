@@ -44,7 +44,9 @@ def supervised_in(row: Row, messages: Iterable[int]) -> dict[int, int]:
     tokens = row.all_tokens
     places = np.flatnonzero(tokens.labels != IGNORE_INDEX)
     places = places[places >= 1]
-    owners, numbers = np.unique(authors(tokens.owners)[places], return_counts=True)
+    owners, numbers = np.unique(
+        authors(tokens.owners, tokens.labels != IGNORE_INDEX)[places], return_counts=True
+    )
     brought = dict(zip(owners.tolist(), numbers.tolist(), strict=True))
     return {index: brought[index] for index in messages if index in brought}
 

@@ -35,6 +35,10 @@ rule = Rule(
             "{place} is empty: the template leaves the answer out, and the row has nothing to learn",
             "{place} 为空：模板会跳过这个回答，这一行没有任何可训练的内容",
         ),
+        "printed": Text(
+            "{place} is empty: the {role} message is printed all the same, without a text",
+            "{place} 为空：仍会输出这条 {role} 消息，但其中没有文本",
+        ),
         "blank": Text(
             "{place} is nothing but white space, and is printed so",
             "{place} 只有空白字符，会原样输出",
@@ -93,6 +97,8 @@ def check(row: Row) -> Iterator[Problem]:
         content = message.get("content")
         if not isinstance(content, str) or (content and not content.isspace()):
             continue
+        if any(message.get(key) for key in row.context.trainer.message_keys):
+            continue  # it says something else
         role = message.get("role")
         at = ("messages", index, "content")
         place = f"messages[{index}].content"
@@ -113,4 +119,8 @@ def check(row: Row) -> Iterator[Problem]:
         elif fate(row, index) == "nothing":
             yield rule.problem(at, text="nothing", severity="error", place=place)
         else:
-            yield rule.problem(at, place=place, role=role if isinstance(role, str) else "")
+            printed = fate(row, index) in ("printed", "trained")
+            yield rule.problem(
+                at, text="printed" if printed else None, place=place,
+                role=role if isinstance(role, str) else "",
+            )  # fmt: skip
