@@ -93,7 +93,7 @@ def sentences(loaded: Loaded) -> list[str]:
     told += [(f" ({name})", text) for name, text in rule.variants.items()]
     lines = ["| | English | 中文 |", "|---|---|---|"]
     for name, text in [*((f"Says{name}", text) for name, text in told), ("Advises", rule.help)]:
-        told_so = general(text)
+        told_so = general(text, rule)
         lines.append(f"| {name} | {cell(told_so.en)} | {cell(told_so.zh)} |")
     return lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -132,6 +133,16 @@ class Told(Exception):
     def say(self, lang: str) -> str:
         """The sentence in that language, "en" or "zh"."""
         return self.text.say(lang, **self.values)
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether there is such a folder; False for what can be no path."""
+    return os.path.isdir(path)  # noqa: PTH112  # Path raises where a name is too long
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether there is such a file; False for what can be no path."""
+    return os.path.isfile(path)  # noqa: PTH113  # Path raises where a name is too long
 
 
 class RunStopped(BaseException):

@@ -147,11 +147,11 @@ FAMILIES: dict[str, Callable[[int], Any]] = {
         n, lambda i: [_say("user", "q"), _say("assistant", f"<think>{i}</think>a" * (i % 3))]
     ),
     "a deep schema": lambda n: _repeat(
-        1, lambda _: _talk(0), _say("system", "", tools=[_tool("t", a=_deep(min(n, 400), n))])
+        1, lambda _: _talk(0), _say("system", "", tools=[_tool("t", a=_deep(60, n))])
     ),
-    "deep arguments": lambda n: _repeat(1, lambda _: _call("weather", {"a": _deep(min(n, 400), n)}), _TOOLS),
+    "deep arguments": lambda n: _repeat(1, lambda _: _call("weather", {"a": _deep(60, n)}), _TOOLS),
     "deep contents": lambda n: _repeat(
-        1, lambda _: [_say("user", _deep(min(n, 400), n)), _say("assistant", "x")]
+        1, lambda _: [_say("user", _deep(60, n)), _say("assistant", "x")]
     ),
     "one text in a list": lambda n: _repeat(
         1, lambda _: [_say("user", [{"type": "text", "text": "x"}] * n), _say("assistant", "x")]
@@ -251,6 +251,12 @@ FAMILIES: dict[str, Callable[[int], Any]] = {
     },
 }  # fmt: skip
 """Family -> how its row of n parts is made."""
+
+
+STRUCTURES: tuple[str, ...] = tuple(FAMILIES)[: tuple(FAMILIES).index("fences")]
+"""Families of many messages, tools, calls or keys."""
+TEXTS: tuple[str, ...] = tuple(FAMILIES)[tuple(FAMILIES).index("fences") :]
+"""Families of one long text."""
 
 
 def line_of(family: str, number: int) -> bytes:

@@ -220,7 +220,13 @@ def test_hostile_values_of_flags(name: str, flag: str, folder: Path) -> None:
     takes = {"check": ["a.jsonl"], "show": ["a.jsonl"], "encode": ["a.jsonl"],
              "convert": ["a.jsonl"], "score": ["a.jsonl"], "compare": ["a.jsonl"],
              "explain": ["null-content"]}  # fmt: skip
-    for value in (*VALUES, f"null-content={HOSTILE}", f"{HOSTILE}={HOSTILE}", f"{HOSTILE}/x.json"):
+    for value in (
+        *VALUES,
+        f"null-content={HOSTILE}",
+        f"{HOSTILE}={HOSTILE}",
+        f"{HOSTILE}/x.json",
+        "x" * 5000,
+    ):
         done = glmlint_here(name, f"{flag}={value}", *needs, *takes.get(name, []))
         if name == "convert":
             done.out = ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from test_cli import glmlint
 from test_llamafactory import INFO, VOCABULARY, carried, read
 
 from glmlint.app.settings import SettingsError, resolve
@@ -135,3 +136,22 @@ def test_its_own_demo_files(shared: Path, tmp_path: Path) -> None:
     assert "Invalid message count" in dropped.message  # the words of the package's warning
     totals = result.totals
     assert (totals.samples, totals.dropped, totals.unreadable) == (91 + 999 + 1000 + 600 + 1, 1, 0)
+
+
+def test_a_config_without_data_checks_nothing_else(tmp_path: Path) -> None:
+    """The current folder is not what the trainer reads."""
+    (tmp_path / "other.jsonl").write_text('{"instruction": "a", "input": "", "output": "b"}\n')
+    (tmp_path / "dataset_info.json").write_text('{"hub": {"hf_hub_url": "a/b"}}')
+    for dataset, why in (("hub", "hub comes from hf_hub_url: it was not looked at"), ("", "")):
+        config = tmp_path / "sft.yaml"
+        config.write_text(
+            "stage: sft\ndo_train: true\nmodel_name_or_path: a\ntemplate: glm4\noutput_dir: o\n"
+            f"dataset: {dataset}\ndataset_dir: .\n"
+        )
+        done = glmlint("check", "--trainer-config", "sft.yaml", "--lang", "en", cwd=tmp_path)
+        told = done.stderr.decode()
+        assert done.returncode == 2 and done.stdout == b""
+        assert "sft.yaml names no data file on this machine: name the files to check" in told
+        assert why in told and told.count("\n") == 1
+        named = glmlint("check", "other.jsonl", "--trainer-config", "sft.yaml", cwd=tmp_path)
+        assert named.returncode == 0

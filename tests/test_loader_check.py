@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -375,3 +377,20 @@ def test_after_the_fix_of_padded_messages_the_load_gives_the_ids_of_the_written_
     after = json.loads(run("check", *arguments).stdout)
     assert after["fixed"] == {}
     assert not [f for f in after["findings"] if f["fixable"] or "padding" in f["rule"]]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_the_type_that_is_named_stands_in_the_line_that_is_named(order: tuple[int, ...]) -> None:
+    kinds = {"array": [], "string": "", "object": {"a": 1}, "number": 1}
+    names = [list(kinds)[place] for place in order]
+    rows = [json.dumps({"messages": [], "x": kinds[name]}).encode() for name in names]
+    for version in ("4.4.1", "4.6.1"):
+        context = context_of("glm4", version)
+        file = read_bytes(b"".join(row + b"\n" for row in rows), "a.jsonl")
+        report = check_lines(file, context.plan, context)
+        found = finish(report, context.plan, context).findings
+        (told,) = (f for f in found if f.rule == "arrow-type-conflict" and "`x`" in f.message)
+        first, second, line = re.search(  # type: ignore[union-attr]
+            r"is (\w+) first and (\w+) in line (\d+)", told.message
+        ).groups()
+        assert (first, second) == (names[0], names[int(line) - 1]), told.message

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loader_cases import Server
 from loader_forms import FormCase, difference, make_form, parts_of, recorded
+from processes import LIMIT
 
 from glmlint.app.settings import resolve
 from glmlint.engine.check import check_file
@@ -253,7 +254,8 @@ def findings(path: Path, pin: str = "") -> list[Finding]:
 
 def fix(path: Path) -> None:
     command = [sys.executable, "-m", "glmlint", "check", str(path), "--fix"]
-    assert subprocess.run(command, capture_output=True, check=False).returncode in (0, 1)
+    done = subprocess.run(command, capture_output=True, check=False, timeout=LIMIT)
+    assert done.returncode in (0, 1)
 
 
 def of(found: list[Finding], rule: str) -> list[tuple[str, str]]:

@@ -504,7 +504,7 @@ def test_show_counts_what_the_trainer_gets(recipe: str, tmp_path: Path) -> None:
         known = _context(recipe)
         context = Context(plan, known.tokenizer, replace(known.template, transformers="5.23.0"))
         file = tmp_path / "row.jsonl"
-        file.write_text(json.dumps(row["row"]), encoding="utf-8")
+        file.write_text(json.dumps({"messages": row["messages"]}), encoding="utf-8")
         [sample] = look(str(file), None, plan, context)
         if "error" in row:
             assert sample.error is not None and sample.error.exception == row["error"]

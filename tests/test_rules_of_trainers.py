@@ -609,3 +609,16 @@ def test_the_advice_serves_rows_with_calls_behind_the_first() -> None:
             for row in (plain, call)
         ]
         assert told(check(*rows, **flags), "other-format") == []
+
+
+def test_a_prompt_whose_completion_is_trained_carries_no_loss() -> None:
+    for prompt, completion in (
+        ("Hi", "Hello"), ("你好", "你好！"), ("2 + 2 =", " 4"), ("The analysis:", "Hole 10"),
+    ):  # fmt: skip
+        row = {"prompt": prompt, "completion": completion}
+        assert told(check(row, recipe="trl"), "non-assistant-supervised") == []
+        whole = ["completion_only_loss=false"]
+        assert len(told(check(row, recipe="trl", set=whole), "non-assistant-supervised")) == 1
+        turns = talk(prompt, completion)["messages"]
+        chat = {"prompt": turns[:1], "completion": turns[1:]}
+        assert told(check(chat, recipe="trl"), "non-assistant-supervised") == []

@@ -137,3 +137,19 @@ def test_a_null_of_a_table_may_switch_a_message_off(key: str, tmp_path: Path) ->
     (one,) = [one for one in checked(file)["findings"] if one["rule"] == "null-padding"]
     assert ("slime takes some of these nulls for a switch" in one["message"]) == (key != "name")
     assert (one["severity"] == "error") == (key != "name")
+
+
+def test_the_last_of_two_equal_keys_counts(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    text = json.dumps({"messages": CHAT}).replace(
+        '"content": "Hello."', '"content": "No.", "content": "Hello."'
+    )
+    file.write_text(text + "\n", encoding="utf-8")
+    said = checked(file, "--model", "glm-4.5")
+    assert (said["totals"]["unreadable"], said["totals"]["with_findings"]) == (0, 1)
+    (one,) = [one for one in said["findings"] if one["rule"] == "duplicate-key"]
+    assert "slime takes the second value" in one["message"]
+    flags = ["--recipe", "slime", "--model", "glm-4.5"]
+    line = CliRunner().invoke(cli, ["encode", str(file), *flags], catch_exceptions=False).output
+    wanted = found({"messages": CHAT})
+    assert {key: json.loads(line)[key] for key in wanted} == wanted

@@ -191,8 +191,12 @@ def check(
 
     formats = formats or ("text",)
     plan, context = make_plan(flags, paths)
-    paths = data_paths(paths, plan) or (".",)
     lang = plan.lang
+    paths = data_paths(paths, plan)
+    if not paths and (config := flags.get("trainer_config")):
+        why = "".join(f"; {note.plain(lang)}" for note in plan.notes)
+        raise Failure(say("config-without-data", lang, path=config) + why)
+    paths = paths or (".",)
     for form in formats:
         if form not in names():
             raise Failure(say("unknown-format", lang, form=form, known=listed(names())))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from glmlint.app.limits import declared
 from glmlint.output import tell
+from glmlint.text import is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -268,7 +268,7 @@ def data_paths(paths: Sequence[str], plan: Plan) -> tuple[str, ...]:
         return tuple(paths)
     folders = [os.path.realpath(path) for path in paths]
     if all(
-        Path(folder).is_dir()
+        is_folder(folder)
         and all(os.path.realpath(file).startswith(folder + os.sep) for file in plan.data)
         for folder in folders
     ):

@@ -17,7 +17,7 @@ from glmlint.output import language
 from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, NO_BUDGET, FileRules, Plan, version
 from glmlint.read.schema import validator
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
-from glmlint.text import Text, Told, listed, nearest, system_fault
+from glmlint.text import Text, Told, is_file, is_folder, listed, nearest, system_fault
 from glmlint.trainer.base import Trainer, all_trainers
 from glmlint.trainer.config import ConfigError, TrainerConfig, read_config
 from glmlint.trainer.models import MODELS, model_of
@@ -167,7 +167,7 @@ class Own:
         if model is None:
             return None
         for start in (Path(), Path(self.name).parent):
-            if (start / model).is_dir():
+            if is_folder(start / model):
                 return str(start / model)
         return None
 
@@ -195,7 +195,7 @@ def trainer_config(
         if named is None:
             return Own()
         path = os.path.normpath(folder / named)
-    folders = [one for one in paths if one != "-" and Path(one).is_dir()]
+    folders = [one for one in paths if one != "-" and is_folder(one)]
     try:
         values = read_config(path)
         for trainer in all_trainers().values():
@@ -232,7 +232,7 @@ def _model(settings: Mapping[str, Any], own: Own) -> str | None:
     if named is None:
         model = own.config.model if own.config is not None else None
         return None if model is None else model_of(model)
-    if Path(named).is_dir():
+    if is_folder(named):
         return model_of(str(Path(named).resolve()))
     found = model_of(named)
     if found is None:
@@ -252,7 +252,7 @@ def _tokenizer(
     if "tokenizer" in settings:
         return str(settings["tokenizer"])
     named = settings.get("model")
-    if named is not None and Path(named).is_dir():
+    if named is not None and is_folder(named):
         origins["tokenizer"] = origins["model"]
         return str(named)
     if named is None and own.folder is not None:
@@ -275,7 +275,7 @@ def _tokenizer(
 
 def _template_of(settings: Mapping[str, Any], model: str | None) -> str | None:
     named = settings.get("model")
-    if model is None or (named is not None and Path(named).is_dir()):
+    if model is None or (named is not None and is_folder(named)):
         return None
     return MODELS[model].template
 
@@ -310,7 +310,7 @@ def _settings_file(named: str | None, paths: Sequence[str]) -> tuple[str, Path, 
     """The settings file's name, folder and content; "default" and nothing without one."""
     if named:
         file = Path(named)
-        if not file.is_file():
+        if not is_file(file):
             raise SettingsError(
                 Text("{file}: no such settings file", "{file}: 配置文件不存在"), file=named
             )

@@ -15,7 +15,7 @@ from typing import Any, Final
 from glmlint.finding import file_identity, fingerprint, json_pointer
 from glmlint.output import opened
 from glmlint.rules.base import Placed, all_rules
-from glmlint.text import Text, Told, system_fault
+from glmlint.text import Text, Told, is_file, system_fault
 
 BASELINE_VERSION: Final = 1
 
@@ -148,7 +148,7 @@ def write_baseline(path: str, found: Mapping[str, Mapping[str, int]], scores: bo
 def _holds_other(path: str) -> bool:
     """Whether a file is there that no run has written as a baseline, of whatever version."""
     try:
-        data = Path(path).read_bytes() if Path(path).is_file() else b""
+        data = Path(path).read_bytes() if is_file(path) else b""
         content = json.loads(data) if data.strip() else {"version": 0, "findings": {}}
     except OSError:
         return False  # told where it is written

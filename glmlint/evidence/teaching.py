@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from glmlint.trainer.layout import IGNORE_INDEX, NONE, SAME, authors
+from glmlint.trainer.layout import IGNORE_INDEX, NONE, SAME, Encoded, Piece, authors
 from glmlint.trainer.row import Row, per_row
 
 
@@ -31,6 +31,40 @@ def trained_messages(row: Row) -> list[int]:
 def foreign_messages(row: Row) -> list[int]:
     """Trained messages that no assistant wrote; no tokenizer is asked."""
     return [index for index in trained_messages(row) if written_role(row, index) != "assistant"]
+
+
+def carries_loss(row: Row, index: int) -> bool:
+    """Whether a message carries loss itself.
+
+    The token behind it, its stop, is not asked; nor is the last one alone, where it is trained for what
+    it holds of the next text: tokens do not end where texts do.
+    """
+    assert row.layout is not None
+    layout = row.layout
+    places = [place for place, owner in enumerate(layout.owners) if owner == index]
+    taught = [
+        place
+        for place in places
+        if layout.rest[place] != NONE or (layout.first[place] != NONE and place != places[0])
+    ]
+    if not taught:
+        return False
+    last = places[-1]
+    piece, behind = layout.pieces[last], last + 1
+    shared = (
+        taught == [last]
+        and len(places) > 1
+        and _tokens_of(row, piece) == 1
+        and behind < len(layout.pieces)
+        and layout.first[behind] != NONE
+    )
+    return not shared
+
+
+def _tokens_of(row: Row, piece: Piece) -> int:
+    if isinstance(piece, str):
+        return len(row.context.tokenizer.encode([piece])[0])
+    return len(piece.ids) if isinstance(piece, Encoded) else 1
 
 
 def supervised_in(row: Row, messages: Iterable[int]) -> dict[int, int]:

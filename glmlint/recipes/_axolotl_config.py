@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from glmlint.recipes._data_files import data_files
-from glmlint.text import Text
+from glmlint.text import Text, is_file
 from glmlint.trainer.config import DataFile, TrainerConfig, typed, wrong
 
 _OPTIONS: Final = {
@@ -103,7 +103,7 @@ def _template(values: Mapping[str, Any], file: str, config: TrainerConfig) -> No
     jinja = values.get("chat_template_jinja")
     path = Path(jinja) if isinstance(jinja, str) and "\n" not in jinja and jinja else None
     if path is not None and named in (None, "jinja"):
-        found = next((one for one in (path, Path(file).parent / path) if one.is_file()), None)
+        found = next((one for one in (path, Path(file).parent / path) if is_file(one)), None)
         if found is not None:
             config.template = str(found)
             config.taken.append("chat_template_jinja")

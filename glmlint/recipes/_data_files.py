@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from glmlint.read.source import DATA_SUFFIXES
+from glmlint.text import is_folder
 from glmlint.trainer.config import found_file
 
 LOADERS: Final = frozenset(("json", "parquet", "csv", "text", "arrow"))
@@ -36,7 +37,7 @@ def data_files(path: Any, files: Any, folder: Path) -> Iterator[str]:
         found = found_file(name, folders)
         if found is None:
             continue
-        if found.is_dir():
+        if is_folder(found):
             inside = sorted(found.iterdir())
             yield from (str(one) for one in inside if one.name.endswith(DATA_SUFFIXES))
         else:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from glmlint.text import Text
+from glmlint.text import Text, is_file, is_folder
 from glmlint.trainer.config import ConfigError, DataFile, TrainerConfig, typed, wrong
 
 INFO: Final = "dataset_info.json"
@@ -525,7 +525,7 @@ def _folder(values: Mapping[str, Any], file: str) -> Path:
     here = Path(file).resolve().parent
     for start in (Path(), here, *here.parents):
         try:
-            if (start / name / INFO).is_file():
+            if is_file(start / name / INFO):
                 return start / name
         except (OSError, ValueError):
             break
@@ -604,10 +604,10 @@ def _files(name: str, entry: Any, folder: Path, config: TrainerConfig) -> list[D
                  f"{place}：{name}：文件没有名为 {entry['split']!s:.40} 的 split：训练会以 ValueError 结束")
         )  # fmt: skip
     try:
-        if path.is_dir():
+        if is_folder(path):
             found = sorted(one for one in path.iterdir() if one.is_file())
         else:
-            found = [path] if path.is_file() else []
+            found = [path] if is_file(path) else []
     except (OSError, ValueError):
         found = []
     if not found:

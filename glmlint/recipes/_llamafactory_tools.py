@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from glmlint.trainer.forms.base import between
+from glmlint.trainer.printed import require_printable
 
 _GLM4_INTRO: Final = (
     "你是一个名为 ChatGLM 的人工智能助手。你是基于智谱 AI 公司训练的语言模型 GLM-4 模型开发的，"
@@ -57,6 +58,7 @@ def _wrapped(tool: Any) -> Any:
 
 
 def _glm4_tools(tools: Any) -> str:
+    require_printable(tools)
     parts = [_GLM4_INTRO]
     for tool in tools:
         tool = _bare(tool)

@@ -16,6 +16,7 @@ from glmlint.recipes.glm4 import BUDGET, clean_tools, prefix, process_message, r
 from glmlint.trainer.base import Context, Text, Trainer, messages_of
 from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.layout import END, NONE, PREFIX, SAME, Layout, Piece, shifted
+from glmlint.trainer.printed import require_printable
 from glmlint.trainer.template import BUILT_IN, CALL_NOTE, INTRO, TOOLS_HEADING, dumps_tool
 from glmlint.trainer.vocabulary import OFFICIAL_NUMBERS
 
@@ -25,6 +26,7 @@ def tools_text(tools: Any) -> str:
 
     Raises what the tokenizer file raises: KeyError, TypeError, NotImplementedError.
     """
+    require_printable(tools)
     text = INTRO.format(name="GhatGLM") + TOOLS_HEADING
     for tool in tools:
         kind = tool["type"]

@@ -87,7 +87,7 @@ class Slime(Trainer):
     cut_words = Text("cuts no row", "不截断任何行")
     loss_fields = frozenset(("step_loss_mask",))
     untrained_raises = "AssertionError"
-    skips_bad_lines = True
+    reads_json = True
     through_datasets = False
     suffixes = frozenset((".jsonl", ".parquet"))
     joins = Text(

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from glmlint.plan import Plan
 from glmlint.reporters.words import FAMILY, SEVERITY, counted, say
-from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules, general
+from glmlint.rules.base import FAMILIES, Example, Loaded, Rule, all_rules, general
 from glmlint.text import NOUN, Text, Told, nearest
 from glmlint.trainer.base import all_trainers
 from glmlint.visible import json_text, visible
@@ -86,7 +86,7 @@ def rule_object(loaded: Loaded, active: dict[str, str]) -> dict[str, Any]:
         "title": first_line(loaded),
         "title_zh": rule.title_zh,
         "text": {"en": rule.text.en, "zh": rule.text.zh},
-        "help": {"en": general(rule.help).en, "zh": general(rule.help).zh},
+        "help": {"en": general(rule.help, rule).en, "zh": general(rule.help, rule).zh},
         "documentation": loaded.doc.strip(),
     }
 
@@ -143,7 +143,10 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
             console.print(Markdown(loaded.doc.strip()))
         console.print()
         fix = say(rule.fix, lang) if rule.fix else say("no-fix", lang)
-        told = [("says", _unfilled(rule.text, lang)), ("advises", _unfilled(rule.help, lang))]
+        told = [
+            ("says", _unfilled(rule.text, lang, rule)),
+            ("advises", _unfilled(rule.help, lang, rule)),
+        ]
         told.append(("fix", fix))
         if rule.family == "score":
             told.append(("on", say("in-score", lang)))
@@ -283,9 +286,9 @@ def _colon(lang: str) -> str:
     return "：" if lang == "zh" else ": "
 
 
-def _unfilled(text: Text, lang: str) -> str:
+def _unfilled(text: Text, lang: str, rule: Rule | None = None) -> str:
     """A sentence with its fields left as names."""
-    told = NOUN.sub(r"\1} \2s", general(text).plain(lang))
+    told = NOUN.sub(r"\1} \2s", general(text, rule).plain(lang))
     return re.sub(r"(\{\w+)[!:][^{}]+\}", r"\1}", told).replace("{{", "{").replace("}}", "}")
 
 

@@ -123,6 +123,10 @@ WORDS: Final = {
     ),
     "shown": Text("recipe {recipe} · template {template} · budget {budget}",
                   "配方 {recipe} · 模板 {template} · 预算 {budget}"),
+    "config-without-data": Text(
+        "{path} names no data file on this machine: name the files to check",
+        "{path} 没有指定本机上的数据文件：请给出要检查的文件",
+    ),
     "compare-trainer": Text("Trainer", "训练框架"),
     "compare-two": Text(
         "compare needs two sides: give --recipe twice, or --max-length, --set 2:KEY=VALUE, a second file",

@@ -240,11 +240,16 @@ def _values(conflict: Conflict, datasets: str) -> dict[str, Any]:
     if len(set(types)) == 1:  # two kinds of numbers
         types = [numbers.get(kind, kind) for kind, _ in conflict.types]
     others = [kind for kind in types[1:] if kind != types[0]]
+    there = [
+        kind
+        for kind, (_, line) in zip(types, conflict.types, strict=True)
+        if line == conflict.line and kind != types[0]
+    ]
     return {
         "where": conflict.where,
         "line": conflict.line,
         "first": types[0] if types else "",
-        "second": others[-1] if others else "another type",
+        "second": (there or others or ["another type"])[-1],
         "datasets": datasets,
         "new": datasets,
         "error": conflict.error,

@@ -215,9 +215,16 @@ def words_of(recipe: str) -> dict[str, Text]:
     return {"trainer": trainer.called, "budget_means": trainer.budget_means}
 
 
-def general(text: Text) -> Text:
-    """A sentence as a page shows it: its own fields stay, the trainer is the default one."""
+def general(text: Text, rule: Rule | None = None) -> Text:
+    """A sentence as a page shows it: its own fields stay, the trainer is the default one.
+
+    Args:
+        rule: whose sentence it is; where it says nothing of the default trainer, none is named.
+    """
     told = words_of(Plan.recipe)
+    applies = None if rule is None else rule.applies
+    if applies is not None and not applies(get_trainer(Plan.recipe), Plan()):
+        told = {"trainer": Trainer.called, "budget_means": Trainer.budget_means}
     en, zh = text.en, text.zh
     for name, word in told.items():
         en, zh = en.replace(f"{{{name}}}", word.en), zh.replace(f"{{{name}}}", word.zh)

@@ -42,30 +42,30 @@ rule = Rule(
     text=Text(
         "{trainer} cuts text out of the input ({rows:row}): the template prints `{whole}`, "
         "the model is trained on `{joined}`",
-        "{trainer} 会从输入中切掉内容（共 {rows} 行）：模板输出 `{whole}`，实际训练的是 `{joined}`",
+        "{trainer}会从输入中切掉内容（共 {rows} 行）：模板输出 `{whole}`，实际训练的是 `{joined}`",
     ),
     variants={
         "lost": Text(
             "{trainer} cuts {names} and what stands beside them out of the input ({rows:row}): "
             "the template prints `{whole}`, the model is trained on `{joined}`",
-            "{trainer} 会从输入中切掉 {names} 及其附近的内容（共 {rows} 行）：模板输出 `{whole}`，"
+            "{trainer}会从输入中切掉 {names} 及其附近的内容（共 {rows} 行）：模板输出 `{whole}`，"
             "实际训练的是 `{joined}`",
         ),
         "added": Text(
             "{trainer} puts {names} where the template prints none ({rows:row}): "
             "`{joined}` in place of `{whole}`",
-            "{trainer} 在模板不会输出的位置多放了 {names}（共 {rows} 行）：`{joined}`，应为 `{whole}`",
+            "{trainer}在模板不会输出的位置多放了 {names}（共 {rows} 行）：`{joined}`，应为 `{whole}`",
         ),
         "text": Text(
             "{trainer} keeps text in the input that the template leaves out of a whole conversation "
             "({rows:row}): `{joined}` in place of `{whole}`",
-            "{trainer} 的输入里保留了模板在完整对话中会省略的文本（共 {rows} 行）：`{joined}`，"
+            "{trainer}的输入里保留了模板在完整对话中会省略的文本（共 {rows} 行）：`{joined}`，"
             "应为 `{whole}`",
         ),
         "raises": Text(
             "{trainer} ends with {exception}, since messages rendered one by one are not the "
             "conversation ({rows:row}): `{joined}` in place of `{whole}`",
-            "{trainer} 会以 {exception} 结束，因为逐条渲染的消息拼起来与完整对话不同（共 {rows} 行）："
+            "{trainer}会以 {exception} 结束，因为逐条渲染的消息拼起来与完整对话不同（共 {rows} 行）："
             "`{joined}`，应为 `{whole}`",
         ),
     },

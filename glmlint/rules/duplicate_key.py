@@ -30,6 +30,13 @@ rule = Rule(
         "and other readers lose one of the two values",
         "同一个对象里键 {key} 出现了两次：加载时文件会被拒绝，其他程序则会丢掉其中一个值",
     ),
+    variants={
+        "last": Text(
+            "the key {key} stands twice in one object: {trainer} takes the second value and loses "
+            "the first",
+            "同一个对象里键 {key} 出现了两次：{trainer}只取后一个值，前一个会丢失",
+        ),
+    },
     help=Text(
         "Keep one of the two, or put the second into a message of its own.",
         "只保留其中一个，或把第二个放进单独的一条消息。",
@@ -54,6 +61,7 @@ def check(row: Row) -> Iterator[Problem]:
     if row.defect is None or row.defect.rule != "duplicate-key":
         return
     yield rule.problem(
+        text="last" if row.context.trainer.reads_json else None,
         column=_second_place(row.raw.decode("utf-8", "replace")),
         key=json.dumps(shown(row.defect.values.get("key", "")), ensure_ascii=False),
     )

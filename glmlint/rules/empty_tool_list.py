@@ -99,19 +99,21 @@ def check(row: Row) -> Iterator[Problem]:
         if row.layout is None:
             if row.error is not None and _without(row, entry) is not None:
                 yield rule.problem(
-                    entry.at, text="raises", once="raises", severity="error", raises=True,
+                    entry.at, text="raises", once=f"raises {what.en}", severity="error", raises=True,
                     edits=edits, where=where, what=what, exception=row.error.exception,
                 )  # fmt: skip
         elif row.conversation is None and entry.message is not None:
             if prints_tools(row, entry.message):
                 yield rule.problem(
-                    entry.at, once="heading", edits=edits, where=where, what=what,
+                    entry.at, once=f"heading {what.en}", edits=edits, where=where, what=what,
                     tokens=_heading(row, row.layout, entry.message),
                 )  # fmt: skip
         else:
             without = _without(row, entry)
             if without is not None and _ids(row, without) != _ids(row, row.layout):
-                yield rule.problem(entry.at, text="around", once="around", where=where, what=what)
+                yield rule.problem(
+                    entry.at, text="around", once=f"around {what.en}", where=where, what=what
+                )
 
 
 def _heading(row: Row, layout: Layout, message: int) -> int:

@@ -173,7 +173,7 @@ rule = Rule(
 
 
 _SKIPPED_EN: Final = ("the loader refuses the whole file", "{trainer} leaves the line out")
-_SKIPPED_ZH: Final = ("加载时整个文件都会被拒绝", "{trainer} 会跳过这一行")
+_SKIPPED_ZH: Final = ("加载时整个文件都会被拒绝", "{trainer}会跳过这一行")
 """What is said of the file -> what is said where the trainer passes over such a line."""
 
 
@@ -194,7 +194,7 @@ def check(row: Row) -> Iterator[Problem]:
     column = fault.at - line_start + 1
     no_row_above = fault.kind == "prose" and row.line == 1
     text_ = rule.variants["first" if no_row_above else fault.kind]
-    if row.context.trainer.skips_bad_lines:
+    if row.context.trainer.reads_json:
         text_ = Text(text_.en.replace(*_SKIPPED_EN), text_.zh.replace(*_SKIPPED_ZH))
     yield rule.problem(
         text=text_,

@@ -41,7 +41,7 @@ rule = Rule(
         ),
         "raises": Text(
             "none of {tokens} tokens is supervised: {trainer} ends with {exception} at such a row",
-            "{tokens} 个 token 都不受监督：{trainer} 遇到这样的行会以 {exception} 结束",
+            "{tokens} 个 token 都不受监督：{trainer}遇到这样的行会以 {exception} 结束",
         ),
     },
     help=Text("Give the row an answer, or take it out.", "补上 assistant 的回答，或删除这一行。"),

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.evidence.teaching import foreign_messages, supervised_in, written_role
+from glmlint.evidence.teaching import carries_loss, foreign_messages, supervised_in, written_role
 from glmlint.evidence.turns import shown
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 
@@ -110,6 +110,8 @@ def check(row: Row) -> Iterator[Problem]:
         for index in foreign_messages(row)
         if row.at(index) not in told and row.at(index, "role") not in told
     ]
+    if not glm:  # a completion that is trained begins right behind its prompt
+        untold = [index for index in untold if carries_loss(row, index)]
     if not glm and any(written_role(row, index) in _KNOWN for index in untold):
         yield from _of_trainer(row, untold)
         return

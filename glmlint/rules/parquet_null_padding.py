@@ -46,14 +46,14 @@ rule = Rule(
     text=Text(
         "{trainer} reads Parquet, where calls and tools get each other's keys as null ({keys}): "
         "the template prints them ({rows:row})",
-        "{trainer} 读取的是 Parquet，其中各调用和工具会互相补上对方的键，值为 null（{keys}）："
+        "{trainer}读取的是 Parquet，其中各调用和工具会互相补上对方的键，值为 null（{keys}）："
         "模板会把它们输出（共 {rows} 行）",
     ),
     variants={
         "column": Text(
             "{trainer} reads Parquet, where this row has the column `{key}` as well, as other rows have "
             "it, and null: it raises {exception} at that ({rows:row})",
-            "{trainer} 读取的是 Parquet，由于其他行有 `{key}` 列，这一行也会有，值为 null："
+            "{trainer}读取的是 Parquet，由于其他行有 `{key}` 列，这一行也会有，值为 null："
             "在此抛出 {exception}（共 {rows} 行）",
         ),
     },

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from glmlint.scoring.errors import ScoreError
-from glmlint.text import Text
+from glmlint.text import Text, is_file, is_folder
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def read_folder(path: str | Path) -> ModelFolder:
         ScoreError: no folder, no configuration, an adapter, or weights in pickle files only.
     """
     folder = Path(path)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise ScoreError(
             Text(
                 "{path}: no such folder; --model takes a checkpoint on disk, nothing is downloaded",
@@ -55,7 +55,7 @@ def read_folder(path: str | Path) -> ModelFolder:
             path=path,
         )
     file = folder / "config.json"
-    if not file.is_file():
+    if not is_file(file):
         if (folder / "adapter_config.json").is_file():
             raise ScoreError(
                 Text(
@@ -115,7 +115,7 @@ def _weights(folder: Path) -> tuple[Path, ...]:
             ) from None
         files = tuple(folder / name for name in names)
         for file in files:
-            if not file.is_file():
+            if not is_file(file):
                 raise ScoreError(
                     Text(
                         "{file} is named in {index} and missing", "缺少 {index} 中列出的文件 {file}"

@@ -28,7 +28,7 @@ from glmlint.scoring.plan import (
 )
 from glmlint.scoring.rows import Data
 from glmlint.scoring.store import Store, default_path, fingerprint
-from glmlint.text import Text
+from glmlint.text import Text, is_file
 
 SISTER_PATIENCE: Final = 600.0
 """Seconds without news after which a process that scores beside this one counts as dead."""
@@ -301,7 +301,7 @@ def read_reference(
     """
     if options.reference is None:
         return None
-    if not options.reference.is_file():
+    if not is_file(options.reference):
         raise ScoreError(
             Text("--reference {path}: no such file", "--reference {path}: 文件不存在"),
             path=options.reference,

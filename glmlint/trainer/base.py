@@ -302,8 +302,9 @@ class Trainer:
     joins: Text | None = None
     """Of a trainer that renders messages one by one and joins their tokens, which may not be what the
     template prints for the conversation: what to do about that. See `input_by_two_ways`."""
-    skips_bad_lines: bool = False
-    """Whether it passes over a line that is no JSON, so that the others are trained."""
+    reads_json: bool = False
+    """Whether it reads each line with Python's `json`: it passes over a line that is none, and of a
+    key that stands twice takes the last value."""
     untrained_raises: str | None = None
     """Name of the exception with which the run ends at a row that has no label."""
     evaluates: Literal["each-answer", "whole-row"] | None = None

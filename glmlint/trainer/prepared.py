@@ -194,7 +194,9 @@ def _read_value(row: Row) -> bool:
     if found.defect is not None:
         row.defect = found.defect
         row.facts |= Fact.DEFECT
-        return False
+        last_wins = found.defect.rule == "duplicate-key" and row.context.trainer.reads_json
+        if not last_wins:
+            return False
     if found.non_finite:
         row.facts |= Fact.NON_FINITE
     return True
@@ -292,7 +294,7 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
     facts = line_facts(chunk.lines)
     path = chunk.path
     in_array = chunk.place is not None and chunk.place.form.kind == "array"
-    skips = context.trainer.skips_bad_lines
+    skips = context.trainer.reads_json
     for index, (raw, line) in enumerate(zip(chunk.lines, chunk.numbers, strict=True)):
         try:
             row = prepare(

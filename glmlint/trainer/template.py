@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from glmlint.plan import version
-from glmlint.text import RunStopped, Text, Told, listed
+from glmlint.text import RunStopped, Text, Told, is_file, listed
+from glmlint.trainer.printed import require_printable
 
 if TYPE_CHECKING:
     from glmlint.trainer.jinja import Compiled, Features, Note, Printed, Span
@@ -226,6 +227,7 @@ class ChatTemplate:
 
     def tools_text(self, tools: Sequence[Mapping[str, Any]]) -> str:
         """What a known revision prints for a list of well-formed tools, after `<|system|>`."""
+        require_printable(tools)
         parts = ["\n", self.intro]
         for tool in tools:
             kind = tool["type"]
@@ -421,7 +423,7 @@ def load_template(spec: str | None, own: str | None, transformers: str) -> ChatT
     if spec in LATER:
         return own_template(spec, *LATER[spec], transformers)
     path = Path(spec)
-    if not path.is_file():
+    if not is_file(path):
         raise TemplateFault(
             Text(
                 "no template {spec}: neither a file nor one of {names}",

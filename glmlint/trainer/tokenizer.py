@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from glmlint.text import Text, Told, listed
+from glmlint.text import Text, Told, is_file, is_folder, listed
 from glmlint.trainer.long_texts import PART, encode_long
 from glmlint.trainer.template import read_template
 
@@ -229,9 +229,9 @@ def load_tokenizer(spec: str, *, allow_download: bool = False) -> Tokenizer:
     if spec in BUNDLED:
         return _bundled(spec)
     path = Path(spec)
-    if path.is_dir():
+    if is_folder(path):
         return _from_folder(path)
-    if path.is_file():
+    if is_file(path):
         return _from_json(path) if path.suffix == ".json" else _from_ranks(path)
     if "/" in spec and not spec.startswith((".", "/")) and spec.count("/") == 1:
         return _from_hub(spec, allow_download)

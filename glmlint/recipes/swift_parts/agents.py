@@ -14,6 +14,7 @@ from msgspec import Struct
 from glmlint.recipes.swift_parts.python import RAISED, NoLiteral, parsed, refused, refuses
 from glmlint.trainer.layout import END, TOOLS
 from glmlint.trainer.owned import Owned, joined, owned
+from glmlint.trainer.printed import require_printable
 
 Texts = list[Owned]
 
@@ -61,6 +62,7 @@ class Agent(Struct, frozen=True):
         return self._xml_tools(tools, system) if self.xml else self._glm4_tools(tools)
 
     def _glm4_tools(self, tools: Sequence[Any]) -> Owned:
+        require_printable(tools)
         listed = []
         for tool in tools:
             tool = unwrapped(tool)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from glmlint.text import Text
+from glmlint.text import Text, is_file
 from glmlint.trainer.config import DataFile, TrainerConfig, typed, wrong
 
 _OPTIONS: Final[dict[str, type | tuple[type, ...]]] = {
@@ -177,7 +177,7 @@ def _file(name: str, file: str, key: str, config: TrainerConfig) -> DataFile | N
     for start in (Path(), Path(file).parent):
         for tried in (name, path):
             found = os.path.normpath(start / tried)
-            if tried and Path(found).is_file():
+            if tried and is_file(found):
                 if tried == path and sample:
                     config.warnings.append(
                         Text(
