@@ -16,6 +16,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any, Final
 
+from glmlint.evidence.printing import lost_results
 from glmlint.evidence.targets import target
 from glmlint.evidence.teaching import whole_text
 from glmlint.evidence.turns import content_of, fate, role_of, shown
@@ -310,7 +311,7 @@ def _lost(row: Row) -> list[Text]:
     if any(call.name not in printed for call in calls):
         missing.append(Text("tool calls", "工具调用"))
     results = [turn.text for turn in talk.turns if turn.role == "observation" and turn.text]
-    if any(text.strip() not in printed for text in results):
+    if any(text.strip() not in printed for text in results) or lost_results(row):
         missing.append(Text("tool results", "工具结果"))
     names = [name for tool in turns_in(talk.tools) if isinstance(name := _tool_name(tool), str)]
     if any(name not in printed for name in names):

@@ -68,6 +68,9 @@ def _calls(entry: Mapping[str, Any], at: Pointer) -> tuple[TurnCall, ...]:
             id_ = text_or_none(call.get("id"))
             where = (*at, "tool_calls", index)
             found.append(TurnCall(said["name"], said.get("arguments"), where, id_))
+    one = entry.get("function_call")
+    if isinstance(one, dict) and isinstance(one.get("name"), str):
+        found.append(TurnCall(one["name"], one.get("arguments"), (*at, "function_call")))
     return tuple(found)
 
 

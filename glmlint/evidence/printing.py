@@ -1,0 +1,79 @@
+"""What of a row's turns the trainer lays out at all: found in the layout, whatever the template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmlint.evidence.teaching import whole_text
+from glmlint.trainer.conversation import TurnCall
+from glmlint.trainer.row import Row, per_row
+
+
+@per_row
+def unprinted_turns(row: Row) -> list[int]:
+    """Turns that say something and of which nothing is laid out, in order.
+
+    A trainer may put several results in a row into one turn, and a system text before all turns: these
+    are looked for by their text, too.
+    """
+    talk, printed = row.conversation, row.printed
+    if talk is None or row.layout is None or not printed:
+        return []
+    found = []
+    for index, turn in enumerate(talk.turns):
+        text = (turn.text or "").strip()
+        if index in printed or not (text or turn.calls):
+            continue
+        beside = (index - 1, index + 1)
+        joined = any(
+            0 <= other < len(talk.turns)
+            and talk.turns[other].role == turn.role
+            and other in printed
+            for other in beside
+        )
+        if (joined or turn.role == "system") and text in whole_text(row):
+            continue
+        found.append(index)
+    return found
+
+
+def unprinted_calls(row: Row) -> Iterator[TurnCall]:
+    """Calls of turns that are laid out, whose name stands in no text of theirs."""
+    talk = row.conversation
+    if talk is None or row.layout is None:
+        return
+    for index, turn in enumerate(talk.turns):
+        if not turn.calls or index not in row.printed:
+            continue
+        said = whole_text(row, index)
+        yield from (call for call in turn.calls if call.name not in said)
+
+
+def tools_unprinted(row: Row) -> bool:
+    """Whether the row lists tools and the name of none of them is printed outside the answers."""
+    talk = row.conversation
+    if talk is None or row.layout is None or not isinstance(talk.tools, list):
+        return False
+    names = set()
+    for tool in talk.tools:
+        function = tool.get("function") if isinstance(tool, dict) else None
+        name = function.get("name") if isinstance(function, dict) else None
+        if isinstance(name, str) and name:
+            names.add(name)
+    if not names:
+        return False
+    spoken = {
+        index for index, turn in enumerate(talk.turns) if turn.role in ("assistant", "observation")
+    }
+    owners = dict.fromkeys(owner for owner in row.layout.owners if owner not in spoken)
+    said = "\n".join(whole_text(row, owner) for owner in owners)
+    return not any(name in said for name in names)
+
+
+def lost_results(row: Row) -> bool:
+    """Whether the row has tool results and some run of them is laid out nowhere."""
+    talk = row.conversation
+    if talk is None or row.layout is None:
+        return False
+    gone = unprinted_turns(row)
+    return any(talk.turns[index].role == "observation" for index in gone)
