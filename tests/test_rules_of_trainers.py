@@ -232,7 +232,7 @@ def test_what_never_arrives_is_named() -> None:
     (found,) = told(check(openai('{"city": "Rome"}'), recipe="trl"), "other-format")
     assert "tool calls and tools never reach the model" in found.message
     (found,) = told(check(*GLM_CALLS, recipe="template", model="glm-4.5"), "other-format")
-    assert "tool calls and tool results and tools never reach the model" in found.message
+    assert "tool calls, tool results and tools never reach the model" in found.message
     (found,) = told(check(*GLM_CALLS, recipe="axolotl", lang="zh"), "other-format")
     assert "工具调用和工具列表不会进入训练" in found.message
 

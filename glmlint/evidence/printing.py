@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.teaching import whole_text
+from glmlint.evidence.teaching import text_of_layout, whole_text
+from glmlint.trainer.base import Context
 from glmlint.trainer.conversation import TurnCall
+from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.row import Row, per_row
 
 
@@ -38,7 +40,7 @@ def unprinted_turns(row: Row) -> list[int]:
 
 
 def unprinted_calls(row: Row) -> Iterator[TurnCall]:
-    """Calls of turns that are laid out, whose name stands in no text of theirs."""
+    """Calls of turns of which something is laid out, but not the name of what is called."""
     talk = row.conversation
     if talk is None or row.layout is None:
         return
@@ -77,3 +79,18 @@ def lost_results(row: Row) -> bool:
         return False
     gone = unprinted_turns(row)
     return any(talk.turns[index].role == "observation" for index in gone)
+
+
+def prints_thoughts(key: str, context: Context) -> bool:
+    """Whether a thought under a key of an answer is laid out where nothing stands behind it."""
+    return context.remembered(("prints thoughts", key), lambda: _prints(key, context))
+
+
+def _prints(key: str, context: Context) -> bool:
+    answer = {"role": "assistant", "content": "probe answer", key: "probe thought"}
+    question = {"role": "user", "content": "probe question"}
+    try:
+        layout = context.trainer.lay_out({"messages": [question, answer]}, context)
+    except (TrainerError, Dropped):
+        return False
+    return "probe thought" in text_of_layout(layout, context)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from glmlint.trainer.layout import IGNORE_INDEX, NONE, SAME, Encoded, Piece, authors
+from glmlint.trainer.base import Context
+from glmlint.trainer.layout import IGNORE_INDEX, NONE, SAME, Encoded, Layout, Piece, authors
 from glmlint.trainer.row import Row, per_row
 
 
@@ -157,9 +158,14 @@ def printed_text(row: Row) -> str:
 def whole_text(row: Row, owner: int | None = None) -> str:
     """What the trainer lays out, all of it, as text; with an owner what is laid out for it alone."""
     assert row.layout is not None
-    tokenizer = row.context.tokenizer
+    return text_of_layout(row.layout, row.context, owner)
+
+
+def text_of_layout(layout: Layout, context: Context, owner: int | None = None) -> str:
+    """As `whole_text`, of any layout."""
+    tokenizer = context.tokenizer
     names, parts = tokenizer.control_text, []
-    for piece, whose in zip(row.layout.pieces, row.layout.owners, strict=True):
+    for piece, whose in zip(layout.pieces, layout.owners, strict=True):
         if owner not in (None, whose):
             continue
         if isinstance(piece, str):

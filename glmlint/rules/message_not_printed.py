@@ -27,9 +27,9 @@ rule = Rule(
     severity="error",
     when=Fact.LABELS,
     text=Text(
-        "nothing of messages of the role {role!r} is printed with this template ({rows:row}): what they "
-        "say never reaches the model",
-        "在当前模板下，角色 {role!r} 的消息完全不会输出（共 {rows} 行）：其内容不会进入训练",
+        "in {rows:row}, nothing of a message of the role {role!r} is printed with this template: what it "
+        "says never reaches the model",
+        "有 {rows} 行，其中角色为 {role!r} 的消息在当前模板下完全不会输出：其内容不会进入训练",
     ),
     variants={
         "calls": Text(
@@ -42,8 +42,8 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Give it a role that the template prints.",
-        "请改用模板会输出的角色。",
+        "Give it a role that is printed here, or write its text into a message that is.",
+        "请改用这里会输出的角色，或把内容写进会输出的消息。",
     ),
     bad=(
         Example(
@@ -97,6 +97,18 @@ _CONVERTED = ("observation", "function", "function_call", "tool_call", "tool_res
 """Roles that `glmlint convert` knows: it writes their messages in the form that is read."""
 
 
+_BESIDE = Text(
+    "If this template prints tools at all, it takes them from the row's own `tools`: move the list there "
+    "(`glmlint convert --to glm4.5` does), or take a template that prints tools of messages.",
+    "如果该模板会输出工具，也只从行级 `tools` 读取：请把列表移到那里（`glmlint convert --to glm4.5` 会这样写），"
+    "或改用会输出消息级 tools 的模板。",
+)
+_OWN = Text(
+    "Take a template that prints a row's `tools`; or write the list into a message, where one prints it.",
+    "请改用会输出行级 `tools` 的模板；若模板读取消息级 tools，则把列表写进消息。",
+)
+
+
 def check(row: Row) -> Iterator[Problem]:
     talk = row.conversation
     if talk is None or row.foreign or row.layout is None:
@@ -113,7 +125,11 @@ def check(row: Row) -> Iterator[Problem]:
     if tools_unprinted(row) and talk.tools_at is not None:
         key = "tools" if len(talk.tools_at) == 1 else "messages[].tools"
         yield rule.problem(
-            talk.tools_at, text="tools", once=f"tools {key}", key=key, help=cure(row)
+            talk.tools_at,
+            text="tools",
+            once=f"tools {key}",
+            key=key,
+            help=_OWN if len(talk.tools_at) == 1 else _BESIDE,
         )
     for call in unprinted_calls(row):
         key = next((part for part in reversed(call.at) if isinstance(part, str)), "")

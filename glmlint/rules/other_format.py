@@ -16,7 +16,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.evidence.printing import lost_results
+from glmlint.evidence.printing import lost_results, tools_unprinted, unprinted_calls
 from glmlint.evidence.targets import target
 from glmlint.evidence.teaching import whole_text
 from glmlint.evidence.turns import content_of, fate, role_of, shown
@@ -308,13 +308,13 @@ def _lost(row: Row) -> list[Text]:
     printed = whole_text(row)
     missing = []
     calls = [call for turn in talk.turns for call in turn.calls]
-    if any(call.name not in printed for call in calls):
+    if any(call.name not in printed for call in calls) or any(unprinted_calls(row)):
         missing.append(Text("tool calls", "工具调用"))
     results = [turn.text for turn in talk.turns if turn.role == "observation" and turn.text]
     if any(text.strip() not in printed for text in results) or lost_results(row):
         missing.append(Text("tool results", "工具结果"))
     names = [name for tool in turns_in(talk.tools) if isinstance(name := _tool_name(tool), str)]
-    if any(name not in printed for name in names):
+    if any(name not in printed for name in names) or tools_unprinted(row):
         missing.append(Text("tools", "工具列表"))
     return missing
 
@@ -362,7 +362,11 @@ def _tool_name(tool: dict[str, Any]) -> Any:
 
 
 def _joined(parts: list[Text]) -> Text:
-    return Text(" and ".join(part.en for part in parts), "和".join(part.zh for part in parts))
+    en, zh = [part.en for part in parts], [part.zh for part in parts]
+    return Text(
+        " and ".join(filter(None, (", ".join(en[:-1]), en[-1]))),
+        "和".join(filter(None, ("、".join(zh[:-1]), zh[-1]))),
+    )
 
 
 def quoted(path: str) -> str:

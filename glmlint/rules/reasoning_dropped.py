@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from glmlint.evidence.printing import prints_thoughts
 from glmlint.evidence.teaching import printed_text, whole_text
 from glmlint.read.formats import TURN_KEYS
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
@@ -125,7 +126,11 @@ def _in_other_forms(row: Row) -> Iterator[Problem]:
         if isinstance(thought := turn.get(name), str) and thought.strip()
     ]
     printed = whole_text(row)
-    if not thoughts or any(thought in printed for _, thought in thoughts):
+    if (
+        not thoughts
+        or any(thought in printed for _, thought in thoughts)
+        or prints_thoughts(str(thoughts[0][0][-1]), row.context)
+    ):
         yield from _earlier(row, printed)
         return
     at = thoughts[0][0]

@@ -22,6 +22,8 @@ from glmlint.trainer.forms.base import (
 _NAMES_TOOL = re.compile(r"""['"]tool['"]""")
 """A template that prints results of the role `tool` as such asks for it by name."""
 
+_NAMES_OBSERVATION = re.compile(r"""['"]observation['"]""")
+
 _RESULTS = frozenset(("tool", "observation"))
 
 
@@ -121,6 +123,8 @@ def reads_messages(
         )
     if not glm.matches(row):
         return True
-    marked = {key for entry in entries for key in ("metadata", "tools") if key in entry}
+    named = any("metadata" in entry for entry in entries)
     results = any(entry.get("role") == "observation" for entry in entries)
-    return all(map(arrives, marked)) and (not results or context.template.known)
+    prints_results = context.template.known or _NAMES_OBSERVATION.search(context.template.source)
+    # Whether tools of a message are printed shows in the layout: `message-not-printed` looks there.
+    return (not named or arrives("metadata")) and (not results or bool(prints_results))
