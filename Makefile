@@ -50,11 +50,12 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/mypy
 
-# The pages of the rules and the pictures of the README, from the code as it is.
+# The generated pages and tables, and the pictures of the README, from the code as it is.
 docs: $(VENV)/.dev
 	$(BIN)/python docs/make_rules.py
 	$(BIN)/python docs/make_recipes.py
 	$(BIN)/python docs/make_settings.py
+	$(BIN)/python docs/make_formats.py
 	$(BIN)/python docs/make_screenshots.py
 
 bench: $(VENV)/.dev

@@ -20,17 +20,17 @@ def schema_text() -> str:
         f"    {json.dumps(one.name)}: {json.dumps(one.schema, ensure_ascii=False)},\n"
         for one in declared()
     )
-    known = r'    "[a-z-]+": \{"description": "[^"]*", "\$ref": "#/\$defs/share"\},\n'
+    known = r'    "[a-z-]+": \{"description": .*, "\$ref": "#/\$defs/(share|count)"\},\n'
     text = re.sub(known, "", text)
     return text.replace('    "eval":', lines + '    "eval":', 1)
 
 
 def page_text() -> str:
     """The page with the table of limits."""
-    rows = ["| limit | default | |", "|---|---|---|"]
+    rows = ["| limit | value | default | |", "|---|---|---|---|"]
     for one in declared():
-        default = "off" if one.default is None else f"{one.default:g}"
-        rows.append(f"| `{one.name}` | {default} | {one.en} |")
+        default = "off" if one.default is None else str(one.default)
+        rows.append(f"| `{one.name}` | {one.kind} | {default} | {one.en} |")
     start, stop = "<!-- limits -->\n", "\n<!-- end of limits -->"
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(start)

@@ -46,9 +46,9 @@ def _to_stderr(line: str) -> None:
             sys.stderr.flush()
 
 
-def put(out: IO[str], line: str) -> None:
-    """One line of a report for people, whatever it holds."""
-    out.write(log_line(visible(line)) + "\n")
+def put(out: IO[str], *cells: str) -> None:
+    """One line of a report for people, whatever it holds; several cells stand apart by tabs."""
+    out.write(log_line("\t".join(map(visible, cells))) + "\n")
 
 
 def into_file(stream: IO[str]) -> bool:

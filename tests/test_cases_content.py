@@ -355,7 +355,7 @@ def test_the_heading_of_an_empty_tool_list_is_told() -> None:
 
 def test_an_empty_or_blank_string_is_no_tools() -> None:
     result = case("08-tools-blank-string/glm.jsonl")
-    assert told(result, "empty-tool-list") == [(1, 1), (2, 2)]
+    assert told(result, "empty-tool-list") == [(1, 1), (2, 1), (3, 1)]
     assert told(result, "tools-as-string") == []
     assert "a blank string, not a list of tools: the official script raises TypeError" in says(
         result, "empty-tool-list"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from glmlint.convert.base import formats
 from glmlint.reporters.catalogue import example_files, write_rule
 from glmlint.reporters.json import page
 from glmlint.rules.base import Example, all_rules, general
@@ -50,6 +51,13 @@ def test_the_limits_of_the_rules_are_in_the_schema_and_on_the_page() -> None:
     made = script("make_settings")
     assert made.SCHEMA.read_text(encoding="utf-8") == made.schema_text()
     assert made.PAGE.read_text(encoding="utf-8") == made.page_text()
+
+
+def test_the_tables_of_the_formats_are_fresh() -> None:
+    made = script("make_formats")
+    fresh = made.page_text()
+    assert made.PAGE.read_text(encoding="utf-8") == fresh, "run: python docs/make_formats.py"
+    assert set(formats()) <= set(re.findall(r"(?m)^\| `([^`]+)` \|", fresh))
 
 
 def test_the_index_names_every_rule_and_links_to_its_page() -> None:

@@ -1,9 +1,11 @@
-"""A rule or a recipe is one file: put in, it is there in every command, and nothing else changes."""
+"""A rule, a recipe or a format is one file: put in, it is there in every command, and nothing else
+changes. The walks of CONTRIBUTING.md are taken as they are written."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from processes import LIMIT
 
 import glmlint
 from glmlint.read.schema import schema_folder
+from glmlint.reporters.base import names
 
 RULE = '''"""A user who shouts.
 
@@ -84,6 +87,32 @@ GOLDEN = [
     )
 ]
 
+ROOT = Path(__file__).parents[1]
+WALKS = ROOT / "CONTRIBUTING.md"
+WALK_FILES = ("rules/too_many_turns.py", "recipes/last_answer.py", "reporters/tsv.py")
+"""Where the examples of the page belong, behind the first one (`test_house.py` has that)."""
+
+
+def examples(page: Path) -> list[str]:
+    """The files that a page shows."""
+    return re.findall(r"(?ms)^```python\n(.*?)^```", page.read_text(encoding="utf-8"))
+
+
+WALK_GOLDEN = [
+    *(json.loads(one) for one in re.findall(r'(?m)^{"settings".*', WALKS.read_text("utf-8"))),
+    {
+        "settings": {"recipe": "last-answer"},
+        "row": {
+            "messages": [
+                {"role": "user", "content": "hello world"},
+                {"role": "assistant", "content": "hello"},
+            ]
+        },
+        "input_ids": [151331, 151333, 151336, 198, 14978, 1879, 151337, 198, 14978, 151329],
+        "labels": [*[-100] * 7, 198, 14978, 151329],
+    },
+]
+
 FORMAT = '''"""Findings as a table, made up for a test."""
 
 name = "csv"
@@ -113,8 +142,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "glmlint" / "rules" / "shouting_user.py").write_text(RULE, encoding="utf-8")
     (folder / "glmlint" / "recipes" / "everything.py").write_text(RECIPE, encoding="utf-8")
     (folder / "glmlint" / "reporters" / "csv.py").write_text(FORMAT, encoding="utf-8")
-    page = (source.parent / "docs" / "convert.md").read_text(encoding="utf-8")
-    gemini = page.split("```python\n")[1].split("```")[0]
+    for name, text in zip(WALK_FILES, examples(WALKS)[1:], strict=True):
+        (folder / "glmlint" / name).write_text(text, encoding="utf-8")
+    (gemini,) = examples(ROOT / "docs" / "convert.md")
     (folder / "glmlint" / "convert" / "gemini.py").write_text(gemini, encoding="utf-8")
     for name, text in NO_FORMATS.items():
         (folder / "glmlint" / "reporters" / f"{name}.py").write_text(text, encoding="utf-8")
@@ -182,14 +212,17 @@ def test_the_format_is_there_and_in_the_help(package: Path, data: str) -> None:
     done = glmlint_in(package, "check", data, "--format", "csv", "--select", "shouting-user")
     assert (done.stdout, done.returncode) == ("1,shouting-user\n", 1), done.stderr
     told = " ".join(glmlint_in(package, "check", "--help").stdout.split())
-    assert "csv, github, json, jsonl or text; may be repeated" in told
+    assert "--max-turns N Report conversations of more turns. [x>=0]" in told
+    *others, last = sorted({*names(), "csv", "tsv"})
+    assert f"{', '.join(others)} or {last}; may be repeated" in told
 
 
 @pytest.mark.parametrize("name", [*NO_FORMATS, "base", "words", "tables", "nothing", "../csv"])
 def test_a_file_beside_the_formats_is_none(package: Path, data: str, name: str) -> None:
     done = glmlint_in(package, "check", data, "--format", name)
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == f"glmlint: unknown format {name}: one of csv, github, json, jsonl, text\n"
+    known = ", ".join(sorted({*names(), "csv", "tsv"}))
+    assert done.stderr == f"glmlint: unknown format {name}: one of {known}\n"
 
 
 def test_the_row_format_of_the_page_is_converted_and_named(package: Path, tmp_path: Path) -> None:
@@ -209,16 +242,16 @@ def test_the_row_format_of_the_page_is_converted_and_named(package: Path, tmp_pa
 
 def copy_of_the_repository(package: Path, folder: Path, golden: list[dict[str, Any]]) -> None:
     """The package with the trainer, and the repository's tests and docs as they are."""
-    root = Path(__file__).parents[1]
     folder.mkdir()
     (folder / "glmlint").symlink_to(package / "glmlint")
-    (folder / "schemas").symlink_to(root / "schemas")
-    shutil.copytree(root / "docs", folder / "docs")
+    shutil.copytree(ROOT / "schemas", folder / "schemas")
+    shutil.copytree(ROOT / "docs", folder / "docs")
     (folder / "tests" / "golden").mkdir(parents=True)
     for name in ("conftest.py", "test_golden_by_name.py"):
-        shutil.copy(root / "tests" / name, folder / "tests")
-    lines = "".join(json.dumps(line) + "\n" for line in golden)
-    (folder / "tests" / "golden" / "train-on-everything.jsonl").write_text(lines)
+        shutil.copy(ROOT / "tests" / name, folder / "tests")
+    for name, rows in (("train-on-everything", golden), ("last-answer", WALK_GOLDEN)):
+        lines = "".join(json.dumps(line) + "\n" for line in rows)
+        (folder / "tests" / "golden" / f"{name}.jsonl").write_text(lines)
 
 
 def in_copy(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -232,21 +265,76 @@ def in_copy(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_golden_file_of_the_trainer_is_found_by_its_name(package: Path, tmp_path: Path) -> None:
     wrong = GOLDEN[0] | {"labels": [-100, -100, -100, 1879]}
     for name, golden, told in (
-        ("right", GOLDEN, "1 passed"),
+        ("right", GOLDEN, "2 passed"),
         ("wrong", [*GOLDEN, wrong], "line 4"),
     ):
         folder = tmp_path / name
         copy_of_the_repository(package, folder, golden)
-        done = in_copy(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "everything",
+        done = in_copy(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "everything or last-answer",
                        "tests/test_golden_by_name.py")  # fmt: skip
         assert told in done.stdout, done.stdout + done.stderr
         assert (done.returncode == 0) == (golden is GOLDEN)
 
 
-def test_the_docs_of_the_trainer_are_generated(package: Path, tmp_path: Path) -> None:
+def test_the_docs_are_generated(package: Path, tmp_path: Path) -> None:
     copy_of_the_repository(package, tmp_path / "copy", GOLDEN)
-    done = in_copy(tmp_path / "copy", "docs/make_recipes.py")
+    makers = ("make_recipes", "make_settings", "make_formats")
+    code = "import sys; sys.path.insert(0, 'docs')\n" + "".join(
+        f"import {maker}; {maker}.main()\n" for maker in makers
+    )
+    done = in_copy(tmp_path / "copy", "-c", code)
     assert done.returncode == 0, done.stderr
-    pages = tmp_path / "copy" / "docs" / "recipes"
-    assert "made up" in (pages / "train-on-everything.md").read_text(encoding="utf-8")
-    assert "train-on-everything.md" in (pages / "README.md").read_text(encoding="utf-8")
+    docs = tmp_path / "copy" / "docs"
+    assert "made up" in (docs / "recipes" / "train-on-everything.md").read_text(encoding="utf-8")
+    assert "train-on-everything.md" in (docs / "recipes" / "README.md").read_text(encoding="utf-8")
+    assert "| `max-turns` | count | off |" in (docs / "settings.md").read_text(encoding="utf-8")
+    assert "| `gemini` | `contents` of" in (docs / "convert.md").read_text(encoding="utf-8")
+    schema = json.loads((tmp_path / "copy" / "schemas" / "config.schema.json").read_bytes())
+    assert schema["properties"]["max-turns"]["$ref"] == "#/$defs/count"
+    old = json.loads((ROOT / "schemas" / "config.schema.json").read_bytes())
+    assert schema["properties"].keys() == old["properties"].keys() | {"max-turns"}
+
+
+def test_the_limit_is_a_flag_and_a_setting(package: Path, data: str, tmp_path: Path) -> None:
+    """From the rule's file alone, before anything is generated."""
+    settings = tmp_path / "glmlint.toml"
+    settings.write_text("max-turns = 1.0\n")
+    told = "too-many-turns\t2 turns, over the limit of 1\n"
+    for given in (("--max-turns", "1"), ("--config", str(settings))):
+        done = glmlint_in(
+            package, "check", data, *given, "--ignore", "shouting-user", "--format", "tsv"
+        )
+        assert done.stdout == f"{data}\t1\t{told}", done.stderr
+        assert done.returncode == 0
+    for given, sentence in (
+        (("--max-turns", "1.5"), "'1.5' is not a valid integer"),
+        (("--max-lost-share", "nan"), "max-lost-share: nan is no number"),
+    ):
+        done = glmlint_in(package, "check", data, *given)
+        assert (done.returncode, done.stdout) == (2, "") and sentence in done.stderr
+
+
+def test_what_is_said_is_true_of_the_trainer(package: Path, tmp_path: Path) -> None:
+    file = tmp_path / "two.jsonl"
+    turns = [{"role": role, "content": role} for role in ("user", "assistant")] * 2
+    empty = [
+        {"role": "system", "content": ""},
+        *turns[:2],
+        {"role": "user", "content": ""},
+        turns[1],
+    ]
+    null = [{"role": "user", "content": None}, turns[1]]
+    rows = ({"messages": talk} for talk in (turns, empty, null))
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = glmlint_in(package, "check", str(file), "--recipe", "last-answer", "--format", "json",
+                      "--extend-select", "empty-content")  # fmt: skip
+    found = {
+        (one["rule"], one["line"], one["severity"]): one
+        for one in json.loads(done.stdout)["findings"]
+    }
+    history = found["history-not-trained", 1, "warning"]
+    assert "last-answer" in history["message"]
+    assert "combine" not in history["help"] and "glm4" not in history["help"]
+    for severity in ("info", "warning"):  # it prints them, though GLM's template would not
+        assert "printed with nothing in it" in found["empty-content", 2, severity]["message"]
+    assert "raises TypeError" in found["null-content", 3, "error"]["message"]

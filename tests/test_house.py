@@ -101,13 +101,21 @@ def test_commands_and_their_flags_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", OWN_PAGES, ids=name_of)
 def test_flags_named_alone_exist(page: Path) -> None:
     named = [match[0] for span in spans(page) if (match := re.match(r"--[a-z][a-z-]+", span))]
-    assert set(named) <= all_flags() | {"--strict"}
+    assert set(named) <= all_flags() | {"--strict", "--max-turns"}
 
 
 @pytest.mark.parametrize("page", OWN_PAGES, ids=name_of)
 def test_names_of_rules_and_recipes_exist(page: Path) -> None:
     known = {*all_rules(), *all_trainers(), *HOOKS, *load_schema("config")["properties"]}
-    known |= {*FAMILIES, "ms-swift", "pre-commit", "shouting-user"}
+    known |= {
+        *FAMILIES,
+        "ms-swift",
+        "pre-commit",
+        "shouting-user",
+        "too-many-turns",
+        "max-turns",
+        "last-answer",
+    }
     named = {span for span in spans(page) if re.fullmatch(r"[a-z]+(-[a-z]+)+", span)}
     assert named <= known
 
@@ -241,7 +249,7 @@ def test_the_core_needs_neither_torch_nor_transformers() -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A copy of the checkout with the rule of the contributors' page put in."""
-    (example,) = blocks(ROOT / "CONTRIBUTING.md", "python")
+    example, *_ = blocks(ROOT / "CONTRIBUTING.md", "python")
     without = shutil.ignore_patterns("__pycache__", "schemas")
     shutil.copytree(Path(glmlint.__file__).parent, tmp_path / "glmlint", ignore=without)
     shutil.copytree(ROOT / "schemas", tmp_path / "glmlint" / "schemas")

@@ -462,6 +462,8 @@ def test_a_megabyte_of_the_worst_is_worked_off(unit: str) -> None:
     long = row_of(answered(text))
     many = row_of({"messages": [{"role": "assistant", "content": unit}] * 2_000})
     for name in CONTENT:
+        if all_rules()[name].check is None:
+            continue  # it judges the file
         assert len(problems(name, long)) < 16, name
         assert len(problems(name, many)) <= 4_000, name
 

@@ -555,7 +555,8 @@ def test_reasoning_under_a_key_that_is_not_printed() -> None:
     history = talk("a", "b", "c", "d")
     for index in (1, 3):  # the template leaves out those of earlier answers by design
         history["messages"][index]["reasoning_content"] = f"thought {index}"
-    assert told(check(history, recipe="trl", model="glm-4.5"), "reasoning-dropped") == []
+    (found,) = told(check(history, recipe="trl", model="glm-4.5"), "reasoning-dropped")
+    assert (found.severity, found.pointer) == ("info", "/messages/1/reasoning_content")
 
 
 def test_images_that_nobody_reads_are_told() -> None:

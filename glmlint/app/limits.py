@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,11 +21,16 @@ class DeclaredLimit(NamedTuple):
     default: float | None
     en: str
     zh: str
+    kind: str = "share"
 
     @property
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of its key in the settings."""
-        return {"description": self.en, "$ref": "#/$defs/share"}
+        return {"description": self.en, "$ref": f"#/$defs/{self.kind}"}
+
+    def value(self, given: float) -> float:
+        """A value of the settings as the rule gets it: TOML may write a count as `3.0`."""
+        return int(given) if self.kind == "count" else given
 
 
 @cache
@@ -33,7 +39,7 @@ def declared() -> tuple[DeclaredLimit, ...]:
     found = []
     for file in sorted(FOLDER.glob("*.py")):
         text = file.read_text(encoding="utf-8")
-        if "limit=Limit(" in text:
+        if re.search(r"= ?Limit\(", text):
             found += [_declared(node) for node in ast.walk(ast.parse(text)) if _is_limit(node)]
     return tuple(found)
 
@@ -45,8 +51,14 @@ def _is_limit(node: ast.AST) -> bool:
 
 
 def _declared(node: ast.AST) -> DeclaredLimit:
+    given = _arguments(node, ("name", "default", "help", "kind"))
+    said = _arguments(given.pop("help"), ("en", "zh"))
+    values = {name: ast.literal_eval(value) for name, value in {**given, **said}.items()}
+    return DeclaredLimit(**values)
+
+
+def _arguments(node: ast.AST, names: tuple[str, ...]) -> dict[str, ast.expr]:
+    """The arguments of a call by name, wherever they stand."""
     assert isinstance(node, ast.Call)
-    name, default, text = node.args
-    assert isinstance(text, ast.Call)
-    en, zh = (ast.literal_eval(part) for part in text.args)
-    return DeclaredLimit(ast.literal_eval(name), ast.literal_eval(default), en, zh)
+    found = dict(zip(names, node.args, strict=False))
+    return found | {str(one.arg): one.value for one in node.keywords}

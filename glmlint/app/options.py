@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SHARE = click.FloatRange(0, 1)
+COUNT = click.IntRange(0)
 LENGTH = click.IntRange(1)
 
 
@@ -138,9 +139,10 @@ def limit_options() -> list[Callable[[Command], Command]]:
     """A flag for each limit that a rule declares."""
     found: list[Callable[[Command], Command]] = []
     for limit in declared():
-        default = "" if limit.default is None else f"  [default: {limit.default:g}]"
+        default = "" if limit.default is None else f"  [default: {limit.default}]"
+        takes, shown = (COUNT, "N") if limit.kind == "count" else (SHARE, "X")
         found.append(
-            click.option(f"--{limit.name}", type=SHARE, metavar="X", help=limit.en + default)
+            click.option(f"--{limit.name}", type=takes, metavar=shown, help=limit.en + default)
         )
     return found
 

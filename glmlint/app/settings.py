@@ -125,12 +125,21 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         add_ignores=bool(settings.get("add-ignores")),
         profile_rules=bool(settings.get("profile-rules")),
         fail_on=settings.get("fail-on", Plan.fail_on),
-        limits={one.name: settings[one.name] for one in declared() if one.name in settings},
+        limits=_limits(settings),
         eval_files=(*settings.get("eval", ()), *(one.path for one in own.eval)),
         lang=language(settings.get("lang", "auto")),
         max_findings=settings.get("max-findings", Plan.max_findings),
         origins=origins,
     )
+
+
+def _limits(settings: Mapping[str, Any]) -> dict[str, float]:
+    """What rules are held to, where somebody set it."""
+    found = {one.name: one.value(settings[one.name]) for one in declared() if one.name in settings}
+    for name, value in found.items():
+        if value != value:  # NaN: no number is beyond it, so that the rule would never speak
+            raise SettingsError(Text("{name}: nan is no number", "{name}：nan 不是数字"), name=name)
+    return found
 
 
 _HALVES: Final = frozenset(("max-input-length", "max-output-length"))

@@ -74,7 +74,10 @@ def write(dialogue: Dialogue, notes: Notes) -> Message:
 FORMAT = Format(
     name="alpaca",
     recognised=("alpaca",),
-    about="instruction, input, output, and history",
+    about="`instruction`, `input`, `output`; `system`, `history`",
+    notes="also `prompt`/`query`/`response`, `instruction`/`context`/`response`, and lists under `input` and `output`",
     read=read,
     write=write,
+    read_by="LLaMA-Factory",
+    written="`instruction`, `output`, `system` and `history`; name the last two in `columns` of `dataset_info.json`. A row with tools, calls or turns out of order is refused",
 )

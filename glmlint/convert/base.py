@@ -67,10 +67,17 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     matches: Callable[[Any], bool] | None = None
     """Whether a row that is of none of the forms in `formats.recognise` is of this one. Never raises."""
     about: str
+    """What its rows are like: a cell of the table in `docs/convert.md`, as all text here in Markdown."""
+    notes: str = ""
+    """What else is to know of them: the cell beside it."""
     read: Callable[[Any, Notes], Dialogue]
     """Row -> what it says. Notes what it can't read; raises Refused."""
     write: Callable[[Dialogue, Notes], dict[str, Any]] | None = None
     """What is said -> row, where glmlint writes the format. Notes losses; raises Refused."""
+    read_by: str = ""
+    """Where it is written: the trainers that read it, for the table of `--to`."""
+    written: str = ""
+    """How its rows are written, for the same table."""
 
 
 @cache

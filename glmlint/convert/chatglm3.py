@@ -34,6 +34,6 @@ def _read_paragraph(row: dict[str, Any], entries: list[Any], notes: Notes) -> Di
 FORMAT = Format(
     name="chatglm3",
     recognised=("chatglm3",),
-    about="conversations of role and content, tools beside them",
+    about="`conversations` of `role`/`content`; role `tool` with `name`, `parameters`, `observation`; `paragraph` of `role`, `q`, `a`",
     read=read,
 )

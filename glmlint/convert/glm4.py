@@ -153,7 +153,10 @@ def _in_order(message: Any) -> bool:
 FORMAT = Format(
     name="glm4",
     recognised=("glm",),
-    about="messages of system, user, assistant and observation",
+    about="`messages` of system, user, assistant, observation",
+    notes="a row in order keeps its bytes; roles by other names (`human`, `gpt`, `bot`, `tool`, …) and tools at the top of the row or on another message are put right",
     read=read,
     write=write,
+    read_by="the official GLM-4 script",
+    written="tools stand on the system message that opens the conversation; an empty one is made where there is none. A call is an assistant message with the function's name in `metadata` and the arguments in `content`, its result an `observation`; several calls of one turn become one message each, with its result behind it",
 )

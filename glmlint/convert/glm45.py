@@ -54,7 +54,10 @@ def _as_object(call: TurnCall, notes: Notes) -> Any:
 FORMAT = Format(
     name="glm4.5",
     recognised=(),
-    about="messages with tool_calls whose arguments are objects, for GLM-4.5 and later",
+    about="`messages` with `tool_calls` whose arguments are objects",
+    notes="as `openai`",
     read=read,
     write=write,
+    read_by="the chat templates of GLM-4.5 and later",
+    written="as `openai`, but the arguments are objects, content is never null (the template would print `None`), and results follow the order of their calls (it prints no ids)",
 )

@@ -170,7 +170,10 @@ def _results(calls: list[TurnCall], results: list[Utterance], notes: Notes) -> l
 FORMAT = Format(
     name="openai",
     recognised=("openai", "messages-list"),
-    about="messages with tool_calls, and tools beside them",
+    about="`messages` with `tool_calls`, `function_call`, role `tool`, content parts; `tools` or `functions` beside them; a bare list of messages",
+    notes='the messages may stand under `conversations` too; the part form `{"type", "value"}` of LLaMA-Factory is read as well',
     read=read,
     write=write,
+    read_by="OpenAI's API, TRL and others",
+    written="`tool_calls` with their ids (missing ones are counted: `call_0`, …) and arguments as text, results in role `tool`, thoughts in `reasoning_content`, tools at the top of the row",
 )

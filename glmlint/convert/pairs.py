@@ -52,6 +52,7 @@ def _entries(entries: list[Any], at: tuple[str | int, ...], notes: Notes) -> lis
 FORMAT = Format(
     name="pairs",
     recognised=("pairs",),
-    about="conversation of human and assistant, or of query and response",
+    about='`conversation` of `human` and `assistant`, of `query` and `response`, or of `question` and `answer`; `{"user": …}` and `{"assistant": …}` in turn',
+    notes="under `messages` and `conversations` too, or as a bare list",
     read=read,
 )

@@ -41,6 +41,7 @@ def read(row: Any, notes: Notes) -> Dialogue:
 FORMAT = Format(
     name="preference",
     recognised=("preference",),
-    about="chosen and rejected answers; needs --take chosen",
+    about="`chosen` and `rejected`",
+    notes="refused, unless `--take chosen` makes the chosen answer the answer",
     read=read,
 )

@@ -30,6 +30,7 @@ def read(row: Any, notes: Notes) -> Dialogue:
 FORMAT = Format(
     name="prompt-response",
     recognised=("prompt-response", "prompt-only"),
-    about="prompt with response or completion, question with answer",
+    about="`prompt` with `response`, `completion`, `answer` or `output`; `question` with `answer`; `query` with `response`; `content` with `summary`",
+    notes="the prompt may be a list of messages; `history` is read",
     read=read,
 )

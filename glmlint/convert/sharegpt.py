@@ -166,7 +166,10 @@ def _bare(tool: Any, notes: Notes, index: int) -> Any:
 FORMAT = Format(
     name="sharegpt",
     recognised=("sharegpt",),
-    about="conversations of from and value",
+    about="`conversations` of `from`/`value`, or of `role`/`content` with roles like `human`",
+    notes="`system` and `tools` columns; tools as a list or as JSON text; `function_call` with one call or a list",
     read=read,
     write=write,
+    read_by="LLaMA-Factory",
+    written="`function_call` and `tools` as JSON text. Several calls of one turn are a list in one `function_call`, their results one `observation`, joined as LLaMA-Factory joins those of OpenAI rows; a thought stands in `<think>` tags in front of the answer or the call; a text in front of a call stays in front of it, the call in `<tool_call>` tags",
 )

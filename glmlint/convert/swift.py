@@ -71,7 +71,10 @@ def _messages(step: Round, notes: Notes) -> list[Message]:
 FORMAT = Format(
     name="swift",
     recognised=("swift",),
-    about="messages with the roles tool_call and tool_response, tools beside them",
+    about="`messages` with the roles `tool_call` and `tool_response` (or `function_call`, `function_response`, `tool`); `tools` as JSON text beside them",
+    notes="ms-swift's own form; several `tool_call` in a row are calls made at once",
     read=read,
     write=write,
+    read_by="ms-swift",
+    written="`tool_call` and `tool_response` messages of their own, thoughts in `<think>` tags, `tools` as JSON text",
 )

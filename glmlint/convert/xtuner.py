@@ -29,6 +29,6 @@ def read(row: Any, notes: Notes) -> Dialogue:
 FORMAT = Format(
     name="xtuner",
     recognised=("xtuner",),
-    about="conversation of input and output",
+    about="`conversation` of `system`, `input`, `output`",
     read=read,
 )

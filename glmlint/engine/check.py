@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from hashlib import sha256
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from glmlint.evidence.arguments import forget_waste
 from glmlint.evidence.duplicates import conversation, table
 from glmlint.evidence.report import (
     IN_ANOTHER_FORMAT,
+    MOST_ONCE,
     FileStats,
     Held,
     Ignores,
@@ -166,7 +169,7 @@ class Checker:
                     stats.ignored += 1
                     continue
                 if problem.once is not None:
-                    key = (rule.name, problem.once)
+                    key = (rule.name, _short(problem.once))
                     old = self._knows_old and self._is_old(once_fingerprint(*key, row.path))
                     if self.plan.add_ignores and not old:
                         _want(stats, row, rule.name)
@@ -177,6 +180,9 @@ class Checker:
                     worse = known is None or RANK[level] > RANK[known.severity]
                     if known is not None and not worse and (known.line or 0) <= row.line:
                         known.rows += 1
+                    elif known is None and len(stats.once) >= MOST_ONCE:
+                        stats.rule_counts[rule.name] += 1
+                        stats.severity_counts[level] += 1
                     else:
                         stats.add_once(key, self._once(row, rule.name, level, problem))
                     if level != "info" and not problem.of_trainer:
@@ -250,6 +256,16 @@ class Checker:
             rule, severity, problem.text, problem.values, problem.help, problem.pointer,
             row.line, column, 1, bool(problem.edits), problem.habit,
         )  # fmt: skip
+
+
+_LONG_KEY: Final = 200
+
+
+def _short(key: str) -> str:
+    """What stands for a finding told once a file: a name in it may be as long as the row."""
+    if len(key) <= _LONG_KEY:
+        return key
+    return key[:_LONG_KEY] + sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _identity(row: Row, rule: str, problem: Problem) -> str:

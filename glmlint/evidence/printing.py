@@ -72,15 +72,6 @@ def tools_unprinted(row: Row) -> bool:
     return not any(name in said for name in names)
 
 
-def lost_results(row: Row) -> bool:
-    """Whether the row has tool results and some run of them is laid out nowhere."""
-    talk = row.conversation
-    if talk is None or row.layout is None:
-        return False
-    gone = unprinted_turns(row)
-    return any(talk.turns[index].role == "observation" for index in gone)
-
-
 def prints_thoughts(key: str, context: Context) -> bool:
     """Whether a thought under a key of an answer is laid out where nothing stands behind it."""
     return context.remembered(("prints thoughts", key), lambda: _prints(key, context))

@@ -81,6 +81,11 @@ class Totals(Struct):
         self.dropped_by_reason += other.dropped_by_reason
 
 
+MOST_ONCE: Final = 10_000
+"""Findings told once a file that are kept of it. Data may make each of its rows another one: those
+beyond are only counted."""
+
+
 class Once(Struct):
     """A finding that is told once a file: its first place, and how many rows it stands for."""
 
@@ -336,7 +341,11 @@ class FileStats(Struct):
         """Count a finding that is told once a file: of its worst row, the earliest of them."""
         known = self.once.get(key)
         if known is None:
-            self.once[key] = once
+            if len(self.once) < MOST_ONCE:
+                self.once[key] = once
+            else:
+                self.rule_counts[once.rule] += once.rows
+                self.severity_counts[once.severity] += once.rows
             return
         first = known if known.before(once) else once
         first.rows = known.rows + once.rows

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Any, Final
 
 import numpy as np
 
+from glmlint.finding import Pointer
 from glmlint.trainer.base import Context
+from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import IGNORE_INDEX, NONE, SAME, Encoded, Layout, Piece, authors
 from glmlint.trainer.row import Row, per_row
 
@@ -177,6 +179,47 @@ def text_of_layout(layout: Layout, context: Context, owner: int | None = None) -
                 name = names.get(token)
                 parts.append(name.encode() if name is not None else tokenizer.token_bytes(token))
     return b"".join(parts).decode("utf-8", "replace")
+
+
+_PROBE: Final = "Zq7probe7qZ"
+
+
+def reaches(row: Row, at: Pointer, shape: tuple[Hashable, ...]) -> bool | None:
+    """Whether the text at a place of a row gets into the input: another one is put there, and looked for.
+
+    Args:
+        row: one that is laid out.
+        at: where a string stands.
+        shape: what the answer depends on; it is given once for rows that are alike.
+
+    Returns:
+        None where that can't be seen: the trainer raises, or no string stands there.
+    """
+    value: Any = row.value if row.loaded is None else row.loaded
+    context = row.context
+
+    def probed() -> bool | None:
+        try:
+            changed = _put(value, at)
+            layout = context.trainer.lay_out(changed, context)
+        except (TrainerError, Dropped, LookupError, TypeError):
+            return None
+        return _PROBE in text_of_layout(layout, context)
+
+    return context.remembered(("reaches", *shape), probed)
+
+
+def _put(value: Any, at: Pointer) -> Any:
+    """A JSON value with the probe at a place; what does not change is shared."""
+    if not at:
+        if not isinstance(value, str):
+            raise TypeError
+        return _PROBE
+    first, *rest = at
+    changed = _put(value[first], tuple(rest))
+    if isinstance(value, list):
+        return [changed if place == first else item for place, item in enumerate(value)]
+    return {**value, first: changed}
 
 
 def taught_after(row: Row, index: int) -> str | None:

@@ -24,6 +24,12 @@ MOST_PREFIXES: Final = 256
 """Messages of the longest row whose prefixes are rendered: the work grows with their square."""
 
 
+_EVERY_ANSWER: Final = Text(
+    "Train with combine: false (recipe glm4) to learn every answer, or make one row of each answer.",
+    "用 combine: false（配方 glm4）训练每个回答，或把每个回答拆成单独的一行。",
+)
+
+
 class Glm4Combine(Trainer):
     """`combine: true`: only what follows the last assistant token is trained."""
 
@@ -48,6 +54,10 @@ class Glm4Combine(Trainer):
     evaluates = "whole-row"
     trains_history = False
     trains_all_after_last = True
+
+    def cure(self, of: str, context: Context) -> Text | None:
+        del context
+        return _EVERY_ANSWER if of == "history" else None
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         messages = messages_of(row)

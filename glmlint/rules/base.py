@@ -8,7 +8,7 @@ import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct
 
@@ -121,7 +121,7 @@ def _lines(rows: tuple[Any, ...]) -> bytes:
 
 
 class Limit(Struct, frozen=True):
-    """A share that a rule is held to: a flag and a key of the settings by that name.
+    """What a rule is held to: a flag and a key of the settings by that name.
 
     `app.limits` reads it from the rule's file without importing it: literals only.
     """
@@ -131,6 +131,8 @@ class Limit(Struct, frozen=True):
     default: float | None
     """None: the rule is off unless the limit is set."""
     help: Text
+    kind: Literal["share", "count"] = "share"
+    """A share is a number from 0 to 1, a count an integer from 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,9 +179,11 @@ class Rule:
     """Other sentences, by name."""
 
     def limit_of(self, plan: Plan) -> float:
-        """The limit of this run. Only for a rule whose limit has a default."""
-        assert self.limit is not None and self.limit.default is not None
-        return plan.limits.get(self.limit.name, self.limit.default)
+        """The limit of this run. A rule whose limit has no default runs only where it is set."""
+        assert self.limit is not None
+        limit = plan.limits.get(self.limit.name, self.limit.default)
+        assert limit is not None
+        return limit
 
     def problem(
         self,

@@ -36,8 +36,8 @@ rule = Rule(
             "{place} 为空：模板会跳过这个回答，这一行没有任何可训练的内容",
         ),
         "printed": Text(
-            "{place} is empty: the {role} message is printed all the same, without a text",
-            "{place} 为空：仍会输出这条 {role} 消息，但其中没有文本",
+            "{place} is empty: the {role} message is printed with nothing in it",
+            "{place} 为空：这条 {role} 消息会照样输出，但没有内容",
         ),
         "blank": Text(
             "{place} is nothing but white space, and is printed so",
@@ -110,7 +110,10 @@ def check(row: Row) -> Iterator[Problem]:
         elif role == "system":
             if "tools" not in message:  # beside tools it is in order; alone it just is not there
                 edits = (Edit("remove", at[:2]),) if says_nothing(message) else ()
-                yield rule.problem(at, severity="info", edits=edits, place=place, role=role)
+                text = "printed" if index in row.printed else None
+                yield rule.problem(
+                    at, text=text, severity="info", edits=edits, place=place, role=role
+                )
         elif fate(row, index) == "raises":
             yield rule.problem(
                 at, text="raises", severity="error", raises=True, place=place,
@@ -119,8 +122,7 @@ def check(row: Row) -> Iterator[Problem]:
         elif fate(row, index) == "nothing":
             yield rule.problem(at, text="nothing", severity="error", place=place)
         else:
-            printed = fate(row, index) in ("printed", "trained")
+            text = "printed" if index in row.printed else None
             yield rule.problem(
-                at, text="printed" if printed else None, place=place,
-                role=role if isinstance(role, str) else "",
-            )  # fmt: skip
+                at, text=text, place=place, role=role if isinstance(role, str) else ""
+            )

@@ -73,8 +73,8 @@ rule = Rule(
 
 
 def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
-    ratio, limit = file.totals.trainable_ratio, plan.limits.get("min-trainable-ratio")
-    if ratio is not None and limit is not None and ratio < limit:
+    ratio, limit = file.totals.trainable_ratio, rule.limit_of(plan)
+    if ratio is not None and ratio < limit:
         yield rule.problem(
             None,
             supervised=file.totals.kept_supervised_tokens,

@@ -26,8 +26,8 @@ rule = Rule(
         "有 {rows} 行只训练最后一个回答；在 {recipe} 下，之前的回答和工具调用（本行 {count} 个）不计入损失",
     ),
     help=Text(
-        "Train with combine: false (recipe glm4) to learn every answer, or make one row of each answer.",
-        "用 combine: false（配方 glm4）训练每个回答，或把每个回答拆成单独的一行。",
+        "Make one row of each answer, with what was said before it.",
+        "把每个回答连同之前的对话拆成单独的一行。",
     ),
     bad=(
         Example(
@@ -89,4 +89,9 @@ def check(row: Row) -> Iterator[Problem]:
     count = sum(written_role(row, index) == "assistant" for index in printed)
     if count:
         # The row itself as the place: to look up a message's column costs more than the rest.
-        yield rule.problem(once="history", count=count, recipe=row.context.trainer.name)
+        yield rule.problem(
+            once="history",
+            help=row.context.cure("history"),
+            count=count,
+            recipe=row.context.trainer.name,
+        )

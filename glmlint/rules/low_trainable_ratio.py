@@ -80,8 +80,8 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    limit = row.plan.limits.get("min-row-ratio")
-    if limit is not None and row.kept and row.kept_supervised / row.kept < limit:
+    limit = rule.limit_of(row.plan)
+    if row.kept and row.kept_supervised / row.kept < limit:
         yield rule.problem(
             supervised=row.kept_supervised,
             kept=row.kept,

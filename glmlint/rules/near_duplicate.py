@@ -94,8 +94,8 @@ _INSTALL: Final = Text(
 
 
 def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
-    least = plan.limits.get("near-duplicates")
-    if not report.files or least is None:
+    least = rule.limit_of(plan)
+    if not report.files:
         return
     if not installed():
         yield Placed(

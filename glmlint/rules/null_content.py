@@ -36,6 +36,10 @@ rule = Rule(
             "{place} is null: the template leaves the message out, and the row has nothing to learn",
             "{place} 为 null：模板会跳过这条消息，这一行没有任何可训练的内容",
         ),
+        "printed": Text(
+            "{place} is null: the message is printed all the same",
+            "{place} 为 null：这条消息仍会输出",
+        ),
     },
     help=Text("Give it text, or drop the message.", "补上文本，或删除这条消息。"),
     bad=(
@@ -94,5 +98,7 @@ def check(row: Row) -> Iterator[Problem]:
                 )  # fmt: skip
             case "nothing":
                 yield rule.problem(at, text="nothing", severity="error", place=where)
+            case "printed" | "trained":
+                yield rule.problem(at, text="printed", edits=edits, place=where)
             case _:
                 yield rule.problem(at, edits=edits, place=where)

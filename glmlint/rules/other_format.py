@@ -16,10 +16,11 @@ import shlex
 from collections.abc import Iterator
 from typing import Any, Final
 
-from glmlint.evidence.printing import lost_results, tools_unprinted, unprinted_calls
+from glmlint.evidence.printing import tools_unprinted
 from glmlint.evidence.targets import target
-from glmlint.evidence.teaching import whole_text
+from glmlint.evidence.teaching import reaches, whole_text
 from glmlint.evidence.turns import content_of, fate, role_of, shown
+from glmlint.finding import Pointer, value_at
 from glmlint.read.formats import TURN_KEYS, role_in
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 from glmlint.trainer.errors import Dropped, TrainerError
@@ -240,7 +241,7 @@ def cure(row: Row, *, take_chosen: bool = False) -> Text:
     if found is None:
         return _NO_FORM
     if note.en and row.foreign == found:
-        return note  # it is in that form already
+        return Text(note.en.strip(), note.zh.strip())  # it is in that form already
     options = ("--take chosen " if take_chosen else "") + f"--to {found}"
     command = (
         f"glmlint convert {quoted(row.path)} {options} -o {quoted(converted(row.path, found))}"
@@ -308,15 +309,41 @@ def _lost(row: Row) -> list[Text]:
     printed = whole_text(row)
     missing = []
     calls = [call for turn in talk.turns for call in turn.calls]
-    if any(call.name not in printed for call in calls) or any(unprinted_calls(row)):
+    if any(call.name not in printed or _call_is_lost(row, call.at) for call in calls):
         missing.append(Text("tool calls", "工具调用"))
-    results = [turn.text for turn in talk.turns if turn.role == "observation" and turn.text]
-    if any(text.strip() not in printed for text in results) or lost_results(row):
+    results = [
+        (index, turn.text)
+        for index, turn in enumerate(talk.turns)
+        if turn.role == "observation" and turn.text
+    ]
+    if any(
+        text.strip() not in printed or _is_lost(row, row.at(index, "content"), "result")
+        for index, text in results
+    ):
         missing.append(Text("tool results", "工具结果"))
     names = [name for tool in turns_in(talk.tools) if isinstance(name := _tool_name(tool), str)]
-    if any(name not in printed for name in names) or tools_unprinted(row):
+    if (
+        any(name not in printed for name in names)
+        or (names and _is_lost(row, ("tools", 0, "function", "name"), "tools"))
+        or tools_unprinted(row)
+    ):
         missing.append(Text("tools", "工具列表"))
     return missing
+
+
+def _call_is_lost(row: Row, at: Pointer) -> bool:
+    """Whether a call is nowhere in the input, though its name may be: among the tools, for one."""
+    named = value_at(row.value, at)
+    inner = isinstance(named, dict) and isinstance(named.get("function"), dict)
+    return _is_lost(row, (*at, "function", "name") if inner else (*at, "name"), "call")
+
+
+def _is_lost(row: Row, at: Pointer, what: str) -> bool:
+    """Whether a text that stands in the row gets into the input nowhere."""
+    turn = value_at(row.value, at[:2])
+    role = (turn.get("role"), *turn) if isinstance(turn, dict) else ()
+    shape = (what, at[0], *map(str, at[2:3]), *map(str, role))
+    return reaches(row, at, shape) is False
 
 
 _AS_TEXT: Final = re.compile(r"<\|([A-Za-z_]{1,40})\|>")

@@ -118,7 +118,8 @@ _BY_DESIGN: Final = Text(
 
 def check(row: Row) -> Iterator[Problem]:
     glm = "glm" in row.context.trainer.reads
-    if row.foreign == "swift" or (row.foreign and not glm):
+    reads = row.context.trainer.reads
+    if row.foreign == "swift" or (row.foreign and not glm and row.foreign not in reads):
         return  # `other-format` speaks of them all
     printed = sorted(set(row.layout.owners)) if row.layout is not None else []
     for index in unstopped_answers(row):

@@ -95,8 +95,8 @@ rule = Rule(
 
 
 def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
-    totals, limit = file.totals, plan.limits.get("max-truncated-samples")
-    if limit is None or not totals.truncated_samples:
+    totals, limit = file.totals, rule.limit_of(plan)
+    if not totals.truncated_samples:
         return
     share = totals.truncated_samples / totals.readable
     if share > limit:

@@ -66,6 +66,8 @@ class Context:
     _loaded: dict[tuple[int, bytes], bytes] = field(default_factory=dict, repr=False)
     _memo: dict[Any, Any] = field(default_factory=dict, repr=False)
     _memo_size: list[int] = field(default_factory=lambda: [0], repr=False)
+    _kept: dict[int, int] = field(default_factory=dict, repr=False)
+    """Identity of a memory -> characters that it holds."""
 
     @cached_property
     def trainer(self) -> Trainer:
@@ -117,8 +119,8 @@ class Context:
         """The text encoded, and remembered: for texts that many rows share."""
         known = self._texts.get(text)
         if known is None:
-            if len(self._texts) >= _MEMO_LIMIT:
-                self._texts.clear()
+            if not self._room(self._texts, len(text)):
+                return Encoded(self.tokenizer.encode([text])[0])
             known = self._texts[text] = Encoded(self.tokenizer.encode([text])[0])
         return known
 
@@ -153,10 +155,21 @@ class Context:
             return self._tools[raw]
         except KeyError:
             pass
-        if len(self._tools) >= _MEMO_LIMIT:
-            self._tools.clear()
-        found = self._tools[raw] = self._read_tools(raw)
+        found = self._read_tools(raw)
+        if self._room(self._tools, len(raw)):
+            self._tools[raw] = found
         return found
+
+    def _room(self, memo: dict[Any, Any], size: int) -> bool:
+        """Whether something of that size is to be remembered; what was is forgotten where it is full."""
+        if size > _MEMO_SIZE // 8:
+            return False
+        kept = self._kept.get(id(memo), 0) + size
+        if len(memo) >= _MEMO_LIMIT or kept > _MEMO_SIZE:
+            memo.clear()
+            kept = size
+        self._kept[id(memo)] = kept
+        return True
 
     def tool_values(self, raw: bytes) -> Any:
         """The decoded value of a tool list in good shape."""
@@ -182,14 +195,18 @@ class Context:
         value = load.tools(found.value)
         if repr(value) == repr(found.value):
             return raw
-        if len(self._loaded) >= _MEMO_LIMIT:
-            self._loaded.clear()
         try:
             # No list in a file begins with a line feed: the bytes stand for this list alone.
             known = b"\n" + msgspec.json.encode(value)
-            self._tools[known] = self._laid_out(value)
+            found = self._laid_out(value)
         except Exception:  # a list of odd shape: `Trainer.lay_out` says what becomes of it
             return None
+        for memo, size in ((self._tools, len(known)), (self._loaded, len(raw))):
+            if not self._room(
+                memo, size
+            ):  # one that is large is kept alone: `tools` has to know it
+                memo.clear()
+        self._tools[known] = found
         self._loaded[key] = known
         return known
 
@@ -371,8 +388,9 @@ class Trainer:
 
         Args:
             of: "prompts": questions and system texts carry loss; "results": tool results do;
-                "calls": calls carry none; "stop": the token behind an earlier answer carries none;
-                "end": none follows the last answer, or it carries none.
+                "calls": calls carry none; "history": earlier answers carry none; "stop": the token
+                behind an earlier answer carries none; "end": none follows the last answer, or it
+                carries none.
         """
         del of, context
         return None
