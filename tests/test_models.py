@@ -104,6 +104,16 @@ def test_a_row_of_the_other_generation_is_one_finding(
     assert not [one for one in again if one["severity"] == "error"], again
 
 
+@pytest.mark.parametrize("recipe", ["glm4", "glm4-combine"])
+def test_the_official_script_says_once_what_it_loses(recipe: str, tmp_path: Path) -> None:
+    (finding,) = (
+        one for one in told(tmp_path, [GLM45], "--recipe", recipe) if one["severity"] != "info"
+    )
+    assert (finding["rule"], finding["severity"]) == ("other-format", "error")
+    assert "tool calls and tools never reach the model" in finding["message"]
+    assert "--to glm4 " in finding["help"]
+
+
 def test_a_short_result_that_an_answer_repeats_is_lost_all_the_same(tmp_path: Path) -> None:
     (finding,) = told(tmp_path, [GLM4], "--recipe", "template", "--model", "glm-4.5")
     assert "tool calls, tool results and tools never reach" in finding["message"]

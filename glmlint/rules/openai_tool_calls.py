@@ -35,6 +35,7 @@ rule = Rule(
     severity="error",
     when=Fact.KEYS | Fact.ODD,
     fix="safe",
+    after=("other-format",),
     text=Text(
         "{place} is OpenAI's form of a call: the template does not read it, the model sees no call",
         "{place} 是 OpenAI 形式的调用：模板不会读取它，模型看不到这次调用",
@@ -152,6 +153,8 @@ def check(row: Row) -> Iterator[Problem]:
     if not found or row.foreign not in (None, "openai"):
         return
     if row.foreign == "openai":
+        if () in row.said.places:
+            return  # `other-format` has told it of the whole file
         index, message = next((each for each in found if _call_key(each[1])), found[0])
         key = _call_key(message)
         text = "file" if key else "file-results"

@@ -100,6 +100,8 @@ _TAILS: Final = {
 }
 """What becomes of such rows: the end of the sentence."""
 
+_AND_LOST: Final = Text("; {lost} never reach the model", "；{lost}不会进入训练")
+
 rule = Rule(
     name="other-format",
     family="structure",
@@ -215,6 +217,11 @@ def check(row: Row) -> Iterator[Problem]:
     else:
         en, zh = _NAMES.get(name, (name, name))
     head, tail = _GLM_HEAD if glm else _HEAD, _TAILS[fate_]
+    partly = glm and name == "openai" and fate_ in ("wrong", "part", "python")
+    if partly and row.layout is not None and (missing := _lost(row)):
+        severity, lost = "error", _joined(missing)
+        more = Text(tail.en + _AND_LOST.en, tail.zh + _AND_LOST.zh)
+        tail = _TAILS["lost"] if fate_ == "part" else more
     yield rule.problem(
         text=Text(head.en + tail.en, head.zh + tail.zh),
         severity=severity,
