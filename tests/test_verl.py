@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from test_cli import glmlint
 from trainer_rows import compare, opened, outcome
 
 from glmlint.app.cli import cli
@@ -192,3 +193,14 @@ def test_what_a_table_does_is_told(
     ]
     assert len(said) == bool(words), said
     assert all(word in said[0] for word in words)
+
+
+def test_a_table_of_too_many_nulls_is_refused(tmp_path: Path) -> None:
+    """Each message has a key of its own, and would get those of all others."""
+    turns = [{"role": "user", "content": "x", f"k{n}": 1} for n in range(1000)]
+    file = tmp_path / "keys.jsonl"
+    file.write_text(json.dumps({"messages": turns[:20]}) + "\n" + json.dumps({"messages": turns}))
+    done = glmlint("check", str(file), "--recipe", "verl", "--lang", "en")
+    assert done.returncode == 2
+    told = f"{file}:2: as a table this row would hold more than 1,000,000 values"
+    assert told in done.stderr.decode()

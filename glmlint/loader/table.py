@@ -13,10 +13,23 @@ from typing import Any, Final
 
 from glmlint.loader.columns import Column, ListOf, StructOf
 from glmlint.loader.facts import DOUBLE, ORDER, PADS, Node
+from glmlint.text import RunStopped, Text
+
+MOST: Final = 1_000_000
+"""Values that objects of one row may hold at one place once each has the keys of all others."""
+
+_TOO_MANY: Final = Text(
+    "as a table this row would hold more than {most:,} values: each object gets the keys of all others",
+    "作为表格，这一行的值会超过 {most:,} 个：每个对象都会得到其他所有对象的键",
+)
 
 
 def as_table(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as a table of that row alone gives it back."""
+    """A row as a table of that row alone gives it back.
+
+    Raises:
+        RunStopped: it would be too large.
+    """
     return {key: _fitted([value])[0] for key, value in row.items()}
 
 
@@ -25,6 +38,8 @@ def _fitted(values: list[Any]) -> list[Any]:
     given = [value for value in values if value is not None]
     if given and all(isinstance(value, dict) for value in given):
         keys = dict.fromkeys(key for value in given for key in value)
+        if len(keys) * len(given) > MOST:
+            raise RunStopped(_TOO_MANY, most=MOST)
         columns = {key: iter(_fitted([value.get(key) for value in given])) for key in keys}
         again = iter([{key: next(columns[key]) for key in keys} for _ in given])
         return [None if value is None else next(again) for value in values]
