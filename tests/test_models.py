@@ -104,6 +104,26 @@ def test_a_row_of_the_other_generation_is_one_finding(
     assert not [one for one in again if one["severity"] == "error"], again
 
 
+@pytest.mark.parametrize("model", ["glm-4-0414", "glm-z1", "glm-4.1v", "GLM-Z1-9B-0414"])
+def test_a_template_that_is_not_known_is_asked_for(model: str, tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    file.write_text(
+        json.dumps({"messages": [user("Hi"), answer("Hello")]}) + "\n", encoding="utf-8"
+    )
+    template = tmp_path / "own.jinja"
+    template.write_text(
+        "[gMASK]<sop>{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
+    )
+    flags = ["check", str(file), "--lang", "en", "--model", model, "--recipe"]
+    for recipe in ("trl", "glm4", "template"):
+        ran = CliRunner().invoke(cli, [*flags, recipe])
+        assert ran.exit_code == 2 and "--template FILE" in ran.output
+        ran = CliRunner().invoke(cli, [*flags, recipe, "--template", str(template)])
+        assert ran.exit_code in (0, 1), ran.output
+    if model != "glm-4.1v":  # these have layouts of their own
+        assert CliRunner().invoke(cli, [*flags, "llamafactory"]).exit_code in (0, 1)
+
+
 @pytest.mark.parametrize("recipe", ["glm4", "glm4-combine"])
 def test_the_official_script_says_once_what_it_loses(recipe: str, tmp_path: Path) -> None:
     (finding,) = (
