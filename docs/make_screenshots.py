@@ -16,10 +16,11 @@ from rich.text import Text
 from glmlint.app.settings import resolve
 from glmlint.engine.check import check_lines
 from glmlint.engine.finish import finish
-from glmlint.engine.show import show
+from glmlint.engine.show import look
 from glmlint.read.source import InputFile, read_chunks
 from glmlint.reporters import text
 from glmlint.reporters.base import ReporterOptions
+from glmlint.reporters.sample_text import write_sample
 from glmlint.trainer.base import open_context
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,14 +34,13 @@ TEXT = re.compile(
 OPTIONS = ReporterOptions(width=80, color=True, terminal=True)
 
 
-def draw(command: str, printed: str, target: Path) -> None:
-    """One terminal window as SVG; the same text always gives the same file."""
+def drawn(command: str, printed: str, name: str) -> str:
+    """One terminal window as SVG; the same text always gives the same picture."""
     console = Console(file=io.StringIO(), record=True, width=OPTIONS.width, legacy_windows=False)
     console.print(Text.assemble(("$ ", "green"), (command, "bold")))
     console.print(Text.from_ansi(printed), soft_wrap=True)
-    picture = console.export_svg(title="glmlint", unique_id=target.stem)
-    picture = TEXT.sub(spaced, picture)
-    target.write_text(picture, encoding="utf-8", newline="\n")
+    picture = console.export_svg(title="glmlint", unique_id=name)
+    return TEXT.sub(spaced, picture)
 
 
 def spaced(text: re.Match[str]) -> str:
@@ -57,19 +57,22 @@ def spaced(text: re.Match[str]) -> str:
     return "".join(parts)
 
 
-def main() -> None:
-    """Draw both pictures in English, with the default settings."""
+def pictures() -> dict[str, str]:
+    """File name -> picture: both in English, with the default settings."""
     os.chdir(ROOT)
     plan = resolve({"lang": "en"}, (EXAMPLE,))
     context = open_context(plan)
     result = finish(check_lines(read_chunks(InputFile(EXAMPLE)), plan, context), plan, context)
-    out = io.StringIO()
-    text.write(result, out, OPTIONS)
-    draw(f"glmlint check {EXAMPLE}", out.getvalue(), ROOT / "docs" / "check.svg")
-    out = io.StringIO()
-    show(EXAMPLE, SHOWN_LINE, plan, context, out, OPTIONS)
-    draw(f"glmlint show {EXAMPLE}:{SHOWN_LINE}", out.getvalue(), ROOT / "docs" / "show.svg")
+    checked, shown = io.StringIO(), io.StringIO()
+    text.write(result, checked, OPTIONS)
+    for sample in look(EXAMPLE, SHOWN_LINE, plan, context):
+        write_sample(sample, context, shown, OPTIONS, False)
+    return {
+        "check.svg": drawn(f"glmlint check {EXAMPLE}", checked.getvalue(), "check"),
+        "show.svg": drawn(f"glmlint show {EXAMPLE}:{SHOWN_LINE}", shown.getvalue(), "show"),
+    }
 
 
 if __name__ == "__main__":
-    main()
+    for name, picture in pictures().items():
+        (ROOT / "docs" / name).write_text(picture, encoding="utf-8", newline="\n")

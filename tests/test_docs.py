@@ -60,6 +60,13 @@ def test_the_tables_of_the_formats_are_fresh() -> None:
     assert set(formats()) <= set(re.findall(r"(?m)^\| `([^`]+)` \|", fresh))
 
 
+def test_the_pictures_show_what_is_printed_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)  # and back
+    for name, picture in script("make_screenshots").pictures().items():
+        drawn = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        assert drawn == picture, "run: python docs/make_screenshots.py"
+
+
 def test_the_index_names_every_rule_and_links_to_its_page() -> None:
     index = (FOLDER / "README.md").read_text(encoding="utf-8")
     linked = set(re.findall(r"\| \[([a-z0-9-]+)\]\(\1\.md\) \|", index))
