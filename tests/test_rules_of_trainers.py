@@ -615,7 +615,7 @@ def test_reasoning_under_a_key_that_is_not_printed() -> None:
     for index in (1, 3):  # the template leaves out those of earlier answers by design
         history["messages"][index]["reasoning_content"] = f"thought {index}"
     (found,) = told(check(history, recipe="trl", model="glm-4.5"), "reasoning-dropped")
-    assert "does not print" not in found.message
+    assert (found.severity, found.pointer) == ("info", "/messages/1/reasoning_content")
 
 
 def test_images_that_nobody_reads_are_told() -> None:
@@ -700,8 +700,6 @@ def _with_system(row: Json) -> Json:
 @pytest.mark.parametrize(
     ("flags", "row", "words"),
     [
-        ({"recipe": "swift"}, _with_system(openai('{"city": "Rome"}')), "the system prompt"),
-        ({"recipe": "swift"}, _with_system(openai({"city": "Rome"})), "the system prompt"),
         ({"recipe": "llamafactory"}, _said_before("Let me look."), "the text beside it"),
         ({"recipe": "llamafactory"}, _said_before("我来查一下。"), "the text beside it"),
         ({"recipe": "llamafactory", "model": "glm-4.5"}, _said_before("I see."), "beside it"),
@@ -722,11 +720,6 @@ def test_a_text_that_is_left_out_is_told(flags: Json, row: Json, words: str | No
 @pytest.mark.parametrize(
     ("flags", "row", "words"),
     [
-        (
-            {"recipe": "llamafactory", "model": "glm-4.5"},
-            openai({"city": "罗马"}),
-            ["</tool_call>"],
-        ),
         ({"recipe": "swift"}, openai('{"city": "Rome"}'), ["{'city': 'Rome'}"]),
         ({"recipe": "swift"}, openai({"city": "罗马"}), ["{'city': '罗马'}"]),
         ({"recipe": "swift"}, openai({}), []),
@@ -768,36 +761,6 @@ def test_empty_answers_are_told_under_every_trainer(recipe: str) -> None:
         found = told(check(row, recipe=recipe), "empty-content")
         assert [place in finding.message for finding in found] == [True]
     assert told(check(openai({"city": "Rome"}), recipe=recipe), "empty-content") == []
-
-
-def _thoughts(key: str | None) -> Json:
-    row = talk("5 * 5?", "25", "Times 2?", "50")
-    for turn, thought in zip(row["messages"][1::2], ("five fives", "twice that"), strict=True):
-        if key is None:
-            turn["content"] = f"<think>{thought}</think>{turn['content']}"
-        else:
-            turn[key] = thought
-    return row
-
-
-@pytest.mark.parametrize("row", [_thoughts(None), _thoughts("reasoning_content")])
-def test_an_earlier_answer_that_is_trained_without_its_thought(row: Json) -> None:
-    for flags in (
-        {"recipe": "trl"},
-        {"recipe": "trl", "set": ["assistant_only_loss=true"]},
-        {"recipe": "unsloth"},
-    ):
-        result = check(row, row, model="glm-4.5", **flags)
-        (found,) = told(result, "reasoning-dropped")
-        assert (found.rows, found.pointer, found.severity) == (2, "/messages/1", "warning")
-        assert "without it" in found.message
-    for flags in (
-        {"recipe": "llamafactory"},
-        {"recipe": "unsloth", "set": ["last_response_only=true"]},
-    ):
-        found = told(check(row, model="glm-4.5", **flags), "reasoning-dropped")
-        assert not any("without it" in one.message for one in found)
-    assert told(check(talk("Hi", "Yes", "Who?", "I"), recipe="trl"), "reasoning-dropped") == []
 
 
 def test_rows_of_several_forms_in_a_file_that_is_read_by_one() -> None:

@@ -1,12 +1,11 @@
 """The trainer writes tool calls otherwise than the model's own template.
 
-The rows are right, and the trainer's template of calls is not: it leaves out the end of a call, writes the
-arguments as Python prints an object, or puts the function's name on the line of the text before it. The
-model learns this form, and what reads its calls (a server's parser, the code that runs the tool) looks for
-the other one. It is so in every row with such a call, so it is told once a file.
+The rows are right, and the trainer's template of calls is not: it writes the arguments as Python prints an
+object, or puts the function's name on the line of the text before it. The model learns this form, and what
+reads its calls (a server's parser, the code that runs the tool) looks for the other one. It is so in every
+row with such a call, so it is told once a file. `unclosed-call` tells calls without their end.
 
-Evidence: LLaMA-Factory 0.9.5 with `glm4_moe` (no `</tool_call>`), ms-swift 4.6.0 with `chatglm4` and `glm4`
-(`{'city': 'Rome'}`); golden vectors of both.
+Evidence: ms-swift 4.6.0 with `chatglm4` and `glm4` (`{'city': 'Rome'}`; golden vectors).
 """
 
 from __future__ import annotations
@@ -33,13 +32,6 @@ def _row(city: str, said: str = "") -> dict[str, Any]:
     }
 
 
-_MOE: dict[str, Any] = {
-    "recipe": "llamafactory",
-    "tokenizer": "glm4.5",
-    "template": "GLM-4.5",
-    "options": {"template": "glm4_moe"},
-}
-
 rule = Rule(
     name="call-miswritten",
     family="tools",
@@ -47,18 +39,12 @@ rule = Rule(
     severity="warning",
     when=Fact.CALLS | Fact.KEYS | Fact.ODD | Fact.ROLES | Fact.FOREIGN | Fact.LABELS,
     text=Text(
-        "{trainer} writes the tool call of {where} without the `</tool_call>` that ends it ({rows:row} "
-        "so): the model is not taught to close its calls",
-        "{trainer}写出的 {where} 的工具调用缺少结尾的 `</tool_call>`（共 {rows} 行如此）："
-        "模型学不到给调用加上结束标签",
+        "{trainer} writes the arguments of {where} as Python prints an object, not as JSON ({rows:row} "
+        "so): the model is trained to write {printed}",
+        "{trainer}按 Python 的打印形式而不是 JSON 写出 {where} 的参数（共 {rows} 行如此）："
+        "模型被训练写出 {printed}",
     ),
     variants={
-        "python": Text(
-            "{trainer} writes the arguments of {where} as Python prints an object, not as JSON "
-            "({rows:row} so): the model is trained to write {printed}",
-            "{trainer}按 Python 的打印形式而不是 JSON 写出 {where} 的参数（共 {rows} 行如此）："
-            "模型被训练写出 {printed}",
-        ),
         "joined": Text(
             "{trainer} writes the function's name of {where} right behind the text before it "
             "({rows:row} so): the model is trained to write {printed}",
@@ -72,7 +58,6 @@ rule = Rule(
         "框架（用 `glmlint show` 和 `glmlint compare` 查看）。",
     ),
     bad=(
-        Example(rows=(_row("Rome"),), plan=_MOE),
         Example(rows=(_row("罗马"),), plan={"recipe": "swift"}),
         Example(rows=(_row("Rome", "Let me look."),), plan={"recipe": "swift"}),
     ),
@@ -80,7 +65,12 @@ rule = Rule(
         Example(rows=(_row("罗马"),), plan={"recipe": "llamafactory"}),
         Example(
             rows=(_row("Rome", "Let me look."),),
-            plan={**_MOE, "recipe": "swift", "options": {"template": "glm4_5"}},
+            plan={
+                "recipe": "swift",
+                "tokenizer": "glm4.5",
+                "template": "GLM-4.5",
+                "options": {"template": "glm4_5"},
+            },
         ),
     ),
 )
@@ -100,7 +90,7 @@ def check(row: Row) -> Iterator[Problem]:
                 yield rule.problem(
                     row.at(index),
                     text=text or None,
-                    once=text or "unclosed",
+                    once=text or "python",
                     of_trainer=True,
                     where=row.where(index),
                     printed=shown(printed, 120),
@@ -109,14 +99,12 @@ def check(row: Row) -> Iterator[Problem]:
 
 def _faults(turn: Speech, printed: str) -> Iterator[tuple[str, str]]:
     """What is wrong with the calls of a turn as they are laid out: the sentence, and the text."""
-    if printed.count("<tool_call>") > printed.count("</tool_call>"):
-        yield "", ""
     said = (turn.text or "").strip()
     for call in turn.calls:
         arguments = _object(call.arguments)
         python = repr(arguments)
         if arguments and python in printed and python != json.dumps(arguments, ensure_ascii=False):
-            yield "python", python
+            yield "", python
         if said and call.name and (joined := f"{said[-60:]}{call.name}") in printed:
             yield "joined", joined
 

@@ -3,17 +3,18 @@
 `reasoning_content` is a key of newer chat formats; GLM-4's template knows role, metadata, content and
 tools alone, so that the thoughts vanish without a word and only the answers are trained. A `<think>`
 block inside the content is printed as text by GLM-4's template; templates of reasoning models cut it
-out of earlier turns. Where the trainer gives these turns a label all the same, the model learns to answer
-without the thought.
+out of earlier turns.
 
 Evidence: fw-ai/cookbook #386.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from glmlint.evidence.printing import prints_thoughts
 from glmlint.evidence.teaching import printed_text, whole_text
 from glmlint.read.formats import TURN_KEYS
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
@@ -41,9 +42,14 @@ rule = Rule(
             "在当前模板下，{trainer}不会输出 `{key}`：有 {rows} 行的推理内容没有参与训练",
         ),
         "earlier": Text(
-            "the thought of an earlier answer is left out, and the answer is trained without it "
-            "({rows:row} so): {where}",
-            "较早回答的思考被去掉，而该回答仍参与训练，模型学到的是不思考就回答（共 {rows} 行如此）：{where}",
+            "this template prints the thoughts of the last answers alone ({rows:row} with earlier ones): "
+            "those before the last question are not trained",
+            "该模板只输出最后一个问题之后的思考内容（{rows} 行还有更早的思考）：更早的思考不参与训练",
+        ),
+        "without": Text(
+            "this template prints the thoughts of the last answers alone ({rows:row} with earlier ones): "
+            "the answers before the last question are trained without theirs",
+            "该模板只输出最后一个问题之后的思考内容（{rows} 行还有更早的思考）：更早的回答按没有思考的样子参与训练",
         ),
     },
     help=Text(
@@ -113,7 +119,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _in_other_forms(row: Row) -> Iterator[Problem]:
-    """Thoughts under a key of their own, of which none is laid out; earlier ones may be by design."""
+    """Thoughts under a key of their own, of which none is laid out, and earlier ones in any form."""
     if row.foreign or not isinstance(row.value, dict):
         return
     thoughts = [
@@ -125,31 +131,47 @@ def _in_other_forms(row: Row) -> Iterator[Problem]:
         if isinstance(thought := turn.get(name), str) and thought.strip()
     ]
     printed = whole_text(row)
-    if thoughts and not any(thought in printed for _, thought in thoughts):
-        at = thoughts[0][0]
-        yield rule.problem(at, text="unread", once="unread", key=at[-1], help=_INTO_TEXT)
+    if (
+        not thoughts
+        or any(thought in printed for _, thought in thoughts)
+        or prints_thoughts(str(thoughts[0][0][-1]), row.context)
+    ):
+        yield from _earlier(row, printed)
         return
-    turns = row.conversation.turns if row.conversation is not None else []
-    for index, turn in enumerate(turns[:-1]):
-        if turn.role != "assistant" or not row.printed.get(index):
+    at = thoughts[0][0]
+    yield rule.problem(at, text="unread", once="unread", key=at[-1], help=_INTO_TEXT)
+
+
+def _earlier(row: Row, printed: str) -> Iterator[Problem]:
+    """Thoughts of answers before the last question, which the template leaves out by design."""
+    turns = [] if row.conversation is None else row.conversation.turns
+    asked = max((index for index, turn in enumerate(turns) if turn.role == "user"), default=0)
+    for index, turn in enumerate(turns[:asked]):
+        if turn.role != "assistant":
             continue
-        written = turn.reasoning or _tagged(turn.text or "")
-        if written.strip() and written.strip() not in printed:
+        written = _TAGGED.search(turn.text or "") if turn.reasoning is None else None
+        thought = written[1] if written else turn.reasoning or ""
+        if thought.strip() and thought.strip() not in printed:
+            kept = "clear_thinking" in row.context.template.source
             yield rule.problem(
-                row.at(index),
-                text="earlier",
-                once="earlier",
-                of_trainer=True,
-                where=row.where(index),
-                help=_ROW_EACH,
-            )
+                turn.reasoning_at or turn.text_at or turn.at,
+                text="without" if row.printed.get(index) else "earlier", severity="info",
+                once="earlier", of_trainer=True, help=_CLEAR if kept else _ROWS,
+            )  # fmt: skip
             return
 
 
-def _tagged(text: str) -> str:
-    """What stands in the first block of thoughts of a text."""
-    before, closing, _ = text.partition("</think>")
-    return before.rpartition("<think>")[2] if closing else ""
+_TAGGED: Final = re.compile(r"<think>(.*?)</think>", re.DOTALL)
+
+_ROWS: Final = Text(
+    "To train them, make a row of each such answer with what stands before it, the answer last.",
+    "如需训练它们，请把每个这样的回答连同其前文单独写成一行，并放在最后。",
+)
+_CLEAR: Final = Text(
+    "Set clear_thinking to false among the template's arguments; or make a row of each such answer with "
+    "what stands before it.",
+    "在模板参数中把 clear_thinking 设为 false；或把每个这样的回答连同其前文单独写成一行。",
+)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -159,10 +181,4 @@ def _listed(value: Any) -> list[Any]:
 _INTO_TEXT: Final = Text(
     "Put the reasoning into the text of the answer if it is to be learned, or take it out.",
     "如需学习推理过程，把它写进回答的文本；否则删掉。",
-)
-
-_ROW_EACH: Final = Text(
-    "Make a row of each answer whose thought is to be learned, with loss on that answer alone; or take the "
-    "earlier thoughts out, if answers without them are meant.",
-    "如需学习这些思考，把每个这样的回答单独做成一行，只让该回答计入损失；若本来就想训练不带思考的回答，把较早的思考删掉。",
 )
