@@ -780,3 +780,43 @@ def test_rows_of_several_forms_in_a_file_that_is_read_by_one() -> None:
         assert told(named, "mixed-forms") == told(check(*rows, recipe="trl"), "mixed-forms") == []
     for row in (alpaca, sharegpt, CHATS[0]):
         assert told(check(row, row, recipe="llamafactory"), "mixed-forms") == []
+
+
+def test_loss_switches_that_no_trainer_reads_are_told() -> None:
+    for key, off in (("weight", 0), ("loss", False), ("train", False)):
+        row = talk("Hi", "Yes?", "Who?", "Me.")
+        row["messages"][1][key] = off
+        for recipe in ("trl", "unsloth", "slime", "template"):
+            (found,) = told(check(row, recipe=recipe), "ignored-loss-field")
+            assert (found.pointer, "and trains it" in found.message) == (
+                f"/messages/1/{key}",
+                True,
+            )
+    row = talk("Hi", "Yes?", "Who?", "Me.")
+    row["messages"][1]["loss"] = False
+    assert told(check(row, recipe="swift"), "ignored-loss-field") == []
+
+
+def test_a_system_prompt_in_a_column_that_is_not_read_is_told() -> None:
+    for recipe in ("trl", "unsloth", "slime", "template"):
+        for key, text in (("system", "Be kind."), ("system_prompt", "请简短回答。")):
+            (found,) = told(check({key: text, **CHATS[2]}, recipe=recipe), "ignored-key")
+            assert "the system prompt in it is not used" in found.message
+        assert told(check({"system": " ", **CHATS[2]}, recipe=recipe), "ignored-key") == []
+    for recipe in ("swift", "axolotl"):
+        assert told(check({"system": "Be kind.", **CHATS[2]}, recipe=recipe), "ignored-key") == []
+
+
+def test_lists_of_parts_that_python_prints_are_told() -> None:
+    row = {
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
+            {"role": "assistant", "content": [{"type": "text", "text": "Hello"}]},
+        ]
+    }
+    for recipe in ("trl", "unsloth", "slime", "template"):
+        asked, answered = told(check(row, recipe=recipe), "content-not-string")
+        assert "trained to write it as Python prints it" in answered.message
+        assert (asked.pointer, answered.pointer) == ("/messages/0/content", "/messages/1/content")
+        assert told(check(row, recipe=recipe, model="glm-4.5"), "content-not-string") == []
+    assert told(check(row, recipe="swift"), "content-not-string") == []

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from glmlint.evidence.teaching import whole_text
 from glmlint.evidence.turns import fate, kind_of
+from glmlint.finding import value_at
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
     name="content-not-string",
     family="structure",
-    form="glm",
     title_zh="`content` 不是文本，而是数字、对象或列表",
     severity="error",
     when=Fact.ODD,
@@ -88,6 +89,9 @@ rule = Rule(
 def check(row: Row) -> Iterator[Problem]:
     if row.foreign:
         return
+    if row.conversation is not None:
+        yield from _in_other_forms(row)
+        return
     for index, message in row.good_messages:
         content = message.get("content", "")
         if isinstance(content, str) or content is None:
@@ -114,3 +118,22 @@ def check(row: Row) -> Iterator[Problem]:
             zh=zh,
             exception=row.error.exception if row.error else "",
         )
+
+
+def _in_other_forms(row: Row) -> Iterator[Problem]:
+    """Lists and objects that are laid out as Python prints them; many templates take lists of parts."""
+    assert row.conversation is not None
+    if row.layout is None:
+        return
+    for index, turn in enumerate(row.conversation.turns):
+        written = value_at(row.value, turn.at) if turn.at else None
+        content = written.get("content") if isinstance(written, dict) else None
+        if isinstance(content, list | dict) and content and repr(content) in whole_text(row):
+            en, zh = kind_of(content)
+            yield rule.problem(
+                (*turn.at, "content"),
+                text="trained" if row.printed.get(index) else None,
+                place=row.where(index) + ".content",
+                en=en,
+                zh=zh,
+            )

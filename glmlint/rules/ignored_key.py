@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from glmlint.evidence.calls import Declared, declared
 from glmlint.evidence.padded import padded
+from glmlint.evidence.teaching import whole_text
 from glmlint.evidence.turns import shown
 from glmlint.finding import Pointer
 from glmlint.read.sample import MESSAGE_KEYS, SILENT_KEYS
@@ -140,7 +141,7 @@ def check(row: Row) -> Iterator[Problem]:
     if row.foreign:
         return
     if row.conversation is not None:
-        yield from _images_of_other_forms(row)
+        yield from _in_other_forms(row)
         return
     if not row.messages:
         return
@@ -158,8 +159,9 @@ def check(row: Row) -> Iterator[Problem]:
                 yield from _told(("messages", index), key, message, told, reads_image=reads_image)
 
 
-def _images_of_other_forms(row: Row) -> Iterator[Problem]:
-    """Images that a trainer of another form than GLM's does not look at; other keys are its own matter."""
+def _in_other_forms(row: Row) -> Iterator[Problem]:
+    """Images and system prompts at which a trainer of another form than GLM's does not look; other keys
+    are its own matter."""
     assert row.conversation is not None
     if row.layout is None:
         return
@@ -174,6 +176,16 @@ def _images_of_other_forms(row: Row) -> Iterator[Problem]:
                 (key,), text="image", help=_OTHER_VISION, once=f"row {key}", key=f'"{shown(key)}"',
                 near="", in_en="", in_zh="",
             )  # fmt: skip
+    for key in _SYSTEM_KEYS:
+        text = row.value.get(key)
+        if isinstance(text, str) and text.strip() and text.strip() not in whole_text(row):
+            yield rule.problem(
+                (key,), text="system", help=_SYSTEM, once=f"row {key}", key=f'"{shown(key)}"',
+                near="", in_en="", in_zh="",
+            )  # fmt: skip
+
+
+_SYSTEM_KEYS: Final = ("system", "system_prompt")
 
 
 def _is_no_list(entry: Declared) -> bool:

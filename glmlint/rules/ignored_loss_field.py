@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from glmlint.evidence.teaching import trained_messages
+from glmlint.finding import Pointer, value_at
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 
 LOSS_FIELDS = (
@@ -100,17 +101,17 @@ rule = Rule(
 def check(row: Row) -> Iterator[Problem]:
     unread = set(LOSS_FIELDS) - row.context.trainer.loss_switches(row.context.options)
     trained = set(trained_messages(row))
-    worst: dict[str, tuple[int, str]] = {}
-    for index, message in row.good_messages:
+    worst: dict[str, tuple[int, Pointer, str]] = {}
+    for index, at, message in _written(row):
         for key in unread.intersection(message):
             verdict = _verdict(row, message[key], index in trained)
-            if key not in worst or worst[key][1] == "agrees" != verdict:
-                worst[key] = (index, verdict)
+            if key not in worst or worst[key][2] == "agrees" != verdict:
+                worst[key] = (index, at, verdict)
     for key in sorted(unread.intersection(row.value if isinstance(row.value, dict) else ())):
         yield rule.problem((key,), once=f"row {key}", key=key, recipe=row.context.trainer.name)
-    for key, (index, verdict) in sorted(worst.items()):
+    for key, (index, at, verdict) in sorted(worst.items()):
         yield rule.problem(
-            ("messages", index, key),
+            (*at, key),
             text=verdict or None,
             severity="info" if verdict == "agrees" else None,
             once=f"{key} {verdict}" if verdict == "agrees" else key,
@@ -118,6 +119,19 @@ def check(row: Row) -> Iterator[Problem]:
             key=key,
             recipe=row.context.trainer.name,
         )
+
+
+def _written(row: Row) -> Iterator[tuple[int, Pointer, dict[str, Any]]]:
+    """The turns that are written as objects: index, place, keys."""
+    if row.conversation is None:
+        for index, message in row.good_messages:
+            yield index, ("messages", index), message
+        return
+    if row.foreign:
+        return  # `other-format` speaks of them all
+    for index, turn in enumerate(row.conversation.turns):
+        if turn.at and isinstance(message := value_at(row.value, turn.at), dict):
+            yield index, turn.at, message
 
 
 def _verdict(row: Row, value: Any, trained: bool) -> str:
