@@ -138,8 +138,10 @@ def fenced(lines: list[str]) -> str:
 
 
 @cache
-def _opened(recipe: str, transformers: str, template: str | None) -> Context:
-    return open_context(Plan(recipe=recipe, transformers=transformers, template=template))
+def _opened(recipe: str, transformers: str, template: str | None, tokenizer: str | None) -> Context:
+    given = {} if tokenizer is None else {"tokenizer": tokenizer}
+    plan = Plan(recipe=recipe, transformers=transformers, template=template, **given)
+    return open_context(plan)
 
 
 def said(loaded: Loaded, example: Example) -> list[str]:
@@ -162,7 +164,7 @@ def findings(loaded: Loaded, example: Example, lang: str) -> list[Finding]:
     plan = Plan(**settings, rules={rule.name: rule.severity}, lang=lang)
     if example.eval_rows:
         plan = replace(plan, eval_files=("dev.jsonl",))
-    base = _opened(plan.recipe, plan.transformers, plan.template)
+    base = _opened(plan.recipe, plan.transformers, plan.template, example.plan.get("tokenizer"))
     context = Context(plan, base.tokenizer, base.template)
     chunks = (
         chunk

@@ -125,7 +125,8 @@ def test_parity_names_every_trainer_that_has_a_package() -> None:
     page = (ROOT / "docs" / "parity.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| ")][1:]
     known = {trainer.called.en for trainer in all_trainers().values()}
-    own = {"the trainer", "the official script", "a trainer of this kind"}
+    own = {"the trainer", "the official script", "the official vision script"}
+    own.add("a trainer of this kind")
     assert {row[0].strip() for row in rows} == known - own
     for row in rows:
         of, equal, dropped, raised, differ = map(int, row[3:])

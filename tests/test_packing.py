@@ -174,7 +174,7 @@ def test_standard_input(tmp_path: Path) -> None:
 def test_each_token_of_a_kept_row_is_in_one_sequence(tmp_path: Path) -> None:
     """More rows than a packer looks at together."""
     draw = random.Random(7)
-    file = written(tmp_path / "a.jsonl", [row(draw.randrange(1, 70)) for _ in range(2300)])
+    file = written(tmp_path / "a.jsonl", [row(draw.randrange(1, 70)) for _ in range(1100)])
     for flags in (LLAMA, ("--recipe", "trl", "--set", "packing=true", "--set", "max_length=64",
                           "--set", "packing_strategy=wrapped"),
                   ("--recipe", "trl", "--set", "packing=true", "--set", "max_length=64",

@@ -7,13 +7,14 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from bounded import peak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.read import source
+from glmlint.read import parquet
 from glmlint.read.source import InputFile, SourceError, read_chunks
 
 pa = pytest.importorskip("pyarrow")
@@ -62,7 +63,7 @@ def test_a_text_that_thousands_of_rows_repeat(tmp_path: Path, monkeypatch: Any) 
         tracemalloc.stop()
         pa.set_memory_pool(before)
     assert 100 < rows_read < 140 and most < 80 << 20 and pool.max_memory() < 20 << 20
-    monkeypatch.setattr(source, "_UNPACKED_MOST", 5 << 20)
+    monkeypatch.setattr(parquet, "_UNPACKED_MOST", 5 << 20)
     lines, _, why = read(path)
     assert len(lines) == 2 and "the rows before are read" in why
 
@@ -102,12 +103,12 @@ def test_many_columns_are_made_python_objects_a_few_rows_at_a_time(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
     seen: list[int] = []
-    records = source._records
-    monkeypatch.setattr(source, "_records", lambda *a: seen.append(a[2] - a[1]) or records(*a))
+    records = parquet._records
+    monkeypatch.setattr(parquet, "_records", lambda *a: seen.append(a[2] - a[1]) or records(*a))
     columns = {f"c{i}": ["y" * 1000] * 600 for i in range(500)}
     path = write(tmp_path / "a.parquet", columns)
     lines, _, why = read(path)
-    assert why == "" and len(lines) == 600 and max(seen) * 500 * 1000 <= source._PARQUET_BYTES
+    assert why == "" and len(lines) == 600 and max(seen) * 500 * 1000 <= parquet._PARQUET_BYTES
     assert len({*lines}) == 1 and len(lines[0]) > 500_000
 
 
@@ -151,11 +152,11 @@ def test_rows_are_those_of_pyarrow_and_their_size_is_known(
     )
     file = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, kinds), file, row_group_size=group)
-    found = [line for _, line, _ in source._parquet_rows(file, 1 << 20)]
+    found = [line for _, line, _ in parquet.parquet_rows(file, 1 << 20)]
     wanted = pq.read_table(file).to_pylist()
-    assert found == [source.msgspec.json.encode(row) for row in wanted]
+    assert found == [msgspec.json.encode(row) for row in wanted]
     plain = pq.ParquetFile(file)
-    table = pq.ParquetFile(file, read_dictionary=source._texts_of(plain.schema))
+    table = pq.ParquetFile(file, read_dictionary=parquet._texts_of(plain.schema))
     texts = [
         len((row["text"] or "").encode()) + sum(len((x or "").encode()) for x in row["many"] or ())
         for row in wanted
@@ -163,7 +164,7 @@ def test_rows_are_those_of_pyarrow_and_their_size_is_known(
     at = 0
     for number in range(table.num_row_groups):
         batch = table.read_row_group(number, ["text", "many"]).to_batches()[0]
-        sizes = sum(source._measured(column)[0] for column in batch.columns)
+        sizes = sum(parquet._measured(column)[0] for column in batch.columns)
         own = texts[at : at + len(sizes)]
         at += len(sizes)
         assert (sizes == list(own)).all()

@@ -21,8 +21,12 @@ RULES = [loaded for loaded in all_rules().values() if loaded.rule.family != "sco
 
 
 @cache
-def _context(recipe: str, transformers: str, template: str | None) -> Context:
-    return open_context(Plan(recipe=recipe, transformers=transformers, template=template))
+def _context(
+    recipe: str, transformers: str, template: str | None, tokenizer: str | None
+) -> Context:
+    given = {} if tokenizer is None else {"tokenizer": tokenizer}
+    plan = Plan(recipe=recipe, transformers=transformers, template=template, **given)
+    return open_context(plan)
 
 
 def found_by(rule: str, example: Any) -> list[Any]:
@@ -33,7 +37,7 @@ def found_by(rule: str, example: Any) -> list[Any]:
     plan = Plan(**{"max_length": 1025, **example.plan, "rules": {rule: severity}})
     if example.eval_rows:
         plan = replace_plan(plan, eval_files=("dev.jsonl",))
-    base = _context(plan.recipe, plan.transformers, plan.template)
+    base = _context(plan.recipe, plan.transformers, plan.template, example.plan.get("tokenizer"))
     context = Context(plan, base.tokenizer, base.template)
     chunks = (
         chunk

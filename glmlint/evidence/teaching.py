@@ -81,7 +81,9 @@ def supervised_in(row: Row, messages: Iterable[int]) -> dict[int, int]:
     tokens = row.all_tokens
     places = np.flatnonzero(tokens.labels != IGNORE_INDEX)
     places = places[places >= 1]
-    owners, numbers = np.unique(authors(tokens.owners)[places], return_counts=True)
+    owners, numbers = np.unique(
+        authors(tokens.owners, tokens.labels != IGNORE_INDEX)[places], return_counts=True
+    )
     brought = dict(zip(owners.tolist(), numbers.tolist(), strict=True))
     return {index: brought[index] for index in messages if index in brought}
 
@@ -158,10 +160,11 @@ def printed_text(row: Row) -> str:
 def whole_text(row: Row, owner: int | None = None) -> str:
     """What the trainer lays out, all of it, as text; with an owner what is laid out for it alone."""
     assert row.layout is not None
-    return _as_text(row.layout, row.context, owner)
+    return text_of_layout(row.layout, row.context, owner)
 
 
-def _as_text(layout: Layout, context: Context, owner: int | None = None) -> str:
+def text_of_layout(layout: Layout, context: Context, owner: int | None = None) -> str:
+    """As `whole_text`, of any layout."""
     tokenizer = context.tokenizer
     names, parts = tokenizer.control_text, []
     for piece, whose in zip(layout.pieces, layout.owners, strict=True):
@@ -201,7 +204,7 @@ def reaches(row: Row, at: Pointer, shape: tuple[Hashable, ...]) -> bool | None:
             layout = context.trainer.lay_out(changed, context)
         except (TrainerError, Dropped, LookupError, TypeError):
             return None
-        return _PROBE in _as_text(layout, context)
+        return _PROBE in text_of_layout(layout, context)
 
     return context.remembered(("reaches", *shape), probed)
 

@@ -142,8 +142,8 @@ WORDS: Final = {
     "kept": Text("Kept", "保留"),
     "no-findings": Text("No findings in this sample.", "这个样本没有问题。"),
     "stop-note": Text(
-        "A supervised role token is the stop of the answer before it.",
-        "受监督的角色标记是前一个回答的停止符。",
+        "A supervised role token behind an answer is its stop.",
+        "回答之后受监督的角色标记是该回答的停止符。",
     ),
     "other-label-note": Text(
         "“a → b”: the input holds a, and b is taught in its place.",

@@ -97,6 +97,8 @@ def check(row: Row) -> Iterator[Problem]:
         content = message.get("content")
         if not isinstance(content, str) or (content and not content.isspace()):
             continue
+        if any(message.get(key) for key in row.context.trainer.message_keys):
+            continue  # it says something else
         role = message.get("role")
         at = ("messages", index, "content")
         place = f"messages[{index}].content"

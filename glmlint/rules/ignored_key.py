@@ -122,6 +122,10 @@ _VISION: Final = Text(
     "Images are trained by the vision script (finetune_vision.py); drop the row or the key here.",
     "图像要用视觉微调脚本（finetune_vision.py）训练；这里请删除该行或该键。",
 )
+_FIRST: Final = Text(
+    "{trainer} reads one image a row: its path, under image of the first message.",
+    "{trainer}每行只读取一张图像：把路径写在第一条消息的 image 键下。",
+)
 _OTHER_VISION: Final = Text(
     "Images are trained with a vision model and its template; drop the row or the key here.",
     "图像要用视觉模型及其模板训练；这里请删除该行或该键。",
@@ -141,14 +145,17 @@ def check(row: Row) -> Iterator[Problem]:
     if not row.messages:
         return
     told: set[str] = set()
+    reads_image = "image" in row.context.trainer.message_keys
     for key in row.value:
         if key == "tools" and any(_is_no_list(entry) for entry in declared(row)):
             yield rule.problem((key,), once="row tools", key='"tools"', near="", in_en="", in_zh="")
-        yield from _told((), key, row.value, told)
+        yield from _told((), key, row.value, told, reads_image=reads_image)
     for index, message in row.good_messages:
         for key in message:
+            if key in row.context.trainer.message_keys:
+                continue  # a rule of its own speaks of it
             if ("messages", index, key) not in padded(row):
-                yield from _told(("messages", index), key, message, told)
+                yield from _told(("messages", index), key, message, told, reads_image=reads_image)
 
 
 def _images_of_other_forms(row: Row) -> Iterator[Problem]:
@@ -174,7 +181,9 @@ def _is_no_list(entry: Declared) -> bool:
     return entry.message is None and not entry.tools.tools
 
 
-def _told(at: Pointer, key: str, owner: dict[str, Any], told: set[str]) -> Iterator[Problem]:
+def _told(
+    at: Pointer, key: str, owner: dict[str, Any], told: set[str], *, reads_image: bool
+) -> Iterator[Problem]:
     known = MESSAGE_KEYS | SILENT_KEYS if at else SILENT_KEYS
     once = f"{'message' if at else 'row'} {key}"
     if key in known or key in _OTHER_RULES or once in told:
@@ -184,7 +193,7 @@ def _told(at: Pointer, key: str, owner: dict[str, Any], told: set[str]) -> Itera
     near = nearest(key, names) if len(told) < _MOST_NEAR else None
     text, help_, severity = None, None, None
     if key.lower() in _IMAGES:
-        text, help_ = "image", _VISION
+        text, help_ = (None, _FIRST) if reads_image else ("image", _VISION)
     elif not at and key.lower() in ("system", "system_prompt", "instruction"):
         text, help_ = "system", _SYSTEM
     elif near and near not in owner:

@@ -35,6 +35,10 @@ rule = Rule(
             "and the row has nothing to learn",
             "messages[{index}] 没有 content：模板会跳过它，这一行没有任何可训练的内容",
         ),
+        "printed": Text(
+            "messages[{index}] has no content: it is printed all the same, without a text",
+            "messages[{index}] 没有 content：仍会输出这条消息，但其中没有文本",
+        ),
         "tools": Text(
             "messages[{index}] has tools and no content: other scripts raise KeyError here",
             "messages[{index}] 有 tools 但没有 content：其他脚本会在此抛出 KeyError",
@@ -75,7 +79,9 @@ def check(row: Row) -> Iterator[Problem]:
     if row.foreign:
         return
     for index, message in row.good_messages:
-        if "content" in message:
+        if "content" in message or any(
+            message.get(key) for key in row.context.trainer.message_keys
+        ):
             continue
         at = ("messages", index)
         system = message.get("role") == "system"
@@ -91,5 +97,7 @@ def check(row: Row) -> Iterator[Problem]:
                 yield rule.problem(at, text="nothing", severity="error", index=index)
             case "printed" if system:
                 yield rule.problem(at, text="tools", edits=edits, index=index)
+            case "printed" | "trained":
+                yield rule.problem(at, text="printed", edits=edits, index=index)
             case _:
                 yield rule.problem(at, edits=edits, index=index)

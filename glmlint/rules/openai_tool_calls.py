@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from glmlint.evidence.calls import holds_json
+from glmlint.evidence.turns import content_of, fate
 from glmlint.finding import place
 from glmlint.read.formats import role_in
 from glmlint.read.spoken import of_value
@@ -34,6 +35,7 @@ rule = Rule(
     severity="error",
     when=Fact.KEYS | Fact.ODD,
     fix="safe",
+    after=("other-format",),
     text=Text(
         "{place} is OpenAI's form of a call: the template does not read it, the model sees no call",
         "{place} 是 OpenAI 形式的调用：模板不会读取它，模型看不到这次调用",
@@ -63,6 +65,21 @@ rule = Rule(
             "tool results have the role {role!r} ({rows:row}): GLM's role for them is observation; "
             "here they become plain text",
             "工具结果的角色为 {role!r}（共 {rows} 行）：GLM 中应为 observation；这里会变成普通文本",
+        ),
+        "file-results-raise": Text(
+            "tool results have the role {role!r} ({rows:row}): GLM's role for them is observation; "
+            "the trainer raises {exception} here",
+            "工具结果的角色为 {role!r}（共 {rows} 行）：GLM 中应为 observation；训练脚本在此抛出 {exception}",
+        ),
+        "file-results-unseen": Text(
+            "tool results have the role {role!r} ({rows:row}): GLM's role for them is observation; "
+            "the template prints nothing of them",
+            "工具结果的角色为 {role!r}（共 {rows} 行）：GLM 中应为 observation；模板不会输出它们",
+        ),
+        "unseen": Text(
+            "{place} is {role!r}: GLM's role for a tool's result is observation; the template prints "
+            "nothing of it",
+            "{place} 为 {role!r}：GLM 中工具结果的角色是 observation；模板不会输出它",
         ),
     },
     help=Text(
@@ -136,11 +153,21 @@ def check(row: Row) -> Iterator[Problem]:
     if not found or row.foreign not in (None, "openai"):
         return
     if row.foreign == "openai":
+        if () in row.said.places:
+            return  # `other-format` has told it of the whole file
         index, message = next((each for each in found if _call_key(each[1])), found[0])
         key = _call_key(message)
         text = "file" if key else "file-results"
+        lot = None if key else fate(row, index)
+        if lot == "raises":
+            text = "file-results-raise"
+        elif lot == "left out" and content_of(message):
+            text = "file-results-unseen"
         at = ("messages", index, key or "role")
-        yield rule.problem(at, text=text, once=text, role=message.get("role"))
+        yield rule.problem(
+            at, text=text, once=text, raises=lot == "raises", role=message.get("role"),
+            exception=row.error.exception if row.error else None,
+        )  # fmt: skip
         return
     for index, message in reversed(found):  # from the last: a fix may put a message in
         if key := _call_key(message):
@@ -164,6 +191,8 @@ def _result(row: Row, index: int, message: dict[str, Any]) -> Problem:
     text = "result"
     if error is not None and error.exception == "AssertionError" and error.at == at[:2]:
         text = "raises"
+    elif fate(row, index) == "left out" and content_of(message):
+        text = "unseen"
     elif row.context.trainer.trains_unknown_roles:
         text = "trained"
     edits = [Edit("replace", at, "observation")]

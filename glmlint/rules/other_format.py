@@ -16,6 +16,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any, Final
 
+from glmlint.evidence.printing import tools_unprinted
 from glmlint.evidence.targets import target
 from glmlint.evidence.teaching import reaches, whole_text
 from glmlint.evidence.turns import content_of, fate, role_of, shown
@@ -98,6 +99,8 @@ _TAILS: Final = {
     ),
 }
 """What becomes of such rows: the end of the sentence."""
+
+_AND_LOST: Final = Text("; {lost} never reach the model", "；{lost}不会进入训练")
 
 rule = Rule(
     name="other-format",
@@ -214,6 +217,11 @@ def check(row: Row) -> Iterator[Problem]:
     else:
         en, zh = _NAMES.get(name, (name, name))
     head, tail = _GLM_HEAD if glm else _HEAD, _TAILS[fate_]
+    partly = glm and name == "openai" and fate_ in ("wrong", "part", "python")
+    if partly and row.layout is not None and (missing := _lost(row)):
+        severity, lost = "error", _joined(missing)
+        more = Text(tail.en + _AND_LOST.en, tail.zh + _AND_LOST.zh)
+        tail = _TAILS["lost"] if fate_ == "part" else more
     yield rule.problem(
         text=Text(head.en + tail.en, head.zh + tail.zh),
         severity=severity,
@@ -321,8 +329,10 @@ def _lost(row: Row) -> list[Text]:
     ):
         missing.append(Text("tool results", "工具结果"))
     names = [name for tool in turns_in(talk.tools) if isinstance(name := _tool_name(tool), str)]
-    if any(name not in printed for name in names) or (
-        names and _is_lost(row, ("tools", 0, "function", "name"), "tools")
+    if (
+        any(name not in printed for name in names)
+        or (names and _is_lost(row, ("tools", 0, "function", "name"), "tools"))
+        or tools_unprinted(row)
     ):
         missing.append(Text("tools", "工具列表"))
     return missing
@@ -386,7 +396,11 @@ def _tool_name(tool: dict[str, Any]) -> Any:
 
 
 def _joined(parts: list[Text]) -> Text:
-    return Text(" and ".join(part.en for part in parts), "和".join(part.zh for part in parts))
+    en, zh = [part.en for part in parts], [part.zh for part in parts]
+    return Text(
+        " and ".join(filter(None, (", ".join(en[:-1]), en[-1]))),
+        "和".join(filter(None, ("、".join(zh[:-1]), zh[-1]))),
+    )
 
 
 def quoted(path: str) -> str:

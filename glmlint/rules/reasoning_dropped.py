@@ -10,9 +10,11 @@ Evidence: fw-ai/cookbook #386.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from glmlint.evidence.printing import prints_thoughts
 from glmlint.evidence.teaching import printed_text, whole_text
 from glmlint.read.formats import TURN_KEYS
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
@@ -38,6 +40,11 @@ rule = Rule(
             "{trainer} does not print `{key}` with this template: the reasoning is not trained "
             "({rows:row})",
             "在当前模板下，{trainer}不会输出 `{key}`：有 {rows} 行的推理内容没有参与训练",
+        ),
+        "earlier": Text(
+            "this template prints the thoughts of the last answers alone ({rows:row} with earlier ones): "
+            "those before the last question are not trained",
+            "该模板只输出最后一个问题之后的思考内容（{rows} 行还有更早的思考）：更早的思考不参与训练",
         ),
     },
     help=Text(
@@ -107,7 +114,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _in_other_forms(row: Row) -> Iterator[Problem]:
-    """Thoughts under a key of their own, of which none is laid out; earlier ones may be by design."""
+    """Thoughts under a key of their own, of which none is laid out, and earlier ones in any form."""
     if row.foreign or not isinstance(row.value, dict):
         return
     thoughts = [
@@ -118,13 +125,47 @@ def _in_other_forms(row: Row) -> Iterator[Problem]:
         for name in REASONING_KEYS
         if isinstance(thought := turn.get(name), str) and thought.strip()
     ]
-    if not thoughts:
-        return
     printed = whole_text(row)
-    if any(thought in printed for _, thought in thoughts):
+    if (
+        not thoughts
+        or any(thought in printed for _, thought in thoughts)
+        or prints_thoughts(str(thoughts[0][0][-1]), row.context)
+    ):
+        yield from _earlier(row, printed)
         return
     at = thoughts[0][0]
     yield rule.problem(at, text="unread", once="unread", key=at[-1], help=_INTO_TEXT)
+
+
+def _earlier(row: Row, printed: str) -> Iterator[Problem]:
+    """Thoughts of answers before the last question, which the template leaves out by design."""
+    turns = [] if row.conversation is None else row.conversation.turns
+    asked = max((index for index, turn in enumerate(turns) if turn.role == "user"), default=0)
+    for turn in turns[:asked]:
+        if turn.role != "assistant":
+            continue
+        written = _TAGGED.search(turn.text or "") if turn.reasoning is None else None
+        thought = written[1] if written else turn.reasoning or ""
+        if thought.strip() and thought.strip() not in printed:
+            kept = "clear_thinking" in row.context.template.source
+            yield rule.problem(
+                turn.reasoning_at or turn.text_at or turn.at, text="earlier", severity="info",
+                once="earlier", of_trainer=True, help=_CLEAR if kept else _ROWS,
+            )  # fmt: skip
+            return
+
+
+_TAGGED: Final = re.compile(r"<think>(.*?)</think>", re.DOTALL)
+
+_ROWS: Final = Text(
+    "To train them, make a row of each such answer with what stands before it, the answer last.",
+    "如需训练它们，请把每个这样的回答连同其前文单独写成一行，并放在最后。",
+)
+_CLEAR: Final = Text(
+    "Set clear_thinking to false among the template's arguments; or make a row of each such answer with "
+    "what stands before it.",
+    "在模板参数中把 clear_thinking 设为 false；或把每个这样的回答连同其前文单独写成一行。",
+)
 
 
 def _listed(value: Any) -> list[Any]:

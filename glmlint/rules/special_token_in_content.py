@@ -46,6 +46,10 @@ rule = Rule(
         "{place} 中含有 {tokens}：分词器会把它变成真正的角色标记或结束标记，文本中途就换了角色或结束",
     ),
     variants={
+        "call": Text(
+            "{place} writes a call in the template's own marks: it is trained as one",
+            "{place} 直接用模板自己的标记写了工具调用：会按工具调用参与训练",
+        ),
         "other": Text(
             "{place} holds {tokens}: the tokenizer makes it a real control token, "
             "which never stands inside text otherwise",
@@ -168,6 +172,26 @@ def _foreign(row: Row) -> Iterator[Problem]:
 _THOUGHT: Final = frozenset(("<think>", "</think>"))
 
 
+_CALL_MARKS: Final = frozenset(
+    ("<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>")
+)
+
+_AS_CALL: Final = Text(
+    "Write it under `tool_calls`, with the arguments as an object, so that it is checked as a call.",
+    "请改写在 `tool_calls` 下，参数写成对象，这样才能按调用来检查。",
+)
+
+_SWITCH: Final = "/nothink"
+
+
+def _switches(row: Row, pointer: Pointer, text: str) -> bool:
+    """Whether it ends a question, under a template that writes it there itself."""
+    if text.count(_SWITCH) > 1 or not text.rstrip().endswith(_SWITCH):
+        return False
+    asked = any(role == "user" and row.at(i, "content") == pointer for i, role, _ in row.texts)
+    return asked and _SWITCH in row.context.template.source
+
+
 def _control(row: Row) -> Iterator[Problem]:
     tokenizer = row.context.tokenizer
     typed = row.context.trainer.typed_control_tokens
@@ -177,6 +201,16 @@ def _control(row: Row) -> Iterator[Problem]:
         tokens = list(dict.fromkeys(token for _, token in tokenizer.find_control(text)))
         if set(tokens) >= _THOUGHT and pointer in thinking:
             tokens = [token for token in tokens if token not in _THOUGHT]
+        if pointer in thinking and _CALL_MARKS.issuperset(tokens) and tokens:
+            source = row.context.template.source
+            if all(token in source for token in tokens):
+                yield rule.problem(
+                    pointer, text="call", severity="info", help=_AS_CALL, place=place(pointer),
+                    column=_column(row, pointer, tokens[0]),
+                )  # fmt: skip
+                continue
+        if _SWITCH in tokens and _switches(row, pointer, text):
+            tokens.remove(_SWITCH)
         if not tokens:
             continue
         if not typed:

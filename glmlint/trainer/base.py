@@ -272,6 +272,8 @@ class Trainer:
     """Formats, as `read.formats.recognise` names them, whose rows this trainer reads."""
     control_tokens: tuple[str, ...] = GLM
     """Control tokens without which it can't run."""
+    message_keys: frozenset[str] = frozenset()
+    """Keys of a message that it reads beside GLM's own."""
     numbers: Mapping[str, int] = MappingProxyType({})
     """Control tokens whose ids its script writes as numbers: the vocabulary must agree."""
     cuts_prefix: bool = True
@@ -293,6 +295,8 @@ class Trainer:
     trains_unknown_roles: bool = False
     trains_all_after_last: bool = False
     """Whether everything behind the last assistant token is trained, whoever wrote it."""
+    budget_beyond: int = 1
+    """What the script adds to max_input_length + max_output_length, in tokens."""
     budget_option: str | None = None
     """The option that is the budget, such as `cutoff_len`; None where a flag of glmlint alone sets it."""
     pins: Mapping[str, str] = MappingProxyType({})

@@ -22,6 +22,8 @@ from glmlint.trainer.forms.base import (
 _NAMES_TOOL = re.compile(r"""['"]tool['"]""")
 """A template that prints results of the role `tool` as such asks for it by name."""
 
+_NAMES_OBSERVATION = re.compile(r"""['"]observation['"]""")
+
 _RESULTS = frozenset(("tool", "observation"))
 
 
@@ -68,6 +70,9 @@ def _calls(entry: Mapping[str, Any], at: Pointer) -> tuple[TurnCall, ...]:
             id_ = text_or_none(call.get("id"))
             where = (*at, "tool_calls", index)
             found.append(TurnCall(said["name"], said.get("arguments"), where, id_))
+    one = entry.get("function_call")
+    if isinstance(one, dict) and isinstance(one.get("name"), str):
+        found.append(TurnCall(one["name"], one.get("arguments"), (*at, "function_call")))
     return tuple(found)
 
 
@@ -118,6 +123,8 @@ def reads_messages(
         )
     if not glm.matches(row):
         return True
-    marked = {key for entry in entries for key in ("metadata", "tools") if key in entry}
+    named = any("metadata" in entry for entry in entries)
     results = any(entry.get("role") == "observation" for entry in entries)
-    return all(map(arrives, marked)) and (not results or context.template.known)
+    prints_results = context.template.known or _NAMES_OBSERVATION.search(context.template.source)
+    # Whether tools of a message are printed shows in the layout: `message-not-printed` looks there.
+    return (not named or arrives("metadata")) and (not results or bool(prints_results))

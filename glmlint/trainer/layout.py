@@ -92,17 +92,34 @@ class Layout:
     def trained(self) -> dict[int, bool]:
         """Owner -> whether some token that is laid out for it carries loss.
 
-        The token after a turn teaches that turn to stop: its label counts for the turn before.
+        The token after a turn teaches that turn to stop: its label counts for the turn before, but
+        where it is the header of a turn that is trained whole (as in `authors`).
         """
         owners = self.owners
         known = dict.fromkeys(owners, False)
         for place, (first, rest) in enumerate(zip(self.first, self.rest, strict=True)):
             if first != NONE:
                 before = owners[place - 1] if place else PREFIX
-                known[before if before >= 0 else owners[place]] = True
+                header = before >= 0 and before != owners[place] and self._heads(place)
+                known[before if before >= 0 and not header else owners[place]] = True
             if rest != NONE and type(self.pieces[place]) is not int:
                 known[owners[place]] = True
         return known
+
+    def _heads(self, place: int) -> bool:
+        """Whether a labelled first token of a turn begins a turn that is trained whole, behind one
+        whose last token is not trained."""
+        pieces = self.pieces
+        if (self.first if isinstance(pieces[place - 1], int) else self.rest)[place - 1] != NONE:
+            return False
+        if not isinstance(pieces[place], int):
+            return self.rest[place] != NONE
+        after = place + 1
+        return (
+            after < len(pieces)
+            and self.owners[after] == self.owners[place]
+            and self.first[after] != NONE
+        )
 
 
 def shifted(pieces: list[Piece], labels: list[int], owners: list[int]) -> Layout:
@@ -142,14 +159,21 @@ class Tokens(Struct):
         return int(np.count_nonzero(self.labels[1:] != IGNORE_INDEX))
 
 
-def authors(owners: Int32) -> Int32:
+def authors(owners: Int32, labelled: npt.NDArray[np.bool_]) -> Int32:
     """Whose doing the label of each token is, as a turn's index or a negative owner.
 
-    The first token after a turn is that turn's stop token, so its label belongs to the turn before.
+    The first token after a turn is that turn's stop token, so its label belongs to the turn before;
+    but not where the turn before is not trained, and the label goes on after it: it is the header of
+    a turn that is trained whole.
+
+    Args:
+        owners: of the tokens.
+        labelled: which of them have a label.
     """
     found = owners.copy()
     starts = np.flatnonzero(owners[1:] != owners[:-1]) + 1
-    stops = starts[owners[starts - 1] >= 0]
+    goes_on = np.append(labelled[1:] & (owners[1:] == owners[:-1]), False)
+    stops = starts[(owners[starts - 1] >= 0) & ~(goes_on[starts] & ~labelled[starts - 1])]
     found[stops] = owners[stops - 1]
     return found
 
