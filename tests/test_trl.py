@@ -136,6 +136,17 @@ def test_a_mask_is_as_long_as_the_tokens_at_most() -> None:
     assert outcome(row, context)["labels"] == [-100, -100, 3]
 
 
+def test_labels_of_another_length_end_the_first_step() -> None:
+    context = opened("trl", "glm4", {}, "5.24.0", 8)
+    row = {"input_ids": [1, 2, 3, 4, 5], "labels": [-100, 2, 3]}
+    assert outcome(row, context)["error"] == "RuntimeError"
+    short = opened("trl", "glm4", {}, "5.24.0", 3)
+    assert outcome(row, short) == {"input_ids": [1, 2, 3], "labels": [-100, 2, 3]}
+    ends = opened("trl", "glm4", {"truncation_mode": "keep_end"}, "5.24.0", 2)
+    assert outcome(row, ends) == {"input_ids": [4, 5], "labels": [2, 3]}
+    assert outcome({**row, "labels": [-100] * 7}, context) == {"dropped": True}
+
+
 def test_without_padding_the_first_token_of_a_row_has_no_label() -> None:
     alone = outcome({"text": "Hi"}, opened("trl", "glm4", {"max_length": None}, "5.24.0", None))
     options = {"max_length": None, "padding_free": True}

@@ -244,7 +244,7 @@ def _lay_out(row: dict[str, Any], context: Context) -> Layout:
     options: TrlOptions = context.options
     template = _check(row, context)
     if "input_ids" in row:
-        return _processed(row, options)
+        return _processed(row, context)
     if _is_sharegpt(row):
         row = _as_messages(row)
     eos = options.eos_token or "<|endoftext|>"
@@ -509,8 +509,9 @@ def _needs_label(layout: Layout) -> Layout:
     return layout
 
 
-def _processed(row: dict[str, Any], options: TrlOptions) -> Layout:
+def _processed(row: dict[str, Any], context: Context) -> Layout:
     """A row that is tokenized already: `labels` as they are, or built from its masks."""
+    options: TrlOptions = context.options
     ids = np.array(list(row["input_ids"]), np.int32)
     if "labels" in row:
         labels = np.array(list(row["labels"]), np.int32)
@@ -522,6 +523,15 @@ def _processed(row: dict[str, Any], options: TrlOptions) -> Layout:
         masks = [row[name] for name in names if name in row]
         bits = zip(ids.tolist(), *masks, strict=False)
         labels = np.array([token if all(mask) else NONE for token, *mask in bits], np.int32)
+    if len(ids) != len(labels) and not options.packing:
+        if options.max_length is not None:  # each is cut for itself
+            kept = context.plan.max_length
+            part = slice(kept) if options.truncation_mode == "keep_start" else slice(-kept, None)
+            ids, labels = ids[part], labels[part]
+            if not (labels != NONE).any():
+                raise Dropped("no-labels", "no token that is kept carries loss")
+        if len(ids) != len(labels):  # the loss of the first step that has this row
+            raise RuntimeError(f"{len(ids)} tokens and {len(labels)} labels")
     return layout_of(Tokens(ids, labels, np.full(len(ids), PREFIX, np.int32)))
 
 
