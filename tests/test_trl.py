@@ -69,6 +69,11 @@ CHAT = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hel
     ("options", "row", "exception"),
     [
         ({"eos_token": "<eos>"}, {"text": "a"}, "ValueError"),
+        ({"eos_token": " the"}, {"text": "a"}, "ValueError"),
+        ({"eos_token": ""}, {"text": "a"}, "ValueError"),
+        ({}, {"text": None, "tools": "{"}, "AttributeError"),
+        ({}, {"prompt": [{"content": "Hi"}], "completion": "x"}, "TypeError"),
+        ({}, {"input_ids": None}, "TypeError"),
         ({}, {"messages": CHAT, "images": []}, "ValueError"),
         ({"padding_free": True}, {"messages": CHAT}, "ValueError"),
         ({"packing": True, "max_length": None}, {"messages": CHAT}, "ValueError"),
@@ -107,6 +112,46 @@ def test_a_row_that_is_tokenized_already_is_taken_as_it_is() -> None:
     }
     masked = {"input_ids": [1, 2], "assistant_masks": [0, 1]}
     assert outcome(masked, context)["labels"] == [-100, 2]
+
+
+def test_any_entry_of_the_vocabulary_ends_a_text() -> None:
+    for end in ("Ġthe", "åĮĹäº¬", "a"):  # as the vocabulary spells " the" and the capital of China
+        context = opened("trl", "glm4", {"eos_token": end}, "5.24.0", 1024)
+        plain = opened("trl", "glm4", {}, "5.24.0", 1024)
+        ended = outcome({"text": f"Hi{end}"}, context)
+        assert outcome({"text": "Hi"}, context) == ended
+        assert outcome({"text": f"Hi{end}"}, plain)["input_ids"][:-1] == ended["input_ids"]
+
+
+def test_a_mask_is_as_long_as_the_tokens_at_most() -> None:
+    context = opened("trl", "glm4", {}, "5.24.0", 8)
+    row = {
+        "input_ids": [1, 2, 3],
+        "prompt": "a",
+        "completion": "b",
+        "completion_mask": [0, 1, 1, 1],
+    }
+    assert outcome(row, context)["labels"] == [-100, 2, 3]
+    row["assistant_masks"] = [0, 0, 1]
+    assert outcome(row, context)["labels"] == [-100, -100, 3]
+
+
+def test_labels_of_another_length_end_the_first_step() -> None:
+    context = opened("trl", "glm4", {}, "5.24.0", 8)
+    row = {"input_ids": [1, 2, 3, 4, 5], "labels": [-100, 2, 3]}
+    assert outcome(row, context)["error"] == "RuntimeError"
+    short = opened("trl", "glm4", {}, "5.24.0", 3)
+    assert outcome(row, short) == {"input_ids": [1, 2, 3], "labels": [-100, 2, 3]}
+    ends = opened("trl", "glm4", {"truncation_mode": "keep_end"}, "5.24.0", 2)
+    assert outcome(row, ends) == {"input_ids": [4, 5], "labels": [2, 3]}
+    assert outcome({**row, "labels": [-100] * 7}, context) == {"dropped": True}
+
+
+def test_without_padding_the_first_token_of_a_row_has_no_label() -> None:
+    alone = outcome({"text": "Hi"}, opened("trl", "glm4", {"max_length": None}, "5.24.0", None))
+    options = {"max_length": None, "padding_free": True}
+    found = outcome({"text": "Hi"}, opened("trl", "glm4", options, "5.24.0", None))
+    assert found == {**alone, "labels": [-100, *alone["labels"][1:]]}
 
 
 def test_the_end_is_kept_where_that_is_asked_for() -> None:

@@ -34,7 +34,9 @@ CHAT = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hel
     [
         ({"response_part": "x"}, {"messages": CHAT}, "ValueError"),
         ({"instruction_part": "", "response_part": "x"}, {"messages": CHAT}, "ValueError"),
-        ({}, {"messages": None}, "ValueError"),
+        ({}, {"messages": None}, "TypeError"),
+        ({}, {"text": None}, "ValueError"),
+        ({}, {"text": 5}, "ValueError"),
         ({}, {"messages": []}, "ValueError"),
         ({}, {"messages": 5}, "TypeError"),
         ({}, {"messages": CHAT, "tools": ["f"]}, "ValueError"),

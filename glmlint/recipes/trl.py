@@ -23,6 +23,7 @@ from glmlint.trainer.chat import (
     lay_out_text,
     place_of,
     render_chat,
+    tokenizable,
     with_labels,
 )
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
@@ -44,10 +45,29 @@ PACKED_TOGETHER: Final = 1000
 _ROLES: Final = frozenset(("system", "user", "assistant", "observation"))
 """Roles of turns, as `chat_turns` spells them, that GLM's templates print."""
 
-_OWN_ARGUMENTS: Final = frozenset(
-    ("processing_class", "input", "conversation", "tokenize", "return_dict")
+_APPLY: Final = "PreTrainedTokenizerBase.apply_chat_template"
+_GIVEN: Final = {
+    "processing_class": "_tokenize() got multiple values for argument",
+    "input": "_tokenize() got multiple values for argument",
+    "self": f"{_APPLY}() got multiple values for argument",
+    "conversation": f"{_APPLY}() got multiple values for argument",
+    **dict.fromkeys(
+        ("tokenize", "return_dict"),
+        f"transformers.tokenization_utils_base.{_APPLY}() got multiple values for keyword argument",
+    ),
+    "conversations": "transformers.utils.chat_template_utils.render_jinja_template() got multiple "
+    "values for keyword argument",
+}
+"""Arguments that TRL and transformers pass themselves, and what Python says where a row names one in
+`chat_template_kwargs`: the run ends there."""
+
+_TO_MASK: Final = (
+    "transformers.utils.chat_template_utils._render_with_assistant_indices() got multiple values for "
+    "keyword argument"
 )
-"""Arguments that it passes itself: a row that names one of them in `chat_template_kwargs` ends the run."""
+_TO_TEMPLATE: Final = (
+    "jinja2.environment.Template.render() got multiple values for keyword argument"
+)
 
 
 _MASK: Final = Text(
@@ -172,7 +192,9 @@ class Trl(Trainer):
         if options.packing:
             return [_packable(tokens, budget, options.packing_strategy)]
         if options.max_length is None:
-            return [tokens]
+            return [
+                _packable(tokens, len(tokens.input_ids), "bfd") if options.padding_free else tokens
+            ]
         keep = keep_start if options.truncation_mode == "keep_start" else keep_end
         found = keep(tokens, budget)
         if not (found[0].labels != NONE).any():
@@ -214,7 +236,7 @@ def _packable(tokens: Tokens, budget: int, strategy: str) -> Tokens:
         return tokens
     found = tokens.part(slice(budget if strategy == "bfd" else None))
     found.labels = found.labels.copy()
-    found.labels[::budget] = NONE
+    found.labels[:: max(budget, 1)] = NONE
     return found
 
 
@@ -222,40 +244,43 @@ def _lay_out(row: dict[str, Any], context: Context) -> Layout:
     options: TrlOptions = context.options
     template = _check(row, context)
     if "input_ids" in row:
-        return _processed(row, options)
+        return _processed(row, context)
     if _is_sharegpt(row):
         row = _as_messages(row)
     eos = options.eos_token or "<|endoftext|>"
+    if not _is_conversational(row):
+        row = _ended(row, eos, options.dataset_text_field)
     tools = row.get("tools")
     if isinstance(tools, str):
         tools = json.loads(tools)
-    if not _is_conversational(row):
-        row = _ended(row, eos, options.dataset_text_field)
     kwargs = row.get("chat_template_kwargs", {})
     if not isinstance(kwargs, dict):
         raise TypeError(f"'{type(kwargs).__name__}' object is not a mapping")
     names = {"tools": tools, **kwargs}
     if "chat_template" in names:
-        template = ChatTemplate("row", names.pop("chat_template"), context.plan.transformers)
-        template.compile()
+        searched = options.assistant_only_loss and "prompt" not in row
+        template = _template_of(names.pop("chat_template"), searched, context)
     if "prompt" in row:
         return _completion(row, context, template, names)
     if not _is_conversational(row):
         text = row[options.dataset_text_field]
         return lay_out_text(text, ([0], [0]), context)
-    _refuse(names, "return_assistant_tokens_mask")
+    _refuse(names, options.assistant_only_loss, "return_assistant_tokens_mask")
     messages = row["messages"]
-    rendered = render_chat(messages, context, template=template, **names)
+    rendered = render_chat(messages, context, template, **names)
     found = borders(rendered, messages, context, template)
-    if not options.assistant_only_loss:
-        return lay_out_text(rendered.text, found, context)
-    return _needs_label(lay_out_text(rendered.text, found, context, rendered.generated))
+    generated = rendered.generated if options.assistant_only_loss else None
+    layout = _short(lay_out_text(rendered.text, found, context, generated), names, context)
+    return _needs_label(layout) if options.assistant_only_loss else layout
 
 
 def _check(row: dict[str, Any], context: Context) -> ChatTemplate | None:
     """What the trainer's constructor looks at; the template that it takes instead of the model's."""
     options: TrlOptions = context.options
-    if options.eos_token is not None and options.eos_token not in context.tokenizer.control:
+    eos = options.eos_token
+    if eos is not None and not context.remembered(
+        ("trl", "eos", eos), lambda: context.tokenizer.has_entry(eos)
+    ):
         raise ValueError(
             f"The specified `eos_token` ('{options.eos_token}') is not found in the vocabulary of "
             "the given `processing_class`"
@@ -345,11 +370,69 @@ def _ended(row: dict[str, Any], eos: str, field: str) -> dict[str, Any]:
     return row
 
 
-def _refuse(names: dict[str, Any], *given: str) -> None:
-    """What Python says of an argument that is passed twice."""
-    for name in names:
-        if name in _OWN_ARGUMENTS or name in given:
-            raise TypeError(f"_tokenize() got multiple values for keyword argument '{name}'")
+def _template_of(given: Any, searched: bool, context: Context) -> ChatTemplate | None:
+    """The template that a row brings in its `chat_template_kwargs`; None: the model's own.
+
+    Args:
+        given: of any type.
+        searched: whether transformers looks for `{% generation %}` in it first.
+        context: whose version of transformers is meant.
+    """
+    if given is None:
+        return None
+    if isinstance(given, list | dict):
+        raise TypeError(
+            f"expected string or bytes-like object, got '{type(given).__name__}'"
+            if searched
+            else f"unhashable type: '{type(given).__name__}'"
+        )
+    if not isinstance(given, str):
+        raise TypeError(
+            f"expected string or bytes-like object, got '{type(given).__name__}'"
+            if searched
+            else "Can't compile non template nodes"
+        )
+    template = ChatTemplate("row", given, context.plan.transformers)
+    template.compile()
+    return template
+
+
+def _refuse(names: dict[str, Any], masked: bool, *given: str) -> None:
+    """What Python and transformers say of arguments that TRL or transformers passes itself.
+
+    Args:
+        names: those that the row adds to TRL's.
+        masked: whether TRL asks for the mask of the assistant's tokens.
+        given: those that TRL passes beside `_GIVEN`.
+    """
+    said = {
+        **_GIVEN,
+        **dict.fromkeys(
+            given, "trl.data_utils._tokenize() got multiple values for keyword argument"
+        ),
+        "messages": _TO_MASK if masked else _TO_TEMPLATE,
+        **({"compiled_template": _TO_MASK} if masked else {}),
+    }
+    for name in (*given, *said):
+        if name in names:
+            raise TypeError(f"{said[name]} '{name}'")
+    if names.get("continue_final_message"):
+        if "add_generation_prompt" in given or names.get("add_generation_prompt"):
+            raise ValueError(
+                "continue_final_message and add_generation_prompt are not compatible. Use "
+                "continue_final_message when you want the model to continue the final message, and "
+                "add_generation_prompt when you want to add a header that will prompt it to start a "
+                "new assistant message instead."
+            )
+        if masked:
+            raise ValueError(
+                "continue_final_message is not compatible with return_assistant_tokens_mask."
+            )
+    if masked and names.get("sanitize_control_tokens"):
+        raise ValueError(
+            "`sanitize_control_tokens=True` requires `tokenize=True` and is not compatible with "
+            "`return_assistant_tokens_mask=True`."
+        )
 
 
 def _completion(
@@ -359,32 +442,55 @@ def _completion(
     options: TrlOptions = context.options
     generated: list[Span] | None = None
     if _is_conversational(row):
-        _refuse(names, "add_generation_prompt", "return_assistant_tokens_mask")
-        prompt = render_chat(
-            row["prompt"], context, template=template, add_generation_prompt=True, **names
-        ).text
-        messages = row["prompt"] + row["completion"]
-        rendered = render_chat(messages, context, template=template, **names)
+        _refuse(names, False, "add_generation_prompt")
+        said = row["prompt"]
+        if isinstance(said, list):
+            prompt = render_chat(said, context, template, add_generation_prompt=True, **names).text
+        else:
+            prompt = tokenizable(said)
+        messages = said + row["completion"]
+        _refuse(names, options.assistant_only_loss, "return_assistant_tokens_mask")
+        rendered = render_chat(messages, context, template, **names)
         text = rendered.text
         found = borders(rendered, messages, context, template)
         if options.assistant_only_loss:
             generated = rendered.generated
     else:
-        prompt = row["prompt"]
+        prompt = tokenizable(row["prompt"])
+        if isinstance(prompt, list):  # none of messages, and TRL takes it for messages all the same
+            render_chat(prompt, context, template)
         text = prompt + row["completion"]
         found = _plain(len(prompt))
-    layout = lay_out_text(text, found, context, generated)
+    names = names if _is_conversational(row) else {}
+    layout = _short(lay_out_text(text, found, context, generated), names, context)
     if generated is not None:
         _needs_label(layout)
     if options.completion_only_loss is False:
         return layout
     tokens = sequence(layout, context)
     labels = tokens.labels.copy()
-    before = sequence(lay_out_text(prompt, ([0], [0]), context), context).input_ids
+    alone = _short(lay_out_text(prompt, ([0], [0]), context), names, context)
+    before = sequence(alone, context).input_ids
     size = min(len(before), len(tokens.input_ids))
     parted = np.flatnonzero(before[:size] != tokens.input_ids[:size])
     labels[: parted[0] if len(parted) else size] = NONE
+    if _limit(names) is not None:
+        tokens.labels = labels
+        return layout_of(tokens)
     return with_labels(text, found, labels, context)
+
+
+def _limit(names: dict[str, Any]) -> int | None:
+    """At how many tokens the arguments of a row make the tokenizer cut it; None: it doesn't."""
+    size = names.get("max_length")
+    cuts = names.get("truncation") not in (None, False, "do_not_truncate")
+    return size if cuts and type(size) is int and size > 0 else None
+
+
+def _short(layout: Layout, names: dict[str, Any], context: Context) -> Layout:
+    """The same, as long as the arguments of its row let it be."""
+    size = _limit(names)
+    return layout if size is None else layout_of(sequence(layout, context).part(slice(size)))
 
 
 def _plain(size: int) -> Borders:
@@ -403,19 +509,29 @@ def _needs_label(layout: Layout) -> Layout:
     return layout
 
 
-def _processed(row: dict[str, Any], options: TrlOptions) -> Layout:
+def _processed(row: dict[str, Any], context: Context) -> Layout:
     """A row that is tokenized already: `labels` as they are, or built from its masks."""
-    ids = np.array(row["input_ids"], np.int32)
+    options: TrlOptions = context.options
+    ids = np.array(list(row["input_ids"]), np.int32)
     if "labels" in row:
-        labels = np.array(row["labels"], np.int32)
+        labels = np.array(list(row["labels"]), np.int32)
     else:
-        labels = ids.copy()
-        masks = ["assistant_masks"]
-        if options.completion_only_loss:
-            masks.append("completion_mask")
-        for mask in masks:
-            if mask in row:
-                labels[~np.array(row[mask], bool)] = NONE
+        names = ["assistant_masks"]
+        both = "prompt" in row and "completion" in row
+        if both if options.completion_only_loss is None else options.completion_only_loss:
+            names.append("completion_mask")
+        masks = [row[name] for name in names if name in row]
+        bits = zip(ids.tolist(), *masks, strict=False)
+        labels = np.array([token if all(mask) else NONE for token, *mask in bits], np.int32)
+    if len(ids) != len(labels) and not options.packing:
+        if options.max_length is not None:  # each is cut for itself
+            kept = context.plan.max_length
+            part = slice(kept) if options.truncation_mode == "keep_start" else slice(-kept, None)
+            ids, labels = ids[part], labels[part]
+            if not (labels != NONE).any():
+                raise Dropped("no-labels", "no token that is kept carries loss")
+        if len(ids) != len(labels):  # the loss of the first step that has this row
+            raise RuntimeError(f"{len(ids)} tokens and {len(labels)} labels")
     return layout_of(Tokens(ids, labels, np.full(len(ids), PREFIX, np.int32)))
 
 

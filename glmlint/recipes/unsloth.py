@@ -21,6 +21,7 @@ from glmlint.trainer.chat import (
     lay_out_text,
     place_of,
     render_chat,
+    tokenizable,
     with_labels,
 )
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
@@ -257,7 +258,7 @@ def _text(row: dict[str, Any], context: Context) -> tuple[str, Borders]:
     elif "conversations" in row:
         messages = _standardized(row["conversations"])
     else:
-        return row["text"], ([0], [0])
+        return tokenizable(row["text"]), ([0], [0])
     tools = row.get("tools") or None
     rendered = render_chat(messages, context, **({} if tools is None else {"tools": tools}))
     return rendered.text, borders(rendered, messages, context, None)

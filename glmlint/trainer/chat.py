@@ -45,8 +45,9 @@ _LONGEST_SEARCH: Final = 20_000_000
 def render_chat(
     messages: Any,
     context: Context,
-    *,
     template: ChatTemplate | None = None,
+    /,
+    *,
     tools: Any = None,
     **names: Any,
 ) -> Rendered:
@@ -54,6 +55,7 @@ def render_chat(
 
     Args:
         messages: of any type, as the trainer hands it over.
+        context: whose template and version of transformers are meant.
         template: another one than the context's.
         tools: the tool list, as the trainer hands it over.
         names: other variables of the template.
@@ -61,26 +63,30 @@ def render_chat(
     Raises:
         Exception: what transformers raises, or the template.
     """
-    (found,) = render_chats((messages,), context, template=template, tools=tools, **names)
+    (found,) = render_chats((messages,), context, template, tools=tools, **names)
     return found
 
 
 def render_chats(
     conversations: Iterable[Any],
     context: Context,
-    *,
     template: ChatTemplate | None = None,
+    /,
+    *,
     tools: Any = None,
     **names: Any,
 ) -> list[Rendered]:
     """The texts of several conversations. Args and exceptions as `render_chat`; the first one is raised."""
     template = template or context.template
+    checked = [_checked(messages, template) for messages in conversations]
     if tools is not None and not all(isinstance(tool, dict) for tool in tools):
         raise ValueError(
             "Tools should either be a JSON schema, or a callable function with type hints "
             "and a docstring suitable for auto-conversion to a schema."
         )
-    checked = [_checked(messages, template) for messages in conversations]
+    documents = names.get("documents")
+    if documents is not None and not all(isinstance(one, dict) for one in documents):
+        raise TypeError("Documents should be a list of dicts with 'title' and 'text' keys!")
     rendered = []
     for found in template.rendered_each(checked, tools=tools, **names):
         if isinstance(found, Exception):
@@ -89,12 +95,30 @@ def render_chats(
     return rendered
 
 
+def tokenizable(text: Any) -> Any:
+    """The same, where a tokenizer of transformers takes it for a text or for a list of texts.
+
+    Raises:
+        ValueError: what transformers says of any other value.
+    """
+    if text is None:
+        raise ValueError("You need to specify either `text` or `text_target`.")
+    if not isinstance(text, str | list):
+        raise ValueError(
+            "text input must be of type `str` (single example), `list[str]` (batch or single "
+            "pretokenized example) or `list[list[str]]` (batch of pretokenized examples) or "
+            "`list[tuple[list[str], list[str]]]` (batch of pretokenized sequence pairs)."
+        )
+    return text
+
+
 def _checked(messages: Any, template: ChatTemplate) -> Any:
     """The same, where transformers lets it through to the template."""
     have = template.version
-    if not messages:
-        if have < (5, 13):
+    if have < (5, 13):
+        if not messages:
             raise IndexError("list index out of range")
+    elif messages == []:
         raise ValueError(
             "Cannot apply chat template to an empty conversation. Provide at least one message."
         )
@@ -155,7 +179,8 @@ def _head(text: str, messages: Sequence[Any], context: Context, tools: bool) -> 
     starts, owners = [0], [PREFIX]
     if at < len(text):
         _note(starts, owners, at, TOOLS if tools else SYSTEM)
-        said = messages[0].get("content") if isinstance(messages[0], dict) else None
+        leader = messages[0] if messages else None
+        said = leader.get("content") if isinstance(leader, dict) else None
         if not tools and isinstance(said, str) and said.strip() and said.strip() in text:
             _note(starts, owners, at, 0)
     return starts, owners

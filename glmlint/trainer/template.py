@@ -315,7 +315,7 @@ class ChatTemplate:
             yield found if isinstance(found, Exception) else found.text
 
     def rendered_each(
-        self, conversations: Iterable[Sequence[Any]], **names: Any
+        self, conversations: Iterable[Sequence[Any]], /, **names: Any
     ) -> Iterator[Rendered | Exception]:
         """As `render_each`, with what `rendered` gives."""
         handed = ([self._handed(message) for message in messages] for messages in conversations)

@@ -200,6 +200,19 @@ class Tokenizer:
         """Where control tokens stand in the text: (offset in code points, token)."""
         return [(match.start(), match.group()) for match in self._control_pattern.finditer(text)]
 
+    def has_entry(self, spelled: str) -> bool:
+        """Whether the vocabulary has an entry of that spelling, as transformers' `get_vocab` has it:
+        a control token, or a piece with its bytes spelled as characters."""
+        if spelled in self.control:
+            return True
+        if isinstance(self.backend, PieceBackend):
+            return spelled in self.backend.pieces.values()
+        known = _byte_letters()
+        if not spelled or not all(letter in known for letter in spelled):
+            return False
+        wanted = bytes(known[letter] for letter in spelled)
+        return any(self.token_bytes(token) == wanted for token in range(self.base_size))
+
     @cached_property
     def control_text(self) -> dict[int, str]:
         """Id -> control token."""
@@ -289,6 +302,18 @@ class Glm4Backend:
         np.cumsum([len(part) for part in parts], out=offsets[1:])
         ids = np.array([token for part in parts for token in part], "<u4")
         return ids.tobytes(), offsets.tobytes()
+
+
+@cache
+def _byte_letters() -> dict[str, int]:
+    """Letter -> byte, as a byte-level vocabulary spells its pieces (tokenizers, `ByteLevel`):
+    printable bytes of Latin-1 stand for themselves, the others for U+0100 and on, in order."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = sorted(set(range(0x100)) - set(printable))
+    return {
+        **{chr(byte): byte for byte in printable},
+        **{chr(0x100 + place): byte for place, byte in enumerate(others)},
+    }
 
 
 class PieceBackend:
