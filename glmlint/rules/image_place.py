@@ -21,6 +21,7 @@ rule = Rule(
     family="structure",
     title_zh="视觉脚本无法读取的图像，或取自别处的图像",
     severity="error",
+    applies=lambda recipe, _: "image" in recipe.message_keys,
     text=Text(
         "messages[{index}] has an image; {trainer} opens the first message's image alone, "
         "raises {exception} here, and the run ends",
@@ -119,7 +120,7 @@ _KINDS = {"list": ("a list", "列表"), "dict": ("an object", "对象"), "bool":
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if "image" not in row.context.trainer.message_keys or row.foreign or not row.messages:
+    if row.foreign or not row.messages:
         return
     stopped = row.error.at if row.error is not None else None
     exception = row.error.exception if row.error is not None else ""
