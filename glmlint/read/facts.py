@@ -67,8 +67,8 @@ class Fact:
     """The trainer may give labels to more than answers with their stops, or to less."""
 
 
-_ALL_LOOKED_AT: Final = 11
-"""The first 2**11 rows are looked at, and about 2**10 of each doubling behind them."""
+_ALL_LOOKED_AT: Final = 10
+"""The first 2**10 rows are looked at, and about 2**9 of each doubling behind them."""
 
 
 def is_looked_at(line: int) -> bool:

@@ -4,7 +4,7 @@ A mark that a tool left (`[END]`, `###`), a label ("Answer:", "答："), a water
 row looks well by itself, and the model learns to write it in every answer. What answers of a kind share
 by nature is not told: the stop of a sentence, a closing bracket, the first brace of JSON, a fence.
 
-All answers of the first 2,048 rows are looked at, and of the rows behind them a share that halves as the
+All answers of the first 1,024 rows are looked at, and of the rows behind them a share that halves as the
 file doubles. Nine in ten have to have the text, of twenty or more.
 
 Evidence: self-instruct #16 (each output of the data ends with `<|endoftext|>`); LMFlow #459 (`###` behind
