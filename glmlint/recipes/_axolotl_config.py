@@ -1,6 +1,6 @@
 """axolotl's YAML: what it says of ids, labels and data.
 
-Source: axolotl 0.19.0 (PyPI), `axolotl/utils/schemas/`. Names of keys are its own.
+Source: axolotl 0.19.0, `axolotl/utils/schemas/`. Names of keys are its own.
 """
 
 from __future__ import annotations

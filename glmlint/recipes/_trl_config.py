@@ -1,6 +1,6 @@
 """TRL's YAML, as `trl sft --config FILE` takes it: what it says of ids, labels and data.
 
-Source: trl 1.16.0 (PyPI), `trl/trainer/sft_config.py`, `trl/scripts/utils.py`. Names of keys are its own.
+Source: trl 1.16.0, `trl/trainer/sft_config.py`, `trl/scripts/utils.py`. Names of keys are its own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """verl's YAML: what it says of ids, labels and data.
 
-Source: verl 0.9.1 (PyPI), `verl/trainer/config/sft_trainer_engine.yaml`, `verl/trainer/sft_trainer.py`.
+Source: verl 0.9.1, `verl/trainer/config/sft_trainer_engine.yaml`, `verl/trainer/sft_trainer.py`.
 Names of keys are its own; they stand under `data`, or with dots as on its command line.
 """
 

@@ -1,6 +1,6 @@
 """axolotl with `type: chat_template`: a turn is what changes when its content does.
 
-Source: axolotl 0.19.0 (PyPI), `axolotl/prompt_strategies/chat_template.py`, `axolotl/utils/data/utils.py`.
+Source: axolotl 0.19.0, `axolotl/prompt_strategies/chat_template.py`, `axolotl/utils/data/utils.py`.
 """
 
 from __future__ import annotations

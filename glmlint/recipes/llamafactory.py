@@ -356,7 +356,7 @@ class LlamaFactory(Trainer):
     )
     called = Text("LLaMA-Factory", "LLaMA-Factory")
     budget_means = Text("cutoff_len", "cutoff_len")
-    source = "llamafactory 0.9.5 (PyPI), data/"
+    source = "llamafactory 0.9.5, data/"
     date = "2026-05-30"
     supervises = Text(
         "every answer and call from behind <|assistant|> on, and <|endoftext|> after each of them "

@@ -1,6 +1,6 @@
 """TRL's SFTTrainer: the model's own chat template over the whole conversation.
 
-Source: trl 1.16.0 (PyPI), `trl/trainer/sft_trainer.py`: `SFTTrainer.__init__`, `_prepare_dataset`.
+Source: trl 1.16.0, `trl/trainer/sft_trainer.py`: `SFTTrainer.__init__`, `_prepare_dataset`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """unsloth's `train_on_responses_only`: labels from the marker of an answer to that of a question.
 
-Source: unsloth_zoo 2026.10.9 (PyPI), `unsloth_zoo/dataset_utils.py`; rows are rendered as its
+Source: unsloth_zoo 2026.10.9, `unsloth_zoo/dataset_utils.py`; rows are rendered as its
 notebooks do, by the tokenizer's chat template.
 """
 

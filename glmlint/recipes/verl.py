@@ -1,6 +1,6 @@
 """verl's supervised training on conversations (`MultiTurnSFTDataset`): each message rendered by itself.
 
-Source: verl 0.9.1 (PyPI), `verl/utils/dataset/multiturn_sft_dataset.py` and
+Source: verl 0.9.1, `verl/utils/dataset/multiturn_sft_dataset.py` and
 `verl/utils/tokenizer/chat_template.py`.
 
 verl reads Parquet. What a table makes of a row is part of what is trained: all messages get the keys of

@@ -1,6 +1,6 @@
 """Labels by markers, as unsloth has them: from what begins an answer to what begins a question.
 
-Source: unsloth_zoo 2026.10.9 (PyPI), `unsloth_zoo/dataset_utils.py`: `train_on_responses_only`,
+Source: unsloth_zoo 2026.10.9, `unsloth_zoo/dataset_utils.py`: `train_on_responses_only`,
 `get_chat_template_parts`, `_find_common_token_ids`.
 """
 
