@@ -8,24 +8,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from test_rules_of_trainers import TOOLS
 
 from glmlint.app.cli import cli
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "glm4" / "templates"
-TOOLS = [
-    {
-        "type": "function",
-        "function": {
-            "name": "weather",
-            "description": "Weather of a city.",
-            "parameters": {
-                "type": "object",
-                "properties": {"city": {"type": "string", "description": "City."}},
-                "required": ["city"],
-            },
-        },
-    }
-]
 
 
 def user(text: str) -> dict[str, Any]:

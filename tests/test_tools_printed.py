@@ -32,7 +32,9 @@ def tool(name: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("recipe", ["glm4", "glm4-combine", "llamafactory", "swift"])
+@pytest.mark.parametrize(
+    "recipe", ["glm4", "glm4-combine", "glm4-2024-06", "glm4v", "llamafactory", "swift"]
+)
 def test_many_deep_tools_end_the_run_with_one_sentence(recipe: str) -> None:
     tools = [tool(f"t{i}") for i in range(300)]
     user, answer = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}

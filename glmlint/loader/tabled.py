@@ -13,38 +13,13 @@ from typing import Final
 
 from glmlint.loader.columns import Column, ListOf, Path_, StructOf
 from glmlint.loader.facts import BIG, DOUBLE, FRACTION, WIDE, Node
-from glmlint.loader.verdict import Conflict
+from glmlint.loader.verdict import Conflict, Conflicts
 
 _TYPES: Final = {"boolean": "bool", "number": "int64", "string": "string"}
 
 
-class Tabled:
+class Tabled(Conflicts):
     """One array as pandas and Arrow read it: the types of its columns and what goes wrong."""
-
-    def __init__(self) -> None:
-        self.conflicts: list[Conflict] = []
-
-    def fail(
-        self,
-        path: Path_,
-        reason: str,
-        cause: str,
-        line: int,
-        types: tuple[tuple[str, int], ...] = (),
-        error: str = "DatasetGenerationError",
-    ) -> None:
-        """Note that the load ends, and why."""
-        self.conflicts.append(
-            Conflict(
-                path=path,
-                reason=reason,
-                types=types,
-                outcome="load-fails",
-                error=error,
-                cause=cause,
-                line=line,
-            )
-        )
 
     def root(self, rows: Node, null_row: int | None, null_first: bool) -> Column:
         """The type of the rows.

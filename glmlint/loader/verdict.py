@@ -131,7 +131,38 @@ _FROM: Final[dict[str, dict[str, str]]] = {
 """Type of a later chunk -> type of the first -> what the cast does; absent: Arrow has none."""
 
 
-class Reading:
+class Conflicts:
+    """What a way to read the file finds that rows don't agree on."""
+
+    def __init__(self) -> None:
+        self.conflicts: list[Conflict] = []
+
+    def fail(
+        self,
+        path: Path_,
+        reason: str,
+        cause: str,
+        line: int,
+        types: tuple[tuple[str, int], ...] = (),
+        later: bool = False,
+        error: str = "DatasetGenerationError",
+    ) -> None:
+        """Note that the load ends, and why."""
+        self.conflicts.append(
+            Conflict(
+                path=path,
+                reason=reason,
+                types=types,
+                outcome="load-fails",
+                error=error,
+                cause=cause,
+                line=line,
+                later=later,
+            )
+        )
+
+
+class Reading(Conflicts):
     """One version's reading of one file: the types of its columns and what goes wrong."""
 
     def __init__(
@@ -149,36 +180,13 @@ class Reading:
             one_block: whether the first chunk is one Arrow block from 4.7 on.
             listed: whether the rows are the elements of an array, written anew.
         """
+        super().__init__()
         self.listed = listed
         self.json = release >= USE_JSON
         self.release = release
         self.spoiled = spoiled
         self.one_block = one_block and self.json
-        self.conflicts: list[Conflict] = []
         self.json_paths: set[Path_] = set()
-
-    def fail(
-        self,
-        path: Path_,
-        reason: str,
-        cause: str,
-        line: int,
-        types: tuple[tuple[str, int], ...] = (),
-        later: bool = False,
-        error: str = "DatasetGenerationError",
-    ) -> None:
-        self.conflicts.append(
-            Conflict(
-                path=path,
-                reason=reason,
-                types=types,
-                outcome="load-fails",
-                error=error,
-                cause=cause,
-                line=line,
-                later=later,
-            )
-        )
 
     def note(
         self,

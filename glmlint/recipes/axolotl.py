@@ -24,6 +24,7 @@ from glmlint.trainer.chat import (
     place_of,
     render_chat,
     render_chats,
+    row_errors,
     token_places,
     with_labels,
 )
@@ -201,13 +202,8 @@ class Axolotl(Trainer):
         return conversation(row, turns, *used)
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
-        try:
+        with row_errors(lambda error: self._place(error, row, context)):
             return _lay_out(row, context)
-        except (Dropped, TrainerError):
-            raise
-        except Exception as error:  # whatever axolotl, transformers or the template raises
-            at = self._place(error, row, context)
-            raise TrainerError(type(error).__name__, str(error), at) from None
 
     def _place(self, error: Exception, row: dict[str, Any], context: Context) -> Pointer | None:
         """Where the turn is written that the template was printing, where it raised."""

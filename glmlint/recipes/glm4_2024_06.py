@@ -16,8 +16,11 @@ from glmlint.recipes.glm4 import BUDGET, clean_tools, prefix, process_message, r
 from glmlint.trainer.base import Context, Text, Trainer, messages_of
 from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.layout import END, NONE, PREFIX, SAME, Layout, Piece, shifted
-from glmlint.trainer.printed import require_printable
-from glmlint.trainer.template import BUILT_IN, CALL_NOTE, INTRO, TOOLS_HEADING, dumps_tool
+from glmlint.trainer.template import (
+    INTRO,
+    TOOLS_HEADING,
+    listed_tools,
+)
 from glmlint.trainer.vocabulary import OFFICIAL_NUMBERS
 
 
@@ -26,18 +29,7 @@ def tools_text(tools: Any) -> str:
 
     Raises what the tokenizer file raises: KeyError, TypeError, NotImplementedError.
     """
-    require_printable(tools)
-    text = INTRO.format(name="GhatGLM") + TOOLS_HEADING
-    for tool in tools:
-        kind = tool["type"]
-        if kind == "function":
-            function = tool["function"]
-            text += f"\n\n## {function['name']}\n\n{dumps_tool(function)}{CALL_NOTE}"
-        elif kind in BUILT_IN:
-            text += f"\n\n## {kind}\n\n{BUILT_IN[kind]}"
-        else:
-            raise NotImplementedError(f"Unknown tool type {kind}")
-    return text
+    return listed_tools(INTRO.format(name="GhatGLM") + TOOLS_HEADING, tools)
 
 
 class Glm4June2024(Trainer):

@@ -16,7 +16,7 @@ from glmlint.recipes.glm4 import prefix, role_ids
 from glmlint.trainer.base import Context, Text, Trainer, messages_of
 from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.layout import END, NONE, PREFIX, SAME, Layout, Piece
-from glmlint.trainer.template import BUILT_IN, CALL_NOTE, INTRO, dumps_tool
+from glmlint.trainer.template import INTRO, listed_tools
 from glmlint.trainer.vocabulary import GLM, OFFICIAL_NUMBERS
 
 _IMAGE: Final = ("<|begin_of_image|>", "<|endoftext|>", "<|end_of_image|>")
@@ -28,17 +28,7 @@ def tools_text(tools: Any) -> str:
 
     Raises what that raises: KeyError, TypeError, NotImplementedError.
     """
-    text = INTRO.format(name="GLM-4")
-    for tool in tools:
-        kind = tool["type"]
-        if kind == "function":
-            function = tool["function"]
-            text += f"\n\n## {function['name']}\n\n{dumps_tool(function)}{CALL_NOTE}"
-        elif kind in BUILT_IN:
-            text += f"\n\n## {kind}\n\n{BUILT_IN[kind]}"
-        else:
-            raise NotImplementedError(f"Unknown tool type {kind}")
-    return text
+    return listed_tools(INTRO.format(name="GLM-4"), tools)
 
 
 class Glm4V(Trainer):

@@ -36,11 +36,11 @@ from glmlint.trainer.chat import (
     lay_out_text,
     place_of,
     render_chat,
+    row_errors,
 )
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
 from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation
-from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import Layout, Tokens
 
 MaskType = Literal["qwen", "qwen3", "qwen3_5", "distill_qwen"]
@@ -122,13 +122,8 @@ class Slime(Trainer):
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         options: SlimeOptions = context.options
-        try:
+        with row_errors(lambda error: place_of(error, (options.input_key,))):
             return _lay_out(row.get(options.input_key), _tools(row, options), context)
-        except (Dropped, TrainerError):
-            raise
-        except Exception as error:  # whatever slime, transformers or the template raises
-            at = place_of(error, (options.input_key,))
-            raise TrainerError(type(error).__name__, str(error), at) from None
 
     def input_by_two_ways(
         self, row: dict[str, Any], laid_out: Layout | None, context: Context

@@ -24,11 +24,11 @@ from glmlint.trainer.chat import (
     place_of,
     render_chat,
     render_chats,
+    row_errors,
 )
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
 from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.cut import drop_longer, keep_end, keep_start
-from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import END, NONE, SAME, Layout, Tokens
 from glmlint.trainer.template import Rendered
 
@@ -109,13 +109,8 @@ class AnyTemplate(Trainer):
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         options: TemplateOptions = context.options
-        try:
+        with row_errors(lambda error: place_of(error, (options.messages,))):
             return _lay_out(row, context)
-        except (Dropped, TrainerError):
-            raise
-        except Exception as error:  # whatever transformers or the template raises
-            at = place_of(error, (options.messages,))
-            raise TrainerError(type(error).__name__, str(error), at) from None
 
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         options: TemplateOptions = context.options

@@ -31,12 +31,12 @@ from glmlint.trainer.apart import (
     unlabelled,
 )
 from glmlint.trainer.base import Context, Text, Trainer
-from glmlint.trainer.chat import place_of, render_chat, render_chats
+from glmlint.trainer.chat import place_of, render_chat, render_chats, row_errors
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
 from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation
 from glmlint.trainer.cut import keep_end, keep_start
-from glmlint.trainer.errors import Dropped, TrainerError
+from glmlint.trainer.errors import TrainerError
 from glmlint.trainer.layout import Layout, Tokens
 
 _MISMATCH: Final = (
@@ -125,13 +125,8 @@ class Verl(Trainer):
 
     def lay_out(self, row: dict[str, Any], context: Context) -> Layout:
         options: VerlOptions = context.options
-        try:
+        with row_errors(lambda error: place_of(error, (options.messages_key,))):
             return _lay_out(as_table(row), context)
-        except (Dropped, TrainerError):
-            raise
-        except Exception as error:  # whatever verl, transformers or the template raises
-            at = place_of(error, (options.messages_key,))
-            raise TrainerError(type(error).__name__, str(error), at) from None
 
     def input_by_two_ways(
         self, row: dict[str, Any], laid_out: Layout | None, context: Context

@@ -7,7 +7,8 @@ string. Which message each part of it comes from, the template tells (`jinja_tur
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise, takewhile
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from glmlint.finding import Pointer
 from glmlint.trainer.base import Context
+from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import (
     END,
     NONE,
@@ -200,6 +202,21 @@ def _by_prefixes(
             part = ""
         ends.append(max(ends[-1], common_length(text, part)))
     return [(start, index) for index, start in enumerate(ends[:-1]) if ends[index + 1] > start]
+
+
+@contextmanager
+def row_errors(place: Callable[[Exception], Pointer | None]) -> Iterator[None]:
+    """Whatever a package, transformers or a template raises at a row becomes a TrainerError.
+
+    Args:
+        place: where in the row it was raised.
+    """
+    try:
+        yield
+    except (Dropped, TrainerError):
+        raise
+    except Exception as error:
+        raise TrainerError(type(error).__name__, str(error), place(error)) from None
 
 
 def place_of(error: Exception, at: Pointer) -> Pointer | None:

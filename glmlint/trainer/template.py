@@ -162,6 +162,26 @@ _THOUGHTS: Final = ("reasoning_content", "thinking", "reasoning")
 """Names of one thing, as transformers has them since 5.21."""
 
 
+def listed_tools(heading: str, tools: Any) -> str:
+    """The text of a tool list as the tokenizer files of GLM-4 write it, each tool under a heading.
+
+    Raises what they raise: KeyError, TypeError, NotImplementedError; and RunStopped for a list that
+    is too long once it is printed.
+    """
+    require_printable(tools)
+    text = heading
+    for tool in tools:
+        kind = tool["type"]
+        if kind == "function":
+            function = tool["function"]
+            text += f"\n\n## {function['name']}\n\n{dumps_tool(function)}{CALL_NOTE}"
+        elif kind in BUILT_IN:
+            text += f"\n\n## {kind}\n\n{BUILT_IN[kind]}"
+        else:
+            raise NotImplementedError(f"Unknown tool type {kind}")
+    return text
+
+
 def dumps_tool(value: Any, *, sort: bool = False) -> str:
     """transformers' `tojson(indent=4)` since 4.42.0: nothing sorted, nothing escaped."""
     return json.dumps(value, ensure_ascii=False, indent=4, sort_keys=sort)
