@@ -152,6 +152,9 @@ class Rule:
     """The sentence: where it is, what happens in training. Fields in braces are filled in."""
     help: Text
     """What to do about it."""
+    doc_zh: str = ""
+    """What the docstring's other paragraphs say, in Chinese, as many paragraphs; wrapped lines are
+    joined (`text.unwrapped_zh`)."""
     help_alone: Text | None = None
     """The same for a place at which no repair is at hand, where `help` speaks of one."""
     limit: Limit | None = None
