@@ -78,7 +78,7 @@ class AnyTemplate(Trainer):
 
     name = "template"
     title = Text("any chat template, labels by rule", "任意对话模板，按规则打标签")
-    called = Text("a trainer of this kind", "此类训练脚本")
+    called = Text("a trainer of this kind", "此类训练框架")
     budget_means = Text("max_length", "max_length")
     source = "no package: what `labels` says"
     date = "2026-11-29"

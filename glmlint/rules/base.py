@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -232,7 +233,7 @@ def general(text: Text, rule: Rule | None = None) -> Text:
     applies = None if rule is None else rule.applies
     if applies is not None and not applies(get_trainer(Plan.recipe), Plan()):
         told = {"trainer": Trainer.called, "budget_means": Trainer.budget_means}
-    en, zh = text.en, text.zh
+    en, zh = text.en, spaced(text.zh, told["trainer"].zh)
     for name, word in told.items():
         en, zh = en.replace(f"{{{name}}}", word.en), zh.replace(f"{{{name}}}", word.zh)
     return Text(en, zh)
@@ -240,7 +241,18 @@ def general(text: Text, rule: Rule | None = None) -> Text:
 
 def sentence(text: Text, plan: Plan, values: dict[str, Any]) -> str:
     """A rule's sentence in the language of the run."""
-    return text.say(plan.lang, **{**words_of(plan.recipe), **values})
+    words = words_of(plan.recipe)
+    if plan.lang == "zh":
+        text = Text(text.en, spaced(text.zh, words["trainer"].zh))
+    return text.say(plan.lang, **{**words, **values})
+
+
+def spaced(zh: str, trainer: str) -> str:
+    """A Chinese sentence with spaces around `{trainer}` where that is a name in Latin letters."""
+    if not trainer.isascii():
+        return zh
+    zh = re.sub(r"(?<=[\u3400-\u9fff])\{trainer\}", " {trainer}", zh)
+    return re.sub(r"\{trainer\}(?=[\u3400-\u9fff])", "{trainer} ", zh)
 
 
 @dataclass(frozen=True)

@@ -256,7 +256,7 @@ class Trainer:
 
     name: str
     title: Text
-    called: Text = Text("the trainer", "训练脚本")
+    called: Text = Text("the trainer", "训练框架")
     """How sentences name it."""
     budget_means: Text = Text("--max-length", "--max-length")
     """What the budget is in the trainer's own settings."""
