@@ -18,7 +18,7 @@ rule = Rule(
     family="structure",
     title_zh="对话里没有回答",
     doc_zh="""
-    只有 assistant 消息参与训练。没有这样的消息，所有标签都是 -100；在 `combine: true` 下训练脚本会
+    只有 assistant 消息参与训练。没有这样的消息，所有标签都是 -100；在 `combine: true` 下官方脚本会
     抛出 ValueError，因为它要查找最后一个 assistant 标记。
 
     依据：TRL #1225；GLM-4 #438、#441、#544。

@@ -30,8 +30,8 @@ rule = Rule(
     title_zh="配方训练了不是 assistant 写的文本",
     doc_zh="""
     官方脚本会屏蔽 system、user 和 observation 消息。其他角色的消息都参与训练，连角色名也不例外：若
-    写成 `"role": "tool"`，模型就会学着编造工具结果（回答之后的那一个 token 是该回答的停止符，属于
-    回答）。
+    写成 `"role": "tool"`，模型就会学着编造工具结果（回答之后的那一个 token 是该回答的停止符，属于回
+    答）。
 
     如果更具体的规则已把该消息报告为错误（`unknown-role`、`missing-role`、`openai-tool-calls`），或
     已报告整行（`other-format`），本规则就不再报告；它负责其余情况，以及那些规则关闭时的全部情况。
@@ -53,7 +53,7 @@ rule = Rule(
         "prompts": Text(
             "prompts are trained, not only answers ({rows:row}): {where} (role {role!r}) carries "
             "loss",
-            "不仅回答，提示也参与训练（共 {rows} 行）：{where}（角色 {role!r}）计入损失",
+            "不仅回答，提示词也参与训练（共 {rows} 行）：{where}（角色 {role!r}）计入损失",
         ),
         "results": Text(
             "tool results are trained ({rows:row}): {where} carries loss, and the model learns to "

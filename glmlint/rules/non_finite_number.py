@@ -23,7 +23,7 @@ rule = Rule(
     title_zh="NaN、无穷大，或超出浮点数范围的数",
     doc_zh="""
     JSON 没有这些值。Python 的 `json` 会写也会读，`datasets` 也接受 NaN 和 Infinity，因此这一行只有
-    在这些程序里才能加载；1e999 这样的数字会让加载失败。写在工具描述里时，单词 NaN 会进入提示。
+    在这些程序里才能加载；1e999 这样的数字会让加载失败。写在工具描述里时，单词 NaN 会进入提示词。
 
     依据：`datasets` 5.2 能读 `NaN`，遇到 `1e999` 时报错（"Number too big to be stored in
     double"）。

@@ -68,8 +68,8 @@ rule = Rule(
     `Dataset.to_json`、`Dataset.to_parquet` 和 pandas 会这样写，因为数据表让所有消息的键相同、所有工
     具的属性相同：`"metadata": null`、`"tools": null`，每个工具里还有其他所有工具的参数，值都是
     null。每个文件只报告一次，而不是每个 null 报告一次。哪些 null 会输出取决于版本：5.24 之前的
-    transformers 会把 `metadata: null` 输出为单词 None，而工具列表里的 null 在所有版本中都会输出
-    （官方脚本会去掉直接位于 `properties` 下的 null，其余照常输出）。
+    transformers 会把 `metadata: null` 输出为单词 None，而工具列表里的 null 在所有版本中都会输出（官
+    方脚本会去掉直接位于 `properties` 下的 null，其余照常输出）。
 
     `--fix` 会去掉所有这些 null，但保留可能有意写下的：
     - 列表中的 null（`"enum": ["a", null]`），以及在整个文件中始终为 null 的键；
@@ -96,7 +96,7 @@ rule = Rule(
             "messages and tools carry each other's keys as null, as Dataset.to_json writes them "
             "({rows:row}): some of these nulls are printed",
             "消息和工具里补有彼此的键，值为 null（Dataset.to_json 的写法，共 {rows} 行）：其中一部"
-            "分 null 会输出到提示里",
+            "分 null 会输出到提示词里",
         ),
         "unlabelled": Text(
             "messages carry each other's keys as null, as Dataset.to_json writes them "

@@ -32,7 +32,7 @@ _NAMES: Final = {
     "xtuner": ("XTuner (input and output)", "XTuner（input 和 output）"),
     "pairs": ("turns of a question and an answer", "由一问一答组成的轮次"),
     "prompt-response": ("question and answer columns", "问题列加回答列"),
-    "prompt-only": ("prompts without answers", "只有提示、没有回答"),
+    "prompt-only": ("prompts without answers", "只有提示词、没有回答"),
     "preference": ("preference pairs (chosen and rejected)", "偏好数据（chosen 和 rejected）"),
     "glm": (
         "GLM messages (metadata, observation, tools of a message)",
@@ -87,7 +87,7 @@ _TAILS: Final = {
     "nothing": Text(": nothing in them is trained", "：没有任何内容参与训练"),
     "python": Text(
         ": the prompt contains lists of parts in Python syntax",
-        "：提示里会出现 Python 语法的分段列表",
+        "：提示词里会出现 Python 语法的分段列表",
     ),
     "wrong": Text(
         ": text that no assistant wrote is trained",
@@ -110,7 +110,7 @@ rule = Rule(
     title_zh="数据是其他训练框架的格式",
     doc_zh="""
     官方脚本读取带有 `role` 和 `content` 的 `messages`。ShareGPT、Alpaca 以及 prompt/response 格式没
-    有 `messages`：训练脚本在第一行就抛出 KeyError。OpenAI 格式有，因此能通过一部分：工具调用被跳
+    有 `messages`：官方脚本在第一行就抛出 KeyError。OpenAI 格式有，因此能通过一部分：工具调用被跳
     过，工具结果作为文本参与训练，分段的 content 列表按 Python 语法输出。每个文件、每种格式只报告一
     次，而不是每行一次。
 
@@ -322,7 +322,7 @@ _CALLS: Final = Text("tool calls", "工具调用")
 _RESULTS: Final = Text("tool results", "工具结果")
 _TOOL_LISTS: Final = Text("tools", "工具列表")
 _PARTS: Final = {
-    "system": Text("system prompts", "系统提示"),
+    "system": Text("system prompts", "系统提示词"),
     "user": Text("questions", "问题"),
     "assistant": Text("answers", "回答"),
     "call": _CALLS,

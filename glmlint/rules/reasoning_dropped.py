@@ -26,8 +26,8 @@ rule = Rule(
     title_zh="模板不会输出的思考内容",
     doc_zh="""
     `reasoning_content` 是较新的对话格式使用的键；GLM-4 的模板只读取 role、metadata、content 和
-    tools，所以思考内容会不加提示地消失，只有回答参与训练。写在 content 里的 `<think>` 块会被 GLM-4
-    的模板当作文本输出；推理模型的模板则会从前面的轮次中去掉它。
+    tools，所以思考内容会静默消失，只有回答参与训练。写在 content 里的 `<think>` 块会被 GLM-4 的模板
+    当作文本输出；推理模型的模板则会从前面的轮次中去掉它。
 
     依据：fw-ai/cookbook #386。
     """,

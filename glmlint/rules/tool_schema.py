@@ -28,7 +28,7 @@ rule = Rule(
     family="tools",
     title_zh="工具的 `parameters` 不是合法的 JSON Schema",
     doc_zh="""
-    `parameters` 会原样输出到提示里，模型看到的工具描述就是另一套写法（`"type": "str"`、在参数上写
+    `parameters` 会原样输出到提示词里，模型看到的工具描述就是另一套写法（`"type": "str"`、在参数上写
     `"required": true`），也无法判断调用是否正确：glmlint 不会按这样的 schema 检查参数，强制调用符合
     schema 的服务端（guided decoding）会拒绝这个工具。指向工具之外的引用对模型来说没有意义。
 

@@ -22,11 +22,11 @@ rule = Rule(
     name="tools-not-rendered",
     family="tools",
     form="glm",
-    title_zh="配方的模板不会输出的工具，或让训练脚本中止的工具",
+    title_zh="配方的模板不会输出的工具，或让训练框架报错的工具",
     doc_zh="""
-    模板会输出类型为 `function` 的工具，并认识三个内置工具；其他类型会不加提示地跳过（2024 年 6 月的
-    分词器抛出 NotImplementedError）。内置工具没有 `function`，而官方脚本清理数据时要读取它：除非设
-    置了 `combine: true`，否则会以 KeyError 中止训练。后续模型的模板则根本不从消息里读取工具。
+    模板会输出类型为 `function` 的工具，并认识三个内置工具；其他类型会静默跳过（2024 年 6 月的分词器
+    抛出 NotImplementedError）。内置工具没有 `function`，而官方脚本清理数据时要读取它：除非设置了
+    `combine: true`，否则会以 KeyError 中止训练。后续模型的模板则根本不从消息里读取工具。
 
     依据：OpenRLHF #1228；GLM-4-0414 的模板只把工具作为参数接收，而 finetune.py 不传这个参数
     （docs/recipes.md 第 0.5 节）。

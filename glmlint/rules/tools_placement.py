@@ -29,9 +29,9 @@ rule = Rule(
     form="glm",
     title_zh="`tools` 写在了 system 以外的消息上，或写在了行的顶层",
     doc_zh="""
-    官方脚本会删除 system 以外所有消息上的 `tools`，而且只读取一行中的 `messages`：工具会不加提示地
-    消失，模型会学着调用从未见过的工具。在 `combine: true` 下，模板会在每条消息所在的位置输出它的工
-    具，那不是模型所熟悉的位置。
+    官方脚本会删除 system 以外所有消息上的 `tools`，而且只读取一行中的 `messages`：工具会静默消失，
+    模型会学着调用从未见过的工具。在 `combine: true` 下，模板会在每条消息所在的位置输出它的工具，那
+    不是模型所熟悉的位置。
 
     依据：fw-ai/cookbook #442；finetune.py 中的 process_message。
     """,

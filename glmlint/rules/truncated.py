@@ -19,8 +19,8 @@ rule = Rule(
     family="budget",
     title_zh="超出预算、在允许的限度内丢失部分受监督 token 的行",
     doc_zh="""
-    官方脚本只保留前 max_input_length + max_output_length + 1 个 token，其余部分会不加提示地丢弃。回
-    答在最后，所以丢掉的正是这一行要教的内容。丢掉的部分没有受监督 token 时，级别是提示：损失不变。
+    官方脚本只保留前 max_input_length + max_output_length + 1 个 token，其余部分会静默丢弃。回答在最
+    后，所以丢掉的正是这一行要教的内容。丢掉的部分没有受监督 token 时，级别是提示：损失不变。
 
     依据：LLaMA-Factory #3995、axolotl #1731；recipes.md 第 1、2 节。
     """,

@@ -70,8 +70,8 @@ rule = Rule(
     doc_zh="""
     从 5.24 起，消息顶层为 null 的键在模板读取之前就会去掉；之前的版本会把 `metadata: null` 在消息头
     输出为单词 None，`tools: null` 则可能使训练中止。4.42 之前，工具列表输出时键会排序，中文会转义。
-    于是同一个文件在另一台机器上会不加提示地训练不同的 token。4.7 之前的 `datasets` 会给工具补上其他
-    工具的键，值为 null（`arrow-null-padding`），并给消息补上 `metadata: null`
+    于是同一个文件在另一台机器上会静默训练不同的 token。4.7 之前的 `datasets` 会给工具补上其他工具的
+    键，值为 null（`arrow-null-padding`），并给消息补上 `metadata: null`
     （`metadata-null-padding`）。用 `--pin transformers=…` 和 `--pin datasets=…` 指明训练机器上的版
     本后，只在其他版本中出现的情况就不再报告。
 
