@@ -650,7 +650,7 @@ def test_of_a_file_and_its_copies_none_ends_empty(tmp_path: Path) -> None:
     done = fix(*files, tmp_path / "d.jsonl", unsafe=True, rules=rules)
     assert done.dropped == 1 and len(files[0].read_bytes().splitlines()) == 2
     assert [file.read_bytes() for file in files[1:]] == [data, before]
-    told = {Path(path).name for path, note in done.notes if note.startswith("no row is dropped")}
+    told = {Path(path).name for path, note in done.notes if note.startswith("no row is deleted")}
     assert told == {"b.jsonl", "c.json", "d.jsonl"}
 
 

@@ -106,7 +106,7 @@ def test_trl_trains_prompts_and_no_last_stop() -> None:
 def test_trl_with_its_own_template() -> None:
     result = check(*CHATS, recipe="trl", model="glm-4.5")
     (prompts,) = told(result, "non-assistant-supervised")
-    assert prompts.help == "Set assistant_only_loss: true to train answers alone."
+    assert prompts.help == "Set assistant_only_loss: true to train only answers."
     result = check(*CHATS, recipe="trl", model="glm-4.5", set=["assistant_only_loss=true"])
     assert result.findings == []
 
@@ -172,7 +172,7 @@ def test_swift_with_all_tokens() -> None:
     (prompts,) = told(
         check(*CHATS, recipe="swift", set=["loss_scale=all"]), "non-assistant-supervised"
     )
-    assert (prompts.rows, prompts.help) == (3, "Set loss_scale: default to train answers alone.")
+    assert (prompts.rows, prompts.help) == (3, "Set loss_scale: default to train only answers.")
 
 
 def test_answers_in_a_row_are_one_answer_to_swift() -> None:

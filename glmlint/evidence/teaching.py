@@ -127,7 +127,7 @@ def unstopped_answers(row: Row) -> Iterator[int]:
 
 
 def _closes_a_part(row: Row, index: int, place: int) -> bool:
-    """Whether a control token ends a part of the message, as `</tool_call>` does, and not the message."""
+    """Whether a control token ends a part of the message, as `</tool_call>` does, not the message."""
     layout = row.layout
     assert layout is not None
     piece = layout.pieces[place]
@@ -239,7 +239,7 @@ def _put(value: Any, at: Pointer) -> Any:
 
 
 def taught_after(row: Row, index: int) -> str | None:
-    """The control token that is taught as what follows a turn; None for text, or for nothing."""
+    """The control token that is trained after a turn; None for text, or for nothing."""
     layout = row.layout
     if layout is None or index not in layout.owners:
         return None

@@ -23,7 +23,7 @@ _HALF: Final = re.compile("[\ud800-\udfff]")
 
 
 class Unfit(Exception):
-    """An edit names a place that the row does not have, or a value that JSON has not."""
+    """An edit names a place that the row does not have, or a value that is not valid JSON."""
 
 
 class Member(Struct):
@@ -40,7 +40,7 @@ class Member(Struct):
 
 
 class Container(Struct):
-    """An object or an array whose members stand apart."""
+    """An object or an array, its members cut apart."""
 
     brackets: str
     members: list[Member]
@@ -135,7 +135,7 @@ class _Taken:
     def __init__(self) -> None:
         self.touched: set[Pointer] = set()
         self.above: set[Pointer] = set()
-        """What holds a touched place."""
+        """Containers of touched places."""
         self.moved: dict[Pointer, int] = {}
         """Array -> first index at which elements have moved."""
 

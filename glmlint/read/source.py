@@ -149,7 +149,7 @@ def _unreadable(path: str, mode: int) -> Text | None:
     device = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
     if stat.S_ISSOCK(mode) or (device and path != os.devnull):
         return Text(
-            "not a file but a device or a socket; - reads standard input",
+            "a device or a socket, not a file; use - for standard input",
             "不是文件，而是设备或套接字；读取标准输入请用 -",
         )
     return None if os.access(path, os.R_OK) else _FORBIDDEN
@@ -370,7 +370,7 @@ def _chunks_of(
         if name.endswith(suffix) and head and kind is None and not head.startswith(magic):
             raise SourceError(
                 Text(
-                    "the name ends in {suffix}, the content is something else",
+                    "the name ends in {suffix}, but the content is something else",
                     "文件名以 {suffix} 结尾，内容却不是这种格式",
                 ),
                 suffix=suffix,

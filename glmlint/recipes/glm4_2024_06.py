@@ -45,9 +45,9 @@ class Glm4June2024(Trainer):
     source = "THUDM/GLM-4 finetune_demo/finetune.py @7fcaeba"
     date = "2024-06-07"
     supervises = Text(
-        "every assistant message but its role token, and the one token after it "
-        "(the next role token, or the appended <|endoftext|>)",
-        "每条 assistant 消息（不含角色标记）以及其后的一个标记（下一个角色标记，或末尾追加的 <|endoftext|>）",
+        "every assistant message except its role token, and the one token after it (the next role "
+        "token, or the appended <|endoftext|>)",
+        "每条 assistant 消息（不含角色标记）以及其后的一个 token（下一个角色标记，或末尾追加的 <|endoftext|>）",
     )
     called = Text("the official script", "官方脚本")
     budget_means = BUDGET

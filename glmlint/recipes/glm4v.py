@@ -43,9 +43,9 @@ class Glm4V(Trainer):
     source = "THUDM/GLM-4 finetune/finetune_vision.py @dfe4601"
     date = "2025-04-16"
     supervises = Text(
-        "every token of every assistant message, its role token and header included; "
-        "never the token after it, so no stop token at all",
-        "每条 assistant 消息的全部标记（包括角色标记和首行）；其后的标记从不参与训练，因此没有任何停止标记",
+        "every token of every assistant message, including its role token and header; never the "
+        "token after it, so no stop token at all",
+        "每条 assistant 消息的全部 token（包括角色标记和首行）；其后的 token 从不参与训练，因此没有任何停止符",
     )
     called = Text("the official vision script", "官方视觉脚本")
     budget_means = Text(
@@ -68,10 +68,9 @@ class Glm4V(Trainer):
         del context
         if of in ("stop", "end"):
             return Text(
-                "In `process_batch` of finetune_vision.py, set `loss_masks` to True for the first token "
-                "behind each answer, and for the <|user|> that is appended at the end.",
-                "请在 finetune_vision.py 的 `process_batch` 中，把每个回答之后的第一个标记以及末尾追加的 "
-                "<|user|> 在 `loss_masks` 中设为 True。",
+                "In `process_batch` of finetune_vision.py, set `loss_masks` to True for the first "
+                "token after each answer, and for the <|user|> appended at the end.",
+                "请在 finetune_vision.py 的 `process_batch` 中，把每个回答之后的第一个 token 以及末尾追加的 <|user|> 在 `loss_masks` 中设为 True。",
             )
         return None
 

@@ -76,10 +76,9 @@ class Slime(Trainer):
     source = "THUDM/slime slime/utils/mask_utils.py @624b824a"
     date = "2026-08"
     supervises = Text(
-        "what the template prints for each assistant message, without its role token and without "
-        "the token that ends it; `step_loss_mask` switches a message off",
-        "模板为每条 assistant 消息渲染出的内容，不含角色标记，也不含结束该消息的标记；"
-        "可用 `step_loss_mask` 关闭某条消息",
+        "what the template prints for each assistant message, without its role token and the token "
+        "that ends it; `step_loss_mask` turns a message off",
+        "模板为每条 assistant 消息渲染出的内容，不含角色标记，也不含结束该消息的 token；可用 `step_loss_mask` 关闭某条消息",
     )
     Options = SlimeOptions
     reads = frozenset(("openai",))
@@ -92,8 +91,8 @@ class Slime(Trainer):
     through_datasets = False
     suffixes = frozenset((".jsonl", ".parquet"))
     joins = Text(
-        "Take a template whose messages can be rendered one by one; of the values of "
-        "`--loss-mask-type`, `qwen`, the default, comes nearest to GLM-4.5's template.",
+        "Use a template whose messages can be rendered one by one; of the values of "
+        "`--loss-mask-type`, the default `qwen` is closest to GLM-4.5's template.",
         "请换用可以逐条渲染消息的模板；`--loss-mask-type` 的各个取值中，默认的 `qwen` 最接近 GLM-4.5 的模板。",
     )
 

@@ -42,17 +42,17 @@ _CUTS: Final = MappingProxyType(
 _CURES: Final = MappingProxyType(
     {
         "stop": Text(
-            "Where your trainer gives a label to the token behind an answer, say so: --set train_stop=true",
-            "若你的训练脚本会训练回答之后的 token，请注明：--set train_stop=true",
+            "If your trainer trains the token after an answer, set: --set train_stop=true",
+            "若你的训练框架会训练回答之后的 token，请注明：--set train_stop=true",
         ),
         "end": Text(
-            "Where your trainer puts a token behind the last answer, say so, for instance: "
-            "--set append='<|user|>'",
-            "若你的训练脚本会在最后一个回答后添加标记，请注明，例如：--set append='<|user|>'",
+            "If your trainer adds a token after the last answer, set it, for instance: --set "
+            "append='<|user|>'",
+            "若你的训练框架会在最后一个回答后添加 token，请注明，例如：--set append='<|user|>'",
         ),
         "prompts": Text(
-            "Where your trainer trains answers alone, say so: --set labels=assistant",
-            "若你的训练脚本只训练回答，请注明：--set labels=assistant",
+            "If your trainer trains only answers, set: --set labels=assistant",
+            "若你的训练框架只训练回答，请注明：--set labels=assistant",
         ),
     }
 )
@@ -83,7 +83,7 @@ class AnyTemplate(Trainer):
     source = "no package: what `labels` says"
     date = "2026-11-29"
     supervises = Text(
-        "what the template prints for assistant messages, or what `labels` says",
+        "what the template prints for assistant messages, or what `labels` selects",
         "模板为 assistant 消息渲染出的内容，或由 labels 指定的部分",
     )
     Options = TemplateOptions

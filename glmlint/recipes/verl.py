@@ -79,16 +79,16 @@ class Verl(Trainer):
     source = "verl 0.9.1 verl/utils/dataset/multiturn_sft_dataset.py"
     date = "2026-09-20"
     supervises = Text(
-        "what the template prints for each assistant message, without its role token and without "
-        "the token that ends it",
-        "模板为每条 assistant 消息渲染出的内容，不含角色标记，也不含结束该消息的标记",
+        "what the template prints for each assistant message, without its role token and the token "
+        "that ends it",
+        "模板为每条 assistant 消息渲染出的内容，不含角色标记，也不含结束该消息的 token",
     )
     Options = VerlOptions
     reads = frozenset(("openai",))
     cuts_prefix = False
     cut_words = Text(
         "ends the run at a longer row, or cuts it (data.truncation)",
-        "遇到更长的行会结束训练，或将其截断（data.truncation）",
+        "遇到更长的行会中止训练，或将其截断（data.truncation）",
     )
     budget_option = "max_length"
     through_datasets = False
@@ -96,10 +96,10 @@ class Verl(Trainer):
     suffixes = frozenset((".parquet",))
     pins = MappingProxyType({"transformers": "5.10.4"})
     joins = Text(
-        "A model or a template whose messages can be rendered one by one; "
-        "`data.ignore_input_ids_mismatch: true` only silences the check and trains what is joined.",
-        "请使用可以逐条渲染消息的模型或模板；`data.ignore_input_ids_mismatch: true` "
-        "只是关闭检查，训练的仍是拼接后的内容。",
+        "Use a model or template whose messages can be rendered one by one; "
+        "`data.ignore_input_ids_mismatch: true` only turns the check off and trains the joined "
+        "messages.",
+        "请使用可以逐条渲染消息的模型或模板；`data.ignore_input_ids_mismatch: true` 只是关闭检查，训练的仍是拼接后的内容。",
     )
 
     def default_budget(self, options: VerlOptions) -> int | None:
