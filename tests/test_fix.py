@@ -730,7 +730,7 @@ def test_a_full_disk_leaves_the_file_and_nothing_else(tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)), timeout=LIMIT
     )  # fmt: skip
     assert done.returncode == 2
-    assert b"not repaired, the file is as it was: " in done.stderr
+    assert b"not repaired, the file is unchanged: " in done.stderr
     assert done.stderr.endswith(b"Nothing was fixed.\n")
     assert file.read_bytes() == data
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.jsonl"]

@@ -82,7 +82,7 @@ class Totals(Struct):
 
 
 MOST_ONCE: Final = 10_000
-"""Findings told once a file that are kept of it. Data may make each of its rows another one: those
+"""Findings reported once per file that are kept of it. Data may make each of its rows another one: those
 beyond are only counted."""
 
 
@@ -222,7 +222,7 @@ class Times(Struct):
     rows: Counter[str] = field(default_factory=Counter)
     """Rows that a rule was called for."""
     parts: Counter[str] = field(default_factory=Counter)
-    """Nanoseconds of what is no rule, by the names in `PARTS`."""
+    """Nanoseconds of what is not a rule, by the names in `PARTS`."""
 
     def add(self, other: Times) -> None:
         """Add what was measured elsewhere."""

@@ -318,7 +318,7 @@ def _cut(text: str) -> Container:
 def _match(pattern: re.Pattern[str], text: str, at: int) -> str:
     match = pattern.match(text, at)
     if match is None:
-        raise Unfit("no JSON")
+        raise Unfit("not valid JSON")
     return match[0]
 
 
@@ -336,7 +336,7 @@ def _value_end(text: str, at: int) -> int:
             depth -= 1
             if not depth:
                 return match.end()
-    raise Unfit("no JSON")
+    raise Unfit("not valid JSON")
 
 
 def _written(member: Member) -> str:

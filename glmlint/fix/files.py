@@ -117,7 +117,7 @@ class Draft(Struct):
     keeps_rows: bool = False
     """No row is deleted: all would have been."""
     old: Counter[str] = field(default_factory=Counter)
-    """Old findings that the last pass over it left alone."""
+    """Old findings that the last pass over it did not repair."""
     known: Survey | None = None
 
     def survey(self) -> Survey:
@@ -245,7 +245,7 @@ def _settle(
             if not _advance(draft, repair, beside, None, passes.add):
                 break
         if draft.temporary == before:
-            break  # else the loader may hand over the other rows otherwise
+            break  # else the loader may change the other rows
     if draft.done.left:
         rows = ", ".join(map(str, draft.done.left[:10])) + ", …" * (len(draft.done.left) > 10)
         draft.notes["left"] = (LEFT, {"rows": rows})

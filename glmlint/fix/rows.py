@@ -76,7 +76,7 @@ class Repair(Struct, frozen=True):
     checker: Checker
     unsafe: bool
     old: Old
-    """Findings that are left alone."""
+    """Findings that are not repaired."""
     drops: bool = True
     """Whether rows may go."""
     survey: Callable[[], Survey] | None = None

@@ -35,7 +35,7 @@ _line_ends = re.compile(rb"[\r\n]+").search
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """A cut that falls into a value: what is parsed there is no JSON, and the load fails."""
+    """A cut that falls into a value: what is parsed there is not valid JSON, and the load fails."""
 
     line: int
     """1-based line where the value starts."""

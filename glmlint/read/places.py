@@ -27,7 +27,7 @@ class Place(msgspec.Struct):
     """Where the chunk begins: 0, or where the chunk before it ends."""
     end: int
     borders: list[int]
-    """Where `datasets` begins to read anew, as far as the chunk reaches (see `loader`)."""
+    """Where `datasets` starts reading again, as far as the chunk reaches (see `loader`)."""
     loader_bytes: int
     """How much it reads at a time, but for the rest of a line."""
     bom: bool

@@ -58,7 +58,7 @@ HEAD_BYTES: Final = 1 << 20
 """How much of a file decides how its rows stand in it. Not a matter of the chunk's size."""
 
 _MAGIC: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".parquet": b"PAR1"}
-"""First bytes of what is no text."""
+"""First bytes of what is not text."""
 
 
 class InputFile(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ class Chunk(msgspec.Struct):
 
     path: str
     lines: list[bytes] = []
-    """Each row's bytes, without a line end. A blank line is no row."""
+    """Each row's bytes, without a line end. A blank line is not a row."""
     numbers: list[int] | range = range(0)
     """1-based line where each row starts; in Parquet, the row's own number."""
     defects: dict[int, Defect] = {}
@@ -145,7 +145,7 @@ def _meaning(given: str) -> tuple[list[str], list[PathProblem]]:
 
 
 def _unreadable(path: str, mode: int) -> Text | None:
-    """Why a thing that is no folder cannot be read. A pipe can: `<(zcat …)` is one."""
+    """Why a thing that is not a folder cannot be read. A pipe can: `<(zcat …)` is one."""
     device = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
     if stat.S_ISSOCK(mode) or (device and path != os.devnull):
         return Text(

@@ -34,7 +34,7 @@ _SPEAKERS: Final = tuple(
                  *"手答理人类服生复")
     for after in ("", "**", ">", "]", "】")
 )  # fmt: skip
-"""Ends of what those are called who answer, or who are nobody but a user, maybe set off."""
+"""Ends of names of those who answer, or who can only be users, maybe set off."""
 
 
 def _speakers(colon: bytes) -> tuple[list[int], bytes, int]:
@@ -102,7 +102,7 @@ _SIEVE: Final = (
     (_pairs("输".encode()[1:]), "输入(?<=动输入|作输入)".encode(), Fact.MARKS),
     (_pairs("参".encode()[1:]), "参数(?<=动参数|作参数)".encode(), Fact.MARKS),
     (_pairs(b"s[", b"LT", b"E:"), rb"functools\[|RESULT of|RESPONSE:", Fact.MARKS),
-    # Speakers of a dialogue: those that answer, and those whom nobody but a user is called.
+    # Speakers of a dialogue: those that answer, and names that only users have.
     _speakers(b":"),
     _speakers("：".encode()),
     (_pairs(b"##"), r"## ?(?:Instr|Resp|Human|Assis|User|指令|问题|回答|回复)".encode(), Fact.MARKS),
@@ -153,7 +153,7 @@ PLACEHOLDER_WORDS: Final = frozenset(
     ("todo", "tbd", "fixme", "xxx", "placeholder", "lorem ipsum", "answer", "response", "output",
      "待补充", "待填写", "待定", "待完善", "占位", "占位符", "此处填写", "请填写", "答案", "回答")
 )  # fmt: skip
-"""Contents that are no content."""
+"""Contents that count as empty."""
 
 _LONGEST_WORD: Final = max(map(len, PLACEHOLDER_WORDS)) + 4
 

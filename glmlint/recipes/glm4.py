@@ -183,7 +183,7 @@ def without_prefix(text: str, context: Context) -> list[Piece]:
     pieces = context.split(text)
     if len(pieces) >= 2 and isinstance(pieces[0], int) and isinstance(pieces[1], int):
         return pieces[2:]
-    ids, _ = text_of(pieces, context)  # a template that starts otherwise loses two real tokens
+    ids, _ = text_of(pieces, context)  # a template that starts differently loses two real tokens
     return [int(token) for token in ids[2:]]
 
 

@@ -70,7 +70,7 @@ class ChatForm:
     def without_thought(self, text: Any) -> str:
         """`remove_thought`: the text without what stands between the thought's tags, each time.
 
-        Raises TypeError for what is no text, as `re.sub` does.
+        Raises TypeError for what is not text, as `re.sub` does.
         """
         if not isinstance(text, str):
             raise TypeError(f"expected string or bytes-like object, got {type(text).__name__!r}")

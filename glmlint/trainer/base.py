@@ -150,7 +150,7 @@ class Context:
         return self.trainer.typed(self)
 
     def tools(self, raw: bytes) -> ToolList | None:
-        """The tool list of a `tools` value in good shape; None for one that is not."""
+        """The tool list of a valid `tools` value; None for an invalid one."""
         try:
             return self._tools[raw]
         except KeyError:
@@ -172,7 +172,7 @@ class Context:
         return True
 
     def tool_values(self, raw: bytes) -> Any:
-        """The decoded value of a tool list in good shape."""
+        """The decoded value of a valid tool list."""
         known = self.tools(raw)
         return None if known is None else known.value
 
@@ -181,9 +181,9 @@ class Context:
         self._loaded.clear()
 
     def loaded_tools(self, raw: bytes, load: Load) -> bytes | None:
-        """What stands for a tool list in good shape as the loader hands it over: `tools` knows it.
+        """What stands for a valid tool list as the loader hands it over: `tools` knows it.
 
-        None where the trainer can't lay it out as it does a list in good shape.
+        None where the trainer can't lay it out as it does a valid list.
         """
         key = (id(load), raw)
         known = self._loaded.get(key)

@@ -43,7 +43,7 @@ _SIGNS: Final = frozenset(
     ("Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "Sc", "Sk", "Sm", "So", "Mn", "Me", "Mc")
 )
 _CONTROLS: Final = frozenset("\u200d\ufe0f")
-"""Categories of signs that are no letter, digit or white space, and what stands between emoji."""
+"""Categories of signs other than letters, digits and white space, and what stands between emoji."""
 _BLANKS: Final = re.compile(r"[ \t\u00a0\u3000]+")
 _SPACE: Final = re.compile(r"[ \t\u00a0\u3000\r\n]+")
 _NO_SPACE: Final = re.compile(r"\S")

@@ -173,7 +173,7 @@ AGENTS: Final[dict[str, Agent]] = {
 
 
 def unwrapped(tool: Any) -> Any:
-    """The function of an OpenAI tool. Raises AssertionError for what is no object."""
+    """The function of an OpenAI tool. Raises AssertionError for what is not an object."""
     assert isinstance(tool, dict), f"tool: {tool}"
     return tool["function"] if "type" in tool and "function" in tool else tool
 

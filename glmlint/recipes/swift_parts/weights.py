@@ -128,7 +128,7 @@ def loss_scale(option: str) -> LossScale:
     """The loss scale that an option spells: `last_round`, `hermes`, `default+react+…`.
 
     Raises:
-        ValueError: a part of it is no loss scale of ms-swift.
+        ValueError: a part of it is not a loss scale of ms-swift.
     """
     first, *others = option.split("+")
     strategy = next((name for name in STRATEGIES if name == first), None)

@@ -76,7 +76,7 @@ def system_turn(row: Mapping[str, Any], name: str | None) -> list[Speech]:
 
 
 def decoded(value: Any) -> Any:
-    """A JSON value that a row holds as text; one that is no text as it is, None without a value."""
+    """A JSON value that a row holds as text; one that is not text as it is, None without a value."""
     if not isinstance(value, str):
         return value
     try:
