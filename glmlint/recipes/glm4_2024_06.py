@@ -1,7 +1,7 @@
-"""The official fine-tuning script of June 2024, the one that the public article walks through.
+"""The official fine-tuning script of June 2024, which the public article walks through.
 
 Source: THUDM/GLM-4 finetune_demo/finetune.py, commit 7fcaeba (2024-06-07), with
-tokenization_chatglm.py of glm-4-9b-chat of that month: header and content are encoded apart,
+tokenization_chatglm.py of glm-4-9b-chat of that month: header and content are encoded separately,
 and no control token is recognised in text.
 """
 

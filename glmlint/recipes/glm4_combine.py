@@ -1,4 +1,4 @@
-"""The official fine-tuning script at its last commit, `combine: true` (what its YAML files ship).
+"""The official fine-tuning script at its last commit, `combine: true` (the setting of its YAML files).
 
 Source: THUDM/GLM-4 finetune/finetune.py, commit dfe4601 (2025-04-16), `process_batch`.
 """

@@ -1,9 +1,10 @@
-"""The official vision script: the text and the mask of GLM-4V, with the places of its image.
+"""The official vision script: the text and the mask of GLM-4V, with the place of each image.
 
 Source: THUDM/GLM-4 finetune/finetune_vision.py (commit 875836e; the same at dfe4601, 2025-04-16),
-`process_batch`, with tokenization_chatglm.py of glm-4v-9b: as the renderer of June 2024, but with the
-name GLM-4 and no heading in the tool text, and an image as three control tokens before the text.
-The model itself puts its own number of image tokens there later: they are in no id and no label.
+`process_batch`, with tokenization_chatglm.py of glm-4v-9b: like the renderer of June 2024, but with
+the name GLM-4 and no heading in the tool text, and an image as three control tokens before the
+text. The model itself later inserts its own number of image tokens there: they are in no id and no
+label.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""LLaMA-Factory, supervised fine-tuning with the templates of GLM.
+"""LLaMA-Factory, supervised fine-tuning with its GLM templates.
 
-Source: llamafactory 0.9.5, data/template.py, data/mm_plugin.py and data/processor/supervised.py.
-A row is pairs of question and answer. Each half is encoded for itself, and the cut is by pair.
+Source: llamafactory 0.9.5, data/template.py, data/mm_plugin.py and data/processor/supervised.py. A
+row is a list of pairs of question and answer. Each half is encoded on its own, and the budget is
+shared out by pair.
 """
 
 from __future__ import annotations

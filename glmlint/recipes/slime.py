@@ -1,13 +1,14 @@
-"""slime's supervised training (`slime.rollout.sft_rollout`): messages rendered apart, cut by lengths.
+"""slime's supervised training (`slime.rollout.sft_rollout`): messages rendered one by one, cut by
+lengths.
 
-Source: THUDM/slime, `slime/utils/mask_utils.py`, `slime/utils/data.py`, `slime/rollout/sft_rollout.py`,
-August 2026. Arguments that it leaves out are `--input-key messages --tool-key tools`, as its examples
-give them.
+Source: THUDM/slime, `slime/utils/mask_utils.py`, `slime/utils/data.py`,
+`slime/rollout/sft_rollout.py`, August 2026. Where arguments are missing, `--input-key messages
+--tool-key tools` are assumed, as in its examples.
 
-slime has no mask of its own for GLM. Two lengths are measured on the template once: of what stands in
-front of a message, and of an answer's header. `qwen`, the default, fits GLM-4.5's template.
-`qwen3` renders each message beside another one and takes that length off once more, which cuts role
-tokens and words out of the input under every template of GLM.
+slime has no mask of its own for GLM. It measures two lengths on the template once: the text before
+a message, and the header of an answer. `qwen`, the default, fits GLM-4.5's template. `qwen3`
+renders each message together with another one and subtracts that length once more, which cuts role
+tokens and words out of the input under every GLM template.
 """
 
 from __future__ import annotations

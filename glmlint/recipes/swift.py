@@ -1,4 +1,4 @@
-"""ms-swift's supervised training (`swift sft`), with its templates of GLM.
+"""ms-swift's supervised training (`swift sft`), with its GLM templates.
 
 Source: ms-swift 4.6.0 on PyPI (2026-10-14): swift/template, swift/agent_template, swift/loss_scale
 and swift/dataset/preprocessor.

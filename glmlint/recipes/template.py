@@ -1,9 +1,9 @@
 """Any chat template, for trainers that glmlint does not know: a row is rendered and labelled.
 
-Not a trainer but what many scripts do. `labels` says how: `generation` takes what the template marks
-by `{% generation %}`; `prefixes` what an answer adds to the text that stands before it with the header
-of an answer; `assistant` what the template prints for an assistant's message, without that header;
-`last` the same of the last one; `all` everything.
+This is not one trainer but what many scripts do. `labels` selects what is trained: `generation`,
+what the template marks with `{% generation %}`; `prefixes`, what an answer adds to the text before
+it with the header of an answer; `assistant`, what the template prints for an assistant message,
+without that header; `last`, the same for the last one; `all`, everything.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class AnyTemplate(Trainer):
     title = Text("any chat template, labels by rule", "任意对话模板，按规则打标签")
     called = Text("a trainer of this kind", "此类训练框架")
     budget_means = Text("max_length", "max_length")
-    source = "no package: what `labels` says"
+    source = "no package: set by `labels`"
     date = "2026-11-29"
     supervises = Text(
         "what the template prints for assistant messages, or what `labels` selects",

@@ -1,7 +1,8 @@
-"""unsloth's `train_on_responses_only`: labels from the marker of an answer to that of a question.
+"""unsloth's `train_on_responses_only`: labels from the marker of an answer to the marker of a
+question.
 
-Source: unsloth_zoo 2026.10.9, `unsloth_zoo/dataset_utils.py`; rows are rendered as its
-notebooks do, by the tokenizer's chat template.
+Source: unsloth_zoo 2026.10.9, `unsloth_zoo/dataset_utils.py`; rows are rendered with the
+tokenizer's chat template, as in its notebooks.
 """
 
 from __future__ import annotations

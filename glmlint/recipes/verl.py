@@ -1,12 +1,14 @@
-"""verl's supervised training on conversations (`MultiTurnSFTDataset`): each message rendered by itself.
+"""verl's supervised training on conversations (`MultiTurnSFTDataset`): each message rendered on its
+own.
 
 Source: verl 0.9.1, `verl/utils/dataset/multiturn_sft_dataset.py` and
 `verl/utils/tokenizer/chat_template.py`.
 
-verl reads Parquet. What a table makes of a row is part of what is trained: all messages get the keys of
-all others, all calls the arguments of all others, null where they had none, and GLM-4.5's template
-prints such an argument. Rows of a JSON file are taken as a Parquet file that was written of them gives
-them back (pyarrow, pandas). How a file is really written is up to its owner: check the Parquet itself.
+verl reads Parquet. What a table makes of a row is part of what is trained: all messages get the
+keys of all others, all calls the arguments of all others, null where they had none, and GLM-4.5's
+template prints such an argument. Rows of a JSON file are read as they would come back from a
+Parquet file written from them (pyarrow, pandas). How a file is really written depends on its owner:
+check the Parquet file itself.
 """
 
 from __future__ import annotations
