@@ -26,22 +26,22 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 from glmlint.trainer.errors import Dropped, TrainerError
 
 _NAMES: Final = {
-    "sharegpt": ("ShareGPT (from and value)", "ShareGPT（from 和 value）"),
-    "alpaca": ("Alpaca (instruction, input, output)", "Alpaca（instruction、input、output）"),
-    "chatglm3": ("ChatGLM3 (conversations)", "ChatGLM3（conversations）"),
-    "xtuner": ("XTuner (input and output)", "XTuner（input 和 output）"),
+    "sharegpt": ("ShareGPT (from and value)", " ShareGPT（from 和 value）"),
+    "alpaca": ("Alpaca (instruction, input, output)", " Alpaca（instruction、input、output）"),
+    "chatglm3": ("ChatGLM3 (conversations)", " ChatGLM3（conversations）"),
+    "xtuner": ("XTuner (input and output)", " XTuner（input 和 output）"),
     "pairs": ("turns of a question and an answer", "由一问一答组成的轮次"),
     "prompt-response": ("question and answer columns", "问题列加回答列"),
     "prompt-only": ("prompts without answers", "只有提示词、没有回答"),
     "preference": ("preference pairs (chosen and rejected)", "偏好数据（chosen 和 rejected）"),
     "glm": (
         "GLM messages (metadata, observation, tools of a message)",
-        "GLM 的 messages（metadata、observation、消息级 tools）",
+        " GLM 的 messages（metadata、observation、消息级 tools）",
     ),
     "messages-list": ("bare lists of messages", "不带外层对象的消息列表"),
     "text": ("plain text", "纯文本"),
 }
-"""Format, as `formats.recognise` names it -> its name in a sentence."""
+"""Format, as `formats.recognise` names it -> its name in a sentence; a space before a Latin name in a Chinese one."""
 
 _RESULT_ROLES: Final = ("tool", "function")
 
@@ -72,12 +72,12 @@ _TAKE: Final = Text(
 
 _GLM_HEAD: Final = Text(
     "not GLM messages but {en} ({rows:row})",
-    "不是 GLM 的 messages，而是 {zh}（共 {rows} 行）",
+    "不是 GLM 的 messages，而是{zh}，共 {rows} 行",
 )
 
 _HEAD: Final = Text(
     "the rows are {en} ({rows:row}), which {trainer} does not read as intended",
-    "数据是 {zh}（共 {rows} 行），{trainer}无法正确读取",
+    "数据是{zh}，共 {rows} 行，{trainer}无法正确读取",
 )
 
 _TAILS: Final = {
@@ -120,7 +120,7 @@ rule = Rule(
     when=Fact.ODD | Fact.KEYS | Fact.RAISES | Fact.FOREIGN,
     text=Text(
         "not GLM messages but {en} ({rows:row}): parts of them never reach the model",
-        "不是 GLM 的 messages，而是 {zh}（共 {rows} 行）：其中一部分内容不会进入训练",
+        "不是 GLM 的 messages，而是{zh}，共 {rows} 行：其中一部分内容不会进入训练",
     ),
     help=_CONVERT,
     bad=(
@@ -484,7 +484,7 @@ def _openai_name(row: Row) -> tuple[str, str]:
     found = [words for holds, words in signs if holds]
     en = ", ".join(words[0] for words in found)
     zh = "、".join(words[1] for words in found)
-    return (f"OpenAI ({en})", f"OpenAI（{zh}）") if found else ("OpenAI", "OpenAI")
+    return (f"OpenAI ({en})", f" OpenAI（{zh}）") if found else ("OpenAI", " OpenAI")
 
 
 def _swift_name(row: Row) -> tuple[str, str]:
@@ -493,10 +493,10 @@ def _swift_name(row: Row) -> tuple[str, str]:
     said = {str(turn.get("role")).lower(): turn for turn in turns}
     roles = [role for role in _CONVERTED_ROLES if role in said]
     if roles:
-        return (f"ms-swift (roles {', '.join(roles)})", f"ms-swift（角色 {'、'.join(roles)}）")
+        return (f"ms-swift (roles {', '.join(roles)})", f" ms-swift（角色 {'、'.join(roles)}）")
     return (
         "LLaMA-Factory (role function for a tool call)",
-        "LLaMA-Factory（用角色 function 表示工具调用）",
+        " LLaMA-Factory（用角色 function 表示工具调用）",
     )
 
 

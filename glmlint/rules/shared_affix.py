@@ -72,14 +72,13 @@ rule = Rule(
     text=Text(
         "{count:answer} of the {number} checked end with {shared}: the model learns to end every "
         "answer with it",
-        "所检查的 {number} 个回答中有 {count} 个以 {shared} 结尾：模型会学着让每个回答都这样结尾",
+        "所检查的 {number} 个回答中有 {count} 个以{shared}结尾：模型会学着让每个回答都这样结尾",
     ),
     variants={
         "begin": Text(
             "{count:answer} of the {number} checked begin with {shared}: the model learns to "
             "begin every answer with it",
-            "所检查的 {number} 个回答中有 {count} 个以 {shared} 开头：模型会学着让每个回答都这样开"
-            "头",
+            "所检查的 {number} 个回答中有 {count} 个以{shared}开头：模型会学着让每个回答都这样开头",
         ),
     },
     help=Text(

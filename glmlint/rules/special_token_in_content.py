@@ -54,8 +54,8 @@ rule = Rule(
     when=Fact.CONTROL | Fact.MARKS,
     fix="unsafe",
     text=Text(
-        "{place} contains {tokens}: tokenized as a real role or end token, it ends the turn in the "
-        "middle of the text",
+        "{place} contains {tokens}, tokenized as a real role or end token: the turn ends in "
+        "mid-text",
         "{place} 中含有 {tokens}：分词器会把它变成真正的角色标记或结束符，这一轮在文本中途就结束了",
     ),
     variants={

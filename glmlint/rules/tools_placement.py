@@ -49,8 +49,8 @@ rule = Rule(
             "这一行顶层的 `tools` 会被忽略：模型看不到这些工具",
         ),
         "shown": Text(
-            "{place}: the tools are printed in the middle of the conversation, where the model "
-            "does not expect them, and `combine: false` deletes them",
+            "{place}: the tools are printed in mid-conversation, where the model does not expect "
+            "them; `combine: false` deletes them",
             "{place}：工具会出现在对话中间，而模型只见过它们在开头；`combine: false` 会将其删除",
         ),
     },
