@@ -230,7 +230,9 @@ def test_a_question_in_another_models_prompt_format_is_told(question: str) -> No
     ],
 )
 def test_an_answer_that_goes_on_as_the_user_is_told(answer: str) -> None:
-    assert "goes on with a user turn" in says(check(talk("What time?", answer)), "dialogue-in-message")
+    assert "goes on with a user turn" in says(
+        check(talk("What time?", answer)), "dialogue-in-message"
+    )
 
 
 @pytest.mark.parametrize(
