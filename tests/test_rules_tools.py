@@ -451,7 +451,7 @@ def test_arguments_that_are_no_json_object_are_told(text: str, words: str) -> No
 def test_an_empty_call_vanishes_and_is_not_trained() -> None:
     [finding] = check(one_call(""))
     assert (finding.rule, finding.severity) == ("invalid-tool-arguments", "warning")
-    assert "a call without arguments is {}" in finding.message
+    assert "write {} for no arguments" in finding.message
 
 
 def test_without_a_declared_tool_broken_arguments_are_a_warning() -> None:

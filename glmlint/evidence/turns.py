@@ -99,7 +99,7 @@ def answer_at(row: Row) -> int | None:
 
 
 def kind_of(value: Any) -> tuple[str, str]:
-    """The kind of a JSON value, in English and Chinese, as it stands in a sentence."""
+    """The kind of a JSON value, in English and Chinese, as sentences name it."""
     if value is None:
         return "null", "null"
     if isinstance(value, bool):
@@ -107,7 +107,7 @@ def kind_of(value: Any) -> tuple[str, str]:
     if isinstance(value, int | float):
         return "a number", "数字"
     if isinstance(value, str):
-        return "a text", "文本"
+        return "a string", "字符串"
     return ("a list", "列表") if isinstance(value, list) else ("an object", "对象")
 
 
