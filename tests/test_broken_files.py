@@ -103,7 +103,7 @@ def test_prose_is_called_text() -> None:
 def test_a_quote_that_is_not_escaped_is_pointed_at() -> None:
     [(line, column, message)] = messages("one_bad_line.jsonl", "invalid-json")
     assert (line, column) == (50, 308)
-    assert "a quote inside a text" in message
+    assert "a quote inside a string" in message
 
 
 def test_a_raw_line_break_is_told_where_the_text_begins() -> None:

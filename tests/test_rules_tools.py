@@ -200,9 +200,9 @@ def test_calls_in_a_row_are_told_by_what_the_model_is_taught_after_the_first() -
 def test_calls_that_are_never_answered_are_counted() -> None:
     here = call({"city": "罗马"})
     [found] = check(talk(system(WEATHER), user(), *[here] * 5, RESULT, answer()))
-    assert found.message.startswith("5 calls in a row from messages[2] on, and 1 result:")
+    assert found.message.startswith("5 calls in a row from messages[2] on, but only 1 result:")
     [found] = check(talk(system(WEATHER), user(), *[here] * 3, RESULT, RESULT, answer()))
-    assert found.message.startswith("3 calls in a row from messages[2] on, and 2 results:")
+    assert found.message.startswith("3 calls in a row from messages[2] on, but only 2 results:")
 
 
 def test_results_are_put_behind_their_calls() -> None:
@@ -395,11 +395,11 @@ def test_arguments_that_fit_are_clean(arguments: Any) -> None:
         ({"i": 1.5}, "error", "i of type integer, the call has 1.5"),
         ({"n": False}, "error", "n of type number, the call has false"),
         ({"s": None}, "error", "s of type string, the call has null"),
-        ({"i": 0}, "error", "i to fit minimum: 1, the call has 0"),
-        ({"s": "a"}, "error", "s to fit minLength: 2"),
+        ({"i": 0}, "error", "i to match minimum: 1, the call has 0"),
+        ({"s": "a"}, "error", "s to match minLength: 2"),
         ({"o": {}}, "error", "requires o.x"),
         ({"l": ["a", 2]}, "error", "l.1 of type string, the call has 2"),
-        ({"e": True}, "error", 'e only ["a", 1, null], the call has true'),
+        ({"e": True}, "error", 'only ["a", 1, null] for e, the call has true'),
         ({"u": 1}, "error", "u of type string | null, the call has 1"),
         ({"zz": 1}, "warning", "does not list the argument zz"),
         ({"o": {"x": "", "y": ""}}, "warning", "does not list the argument y"),
@@ -451,7 +451,7 @@ def test_arguments_that_are_no_json_object_are_told(text: str, words: str) -> No
 def test_an_empty_call_vanishes_and_is_not_trained() -> None:
     [finding] = check(one_call(""))
     assert (finding.rule, finding.severity) == ("invalid-tool-arguments", "warning")
-    assert "a call without arguments is {}" in finding.message
+    assert "write {} for no arguments" in finding.message
 
 
 def test_without_a_declared_tool_broken_arguments_are_a_warning() -> None:

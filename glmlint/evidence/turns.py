@@ -99,7 +99,7 @@ def answer_at(row: Row) -> int | None:
 
 
 def kind_of(value: Any) -> tuple[str, str]:
-    """The kind of a JSON value, in English and Chinese, as it stands in a sentence."""
+    """The kind of a JSON value, in English and Chinese, as sentences name it."""
     if value is None:
         return "null", "空值 null"
     if isinstance(value, bool):
