@@ -39,7 +39,7 @@ def foreign_messages(row: Row) -> list[int]:
 def carries_loss(row: Row, index: int) -> bool:
     """Whether a message carries loss itself.
 
-    The token behind it, its stop, is not asked; nor is the last one alone, where it is trained for what
+    The token after it, its stop, is not asked; nor is the last one alone, where it is trained for what
     it holds of the next text: tokens do not end where texts do.
     """
     assert row.layout is not None
@@ -151,7 +151,7 @@ def _system_headers(row: Row) -> Counter[int]:
 
 
 def prints_tools(row: Row, index: int) -> bool:
-    """Whether a message's tool list is in the prompt: it stands behind a system token of its own."""
+    """Whether a message's tool list is in the prompt: it stands after a system token of its own."""
     if row.layout is None:
         return False
     if row.sample is not None:

@@ -102,7 +102,7 @@ class Draft(Struct):
     """A file, and what will replace it."""
 
     path: str
-    """As the user named it."""
+    """As the user gave it."""
     real: Path
     """The file itself, behind links."""
     before: os.stat_result
@@ -355,7 +355,7 @@ def _decode(draft: Draft, handle: IO[bytes], form: FileForm, allowed: bool, besi
 
 
 def new_file(draft: Draft, beside: bool) -> Path:
-    """An empty file that nobody else can read."""
+    """An empty file that no other user can read."""
     if beside and not (draft.before.st_mode & 0o222 and os.access(draft.real, os.W_OK)):
         raise Unfixable(READ_ONLY, fails=True)
     folder = draft.real.parent if beside else Path(tempfile.gettempdir())

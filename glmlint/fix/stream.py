@@ -138,7 +138,7 @@ def wanted_rewrites(form: FileForm, path: str, repair: Repair) -> set[str]:
 
 
 def pieces(handle: IO[bytes], form: FileForm) -> Iterator[Piece]:
-    """The whole file behind its byte order mark, in order; the rows are those that `check` reads."""
+    """The whole file after its byte order mark, in order; the rows are those that `check` reads."""
     handle.seek(form.start)
     if form.mode == "lines":
         return _lines(handle)
@@ -391,7 +391,7 @@ class _Writer:
 
     def _gap(self, piece: Piece) -> bytes:
         """What is written before a piece: a dropped element takes the comma before it along,
-        a dropped first one that behind it."""
+        a dropped first one the comma after it."""
         if self.started or self.opening is None:
             return piece.gap
         gap, self.opening = self.opening, None

@@ -68,7 +68,7 @@ class Fact:
 
 
 _ALL_LOOKED_AT: Final = 10
-"""The first 2**10 rows are looked at, and about 2**9 of each doubling behind them."""
+"""The first 2**10 rows are looked at, and about 2**9 of each doubling after them."""
 
 
 def is_looked_at(line: int) -> bool:

@@ -54,7 +54,7 @@ class Loop(NamedTuple):
 
     @property
     def stop(self) -> int:
-        """Index behind its last character."""
+        """Index after its last character."""
         return self.start + self.length
 
 

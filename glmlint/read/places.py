@@ -22,7 +22,7 @@ class Place(msgspec.Struct):
     stops: list[int]
     """Where each row's line ends, with its line end."""
     blanks: list[tuple[int, int]]
-    """(1-based line, offset) of the first blank line, and of the first one behind each border."""
+    """(1-based line, offset) of the first blank line, and of the first one after each border."""
     begin: int
     """Where the chunk begins: 0, or where the chunk before it ends."""
     end: int

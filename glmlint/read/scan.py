@@ -44,7 +44,7 @@ def after_blank(data: bytes, pos: int) -> int:
 
 
 def value_end(data: bytes, pos: int) -> int:
-    """Index behind the object or array that opens at `data[pos]`; -1 where it does not close."""
+    """Index after the object or array that opens at `data[pos]`; -1 where it does not close."""
     depth = 0
     size = len(data)
     while True:

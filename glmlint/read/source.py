@@ -535,11 +535,11 @@ class _Lines:
         return self._with_blank(whole, first, lines, edges, number, place)
 
     def _place(self, whole: bytes, end: int) -> Place:
-        """Where these lines stand, and what is known of the file behind them."""
+        """Where these lines stand, and what is known of the file after them."""
         begin = self.offset
         first = begin + self.lead  # where `whole` begins
         while True:
-            # The loader goes on from the first line that begins so far behind the last border.
+            # The loader goes on from the first line that begins that far after the last border.
             wanted = self.borders[-1] + self.loader_bytes
             edge = begin if begin > wanted else -1
             if edge < 0:
@@ -555,7 +555,7 @@ class _Lines:
     def _first_blanks(
         self, place: Place, whole: bytes, first: int, gaps: Iterable[tuple[int, int, int]]
     ) -> list[tuple[int, int]]:
-        """The first blank line, and the first one behind each border.
+        """The first blank line, and the first one after each border.
 
         Args:
             first: where in the file `whole` begins.
@@ -563,7 +563,7 @@ class _Lines:
         """
         begin, borders = place.begin, place.borders
         found: list[tuple[int, int]] = []
-        done = -1  # the last border behind which one is known
+        done = -1  # the last border after which one is known
         for start, stop, number in gaps:
             at = start
             while at < stop:

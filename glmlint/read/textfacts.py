@@ -136,7 +136,7 @@ _KINDS: Final = np.zeros(256, np.uint8)
 _KINDS[48:58], _KINDS[65:91], _KINDS[[32, 45]] = _DIGIT, _CAPITAL, _BLANK
 """Byte -> what it is in a long number; 0: it ends one."""
 _AROUND: Final = np.array((*range(-1, -17, -1), *range(8, 24)))
-"""Bytes before a word of eight and behind it, from the word outwards."""
+"""Bytes before a word of eight and after it, from the word outwards."""
 _COUNTS: Final = np.array([byte.bit_count() for byte in range(256)], np.uint8)
 _ENOUGH: Final = _COUNTS >= 2
 _APART: Final = np.array(
@@ -249,7 +249,7 @@ def _long_numbers(
     found, size = found[fits], 8 - _COUNTS[blanks[fits]]
     around = np.frombuffer(whole, np.uint8).take(8 * found[:, None] + _AROUND, mode="clip")
     kinds = _KINDS[around].reshape(-1, 16)
-    # From the word outwards, one bit a byte: what ends the run takes all bits behind it along.
+    # From the word outwards, one bit a byte: what ends the run takes all bits after it along.
     outside = ~np.packbits(kinds != 0, axis=1).view(">u2").astype(np.uint16)
     for step in (1, 2, 4, 8):
         outside |= outside >> step

@@ -49,7 +49,7 @@ class Given:
     system_owner: int = SYSTEM
     system_at: Pointer = ()
     system_more: str = ""
-    """What the converter puts behind the system text."""
+    """What the converter puts after the system text."""
     tools: Any = ""
     tools_at: Pointer = ()
     media: Mapping[str, Any] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Start:
 
     @property
     def rest(self) -> Any:
-        """The messages behind the system text."""
+        """The messages after the system text."""
         return self.messages[1:] if self.first else self.messages
 
 

@@ -250,7 +250,7 @@ class Writer:
         return "\n" + said
 
     def put_turn(self, turn: SpokenTurn, text: str, label: int, answerer: int) -> None:
-        """A turn with its text; behind a question the token that hands over to the answer.
+        """A turn with its text; after a question the token that hands over to the answer.
 
         Args:
             answerer: owner of that token.

@@ -247,7 +247,7 @@ def _pieces(part: Part, context: Context) -> Iterator[tuple[Piece, int]]:
 
 
 def _teach_stops(layout: Layout, stop: int) -> None:
-    """The stop token behind a trained part is trained, too."""
+    """The stop token after a trained part is trained, too."""
     trained = [label != NONE for label in layout.first]
     for place in range(1, len(trained)):
         if layout.pieces[place] == stop and trained[place - 1] and not trained[place]:

@@ -63,9 +63,9 @@ class TemplateOptions(Struct, frozen=True, forbid_unknown_fields=True):
 
     labels: Labels = "assistant"
     append: str | None = None
-    """A control token that is put behind the row, and carries loss where the last turn does."""
+    """A control token that is put after the row, and carries loss where the last turn does."""
     train_stop: bool = False
-    """Whether the token behind a trained turn carries loss."""
+    """Whether the token after a trained turn carries loss."""
     messages: str = "messages"
     tools: str = "tools"
     chat_template_kwargs: dict[str, Any] | None = None
@@ -196,7 +196,7 @@ def _append(layout: Layout, token: str, context: Context) -> None:
 
 
 def _train_stops(layout: Layout) -> None:
-    """The first token behind what carries loss carries loss, too."""
+    """The first token after what carries loss carries loss, too."""
     for place in range(len(layout.pieces) - 1, 0, -1):
         if layout.rest[place - 1] != NONE and layout.first[place] == NONE:
             layout.first[place] = SAME

@@ -359,7 +359,7 @@ def _as_messages(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ended(row: dict[str, Any], eos: str, field: str) -> dict[str, Any]:
-    """Plain text with the end token behind it; such rows lose their `messages`."""
+    """Plain text with the end token after it; such rows lose their `messages`."""
     row = {key: value for key, value in row.items() if key != "messages"}
     for key in (field, "completion"):
         if key in row and not row[key].endswith(eos):

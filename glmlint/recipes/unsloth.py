@@ -241,7 +241,7 @@ def _found(context: Context) -> Labels | Exception:
 
 
 def _masked(given: list[str] | str | None, encode: Any) -> list[list[int]]:
-    """Ids of `mask_out_tokens`, and of each behind a space where that makes another token of it."""
+    """Ids of `mask_out_tokens`, and of each after a space where that makes another token of it."""
     found: list[list[int]] = []
     for text in [given] if isinstance(given, str) else given or []:
         bare, spaced = encode(text), encode(" " + text)

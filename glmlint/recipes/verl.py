@@ -245,7 +245,7 @@ def _each(messages: Any, tools: Any, kwargs: dict[str, Any], context: Context) -
 def _behind_another(
     message: Any, index: int, tools: Any, kwargs: dict[str, Any], context: Context
 ) -> Layout:
-    """A message that the template refuses alone, rendered behind a user message that says nothing."""
+    """A message that the template refuses alone, rendered after a user message that says nothing."""
     try:
         both = render_chats([[_NOBODY], [_NOBODY, message]], context, tools=tools, **kwargs)
     except Exception as error:

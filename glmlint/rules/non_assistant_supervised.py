@@ -125,7 +125,7 @@ def check(row: Row) -> Iterator[Problem]:
         for index in foreign_messages(row)
         if row.at(index) not in told and row.at(index, "role") not in told
     ]
-    if not glm:  # a completion that is trained begins right behind its prompt
+    if not glm:  # a completion that is trained begins right after its prompt
         untold = [index for index in untold if carries_loss(row, index)]
     if not glm and any(written_role(row, index) in _KNOWN for index in untold):
         yield from _of_trainer(row, untold)

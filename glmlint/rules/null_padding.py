@@ -132,7 +132,7 @@ rule = Rule(
         {
             "messages": [
                 {"role": "user", "content": "Hi", "metadata": None},
-                {"role": "assistant", "content": "told by metadata-not-string"},
+                {"role": "assistant", "content": "reported by metadata-not-string"},
             ]
         },
         {"messages": [{"role": "user", "content": "你好"}, {"role": "assistant", "content": "好"}]},

@@ -165,7 +165,7 @@ def check(row: Row) -> Iterator[Problem]:
         return
     if row.foreign == "openai":
         if () in row.said.places:
-            return  # `other-format` has told it of the whole file
+            return  # `other-format` has reported the whole file
         index, message = next((each for each in found if _call_key(each[1])), found[0])
         key = _call_key(message)
         text = "file" if key else "file-results"

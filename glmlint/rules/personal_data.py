@@ -277,7 +277,7 @@ def without_numbers(text: str, mask: str, *, quoted: bool = False) -> str:
 
     Args:
         text: a text of a row.
-        mask: what stands there instead; no number itself.
+        mask: the replacement; not a number itself.
         quoted: the text is only a part of it, so that words that say what a number is may be
             missing.
     """

@@ -197,9 +197,9 @@ _LABEL: Final = re.compile(
 _TOLD: Final = frozenset(("</s>", "<s>", "<unk>", "<UNK>", "<pad>", "<eos>", "<bos>"))
 """Marks that `special-token-in-content` reports, with their rows."""
 _LONE_WORD: Final = re.compile(r"\s+([^\W\d_]{2,20})\Z")
-"""A shared end that is a word, with no stop and without what stands before it."""
+"""A shared end that is a word, with no stop and without the text before it."""
 _AFTER_A_STOP: Final = re.compile(r"[.!?。！？…][\"'”’)）]?\s*([^\W\d_][\w ]{0,20})\Z")
-"""A word or two behind the end of a sentence, without a stop of their own."""
+"""A word or two after the end of a sentence, without a stop of their own."""
 _STRUCTURE: Final = re.compile(r"\s*(?:[\[{<`|#*\\-]|\d+[.)、]|SELECT\b|import\b|def\b|\"|“)")
 
 

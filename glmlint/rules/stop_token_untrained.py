@@ -151,7 +151,7 @@ def check(row: Row) -> Iterator[Problem]:
                 yield _of_trainer(row, index, "end", "end")
         elif (said := _role_as_text(row, index)) is not None:
             yield rule.problem(row.at(index), text="role", where=where, role=said, once=once)
-        elif role != "assistant":  # answers in a row are one answer, and end behind the last
+        elif role != "assistant":  # answers in a row are one answer, and end after the last
             yield rule.problem(
                 row.at(index), text="joined", where=where, once="joined", severity="warning",
                 help=_JOINED,
@@ -197,7 +197,7 @@ def _next_role(row: Row, index: int, printed: list[int]) -> str | None:
 
 
 def _next_token(row: Row, index: int) -> str | None:
-    """The control token right behind a message; None where a text or nothing follows."""
+    """The control token right after a message; None where a text or nothing follows."""
     assert row.layout is not None
     pieces = row.layout.pieces
     place = last_pieces(row)[index] + 1

@@ -112,7 +112,7 @@ def check(row: Row) -> Iterator[Problem]:
     if foreign(row):
         return
     for entry in declared(row):
-        if entry.message is None or entry.tools.empty:  # no tools: `empty-tool-list` tells that
+        if entry.message is None or entry.tools.empty:  # no tools: `empty-tool-list` reports that
             continue
         exception = exception_at(row, entry.message)
         if entry.role != "system" and exception is None:

@@ -241,7 +241,7 @@ def _printed_metadata(shapes: Shapes, plan: Plan) -> Padding | None:
     if not prints_null(plan) and "transformers" in plan.pinned:
         return None
     if padded_metadata(shapes, plan.datasets):
-        return None  # told by metadata-null-padding
+        return None  # reported by metadata-null-padding
     return padded_metadata(shapes, NEWEST_PADDING)
 
 

@@ -298,7 +298,7 @@ class Trainer:
     """Whether a control token typed in a message becomes a real one."""
     trains_unknown_roles: bool = False
     trains_all_after_last: bool = False
-    """Whether everything behind the last assistant token is trained, whoever wrote it."""
+    """Whether everything after the last assistant token is trained, whoever wrote it."""
     budget_beyond: int = 1
     """What the script adds to max_input_length + max_output_length, in tokens."""
     budget_option: str | None = None
@@ -343,7 +343,7 @@ class Trainer:
         return self.loss_fields
 
     def default_budget(self, options: Any) -> int | None:
-        """The longest sequence, in tokens, where nobody set one; None: no limit is known."""
+        """The longest sequence, in tokens, where none is set; None: no limit is known."""
         del options
         return DEFAULT_BUDGET
 
@@ -399,7 +399,7 @@ class Trainer:
         Args:
             of: "prompts": questions and system texts carry loss; "results": tool results do;
                 "calls": calls carry none; "history": earlier answers carry none; "stop": the token
-                behind an earlier answer, `{token}`, carries none; "end": none follows the last answer, or it
+                after an earlier answer, `{token}`, carries none; "end": none follows the last answer, or it
                 carries none.
         """
         del of, context
@@ -520,7 +520,7 @@ class Trainer:
         raise NotImplementedError
 
     def filled(self, tokens: Tokens, budget: int, context: Context) -> Tokens:
-        """A packed sequence with the padding that the trainer itself puts behind it."""
+        """A packed sequence with the padding that the trainer itself puts after it."""
         del budget, context
         return tokens
 

@@ -75,7 +75,7 @@ class Turns:
 
     A template says whose text it prints by its loops: what the body of `{% for m in messages %}`
     prints is that message's, whatever the name of the variable and however the list was sliced or
-    filtered. So each loop reports its item before its body, and its end behind it (`_instrument`);
+    filtered. So each loop reports its item before its body, and its end after it (`_instrument`);
     items that are not messages count for nothing.
     """
 

@@ -70,7 +70,7 @@ TOOLS_HEADING_45: Final = (
     "You are provided with function signatures within <tools></tools> XML tags:"
 )
 CALL_HEADING_45: Final = "For each function call, output the function name and arguments within the following XML format:"
-"""What GLM-4.5 and its successors say before the list of tools and behind it."""
+"""What GLM-4.5 and its successors say before the list of tools and after it."""
 
 REVISIONS: Final = {"ChatGLM": "ChatGLM", "GLM-4": "GLM-4"}
 """Template name -> what the assistant calls itself: the first Jinja revision, and the later."""

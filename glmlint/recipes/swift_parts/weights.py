@@ -29,7 +29,7 @@ class Scale(Struct, frozen=True):
     patterns: Mapping[str, float] = {}
     """Regular expression -> weight of what it finds."""
     closing: str = ""
-    """With what all that the patterns find ends: behind the last one nothing is searched."""
+    """With what all that the patterns find ends: after the last one nothing is searched."""
     queries: Mapping[str, float] = {}
     """A text in the question -> weight of the whole answer."""
     binary: bool = True

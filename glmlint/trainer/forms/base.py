@@ -27,7 +27,7 @@ class Form(Struct, frozen=True):
     name: str
     """As `formatting` and `convert` spell it."""
     names: Names
-    """Its columns and tags, where nobody has named others."""
+    """Its columns and tags, where no others are named."""
     matches: Callable[[Any], bool]
     """Whether a row has this form, as far as its keys tell."""
     read: Callable[[Mapping[str, Any], Names], Conversation]
