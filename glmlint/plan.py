@@ -18,6 +18,12 @@ NEWEST_TRANSFORMERS: Final = "5.24.0"
 NEWEST_DATASETS: Final = "5.2.0"
 """The newest versions whose effect on ids is known (see docs/recipes.md)."""
 
+STYLES: Final = ("full", "concise", "grouped")
+"""Text reports: with excerpts, one line a finding, or by file; the names are ruff's."""
+
+COLUMN_UNITS: Final = ("codepoint", "byte", "utf16")
+"""What a column counts: Unicode code points, UTF-8 bytes (vim, Emacs), UTF-16 units (LSP)."""
+
 
 def version(text: str) -> tuple[int, ...]:
     """Comparable form of a version: "4.42.0" -> (4, 42, 0)."""
@@ -92,10 +98,16 @@ class Plan:
     """Every finding is an old one from now on."""
     add_ignores: bool = False
     """Remember which row has findings of which rules."""
+    excerpts: bool = False
+    """Keep with each finding the piece of the row that it is about."""
     profile_rules: bool = False
     """Measure where the time goes."""
     lang: str = "en"
     max_findings: int = 20_000
     """How many findings a report keeps (the first ones); counts are always whole."""
+    output_format: str = "full"
+    """How `--format text` is laid out: one of `STYLES`."""
+    column_unit: str = "codepoint"
+    """What the columns of findings count: one of `COLUMN_UNITS`."""
     origins: dict[str, str] = field(default_factory=dict)
     """Where a setting came from: "recipe" -> "flag", "default", a file's name."""

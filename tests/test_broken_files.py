@@ -76,7 +76,7 @@ def test_the_fault_of_the_file_is_found_and_nothing_else_of_its_kind(name: str) 
 
 def test_utf_16_is_named() -> None:
     assert messages("utf16.jsonl", "not-utf8") == [
-        (None, None, "the file is UTF-16 (little-endian): the loader reads UTF-8 only "
+        (None, None, "the file is UTF-16 (little-endian): the loader reads only UTF-8 "
          "and refuses the file")
     ]  # fmt: skip
 

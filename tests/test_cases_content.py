@@ -305,12 +305,12 @@ def test_what_is_said_about_tokens_is_left_alone(question: str, answer: str) -> 
             "Run:\n```bash\nls\n\n### Step 2\nThen look at what it printed and go to that folder.",
             "goes on",
         ),
-        ("Here:\n```python\nprint('hello')", "inside a block"),
+        ("Here:\n```python\nprint('hello')", "inside a code block"),
         (
             "Here:\n```c\nvoid sort(int *a) {\n  // sorts the numbers. It is fast, and it is stable.",
             "inside",
         ),
-        ("Here:\n```python\nfor word in words:\n    print(word, end=' ')", "inside a block"),
+        ("Here:\n```python\nfor word in words:\n    print(word, end=' ')", "inside a code block"),
         ("Done.\n```", "closes nothing"),
     ],
 )

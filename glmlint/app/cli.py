@@ -17,6 +17,7 @@ from glmlint.app.options import (
     complete_files,
     complete_formats,
     complete_rule,
+    complete_styles,
     data_paths,
     limit_options,
     make_plan,
@@ -28,6 +29,7 @@ from glmlint.app.options import (
 )
 from glmlint.app.process import UnknownCommand, run
 from glmlint.output import tell
+from glmlint.plan import COLUMN_UNITS, STYLES
 
 if TYPE_CHECKING:
     from glmlint.engine.finish import Result
@@ -132,8 +134,15 @@ _REPORT_OPTIONS = (
     click.option("--format", "formats", multiple=True, metavar="FORMAT", cls=FormatOption,
                  shell_complete=complete_formats,
                  help="{formats}; may be repeated, each with its --output.  [default: text]"),
-    click.option("--output", "outputs", multiple=True, metavar="FILE", shell_complete=complete_files,
+    click.option("--output", "--output-file", "outputs", multiple=True, metavar="FILE",
+                 shell_complete=complete_files,
                  help="Where the format before goes.  [default: standard output]"),
+    click.option("--output-format", metavar="STYLE", shell_complete=complete_styles,
+                 help="Style of text: full (with excerpts), concise (one line a finding) or grouped "
+                      "(by file); any other name is that of a --format.  [default: full]"),
+    click.option("--column-unit", type=click.Choice(COLUMN_UNITS),
+                 help="What columns count: Unicode code points, UTF-8 bytes (vim, Emacs) or UTF-16 "
+                      "units (LSP).  [default: codepoint]"),
     click.option("--max-findings", type=click.IntRange(0), metavar="N",
                  help="How many findings are kept and printed; counts are always whole.  "
                       "[default: 20000; 200 on a terminal]"),
@@ -147,6 +156,8 @@ _REPORT_OPTIONS = (
     click.option("--profile-rules", is_flag=True, default=None,
                  help="After the report, on standard error: the time that each rule took."),
     click.option("--quiet", "-q", is_flag=True, help="Print findings only."),
+    click.option("--verbose", "-v", is_flag=True,
+                 help="Print everything: all tables, every help, what was assumed in full."),
     click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto",
                  help="[default: auto]"),
     click.option("--progress", type=click.Choice(["auto", "always", "never"]), default="auto",
@@ -169,8 +180,10 @@ def check(
     paths: tuple[str, ...],
     formats: tuple[str, ...],
     outputs: tuple[str, ...],
+    output_format: str | None,
     statistics: bool,
     quiet: bool,
+    verbose: bool,
     color: str,
     progress: str,
     fix: bool,
@@ -189,7 +202,11 @@ def check(
     from glmlint.runners.local import check_files
     from glmlint.text import listed, system_fault
 
+    if output_format is not None and output_format not in STYLES:
+        formats = (*formats, output_format)  # as ruff has it, where styles and formats are one
+        output_format = None
     formats = formats or ("text",)
+    flags["output_format"] = output_format
     plan, context = make_plan(flags, paths)
     lang = plan.lang
     paths = data_paths(paths, plan)
@@ -246,6 +263,9 @@ def check(
             quiet=quiet,
             statistics=statistics,
             max_findings=plan.max_findings,
+            style=plan.output_format,
+            verbose=verbose,
+            column_unit=plan.column_unit,
         )
         try:
             with opened(target) as out:

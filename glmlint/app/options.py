@@ -77,6 +77,17 @@ def complete_formats(
     return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
 
 
+def complete_styles(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Styles of text reports for the shell's completion."""
+    from click.shell_completion import CompletionItem
+
+    from glmlint.plan import STYLES
+
+    return [CompletionItem(name) for name in STYLES if name.startswith(incomplete)]
+
+
 def complete_files(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

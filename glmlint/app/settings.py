@@ -131,6 +131,8 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         eval_files=(*settings.get("eval", ()), *(one.path for one in own.eval)),
         lang=language(settings.get("lang", "auto")),
         max_findings=settings.get("max-findings", Plan.max_findings),
+        output_format=settings.get("output-format", Plan.output_format),
+        column_unit=settings.get("column-unit", Plan.column_unit),
         origins=origins,
     )
 

@@ -25,7 +25,7 @@ from glmlint.read.faults import SourceError
 from glmlint.read.file_layout import detect, stand_in
 from glmlint.read.parquet import parquet_rows
 from glmlint.read.places import InArray, OverLines, Place, Placer
-from glmlint.read.scan import BLANK, Row, after_blank, scan_values, split_values, too_long
+from glmlint.read.scan import BLANK, Ahead, Row, after_blank, scan_values, split_values, too_long
 from glmlint.read.unpack import PACKED_BYTES, in_blocks, unpack_gzip, unpack_zstd
 from glmlint.text import Text, system_fault
 
@@ -58,7 +58,7 @@ HEAD_BYTES: Final = 1 << 20
 """How much of a file decides how its rows stand in it. Not a matter of the chunk's size."""
 
 _MAGIC: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".parquet": b"PAR1"}
-"""First bytes of what is no text."""
+"""First bytes of what is not text."""
 
 
 class InputFile(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ class Chunk(msgspec.Struct):
 
     path: str
     lines: list[bytes] = []
-    """Each row's bytes, without a line end. A blank line is no row."""
+    """Each row's bytes, without a line end. A blank line is not a row."""
     numbers: list[int] | range = range(0)
     """1-based line where each row starts; in Parquet, the row's own number."""
     defects: dict[int, Defect] = {}
@@ -99,6 +99,8 @@ class Chunk(msgspec.Struct):
     """1-based line of the first blank one in this chunk."""
     place: Place | None = None
     """Where the rows stand in the file's bytes; None in Parquet."""
+    aheads: list[Ahead] = []
+    """What stands before each row in its line; empty where rows begin their lines."""
 
 
 # --- paths ---------------------------------------------------------------------------------------
@@ -143,11 +145,11 @@ def _meaning(given: str) -> tuple[list[str], list[PathProblem]]:
 
 
 def _unreadable(path: str, mode: int) -> Text | None:
-    """Why a thing that is no folder cannot be read. A pipe can: `<(zcat …)` is one."""
+    """Why a thing that is not a folder cannot be read. A pipe can: `<(zcat …)` is one."""
     device = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
     if stat.S_ISSOCK(mode) or (device and path != os.devnull):
         return Text(
-            "not a file but a device or a socket; - reads standard input",
+            "a device or a socket, not a file; use - for standard input",
             "不是文件，而是设备或套接字；读取标准输入请用 -",
         )
     return None if os.access(path, os.R_OK) else _FORBIDDEN
@@ -368,7 +370,7 @@ def _chunks_of(
         if name.endswith(suffix) and head and kind is None and not head.startswith(magic):
             raise SourceError(
                 Text(
-                    "the name ends in {suffix}, the content is something else",
+                    "the name ends in {suffix}, but the content is something else",
                     "文件名以 {suffix} 结尾，内容却不是这种格式",
                 ),
                 suffix=suffix,
@@ -402,12 +404,15 @@ def _chunks_of(
     if mode == "lines":
         chunks = _line_chunks(blocks, path, max_line, loader_bytes, bom)
     elif mode == "array":
-        elements = scan_values(blocks, True, max_line)
-        chunks = _row_chunks(elements, path, chunk_bytes, InArray(loader_bytes, bom, head))
+        aheads: list[Ahead] = []
+        elements = scan_values(blocks, True, max_line, aheads=aheads)
+        placer = InArray(loader_bytes, bom, head)
+        chunks = _row_chunks(elements, path, chunk_bytes, placer, aheads)
     else:
         follower = OverLines(loader_bytes, bom, max_line)
-        values = scan_values(follower.watch(blocks), False, max_line, follower.spans)
-        chunks = _row_chunks(values, path, chunk_bytes, follower)
+        aheads = []
+        values = scan_values(follower.watch(blocks), False, max_line, follower.spans, aheads)
+        chunks = _row_chunks(values, path, chunk_bytes, follower, aheads)
     del head
     yield from _told_once(chunks, path, faults, kind)
 
@@ -530,11 +535,11 @@ class _Lines:
         return self._with_blank(whole, first, lines, edges, number, place)
 
     def _place(self, whole: bytes, end: int) -> Place:
-        """Where these lines stand, and what is known of the file behind them."""
+        """Where these lines stand, and what is known of the file after them."""
         begin = self.offset
         first = begin + self.lead  # where `whole` begins
         while True:
-            # The loader goes on from the first line that begins so far behind the last border.
+            # The loader goes on from the first line that begins that far after the last border.
             wanted = self.borders[-1] + self.loader_bytes
             edge = begin if begin > wanted else -1
             if edge < 0:
@@ -550,7 +555,7 @@ class _Lines:
     def _first_blanks(
         self, place: Place, whole: bytes, first: int, gaps: Iterable[tuple[int, int, int]]
     ) -> list[tuple[int, int]]:
-        """The first blank line, and the first one behind each border.
+        """The first blank line, and the first one after each border.
 
         Args:
             first: where in the file `whole` begins.
@@ -558,7 +563,7 @@ class _Lines:
         """
         begin, borders = place.begin, place.borders
         found: list[tuple[int, int]] = []
-        done = -1  # the last border behind which one is known
+        done = -1  # the last border after which one is known
         for start, stop, number in gaps:
             at = start
             while at < stop:
@@ -632,9 +637,13 @@ class _Lines:
 
 
 def _row_chunks(
-    rows: Iterator[Row], path: str, chunk_bytes: int, placer: Placer | None = None
+    rows: Iterator[Row],
+    path: str,
+    chunk_bytes: int,
+    placer: Placer | None = None,
+    aheads: list[Ahead] | None = None,
 ) -> Iterator[Chunk]:
-    """Chunks of rows that do not stand on lines."""
+    """Chunks of rows that do not stand on lines; `aheads` gets an entry with each row."""
     failure: Exception | None = None
     more = True
     while more:
@@ -660,7 +669,10 @@ def _row_chunks(
             more, failure = False, error
         if lines:
             place = None if placer is None else placer.take()
-            yield Chunk(path, lines, numbers, defects, place=place)
+            before = [] if aheads is None else aheads[: len(lines)]
+            yield Chunk(path, lines, numbers, defects, place=place, aheads=before)
+            if aheads is not None:
+                del aheads[: len(lines)]
     if failure:
         raise failure
 

@@ -33,6 +33,12 @@ class ReporterOptions:
     """Counts by rule in place of findings."""
     max_findings: int = 20_000
     """How many findings are printed; counts are always whole."""
+    style: str = "full"
+    """How text is laid out: one of `plan.STYLES`."""
+    verbose: bool = False
+    """Everything: what was assumed in full, all tables, every help."""
+    column_unit: str = "codepoint"
+    """What columns count: one of `plan.COLUMN_UNITS`."""
 
 
 class Reporter(Protocol):
