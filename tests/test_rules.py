@@ -120,7 +120,7 @@ def test_a_rule_is_explained_in_chinese(name: str) -> None:
     assert len(chinese) == len(english)
     assert chinese[-1].startswith("依据：") == english[-1].startswith("Evidence")
     for paragraph in chinese:
-        assert _CHINESE(paragraph) and paragraph.endswith(("。", "："))
+        assert _CHINESE(paragraph) and paragraph.endswith(("。", "：", "。）"))
         spelt = re.sub(r"`[^`]*`", "``", paragraph)
         assert re.findall(r"[\u4e00-\u9fff][A-Za-z0-9`]|[A-Za-z0-9`][\u4e00-\u9fff]", spelt) == []
         assert re.findall(r"[\u4e00-\u9fff][,;:?!]|[,;:?!][\u4e00-\u9fff]", spelt) == []
