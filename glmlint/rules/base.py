@@ -63,8 +63,8 @@ class Problem(Struct):
     """Reported instead, once per file, where most rows are like this. `{samples}` is their number."""
     of_trainer: bool = False
     """It is how the trainer treats every such row, not a fault of the row: the row counts as clean."""
-    quote: str = ""
-    """The part of the string at the place that the sentence is about; empty for all of it."""
+    part: tuple[int, int] | None = None
+    """Which part of the string at the place the sentence is about, in code points; None for all."""
 
 
 class Placed(Struct):
@@ -205,7 +205,7 @@ class Rule:
         trains: bool = False,
         habit: Habit | None = None,
         of_trainer: bool = False,
-        quote: str = "",
+        part: tuple[int, int] | None = None,
         **values: Any,
     ) -> Problem:
         """A problem of this rule; `text` is a sentence, or the name of a variant."""
@@ -215,7 +215,7 @@ class Rule:
             help = self.help if edits or self.help_alone is None else self.help_alone
         return Problem(
             text or self.text, values, pointer, severity, help, once, raises, edits,
-            column, trains, habit, of_trainer, quote,
+            column, trains, habit, of_trainer, part,
         )  # fmt: skip
 
 
