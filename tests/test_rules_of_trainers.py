@@ -516,7 +516,7 @@ def test_a_trainer_of_all_tokens_learns_them_as_the_users() -> None:
     (found,) = told(check(*rows, recipe="trl"), "answer-under-user")
     assert "never learned" not in found.message
     (found, *_) = told(check(talk("a", "b", "c"), recipe="trl"), "last-not-assistant")
-    assert "trains it as if it were an answer" in found.message
+    assert "trains it like an answer" in found.message
     (found,) = told(check(talk("a", "b", "再见"), recipe="swift"), "last-not-assistant")
     assert "teaches nothing" in found.message
     assert told(check(talk("a", "b", "c"), recipe="llamafactory"), "last-not-assistant") == []

@@ -138,7 +138,7 @@ def test_what_would_close_the_row_is_named() -> None:
 
 def test_a_place_in_a_row_of_several_lines_is_told_by_line_and_column() -> None:
     [finding] = check(b'{\n  "a": 1,\n  "b": None\n}')
-    assert finding.message.startswith("invalid JSON at 3:8: None is no JSON: it writes null")
+    assert finding.message.startswith("invalid JSON at 3:8: None is not valid JSON: write null")
     assert (finding.line, finding.column) == (1, 1)
 
 

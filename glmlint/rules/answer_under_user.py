@@ -1,12 +1,12 @@
 """An answer under the role user, or under another role that is not the assistant's.
 
 Where a conversation ends with two user messages in a row, its last answer has the wrong role or is
-missing. Where most rows of a file end so, it is the wrong role: whoever wrote the file gave the
-answer the role of the question. The last answer is then not learned, and in rows of one turn
+missing. Where most rows of a file end like this, it is the wrong role: whoever wrote the file gave
+the answer the role of the question. The last answer is then not learned, and in rows of one turn
 nothing is. A thought (`<think>`) at the start of the message shows the same for a single row.
 
-`--unsafe-fixes` gives such an answer the role assistant where most rows of the file end so or
-where it begins with a thought. It never removes the message.
+`--unsafe-fixes` gives such an answer the role assistant where most rows of the file end like this
+or where it begins with a thought. It never removes the message.
 
 Evidence: smol-course #260.
 """
@@ -63,7 +63,7 @@ rule = Rule(
     },
     help=Text(
         "Give the answer the role assistant, or add the missing answer. (`--unsafe-fixes` changes the "
-        "role where most rows of the file end so.)",
+        "role where most rows of the file end like this.)",
         "把回答的角色改为 assistant，或补上缺少的回答。（文件中大多数行都这样结尾时，`--unsafe-fixes` 会修改角色。）",
     ),
     bad=(

@@ -1,7 +1,7 @@
 """Phrases of another model: its name as its own, "as an AI", canned refusals.
 
 Data written by another assistant carries its manners. A fine-tuned model that says it is ChatGPT,
-or refuses where nothing was wrong, has learned it from such rows. Reported once a message, with
+or refuses where nothing was wrong, has learned it from such rows. Reported once per message, with
 the most telling phrase; where the question is about that model, nothing is reported.
 
 Evidence: alpaca-like data; filters for "as an AI language model" in published cleaning scripts.

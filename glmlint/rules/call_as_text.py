@@ -5,7 +5,7 @@ Each model writes calls in its own format: `<tool_call>`, `<function=`, `[TOOL_C
 the template of this run does not print that format, it is plain text: the model learns to answer
 with it, and no server of this model parses it as a call. Where the same answer holds a result too
 (`<tool_response>`, `Observation:`), the model learns to make results up instead of waiting for
-them; a closing tag left at the end is learned as well. Reported once a file and marker. Code
+them; a closing tag left at the end is learned as well. Reported once per file and marker. Code
 blocks are left alone.
 
 Evidence: ScaleSWE #2; trajectories of OpenHands and SWE-agent; ReAct data of 2023; rows that were
@@ -63,7 +63,7 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Write calls in this model's format, one a message, and each result as its own message. "
+        "Write calls in this model's format, one per message, and each result as its own message. "
         "If your own program parses this text, ignore this rule.",
         "按本模型的格式写调用，每条消息一个；每个结果单独写成一条消息。如果有自己的程序解析这种文本，可以忽略此规则。",
     ),
@@ -128,7 +128,7 @@ rule = Rule(
 )  # fmt: skip
 
 _GLM: Final = Text(
-    "Put the name in `metadata`, only the arguments in `content`, one call a message, and the "
+    "Put the name in `metadata`, only the arguments in `content`, one call per message, and the "
     "result in an `observation` message. If your own program parses this text, ignore this rule.",
     "把工具名放进 `metadata`，`content` 里只留参数，每条消息一个调用；结果写成 `observation` 消息。"
     "如果有自己的程序解析这种文本，可以忽略此规则。",

@@ -3,8 +3,8 @@
 The rows are correct, and the trainer's format of calls is not: it writes the arguments as Python
 prints a dict, or puts the function's name on the line of the text before it. The model learns this
 format, and whatever reads its calls (a server's parser, the code that runs the tool) expects the
-other one. It happens in every row with such a call, so it is reported once a file. `unclosed-call`
-reports calls without their end.
+other one. It happens in every row with such a call, so it is reported once per file.
+`unclosed-call` reports calls without their end.
 
 Evidence: ms-swift 4.6.0 with `chatglm4` and `glm4` (`{'city': 'Rome'}`; golden vectors).
 """
@@ -60,7 +60,7 @@ rule = Rule(
         ),
     },
     help=Text(
-        "{trainer} writes calls so with these options: parse this format, or use a trainer that writes "
+        "{trainer} writes calls like this with these options: parse this format, or use a trainer that writes "
         "the model's own (see `glmlint show` and `glmlint compare`).",
         "{trainer}在当前选项下就是这样写调用的：按这种格式解析，或改用会写出模型自身格式的训练框架"
         "（用 `glmlint show` 和 `glmlint compare` 查看）。",

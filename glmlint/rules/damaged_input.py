@@ -4,7 +4,7 @@ Some trainers render each message of a conversation by itself, cut its tokens by
 measured once, and join the pieces. With a template for which the lengths were not made, role
 tokens and parts of the text are cut off, `[gMASK]<sop>` comes before every turn, or thoughts stay
 that the template leaves out of earlier answers. The model is trained on conversations that it
-never meets afterwards. A trainer that compares the two ends the run. Reported once a file and
+never meets afterwards. A trainer that compares the two ends the run. Reported once per file and
 kind.
 
 Evidence: slime's `qwen3` mask with GLM-4.5's template: `BeHi<think>` for "Be brief." and "Hi";

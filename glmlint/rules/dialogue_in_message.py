@@ -4,7 +4,7 @@ Rows of other projects are one string each, with the speakers written into it: `
 `Assistant:`, `<user>:` and `<bot>:`, `[Round 1] 问：`, `### Instruction:`, `<|im_start|>user`. Put
 into `messages` as it is, such a string is one turn. In a user message the answers in it are part
 of the question: none of them is learned, and no server asks the model in this form. In an answer,
-the model learns to write the user's next turn by itself. Reported once a file and kind, with the
+the model learns to write the user's next turn by itself. Reported once per file and kind, with the
 number of rows. Questions about a dialogue, requested scripts, and lists of questions and answers
 are left alone.
 

@@ -2,7 +2,7 @@
 
 With `combine: true`, the setting of the official YAML files, a conversation of ten turns teaches
 only its last answer; nine answers, and every tool call before the last message, are context.
-Reported once a file.
+Reported once per file.
 
 Evidence: GLM-4 #803, LLaMA-Factory #3615.
 """

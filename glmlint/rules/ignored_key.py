@@ -2,10 +2,10 @@
 
 The official script reads `messages` of a row and `role`, `content`, `metadata` and `tools` of a
 message. Any other key is dropped without a message, and its content never reaches the model: a
-system prompt in its own column, a misspelled key, an image. Reported once a file and key. Metadata
-(`id`, `source`, `label`, …) is no mistake and is not reported; any other column of the row that
-does not look like text to train on is an info, since most are metadata too; keys that other rules
-report are left to them.
+system prompt in its own column, a misspelled key, an image. Reported once per file and key.
+Metadata (`id`, `source`, `label`, …) is no mistake and is not reported; any other column of the
+row that does not look like text to train on is an info, since most are metadata too; keys that
+other rules report are left to them.
 
 Evidence: ms-swift drops such keys too; GLM-4's process_batch reads only `batch["messages"]`.
 """
@@ -132,7 +132,7 @@ _VISION: Final = Text(
     "图像要用视觉微调脚本（finetune_vision.py）训练；这里删除该行或该键。",
 )
 _FIRST: Final = Text(
-    "{trainer} reads one image a row: its path, under image of the first message.",
+    "{trainer} reads one image per row: its path, under image of the first message.",
     "{trainer}每行只读取一张图像：路径写在第一条消息的 image 键下。",
 )
 _OTHER_VISION: Final = Text(

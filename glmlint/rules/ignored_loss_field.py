@@ -2,7 +2,7 @@
 
 `loss`, `loss_mask`, `weight`, `train`, `trainable` work in other trainers. The official scripts
 mask only by role: an answer marked as bad is learned like any other. Where the mask happens to be
-what the key asks for, nothing is lost, and it is an info. Reported once a file and key.
+what the key asks for, nothing is lost, and it is an info. Reported once per file and key.
 
 Evidence: verl #5316, LLaMA-Factory #8802.
 """

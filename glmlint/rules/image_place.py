@@ -44,7 +44,7 @@ rule = Rule(
             "messages[0] 的 image 是{kind_zh}，而不是单张图像的路径：{trainer}抛出 {exception}，训练随之中止",
         ),
         "never opened": Text(
-            "messages[{index}] has an image that {trainer} never opens: it reads one a row, from the "
+            "messages[{index}] has an image that {trainer} never opens: it reads one per row, from the "
             "first message",
             "messages[{index}] 的图像不会被打开：{trainer}每行只取一张图像，且只看第一条消息",
         ),

@@ -1,7 +1,7 @@
 """The answer is in another script than its question.
 
 A Chinese question with an English answer, or the reverse: most often a row of another data set, or
-an unfinished translation. The model learns to change the language unasked. Reported once a file
+an unfinished translation. The model learns to change the language unasked. Reported once per file
 and direction, with the number of rows; not where the question, or one before it, names a language
 or asks for a translation, for code or for a rewriting, nor where a Chinese question quotes the
 foreign words that it is about. Short questions and answers are left alone, and so are formulas and
