@@ -70,10 +70,9 @@ WORDS: Final = {
     "budget-default": Text(
         "default; --max-length N sets yours", "默认值；用 --max-length N 设置"
     ),
-    "fixable-count": Text("[*] {n} fixable with --fix", "[*] {n} 个可用 --fix 修复"),
-    "fixable-unsafe-count": Text(
-        "{n} more with --unsafe-fixes (see --diff)", "另有 {n} 个可用 --unsafe-fixes 修复（先看 --diff）"
-    ),
+    "fixable-count": Text("[*] {n} fixable (--fix)", "[*] {n} 个可修复（--fix）"),
+    "fixable-unsafe-count": Text("{n} more (--unsafe-fixes)", "另有 {n} 个（--unsafe-fixes）"),
+    "unsafe-count": Text("{n} fixable (--unsafe-fixes)", "{n} 个可修复（--unsafe-fixes）"),
     "rows": Text("Rows", "行数"),
     "family": Text("Family", "规则族"),
     "stands-for": Text(" ({n} rows)", "（共 {n} 行）"),
