@@ -333,8 +333,6 @@ WORDS: Final = {
     ),
     "system-fault": Text("{why}", "{why}"),
     "stopped-by": Text("stopped by {name}", "已被 {name} 终止"),
-    "no-command": Text("no command {name}{meant}", "没有命令 {name}{meant}"),
-    "no-option": Text("no option {name}{meant}", "没有选项 {name}{meant}"),
     "usage-hint": Text(
         " (`{command} --help` lists what it takes)", "（`{command} --help` 会列出可用的参数）"
     ),
