@@ -524,7 +524,8 @@ def show(place: str | None, ids: bool, color: str, **flags: Any) -> None:
 def encode(place: str | None, no_truncate: bool, packed: bool, **flags: Any) -> None:
     """Print ids and labels."""
     from glmlint.engine.encode import encode_rows, packed_rows
-    from glmlint.read.source import SourceError, find_inputs
+    from glmlint.read.paths import find_inputs
+    from glmlint.read.source import SourceError
     from glmlint.reporters.rows import entry_of
     from glmlint.reporters.words import say
 
@@ -612,9 +613,12 @@ def explain(names: tuple[str, ...], form: str, lang: str) -> None:
     except UnknownRule as error:
         raise Failure(error.say(lang)) from None
     if form == "json" or not names:
-        from glmlint.app.settings import resolve
+        from glmlint.app.settings import SettingsError, resolve
 
-        plan = resolve({"lang": lang, "config": os.devnull})
+        try:
+            plan = resolve({"lang": lang})
+        except SettingsError as error:
+            raise Failure(error.say(lang)) from None
         write_rules(plan, sys.stdout, form, width(), color, found or None)
         return
     for number, rule in enumerate(names):

@@ -156,7 +156,8 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
     """Compare what trainers make of the same rows."""
     from glmlint.compare.rows import Side, compare_files
     from glmlint.output import colored, width
-    from glmlint.read.source import SourceError, find_inputs
+    from glmlint.read.paths import find_inputs
+    from glmlint.read.source import SourceError
     from glmlint.reporters.base import ReporterOptions
     from glmlint.reporters.words import say
 

@@ -54,7 +54,11 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the flags. Raises UsageFault where an argument is left over."""
         ctx.meta.setdefault(LANGUAGE, asked_language(args))
-        rest = super().parse_args(ctx, args)
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click's parser leaves it out
+            raise
         if rest and not ctx.resilient_parsing:
             raise UsageFault(_EXTRA, ctx, words=" ".join(rest))
         return rest

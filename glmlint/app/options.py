@@ -276,7 +276,7 @@ def make_plan(
     from dataclasses import replace
 
     from glmlint.app.settings import SettingsError, asked_language, resolve
-    from glmlint.read.source import find_inputs
+    from glmlint.read.paths import find_inputs
     from glmlint.trainer.base import open_context
     from glmlint.trainer.template import TemplateFault
     from glmlint.trainer.tokenizer import TokenizerError
@@ -325,7 +325,7 @@ def refuse_inputs(written: Sequence[tuple[str, str]], paths: Sequence[str], lang
     written = [(flag, target) for flag, target in written if target != "-"]
     if not written:
         return
-    from glmlint.read.source import find_inputs
+    from glmlint.read.paths import find_inputs
     from glmlint.reporters.words import say
 
     inputs = {os.path.realpath(file.path) for file in find_inputs(paths)[0]}

@@ -26,7 +26,8 @@ from glmlint.convert.run import (
 )
 from glmlint.finding import Pointer, json_pointer, place
 from glmlint.output import colored, language, silence, tell, tell_json, width
-from glmlint.read.source import InputFile, SourceError, find_inputs, rereadable
+from glmlint.read.paths import find_inputs
+from glmlint.read.source import InputFile, SourceError, rereadable
 from glmlint.text import Text, Told, system_fault
 from glmlint.visible import escaped_json, printable_path, visible
 

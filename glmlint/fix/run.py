@@ -11,7 +11,7 @@ from glmlint.fix.diff import unified
 from glmlint.fix.files import Fixes, commit, drafted
 from glmlint.plan import Plan
 from glmlint.progress import Progress
-from glmlint.read.source import find_inputs
+from glmlint.read.paths import find_inputs
 from glmlint.trainer.base import Context, Text
 from glmlint.visible import diff_line, printable_path
 

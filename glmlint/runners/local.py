@@ -9,7 +9,8 @@ from glmlint.engine.check import check_file
 from glmlint.evidence.report import Report
 from glmlint.plan import Plan
 from glmlint.progress import Progress
-from glmlint.read.source import SourceError, find_inputs, rewritable
+from glmlint.read.paths import find_inputs
+from glmlint.read.source import SourceError, rewritable
 from glmlint.trainer.base import Context
 
 

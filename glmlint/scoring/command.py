@@ -340,7 +340,8 @@ def read_data(
 ) -> tuple[Data, list[tuple[str, str]]]:
     """The rows of the files under the context's plan, and (path, reason) of those not read."""
     from glmlint.engine.encode import encode_rows
-    from glmlint.read.source import SourceError, find_inputs
+    from glmlint.read.paths import find_inputs
+    from glmlint.read.source import SourceError
     from glmlint.scoring.outcome import Chinese
     from glmlint.scoring.rows import collect
 
