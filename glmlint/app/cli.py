@@ -32,6 +32,7 @@ from glmlint.app.options import (
     complete_styles,
     data_paths,
     fail_on_option,
+    file_options,
     limit_options,
     make_plan,
     model_option,
@@ -44,10 +45,12 @@ from glmlint.app.process import run
 from glmlint.output import put, tell
 from glmlint.plan import COLUMN_UNITS, STYLES
 from glmlint.text import Text, nearest
+from glmlint.visible import printable_path
 
 if TYPE_CHECKING:
     from glmlint.engine.finish import Result
     from glmlint.plan import Plan
+    from glmlint.read.paths import Found
     from glmlint.trainer.base import Context
 
 LATER = {
@@ -60,6 +63,13 @@ LATER = {
         "glmlint.convert.command:convert",
         Text("ShareGPT, OpenAI, Alpaca, ChatGLM3 to GLM messages, and back.",
              "在 ShareGPT、OpenAI、Alpaca、ChatGLM3 与 GLM messages 格式之间转换。"),
+    ),
+    "init": (
+        "glmlint.app.init:init",
+        Text(
+            "Write a commented glmlint.toml, and show what calls glmlint in a hook and in CI.",
+            "生成带注释的 glmlint.toml，并给出 pre-commit 和 CI 的写法。",
+        ),
     ),
     "score": (
         "glmlint.scoring.command:score",
@@ -273,6 +283,7 @@ def report_options(command: Any) -> Any:
 @model_option
 @plan_options
 @rule_options
+@file_options
 @report_options
 def check(
     paths: tuple[str, ...],
@@ -287,20 +298,27 @@ def check(
     fix: bool,
     unsafe_fixes: bool,
     diff: bool,
+    show_files: bool,
+    show_settings: bool,
     **flags: Any,
 ) -> None:
     """Lint files or folders."""
     from glmlint.output import OutputError, colored, opened, silence, width
+    from glmlint.read.paths import look_up
     from glmlint.reporters.base import ReporterOptions, get, names
     from glmlint.reporters.words import say
     from glmlint.runners.local import check_files
     from glmlint.text import listed, system_fault
 
+    asked_style = output_format is not None
     if output_format is not None and output_format not in STYLES:
         formats = (*formats, output_format)  # as ruff has it, where styles and formats are one
         output_format = None
     formats = formats or ("text",)
     flags["output_format"] = output_format
+    if show_settings:
+        _show_settings(flags, paths, color)
+        return
     plan, context = make_plan(flags, paths)
     lang = plan.lang
     paths = data_paths(paths, plan)
@@ -310,7 +328,8 @@ def check(
     paths = paths or (".",)
     for form in formats:
         if form not in names():
-            raise Failure(say("unknown-format", lang, form=form, known=listed(names())))
+            known = listed([*names(), *(STYLES if asked_style else ())])
+            raise Failure(say("unknown-format", lang, form=form, known=known))
     if len(outputs) > len(formats):
         raise Failure(say("more-outputs", lang))
     if unsafe_fixes and not (fix or diff):
@@ -318,7 +337,14 @@ def check(
     written = [("--output", target) for target in outputs]
     if plan.write_baseline and plan.baseline_file is not None:
         written.append(("--baseline", plan.baseline_file))
-    refuse_inputs(written, (*paths, *plan.eval_files), lang)
+    refuse_inputs(written, (*paths, *plan.eval_files), plan)
+    found = look_up(paths, plan.choice)
+    if show_files:
+        raise SystemExit(_show_files(found, lang))
+    if plan.choice.stdin_name is not None and (fix or diff or plan.add_ignores):
+        raise Failure(say("stdin-name-alone", lang))
+    if found.json_files and found.inputs and not quiet:
+        tell(say("json-left", lang, n=found.json_files))
     if diff and plan.profile_rules:
         raise Failure(say("profile-diff", lang))
     if plan.add_ignores and (fix or diff or plan.write_baseline):
@@ -330,7 +356,9 @@ def check(
         from glmlint.fix.run import fix_files, sentence
 
         fixes = fix_files(paths, plan, context, unsafe=unsafe_fixes, progress=progress)
-    report = check_files(paths, plan, context, progress)
+    read = ["-" if file.is_stdin else file.path for file in found.inputs]
+    report = check_files(read, plan, context, progress)
+    report.problems[:0] = [(problem.path, problem.say(lang)) for problem in found.problems]
     if fixes is not None:
         report.problems += fixes.failures
 
@@ -349,6 +377,8 @@ def check(
     targets = [outputs[index] if index < len(outputs) else "-" for index in range(len(formats))]
     # Files first: whoever reads standard output may close it early.
     for form, target in sorted(zip(formats, targets, strict=True), key=lambda pair: pair[1] == "-"):
+        if form == "text" and target == "-" and not result.files and not report.interrupted:
+            continue  # nothing could be read: the lines below say why
         terminal = target == "-" and sys.stdout.isatty()
         options = ReporterOptions(
             width=width(),
@@ -371,16 +401,43 @@ def check(
             raise
         except OSError as error:
             raise Failure(f"--output {target}: {system_fault(error).plain(lang)}") from None
-    for path, reason in report.problems:
-        tell(reason, path=path)
+    if found.excluded and not result.files:
+        tell(say("all-excluded", lang, n=len(found.excluded)))
     if fixes is not None:
         for path, note in fixes.notes:
             tell(note, path=path)
         tell(sentence(fixes, lang), name="")
+    for path, reason in report.problems:
+        tell(reason, path=path)
     if report.interrupted:
         tell(say("stopped", lang))
     _profile(result, color)
     raise SystemExit(result.exit_code)
+
+
+def _show_settings(flags: dict[str, Any], paths: tuple[str, ...], color: str) -> None:
+    """Print the settings: a table on a terminal, TOML in a pipe."""
+    from glmlint.app.settings import SettingsError, asked_language
+    from glmlint.app.show_settings import show_settings
+    from glmlint.output import colored, width
+
+    named = {name.replace("_", "-"): value for name, value in flags.items()}
+    terminal = sys.stdout.isatty()
+    try:
+        show_settings(
+            named, paths, sys.stdout, width(), colored(color, terminal) if terminal else None
+        )
+    except SettingsError as error:
+        raise Failure(error.say(asked_language(named, paths))) from None
+
+
+def _show_files(found: Found, lang: str) -> int:
+    """Print the files that would be read, one a line. 2: a path could not be read."""
+    for file in found.inputs:
+        put(sys.stdout, printable_path(file.path))
+    for problem in found.problems:
+        tell(problem.say(lang), path=problem.path)
+    return 2 if found.problems else 0
 
 
 def _profile(result: Result, color: str) -> None:
@@ -535,7 +592,7 @@ def encode(place: str | None, no_truncate: bool, packed: bool, **flags: Any) -> 
         raise Failure(say("packed-alone", plan.lang))
     if packed and not context.trainer.packs(context.options):
         raise Failure(say("packed-none", plan.lang, trainer=context.trainer.called.say(plan.lang)))
-    inputs, missing = find_inputs((path,) if place else data_of(plan))
+    inputs, missing = find_inputs((path,) if place else data_of(plan), plan.choice)
     for problem in missing:
         raise Failure(problem.say(plan.lang), path=problem.path)
     write = sys.stdout.buffer.write
@@ -623,7 +680,7 @@ def explain(names: tuple[str, ...], form: str, lang: str) -> None:
         return
     for number, rule in enumerate(names):
         if number:
-            sys.stdout.write("\n")
+            put(sys.stdout, "")
         write_rule(rule, sys.stdout, lang, width(), color)
 
 

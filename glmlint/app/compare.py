@@ -177,7 +177,7 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
         own["set"] = _set(flags["set_"], place + 1)
         named = () if not files else (files[place if len(files) > 1 else 0],)
         plan, context = make_plan(own, named)
-        found, missing = find_inputs(data_paths(named, plan))
+        found, missing = find_inputs(data_paths(named, plan), plan.choice)
         for problem in missing:
             raise Failure(problem.say(plan.lang), path=problem.path)
         sides.append(Side(plan.recipe, context))

@@ -200,6 +200,35 @@ def fail_on_option() -> Callable[[Command], Command]:
     )  # fmt: skip
 
 
+_FILE_OPTIONS = (
+    option("--exclude", multiple=True, metavar="GLOB,…", group="files",
+           help=Text("Files and folders to leave out of folders, instead of the default list.",
+                     "遍历文件夹时排除的文件和文件夹，代替默认列表。")),
+    option("--extend-exclude", multiple=True, metavar="GLOB,…", group="files",
+           help=Text("Files and folders to leave out in addition.", "另外排除的文件和文件夹。")),
+    option("--force-exclude/--no-force-exclude", default=None, group="files",
+           help=Text("Apply the excludes also to files that are named, as pre-commit does.",
+                     "对直接写出的文件也应用排除（供 pre-commit 使用）。")),
+    option("--respect-gitignore/--no-respect-gitignore", default=None, group="files",
+           default_shown="--respect-gitignore",
+           help=Text("Leave out of folders what git ignores, or read it.",
+                     "遍历文件夹时是否跳过 git 忽略的文件。")),
+    option("--stdin-filename", metavar="NAME", shell_complete=complete_files, group="files",
+           help=Text("The name of standard input: in findings, for [[per-file]], for its ending.",
+                     "标准输入的文件名：用于问题列表、[[per-file]] 以及按后缀判断格式。")),
+    option("--show-files", is_flag=True, group="files",
+           help=Text("Print the files that would be read, and stop.", "只列出会读取的文件。")),
+    option("--show-settings", is_flag=True, group="files",
+           help=Text("Print every setting and where it came from, and stop.",
+                     "只显示每项设置的值及其来源。")),
+)  # fmt: skip
+
+
+def file_options(command: Command) -> Command:
+    """Add the flags that choose files, and show what was chosen."""
+    return add_options(command, _FILE_OPTIONS)
+
+
 _BASELINE_OPTIONS = (
     option("--baseline", metavar="FILE", shell_complete=complete_files, group="gates",
            help=Text("Findings that this file holds are old ones: they do not count.",
@@ -286,7 +315,7 @@ def make_plan(
     try:
         plan = resolve(named, paths, family)
         if plan.eval_files:  # folders and patterns mean files; what is missing is told when read
-            files, missing = find_inputs(plan.eval_files)
+            files, missing = find_inputs(plan.eval_files, plan.choice)
             names = [*(file.path for file in files), *(problem.path for problem in missing)]
             plan = replace(plan, eval_files=tuple(names))
         return plan, open_context(plan, allow_download=allow_download)
@@ -311,13 +340,13 @@ def data_paths(paths: Sequence[str], plan: Plan) -> tuple[str, ...]:
     return tuple(paths)
 
 
-def refuse_inputs(written: Sequence[tuple[str, str]], paths: Sequence[str], lang: str) -> None:
+def refuse_inputs(written: Sequence[tuple[str, str]], paths: Sequence[str], plan: Plan) -> None:
     """See that no report and no baseline takes the place of data.
 
     Args:
         written: flags, and the files that they name; "-" is standard output.
         paths: what is read.
-        lang: "en" or "zh".
+        plan: which files the paths mean, and the language.
 
     Raises:
         Failure: one of the files is read.
@@ -328,7 +357,7 @@ def refuse_inputs(written: Sequence[tuple[str, str]], paths: Sequence[str], lang
     from glmlint.read.paths import find_inputs
     from glmlint.reporters.words import say
 
-    inputs = {os.path.realpath(file.path) for file in find_inputs(paths)[0]}
+    inputs = {os.path.realpath(file.path) for file in find_inputs(paths, plan.choice)[0]}
     for flag, target in written:
         if os.path.realpath(target) in inputs:
-            raise Failure(say("is-input", lang, flag=flag, target=target))
+            raise Failure(say("is-input", plan.lang, flag=flag, target=target))

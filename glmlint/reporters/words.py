@@ -287,6 +287,19 @@ WORDS: Final = {
         "unknown format {form}: one of {known}", "未知的格式 {form}：可用的有 {known}"
     ),
     "more-outputs": Text("more --output than --format", "--output 比 --format 多"),
+    "json-left": Text(
+        "{n:file} with the ending .json skipped: such a file is read only when it is named",
+        "跳过 {n} 个 .json 文件：直接写出文件名才会读取",
+    ),
+    "all-excluded": Text(
+        "nothing to check: {n:named file} excluded (exclude, extend-exclude, force-exclude)",
+        "没有要检查的文件：写出的 {n} 个文件都被排除（exclude、extend-exclude、force-exclude）",
+    ),
+    "stdin-name-alone": Text(
+        "--stdin-filename can't be combined with --fix, --diff or --add-ignores: standard input is "
+        "not repaired",
+        "--stdin-filename 不能与 --fix、--diff、--add-ignores 同时使用：标准输入无法修复",
+    ),
     "is-input": Text(
         "{flag} {target}: this file is an input; name another one",
         "{flag} {target}：该文件是输入，请指定另一个文件",

@@ -298,7 +298,7 @@ def score(context: click.Context, /, **flags: Any) -> None:
     if plan.write_baseline:
         written.append(("--baseline", plan.baseline_file))
     refuse_inputs(
-        [(flag, str(target)) for flag, target in written if target is not None], files, lang
+        [(flag, str(target)) for flag, target in written if target is not None], files, plan
     )
     flags["ifd"] = flags["ifd"] or any(IFD in rules for rules in _rules_of(plan))
     context.exit(score_files(files, plan_context, flags, budget))
@@ -345,7 +345,7 @@ def read_data(
     from glmlint.scoring.outcome import Chinese
     from glmlint.scoring.rows import collect
 
-    inputs, problems = find_inputs(files)
+    inputs, problems = find_inputs(files, context.plan.choice)
     unread = [(problem.path, problem.say(context.plan.lang)) for problem in problems]
 
     def encoded() -> Iterator[EncodedRow]:
