@@ -406,7 +406,8 @@ def check(
     if fixes is not None:
         for path, note in fixes.notes:
             tell(note, path=path)
-        tell(sentence(fixes, lang), name="")
+        if result.files:
+            tell(sentence(fixes, lang), name="")
     for path, reason in report.problems:
         tell(reason, path=path)
     if report.interrupted:

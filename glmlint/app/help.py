@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import click
@@ -17,6 +18,7 @@ from glmlint.app.flags import (
     asked_language,
     language_of,
 )
+from glmlint.output import put
 from glmlint.text import Text
 
 WIDEST_FLAG: Final = 26
@@ -65,8 +67,7 @@ class Command(click.Command):
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """`--help`, as one of our flags; made once, since click compares it by identity."""
-        if self.own_help is None and (found := super().get_help_option(ctx)) is not None:
-            self.own_help = _help_option(found)
+        self.own_help = _help_option(self.get_help_option_names(ctx), self.own_help)
         return self.own_help
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -93,8 +94,7 @@ class Group(click.Group):
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """`--help`, as one of our flags; made once, since click compares it by identity."""
-        if self.own_help is None and (found := super().get_help_option(ctx)) is not None:
-            self.own_help = _help_option(found)
+        self.own_help = _help_option(self.get_help_option_names(ctx), self.own_help)
         return self.own_help
 
     def summaries(self) -> list[tuple[str, Text]]:
@@ -111,17 +111,26 @@ class Group(click.Group):
         formatter.write("\n" + section(_headed(_COMMANDS, lang), rows, width))
 
 
-def _help_option(of_click: click.Option) -> Option:
-    """Click's own `--help` with our words; its callback and names are kept."""
+def _help_option(names: Sequence[str], known: Option | None) -> Option:
+    """`--help`, under the names that the context gives it."""
+    if known is not None and set(known.opts) == set(names):
+        return known
     return Option(
-        [*of_click.opts, of_click.name or "help"],
+        [*sorted(names, key=len), "help_wanted"],
         is_flag=True,
         expose_value=False,
         is_eager=True,
-        callback=of_click.callback,
+        callback=_show_help,
         text=_HELP,
         group="general",
     )
+
+
+def _show_help(context: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        for line in context.get_help().splitlines():
+            put(sys.stdout, line)
+        context.exit()
 
 
 def help_text(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, Final, NamedTuple
@@ -14,6 +13,7 @@ from glmlint.output import put
 from glmlint.plan import NO_BUDGET, FileChoice, Plan
 from glmlint.read.schema import load_schema
 from glmlint.text import Text, is_folder
+from glmlint.visible import json_text
 
 _UNSET: Final = Text("not set", "未设置")
 _RULES: Final = Text(
@@ -186,7 +186,7 @@ def toml(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml, value))}]"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+        return json_text(value)
     return str(value)
 
 
