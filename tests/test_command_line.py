@@ -273,5 +273,5 @@ def test_init_finds_the_trainers_own_settings(glmlint, tmp_path: Path) -> None:
         "max_input_length: 300\nmax_output_length: 200\n"
     )
     glmlint("init")
-    plan = resolve({}, (str(tmp_path),))
+    plan = resolve({})
     assert (plan.recipe, plan.max_length) == ("glm4-combine", 501)
