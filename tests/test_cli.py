@@ -669,23 +669,6 @@ def test_a_line_of_standard_input_is_named_like_one_of_a_file(tmp_path: Path) ->
         assert words[0] == words[1].replace(str(file).encode(), b"-")
 
 
-def test_help_fits_a_terminal() -> None:
-    for command in (
-        "",
-        "check",
-        "show",
-        "encode",
-        "rules",
-        "explain",
-        "recipes",
-        "convert",
-        "score",
-    ):
-        text = glmlint(*command.split(), "--help", COLUMNS="80").stdout.decode()
-        long = [line for line in text.splitlines() if len(line) > 80]
-        assert [line for line in long if not re.match(r"  --\S+ \[[^ ]+\]$", line)] == [], command
-
-
 @pytest.mark.parametrize(
     "command", [("check",), ("encode",), ("show",), ("convert", "--to", "glm4")]
 )
