@@ -64,7 +64,7 @@ class FileChoice:
 
 @dataclass(frozen=True)
 class FileRules:
-    """The rules of the files that a pattern means."""
+    """The rules of the files that a pattern matches."""
 
     files: str
     """A glob, relative to `Plan.per_file_root`."""

@@ -114,7 +114,7 @@ def test_a_missing_path_exits_2_and_the_others_are_checked(tmp_path: Path) -> No
         (("check", "--severity", "null-content=bad"), "unknown severity of null-content: bad"),
         (("check", "--pin", "datasts=1"), "did you mean datasets?"),
         (("check", "--format", "yaml"), "unknown format yaml"),
-        (("check", "--max-length", "9", "--max-input-length", "3"), "can't stand beside"),
+        (("check", "--max-length", "9", "--max-input-length", "3"), "can't be combined with"),
         (("check", "--tokenizer", "nowhere"), "no such tokenizer"),
         (("check", "--template", "nowhere"), "no template nowhere"),
         (("check", "--config", "nowhere.toml"), "no such settings file"),

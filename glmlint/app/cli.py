@@ -74,7 +74,7 @@ LATER = {
     "score": (
         "glmlint.scoring.command:score",
         Text("Baseline loss of a model on the supervised tokens.",
-             "模型在受监督 token 上的基线 loss。"),
+             "模型在受监督 token 上的基线损失。"),
     ),
 }  # fmt: skip
 """Commands whose modules are imported when they are called, and what `--help` says of them."""
@@ -467,7 +467,7 @@ def _add_ignores(result: Result) -> int:
         if done.reason is not None:
             failures.append((file.path, done.reason))
         if done.rows:
-            counts = say("ignores-added", lang, rows=f"{done.rows:,}", rules=f"{done.rules:,}")
+            counts = say("ignores-added", lang, rows=done.rows, rules=done.rules)
             tell(counts, path=file.path)
     for path, reason in failures:
         tell(reason, path=path)

@@ -231,8 +231,8 @@ def file_options(command: Command) -> Command:
 
 _BASELINE_OPTIONS = (
     option("--baseline", metavar="FILE", shell_complete=complete_files, group="gates",
-           help=Text("Findings that this file holds are old ones: they do not count.",
-                     "基线文件：其中记录的是已有问题，不计入结果。")),
+           help=Text("Known findings, listed in this file, do not count.",
+                     "基线文件：其中记录的是已知问题，不计入结果。")),
     option("--write-baseline", is_flag=True, default=None, group="gates",
            help=Text("Write all findings of this run into the baseline.",
                      "把本次的所有问题写入基线。")),
@@ -314,7 +314,9 @@ def make_plan(
     named = {name.replace("_", "-"): value for name, value in flags.items()}
     try:
         plan = resolve(named, paths, family)
-        if plan.eval_files:  # folders and patterns mean files; what is missing is told when read
+        if (
+            plan.eval_files
+        ):  # folders and patterns mean files; what is missing is reported when read
             files, missing = find_inputs(plan.eval_files, plan.choice)
             names = [*(file.path for file in files), *(problem.path for problem in missing)]
             plan = replace(plan, eval_files=tuple(names))

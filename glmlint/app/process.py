@@ -144,7 +144,7 @@ def _refused(error: OSError) -> int:
 
 
 class _Out(io.FileIO):
-    """The raw stream under standard output: its errors are told from those of files."""
+    """The raw stream under standard output: its errors are kept apart from those of files."""
 
     def write(self, data: Any, /) -> int:
         try:

@@ -89,7 +89,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
     if family is not None and "select" in given and not _expand(given["select"]) & _of(family):
         raise SettingsError(
             Text(
-                "--select names no rule of the family {family}",
+                "--select selects no rule of the family {family}",
                 "--select 中没有规则族 {family} 的规则",
             ),
             family=family,
@@ -206,7 +206,9 @@ def _limits(settings: Mapping[str, Any]) -> dict[str, float]:
     found = {one.name: one.value(settings[one.name]) for one in declared() if one.name in settings}
     for name, value in found.items():
         if value != value:  # NaN: no number is beyond it, so that the rule would never speak
-            raise SettingsError(Text("{name}: nan is no number", "{name}：nan 不是数字"), name=name)
+            raise SettingsError(
+                Text("{name}: nan is not a number", "{name}：nan 不是数字"), name=name
+            )
     return found
 
 
@@ -420,7 +422,7 @@ def _settings_file(named: str | None, paths: Sequence[str]) -> tuple[str, Path, 
                 if file.is_file() and (name == "glmlint.toml" or _has_table(file)):
                     return name, folder, _read(file)
     except (OSError, RuntimeError):  # RuntimeError: a link to itself, below Python 3.13
-        pass  # a path that can't be resolved is told when it is read
+        pass  # a path that can't be resolved is reported when it is read
     return "default", Path(), {}
 
 
@@ -455,9 +457,42 @@ def _read(file: Path) -> dict[str, Any]:
             Text("{file}: {place}: {fault}", "{file}: {place} 的值不合要求：{fault}"),
             file=file,
             place=place or Text("the settings", "整个文件"),
-            fault=fault.message,
+            fault=_fault(fault),
         )
     return content
+
+
+_TYPES: Final = {
+    "string": Text("a string", "字符串"),
+    "integer": Text("an integer", "整数"),
+    "number": Text("a number", "数字"),
+    "boolean": Text("true or false", "true 或 false"),
+    "array": Text("a list", "列表"),
+    "object": Text("a table", "表"),
+}
+
+
+def _fault(fault: Any) -> Text:
+    """What the schema says of a value, by the keyword that it breaks."""
+    value, wanted = fault.instance, fault.validator_value
+    if fault.validator == "type" and wanted in _TYPES:
+        kind = _TYPES[wanted]
+        return Text(f"{value!r:.80} is not {kind.en}", f"{value!r:.80} 不是{kind.zh}")
+    if fault.validator == "enum":
+        known = listed(map(str, wanted))
+        return Text(
+            f"{value!r:.80} is not one of {known.en}", f"{value!r:.80} 不在可选值之中：{known.zh}"
+        )
+    if fault.validator in ("minimum", "maximum"):
+        least = fault.validator == "minimum"
+        return Text(
+            f"{value} is {'less' if least else 'more'} than {wanted}",
+            f"{value} {'小于' if least else '大于'} {wanted}",
+        )
+    if fault.validator == "required":
+        missing = listed(name for name in wanted if name not in value)
+        return Text(f"{missing.en} is missing", f"缺少 {missing.zh}")
+    return Text(fault.message, fault.message)
 
 
 def trainer_options(recipe: str, given: Any) -> dict[str, Any]:
@@ -499,9 +534,15 @@ def trainer_options(recipe: str, given: Any) -> dict[str, Any]:
                 Text("--set {key}={value}: {why}", "--set {key}={value}：{why}"),
                 key=key,
                 value=options[key],
-                why=str(error).partition(" - at")[0],
+                why=_option_fault(str(error).partition(" - at")[0]),
             ) from None
     return options
+
+
+def _option_fault(told: str) -> Text:
+    """What msgspec says of a value of another type."""
+    found = re.fullmatch(r"Expected (.+), got (.+)", told)
+    return Text(told, f"应为 {found[1]}，得到的是 {found[2]}" if found else told)
 
 
 def _parsed(text: str) -> Any:
@@ -529,7 +570,7 @@ def _budget(
         if halves:
             raise SettingsError(
                 Text(
-                    "--max-length is the budget itself and can't stand beside --{half}",
+                    "--max-length is the whole budget and can't be combined with --{half}",
                     "--max-length 就是预算本身，不能与 --{half} 同时使用",
                 ),
                 half=halves[0],
@@ -575,7 +616,7 @@ def _pins(value: Any) -> dict[str, str]:
             if not version(number):
                 raise SettingsError(
                     Text(
-                        "--pin {entry}: {number!r} is no version",
+                        "--pin {entry}: {number!r} is not a version",
                         "--pin {entry}: {number!r} 不是版本号",
                     ),
                     entry=entry,

@@ -46,7 +46,7 @@ MAX_PASSES: Final = 5
 """How often a file is read again after its form has changed."""
 
 STDIN: Final = Text("standard input is not repaired", "标准输入不会被修复")
-NOT_A_FILE: Final = Text("not repaired: no regular file", "未修复：不是普通文件")
+NOT_A_FILE: Final = Text("not repaired: not a regular file", "未修复：不是普通文件")
 PACKED: Final = Text(
     "not repaired: unpack a compressed or Parquet file first",
     "未修复：压缩文件或 Parquet 文件需先解包",
@@ -57,7 +57,7 @@ FOLDER: Final = Text(
     "未修复：无法在同一文件夹中写入文件（{reason}）",
 )
 WRITING: Final = Text(
-    "not repaired, the file is as it was: {reason}", "未修复，文件保持原样：{reason}"
+    "not repaired, the file is unchanged: {reason}", "未修复，文件保持原样：{reason}"
 )
 CHANGED: Final = Text(
     "not repaired: the file has changed in the meantime; run glmlint again",
@@ -68,13 +68,13 @@ WIDE: Final = Text(
     "未修复：文件编码是 {encoding}；--unsafe-fixes 会转存为 UTF-8",
 )
 UNDECODABLE: Final = Text(
-    "not repaired: some bytes are no {encoding}", "未修复：有些字节不是 {encoding}"
+    "not repaired: some bytes are not valid {encoding}", "未修复：有些字节不是合法的 {encoding}"
 )
 UNREWRITABLE: Final = Text(
     "not written one row a line: row {row} cannot be read", "未改写为每行一条：第 {row} 条无法读取"
 )
 LEFT: Final = Text(
-    "left as they were, since their edits undo each other or are too many: rows {rows}",
+    "left unchanged, since their edits undo each other or are too many: rows {rows}",
     "修改互相抵消或过多，以下各条保持原样：{rows}",
 )
 EMPTIED: Final = Text(

@@ -270,7 +270,7 @@ WORDS: Final = {
     "profile-findings": Text("Findings", "问题"),
     "profile-rules": Text("all rules", "所有规则"),
     "profile-read": Text("reading and decoding", "读取与解码"),
-    "profile-lay-out": Text("laying out", "排版"),
+    "profile-lay-out": Text("laying out", "套用对话模板"),
     "profile-tokenize": Text("tokenizing", "分词"),
     "profile-shapes": Text("shapes of rows for the loader", "为加载器记录各行的形状"),
     "profile-hash": Text("hashes of rows to compare", "计算用于比较的行哈希"),
@@ -305,14 +305,14 @@ WORDS: Final = {
         "{flag} {target}：该文件是输入，请指定另一个文件",
     ),
     "unsafe-alone": Text(
-        "--unsafe-fixes goes with --fix or --diff", "--unsafe-fixes 须与 --fix 或 --diff 一起使用"
+        "--unsafe-fixes needs --fix or --diff", "--unsafe-fixes 须与 --fix 或 --diff 一起使用"
     ),
     "profile-diff": Text(
-        "--profile-rules goes without --diff, which checks nothing",
+        "--profile-rules can't be combined with --diff, which checks nothing",
         "--profile-rules 不能与 --diff 同时使用：--diff 不做检查",
     ),
     "ignores-alone": Text(
-        "--add-ignores goes without --fix, --diff and --write-baseline",
+        "--add-ignores can't be combined with --fix, --diff or --write-baseline",
         "--add-ignores 不能与 --fix、--diff、--write-baseline 同时使用",
     ),
     "stopped": Text(
@@ -321,20 +321,20 @@ WORDS: Final = {
     "interrupted-line": Text("interrupted", "已中断"),
     "nothing-written": Text("interrupted; nothing was written", "已中断；没有写入任何内容"),
     "baseline-kept": Text(
-        "not written, not everything was read", "没有写入：有内容未能读取"
+        "not written: some files could not be read", "没有写入：有文件未能读取"
     ),
     "baseline-written": Text(
-        "{n} findings are old ones from now on", "已记录 {n} 个问题，今后视为已有问题"
+        "{n:finding} recorded; they no longer count", "已记录 {n} 个问题，今后不再计入"
     ),
     "ignores-added": Text(
-        "{rows} rows ignore {rules} findings more", "新增忽略 {rows} 行中的 {rules} 个问题"
+        "{rules:finding} in {rows:row} now ignored", "新增忽略 {rows} 行中的 {rules} 个问题"
     ),
     "packed-none": Text(
         "--packed: {trainer} doesn't pack rows with these options",
         "--packed：{trainer} 在这些选项下不打包数据",
     ),
     "packed-alone": Text(
-        "--packed goes without --no-truncate and without a line: the trainer packs all rows of the "
+        "--packed can't be combined with --no-truncate or a line: the trainer packs all rows of the "
         "file, as its cut leaves them",
         "--packed 不能与 --no-truncate 或行号一起使用：训练框架打包的是文件中截断之后的全部数据行",
     ),

@@ -77,7 +77,7 @@ PLAN_FLAGS: Final = frozenset(
     cls=Command,
     summary=Text(
         "Baseline loss of a model on the tokens that your trainer trains on.",
-        "模型在训练框架实际训练的 token 上的基线 loss。",
+        "模型在训练框架实际训练的 token 上的基线损失。",
     ),
     more=Text(
         "Scores are kept: a run that was stopped goes on where it was, and rows that were scored "
@@ -227,7 +227,7 @@ PLAN_FLAGS: Final = frozenset(
     type=FloatRange(),
     metavar="X",
     group="gates",
-    help=Text("Fail when the token mean is above this.", "token 平均 loss 高于此值时运行失败。"),
+    help=Text("Fail when the token mean is above this.", "token 平均损失高于此值时运行失败。"),
 )
 @fail_on_option()
 @baseline_options
@@ -238,7 +238,7 @@ PLAN_FLAGS: Final = frozenset(
     group="output",
     help=Text(
         "Write the losses of every row there, as JSON lines.",
-        "把每一行的 loss 以 JSON Lines 写到该文件。",
+        "把每一行的损失以 JSON Lines 写到该文件。",
     ),
 )
 @option(
@@ -247,7 +247,7 @@ PLAN_FLAGS: Final = frozenset(
     group="output",
     help=Text(
         "With --per-sample: the loss of every label.",
-        "与 --per-sample 一起使用：写出每个标签的 loss。",
+        "与 --per-sample 一起使用：写出每个标签的损失。",
     ),
 )
 @option(

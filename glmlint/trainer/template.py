@@ -153,8 +153,8 @@ _DEEP: Final = Text(
     "模板 {name} 嵌套太深，jinja2 无法编译（{error}）",
 )
 _TOO_LONG: Final = Text(
-    "the template {name} is longer than {bytes:,} bytes: that is no chat template",
-    "模板 {name} 超过 {bytes:,} 字节，不是聊天模板",
+    "the template {name} is longer than {bytes:,} bytes: that is not a chat template",
+    "模板 {name} 超过 {bytes:,} 字节，不是对话模板",
 )
 _TOO_DEEP: Final = ("RecursionError", "IndentationError")
 _GENERATION: Final = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")

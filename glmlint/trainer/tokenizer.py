@@ -383,7 +383,8 @@ def _from_ranks(path: Path, control: dict[str, int] | None = None) -> Tokenizer:
     except (OSError, ValueError) as error:
         raise TokenizerError(
             Text(
-                "{path} is no tiktoken rank file: {error}", "{path} 不是 tiktoken 词表文件：{error}"
+                "{path} is not a tiktoken rank file: {error}",
+                "{path} 不是 tiktoken 词表文件：{error}",
             ),
             path=path,
             error=error,
@@ -461,7 +462,7 @@ def _from_folder(folder: Path) -> Tokenizer:
             config = json.loads(config_file.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
             raise TokenizerError(
-                Text("{file} is not JSON: {error}", "{file} 不是合法的 JSON：{error}"),
+                Text("{file} is not valid JSON: {error}", "{file} 不是合法的 JSON：{error}"),
                 file=config_file,
                 error=error,
             ) from None
