@@ -138,6 +138,18 @@ def test_git_ignores_what_git_ignores(tree: Path) -> None:
     assert read("b.tmp.jsonl", "data/sub dir") == ["b.tmp.jsonl", "data/sub dir/x.jsonl"]
 
 
+def test_ignored_data_are_told_once(tree: Path) -> None:
+    (tree / ".git").mkdir()
+    (tree / ".gitignore").write_text("data/\nvenv/\n*.tmp.jsonl\nlogs/\n")
+    (tree / "logs").mkdir()
+    found = look_up(["."])
+    assert found.ignored == ["./b.tmp.jsonl", "./data"]
+    done = CliRunner().invoke(cli, ["check", ".", "--lang", "en", "--max-findings", "0"])
+    line = "./b.tmp.jsonl and 1 more are ignored by git and were not read; --no-respect-gitignore"
+    assert done.stderr.count(line) == 1
+    assert look_up(["data"]).ignored == []
+
+
 def test_outside_of_a_repository_a_gitignore_means_nothing(tree: Path) -> None:
     (tree / ".gitignore").write_text("*\n")
     assert "a.jsonl" in read(".")

@@ -343,8 +343,13 @@ def check(
         raise SystemExit(_show_files(found, lang))
     if plan.choice.stdin_name is not None and (fix or diff or plan.add_ignores):
         raise Failure(say("stdin-name-alone", lang))
-    if found.json_files and found.inputs and not quiet:
-        tell(say("json-left", lang, n=found.json_files))
+    if found.inputs and not quiet:
+        if found.json_files:
+            tell(say("json-left", lang, n=found.json_files))
+        if found.ignored:
+            first, *more = found.ignored
+            key = "ignored-more" if more else "ignored"
+            tell(say(key, lang, path=printable_path(first), n=len(more)))
     if diff and plan.profile_rules:
         raise Failure(say("profile-diff", lang))
     if plan.add_ignores and (fix or diff or plan.write_baseline):

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from glmlint.plan import FileChoice
+from glmlint.plan import DEFAULT_EXCLUDE, FileChoice
 from glmlint.read.faults import FORBIDDEN, reason_of
 from glmlint.read.gitignore import Chain, chain_at
 from glmlint.read.source import InputFile
@@ -29,6 +29,10 @@ _JSON_SUFFIXES: Final = (".json", ".json.gz", ".json.zst")
 
 NAMED_SUFFIXES: Final = (*DATA_SUFFIXES, *_JSON_SUFFIXES)
 """What a pattern means: also the `.json` files that it matches."""
+
+
+MOST_LOOKED: Final = 2_000
+"""Entries of an ignored folder that are looked at for data."""
 
 
 class PathProblem(msgspec.Struct, frozen=True):
@@ -50,6 +54,8 @@ class Found(msgspec.Struct):
     problems: list[PathProblem] = []
     excluded: list[str] = []
     """Named files that `force-exclude` leaves out."""
+    ignored: list[str] = []
+    """Data that git ignores in named folders: files, and folders with such files."""
     json_files: int = 0
     """`.json` files of named folders: they are read when they are named themselves."""
 
@@ -175,7 +181,11 @@ class _Walk:
             if not (is_folder or is_data or is_json):
                 continue
             own = f"{place}{os.sep}{name}"
-            if self._excluded(own, name) or chain.ignores(own, is_folder):
+            if self._excluded(own, name):
+                continue
+            if chain.ignores(own, is_folder):
+                if is_data or (is_folder and _has_data(path)):
+                    self.found.ignored.append(path)
                 continue
             if is_folder or is_data:
                 yield path, own, chain
@@ -253,6 +263,28 @@ def _unreadable(path: str, mode: int) -> Text | None:
             "不是文件，而是设备或套接字；读取标准输入请用 -",
         )
     return None if os.access(path, os.R_OK) else FORBIDDEN
+
+
+def _has_data(folder: str) -> bool:
+    """Whether data files are among the first entries below a folder, hidden ones aside."""
+    looked = 0
+    waiting = [folder]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    looked += 1
+                    if looked > MOST_LOOKED:
+                        return False
+                    if entry.name.startswith(".") or entry.name in DEFAULT_EXCLUDE:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif entry.name.lower().endswith(DATA_SUFFIXES):
+                        return True
+        except OSError:
+            continue
+    return False
 
 
 def _is_folder(path: str) -> bool:

@@ -291,6 +291,14 @@ WORDS: Final = {
         "{n:file} with the ending .json skipped: such a file is read only when it is named",
         "跳过 {n} 个 .json 文件：直接写出文件名才会读取",
     ),
+    "ignored": Text(
+        "{path} is ignored by git and was not read; --no-respect-gitignore reads it",
+        "{path} 被 git 忽略，没有读取；加上 --no-respect-gitignore 会读取",
+    ),
+    "ignored-more": Text(
+        "{path} and {n} more are ignored by git and were not read; --no-respect-gitignore reads them",
+        "{path} 及另外 {n} 处数据被 git 忽略，没有读取；加上 --no-respect-gitignore 会读取",
+    ),
     "all-excluded": Text(
         "nothing to check: {n:named file} excluded (exclude, extend-exclude, force-exclude)",
         "没有要检查的文件：写出的 {n} 个文件都被排除（exclude、extend-exclude、force-exclude）",
