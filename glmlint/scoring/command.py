@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -325,7 +326,7 @@ def score_files(
         for path, reason in unread:
             tell(reason, path=path)
         if flags["dry_run"]:
-            for line in dry_run(data, flags, budget).splitlines():
+            for line in dry_run(data, flags, budget, lang).splitlines():
                 put(sys.stdout, line)
             return 2 if unread else 0
         return _run(data, files, context, flags, budget, bool(unread))
@@ -374,7 +375,7 @@ def _token_budget(text: str, lang: str) -> int | None:
     return int(text)
 
 
-def dry_run(data: Data, flags: dict[str, Any], budget: int | None) -> str:
+def dry_run(data: Data, flags: dict[str, Any], budget: int | None, lang: str = "en") -> str:
     """What scoring would read, save and need, as text. Imports no torch."""
     from glmlint.scoring.folder import read_folder
     from glmlint.scoring.model import (
@@ -395,23 +396,53 @@ def dry_run(data: Data, flags: dict[str, Any], budget: int | None) -> str:
     weights = sum(file.stat().st_size for file in folder.weights)
     states = size.longest if size.longest > budget else min(budget, size.padded_tokens)
     padding = size.padded_tokens / size.read_tokens - 1 if size.read_tokens else 0.0
-    lines = [
-        f"rows                {len(data.rows):>14,}   with labels {size.rows:,}",
-        f"supervised tokens   {data.supervised_tokens:>14,}",
-        f"tokens to read      {size.read_tokens:>14,}   of {size.tokens:,}: equal and contained rows once",
-        f"padded tokens       {size.padded_tokens:>14,}   {padding:.1%} padding in {size.batches:,} batches of {budget:,}",
-        f"longest row         {size.longest:>14,}   the model was made for {folder.max_positions or 'any length'}",
-        f"weights             {weights / 1e9:>11.2f} GB   on disk, {folder.model_type}",
-        f"memory of a batch   {states * token_bytes(folder.config, dtype) / 1e9:>11.2f} GB   estimate, {dtype} on {device}",
-    ]
     parameters = weights / (
         4 if str(folder.config.get("dtype") or folder.config.get("torch_dtype")) == "float32" else 2
     )
-    flops = 2 * parameters * size.padded_tokens
-    lines.append(
-        f"time                {flops / 4e14 / 60:>11.1f} min  estimate for one GPU at 400 TFLOP/s, all weights active"
+    minutes = 2 * parameters * size.padded_tokens / 4e14 / 60
+    memory = states * token_bytes(folder.config, dtype) / 1e9
+    values = {
+        "labelled": size.rows, "all": size.tokens, "padding": padding, "batches": size.batches,
+        "budget": budget, "kind": folder.model_type, "dtype": dtype, "device": device,
+        "longest": folder.max_positions or Text("any length", "任意长度"),
+    }  # fmt: skip
+    shown = (
+        ("rows", f"{len(data.rows):,}    "),
+        ("supervised", f"{data.supervised_tokens:,}    "),
+        ("read", f"{size.read_tokens:,}    "),
+        ("padded", f"{size.padded_tokens:,}    "),
+        ("longest", f"{size.longest:,}    "),
+        ("weights", f"{weights / 1e9:.2f} GB "),
+        ("memory", f"{memory:.2f} GB "),
+        ("time", f"{minutes:.1f} min"),
     )
+    lines = []
+    for key, value in shown:
+        label, note = _COSTS[key]
+        name = label.plain(lang)
+        wide = sum(unicodedata.east_asian_width(char) in "WF" for char in name)
+        lines.append(f"{name:<{20 - wide}}{value:>18} {note.say(lang, **values)}".rstrip())
     return "\n".join(lines) + "\n"
+
+
+_COSTS: Final = {
+    "rows": (Text("rows", "行数"), Text("with labels {labelled:,}", "其中有标签的 {labelled:,}")),
+    "supervised": (Text("supervised tokens", "受监督 token"), Text("", "")),
+    "read": (Text("tokens to read", "要读取的 token"),
+             Text("of {all:,}: equal and contained rows once", "共 {all:,}：相同和被包含的样本只读一次")),
+    "padded": (Text("padded tokens", "含填充的 token"),
+               Text("{padding:.1%} padding in {batches:,} batches of {budget:,}",
+                    "填充 {padding:.1%}，{batches:,} 批，每批 {budget:,}")),
+    "longest": (Text("longest row", "最长的样本"),
+                Text("the model was made for {longest}", "模型支持的长度为 {longest}")),
+    "weights": (Text("weights", "权重"), Text("on disk, {kind}", "磁盘上，{kind}")),
+    "memory": (Text("memory of a batch", "每批占用的内存"),
+               Text("estimate, {dtype} on {device}", "估计值，{device} 上的 {dtype}")),
+    "time": (Text("time", "时间"),
+             Text("estimate for one GPU at 400 TFLOP/s, all weights active",
+                  "按单个 400 TFLOP/s 的 GPU、所有权重参与计算估计")),
+}  # fmt: skip
+"""What `--dry-run` prints: what it is called, and what stands behind the number."""
 
 
 def _run(
