@@ -191,7 +191,7 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
     try:
         result = compare_files(paths, sides, rows)
     except SourceError as error:
-        raise Failure(error.say(plan.lang)) from None
+        raise Failure(error.say(plan.lang), path=error.path) from None
     if form == "json":
         from glmlint.compare.json_report import write_comparison as write_json
 

@@ -12,6 +12,9 @@ FORBIDDEN: Final = Text("no permission to read it", "没有读取权限")
 class SourceError(Told):
     """A file cannot be read, or no further: a phrase that follows "path: "."""
 
+    path: str | None = None
+    """The file, where it is known."""
+
 
 def reason_of(error: OSError | ValueError) -> Text:
     """Why a path can't be read, as a phrase that follows "path: "."""

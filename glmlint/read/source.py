@@ -106,6 +106,9 @@ def read_chunks(
     try:
         with _opened(file) as handle:
             yield from _chunks_of(handle, file.path, chunk_bytes, max_line, loader_bytes)
+    except SourceError as error:
+        error.path = file.path
+        raise
     except OSError as error:
         raise SourceError(Text("{why}", "{why}"), why=reason_of(error)) from error
 

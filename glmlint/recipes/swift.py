@@ -149,7 +149,7 @@ class Swift(Trainer):
     date = "2026-10-14"
     supervises = Text(
         "every answer without its header, and the stop token behind it, as `loss_scale` says",
-        "每个回答（不含其开头的角色标记）及其后的停止标记，由 loss_scale 决定",
+        "每个回答（不含其开头的角色标记）及其后的停止符，由 loss_scale 决定",
     )
     Options = SwiftOptions
     reads = frozenset(("openai", "sharegpt", "alpaca", "prompt-response", "swift", "text"))

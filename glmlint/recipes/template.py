@@ -43,16 +43,16 @@ _CURES: Final = MappingProxyType(
     {
         "stop": Text(
             "Where your trainer gives a label to the token behind an answer, say so: --set train_stop=true",
-            "若你的训练脚本会训练回答之后的 token，请注明：--set train_stop=true",
+            "若你的训练框架会训练回答之后的 token，请注明：--set train_stop=true",
         ),
         "end": Text(
             "Where your trainer puts a token behind the last answer, say so, for instance: "
             "--set append='<|user|>'",
-            "若你的训练脚本会在最后一个回答后添加标记，请注明，例如：--set append='<|user|>'",
+            "若你的训练框架会在最后一个回答后添加标记，请注明，例如：--set append='<|user|>'",
         ),
         "prompts": Text(
             "Where your trainer trains answers alone, say so: --set labels=assistant",
-            "若你的训练脚本只训练回答，请注明：--set labels=assistant",
+            "若你的训练框架只训练回答，请注明：--set labels=assistant",
         ),
     }
 )
@@ -78,7 +78,7 @@ class AnyTemplate(Trainer):
 
     name = "template"
     title = Text("any chat template, labels by rule", "任意对话模板，按规则打标签")
-    called = Text("a trainer of this kind", "此类训练脚本")
+    called = Text("a trainer of this kind", "此类训练框架")
     budget_means = Text("max_length", "max_length")
     source = "no package: what `labels` says"
     date = "2026-11-29"
