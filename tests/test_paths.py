@@ -257,6 +257,7 @@ def test_the_command_says_it_in_one_line_and_reports_the_others(tmp_path: Path) 
         ("rows.txt", ROW.decode().encode("utf-16-le")),
         ("rows.md", ROW * 3),
         ("rows.log", b"{\n" + ROW),
+        ("rows.txt", b"{'messages': []}\n"),
         ("rows.txt", b"[\n" + ROW),
         ("empty.csv", b""),
     ],

@@ -107,7 +107,7 @@ _BY_NAME: Final = {
 _TEXT: Final = _kind("plain text", "纯文本")
 _BINARY: Final = _kind("a binary file", "二进制文件")
 
-_ROW: Final = re.compile(rb"\{\s*(\"|\}|$)|\[\s*([\[{\"\]]|$)")
+_ROW: Final = re.compile(rb"\{\s*([\"'}]|$)|\[\s*([\[{\"\]]|$)")
 """How a line begins that may be a row."""
 
 
@@ -142,7 +142,8 @@ def refuse_text(head: bytes, path: str) -> None:
         SourceError: as `refuse_binary`.
     """
     head, suffix = head[:HEAD], _suffix(path)
-    if path == "-" or suffix in _ROWS or not head.strip(BLANK):
+    is_pipe = path == "-" or path.startswith(("/dev/", "/proc/"))  # `<(…)` has no name of its own
+    if is_pipe or suffix in _ROWS or not head.strip(BLANK):
         return
     lines = [line for line in map(bytes.strip, head.split(b"\n")) if line][:FIRST_LINES]
     rows = sum(_ROW.match(line) is not None for line in lines)
