@@ -255,11 +255,11 @@ def _fits(path: str, pattern: str) -> bool:
 
 
 def _unreadable(path: str, mode: int) -> Text | None:
-    """Why a thing that is no folder cannot be read. A pipe can: `<(zcat …)` is one."""
+    """Why a thing that is not a folder cannot be read. A pipe can: `<(zcat …)` is one."""
     device = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
     if stat.S_ISSOCK(mode) or (device and path != os.devnull):
         return Text(
-            "not a file but a device or a socket; - reads standard input",
+            "a device or a socket, not a file; use - for standard input",
             "不是文件，而是设备或套接字；读取标准输入请用 -",
         )
     return None if os.access(path, os.R_OK) else FORBIDDEN

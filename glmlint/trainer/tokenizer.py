@@ -345,7 +345,7 @@ def _control_of(pairs: Iterable[tuple[Any, Any]]) -> dict[str, int]:
     for text, token in pairs:
         number = int(token)
         if not isinstance(text, str) or not text or not 0 <= number < 1 << 31:
-            raise ValueError(f"{text!r}: {token!r} is no token")
+            raise ValueError(f"{text!r}: {token!r} is not a token")
         found[text] = number
     return found
 
@@ -407,7 +407,7 @@ def _from_json(path: Path, control: dict[str, int] | None = None) -> Tokenizer:
     try:
         content = json.loads(path.read_bytes())
         if not isinstance(content, dict):
-            raise ValueError("no JSON object")
+            raise ValueError("not a JSON object")
         added = _control_of(
             (token["content"], token["id"]) for token in content.get("added_tokens") or ()
         )
@@ -481,7 +481,7 @@ def _from_folder(folder: Path) -> Tokenizer:
         raise TokenizerError(
             Text(
                 "{file}: added_tokens_decoder can't be read: {error}",
-                "{file}: 无法读取 added_tokens_decoder：{error}",
+                "{file}：无法读取 added_tokens_decoder：{error}",
             ),
             file=config_file,
             error=error,
