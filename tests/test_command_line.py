@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -16,6 +17,7 @@ import yaml
 
 from glmlint.app.cli import LATER, cli
 from glmlint.app.flags import GROUPS, Argument, Option
+from glmlint.app.init import Answers
 from glmlint.app.process import run
 from glmlint.app.settings import resolve
 from glmlint.output import language
@@ -196,8 +198,6 @@ def test_standard_input_has_the_name_that_it_is_given(
     kept.write_text("{}")
 
     def check(name: str, *flags: str, code: int) -> list[dict[str, object]]:
-        import io
-
         stream = io.TextIOWrapper(io.BytesIO(bad.encode()))
         monkeypatch.setattr(sys, "stdin", stream)
         out, _ = glmlint(
@@ -275,3 +275,23 @@ def test_init_finds_the_trainers_own_settings(glmlint, tmp_path: Path) -> None:
     glmlint("init")
     plan = resolve({})
     assert (plan.recipe, plan.max_length) == ("glm4-combine", 501)
+
+
+NOTHING_SAID = dict.fromkeys(("trainer_config", "recipe", "max_length", "data", "hook", "ci"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("llamafactory\n2048\ndata\nn\ngitlab\n", ("llamafactory", 2048, "data", False, "gitlab")),
+        ("\n\n\n\n\n", ("glm4", None, ".", True, "none")),
+        ("glm9\nglm4-combine\nx\n-3\n99\n", ("glm4-combine", 99, ".", True, "none")),
+        ("", ("glm4", None, ".", True, "none")),
+    ],
+)
+def test_init_asks_until_an_answer_can_be_used(
+    typed: str, expected: tuple[object, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    found = Answers(str(tmp_path), NOTHING_SAID, "en", asks=True)
+    assert (found.recipe, found.budget, found.data, found.hook, found.ci) == expected

@@ -166,7 +166,7 @@ def init(folder: str, force: bool, yes: bool, lang: str | None, **flags: Any) ->
     target = Path(folder) / NAME
     if not force:
         _refuse(target, lang)
-    answers = _Answers(folder, flags, lang, asks=not yes and _on_terminal())
+    answers = Answers(folder, flags, lang, asks=not yes and _on_terminal())
     _check_recipe(answers.recipe, lang)
     _check_config(answers, lang)
     text = settings_text(answers.settings(), answers.evals, lang, schema=flags["schema"])
@@ -208,19 +208,20 @@ def _check_recipe(recipe: str | None, lang: str) -> None:
         raise Failure(_WORDS["unknown"].say(lang, name=recipe, near=told))
 
 
-def _check_config(answers: _Answers, lang: str) -> None:
+def _check_config(answers: Answers, lang: str) -> None:
     """See that the trainer's settings can be used. Raises Failure."""
     from glmlint.app.settings import SettingsError, trainer_config
 
     if answers.config is None:
         return
     try:
-        trainer_config({"trainer-config": answers.config}, {}, Path(), ())
+        given = {"trainer-config": answers.config, "recipe": answers.recipe}
+        trainer_config(given, {}, Path(), ())
     except SettingsError as error:
         raise Failure(error.say(lang)) from None
 
 
-class _Answers:
+class Answers:
     """What was asked for, by flags, by answers, or by what is in the folder."""
 
     def __init__(self, folder: str, flags: Mapping[str, Any], lang: str, *, asks: bool) -> None:

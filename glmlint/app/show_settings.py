@@ -169,7 +169,8 @@ def _table(shown: list[ShownSetting], lang: str, out: IO[str], width: int, color
     for head in _HEADS:
         table.add_column(head.say(lang), overflow="fold")
     for one in shown:
-        style = "dim" if one.value is None or one.origin == _DEFAULT.say(lang) else "bold"
+        is_default = one.origin == _DEFAULT.say(lang)
+        style = "dim" if one.value is None else "" if is_default else "bold"
         cells = (one.key, one.value or "", one.origin)
         table.add_row(*(Styled(cell, style=style) for cell in cells))
     with console_for(out, width, color) as console:
