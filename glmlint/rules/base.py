@@ -6,7 +6,7 @@ import importlib
 import json
 import pkgutil
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -250,7 +250,7 @@ def general(text: Text, rule: Rule | None = None) -> Text:
     applies = None if rule is None else rule.applies
     if applies is not None and not applies(get_trainer(Plan.recipe), Plan()):
         told = {"trainer": Trainer.called, "budget_means": Trainer.budget_means}
-    en, zh = text.en, spaced(text.zh, told["trainer"].zh)
+    en, zh = text.en, spaced(text.zh, told)
     for name, word in told.items():
         en, zh = en.replace(f"{{{name}}}", word.en), zh.replace(f"{{{name}}}", word.zh)
     return Text(en, zh)
@@ -258,18 +258,26 @@ def general(text: Text, rule: Rule | None = None) -> Text:
 
 def sentence(text: Text, plan: Plan, values: dict[str, Any]) -> str:
     """A rule's sentence in the language of the run."""
-    words = words_of(plan.recipe)
+    values = {**words_of(plan.recipe), **values}
     if plan.lang == "zh":
-        text = Text(text.en, spaced(text.zh, words["trainer"].zh))
-    return text.say(plan.lang, **{**words, **values})
+        text = Text(text.en, spaced(text.zh, values))
+    return text.say(plan.lang, **values)
 
 
-def spaced(zh: str, trainer: str) -> str:
-    """A Chinese sentence with spaces around `{trainer}` where that is a name in Latin letters."""
-    if not trainer.isascii():
-        return zh
-    zh = re.sub(r"(?<=[\u3400-\u9fff])\{trainer\}", " {trainer}", zh)
-    return re.sub(r"\{trainer\}(?=[\u3400-\u9fff])", "{trainer} ", zh)
+def spaced(zh: str, values: Mapping[str, object]) -> str:
+    """A Chinese sentence with spaces between its characters and fields filled with Latin letters."""
+
+    def latin(field: re.Match[str], end: int) -> bool:
+        value = values.get(field[1])
+        edge = (value.zh if isinstance(value, Text) else str(value))[end:][:1]
+        return edge.isascii() and edge.isalnum()
+
+    zh = _FIELD_AFTER.sub(lambda found: " " * latin(found, 0) + found[0], zh)
+    return _FIELD_BEFORE.sub(lambda found: found[0] + " " * latin(found, -1), zh)
+
+
+_FIELD_AFTER: Final = re.compile(r"(?<=[\u3400-\u9fff])\{(\w+)\}")
+_FIELD_BEFORE: Final = re.compile(r"\{(\w+)\}(?=[\u3400-\u9fff])")
 
 
 @dataclass(frozen=True)
