@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,16 @@ Progress = Callable[[int, int], None]
 """Called after each chunk with the rows and bytes done."""
 
 
+class Called(NamedTuple):
+    """A rule as a row meets it."""
+
+    name: str
+    severity: str
+    check: Callable[[Row], Iterable[Problem]] | None
+    note: Callable[[Row], Iterable[str]] | None
+    needs_value: bool
+
+
 class Checker:
     """The rules of a plan, made ready: which run on a row with given facts."""
 
@@ -56,7 +66,7 @@ class Checker:
         self._place = {name: place for place, name in enumerate(all_rules())}
         self._known = self.watch.rules(all_rules()) if self.watch else all_rules()
         self._by_path: dict[str, tuple[dict[str, str], frozenset[str]]] = {}
-        self._by_facts: dict[tuple[int, int], list[tuple[Loaded, str]]] = {}
+        self._by_facts: dict[tuple[int, int], list[Called]] = {}
         hashes = {
             loaded.rule.hashes
             for rules in (plan.rules, *(block.rules for block in plan.per_file))
@@ -112,11 +122,12 @@ class Checker:
             return severity
         return problem.severity
 
-    def rules_for(self, path: str, facts: int) -> list[tuple[Loaded, str]]:
-        """The row rules that can find something in a row with these facts, and their severity."""
+    def rules_for(self, path: str, facts: int) -> list[Called]:
+        """The row rules that can find something in a row with these facts, in their order."""
         chosen = self._chosen(path)[0]
         key = (id(chosen), facts)
-        if key not in self._by_facts:
+        found = self._by_facts.get(key)
+        if found is None:
             rules = []
             for loaded, severity in self._meant(chosen):
                 if loaded.check is None and loaded.note is None:
@@ -125,8 +136,11 @@ class Checker:
                 if when & facts or (when == Fact.ANY and not facts & Fact.DEFECT):
                     rules.append((loaded, severity))
             rules.sort(key=lambda item: self._place[item[0].rule.name])
-            self._by_facts[key] = rules
-        return self._by_facts[key]
+            found = self._by_facts[key] = [
+                Called(one.rule.name, severity, one.check, one.note, one.rule.needs_value)
+                for one, severity in rules
+            ]
+        return found
 
     def check_row(
         self, row: Row, stats: FileStats, apart: bool, ignores: Ignores | None = None
@@ -146,33 +160,32 @@ class Checker:
         held: list[Held] = []
         held_once: set[tuple[str, str]] = set()
         told: set[tuple[str, str]] = set()
-        for loaded, severity in self.rules_for(row.path, row.facts):
-            rule = loaded.rule
-            if row.defect is not None and row.value is None and rule.needs_value:
+        broken = row.defect is not None and row.value is None
+        for name, severity, check, note, needs_value in self.rules_for(row.path, row.facts):
+            if broken and needs_value:
                 continue
-            if loaded.note is not None:
-                for name in loaded.note(row):
-                    stats.notes[name] += 1
-            if loaded.check is None:
+            if note is not None:
+                stats.notes.update(note(row))
+            if check is None:
                 continue
-            for problem in loaded.check(row):
+            for problem in check(row):
                 if problem.raises:
                     row.said.raises = True
-                level = self.level(row.path, rule.name, severity, problem)
+                level = self.level(row.path, name, severity, problem)
                 if level == "off":
                     continue
                 if level != "info" and not problem.of_trainer:
                     row.said.places.append(problem.pointer or ())
                 if problem.trains and level == "error":
                     row.said.trains.add(problem.pointer or ())
-                if ignores is not None and ignores.match(rule.name):
+                if ignores is not None and ignores.match(name):
                     stats.ignored += 1
                     continue
                 if problem.once is not None:
-                    key = (rule.name, _short(problem.once))
+                    key = (name, _short(problem.once))
                     old = self._knows_old and self._is_old(once_fingerprint(*key, row.path))
                     if self.plan.add_ignores and not old:
-                        _want(stats, row, rule.name)
+                        _want(stats, row, name)
                     if key in told:
                         continue  # it stands for so many rows, whatever each says of itself
                     told.add(key)
@@ -181,27 +194,27 @@ class Checker:
                     if known is not None and not worse and (known.line or 0) <= row.line:
                         known.rows += 1
                     elif known is None and len(stats.once) >= MOST_ONCE:
-                        stats.rule_counts[rule.name] += 1
+                        stats.rule_counts[name] += 1
                         stats.severity_counts[level] += 1
                     else:
-                        stats.add_once(key, self._once(row, rule.name, level, problem))
+                        stats.add_once(key, self._once(row, name, level, problem))
                     if level != "info" and not problem.of_trainer:
                         if old:
                             held_once.add(key)
                         else:  # every row that the finding stands for counts
                             counted = True
                     continue
-                if self._knows_old and self._is_old(identity := _identity(row, rule.name, problem)):
+                if self._knows_old and self._is_old(identity := _identity(row, name, problem)):
                     keeps = len(stats.held) + len(held) < self.plan.max_findings
-                    kept = self._finding(row, rule.name, level, problem) if keeps else None
-                    held.append(Held(identity, rule.name, level, row.line, False, kept))
+                    kept = self._finding(row, name, level, problem) if keeps else None
+                    held.append(Held(identity, name, level, row.line, False, kept))
                     continue
                 if self.plan.add_ignores:
-                    _want(stats, row, rule.name)
-                stats.rule_counts[rule.name] += 1
+                    _want(stats, row, name)
+                stats.rule_counts[name] += 1
                 stats.severity_counts[level] += 1
                 if len(found) < most:
-                    found.append(self._finding(row, rule.name, level, problem))
+                    found.append(self._finding(row, name, level, problem))
                 counted = counted or level != "info"
         stats.findings += found
         if found and len(stats.findings) >= self.plan.max_findings:

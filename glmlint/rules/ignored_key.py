@@ -13,6 +13,7 @@ Evidence: ms-swift drops such keys too; GLM-4's process_batch reads `batch["mess
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from glmlint.evidence.calls import Declared, declared
@@ -23,7 +24,7 @@ from glmlint.finding import Pointer
 from glmlint.read.sample import MESSAGE_KEYS, SILENT_KEYS
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 from glmlint.rules.ignored_loss_field import LOSS_FIELDS
-from glmlint.text import nearest
+from glmlint.text import LONGEST_NAME, nearest
 
 rule = Rule(
     name="ignored-key",
@@ -193,6 +194,10 @@ def _is_no_list(entry: Declared) -> bool:
     return entry.message is None and not entry.tools.tools
 
 
+_nearest: Final = lru_cache(1024)(nearest)
+"""Rows of a file mostly have the same keys."""
+
+
 def _told(
     at: Pointer, key: str, owner: dict[str, Any], told: set[str], *, reads_image: bool
 ) -> Iterator[Problem]:
@@ -202,7 +207,8 @@ def _told(
         return
     told.add(once)
     names = _MESSAGE_NAMES if at else _ROW_NAMES
-    near = nearest(key, names) if len(told) < _MOST_NEAR else None
+    look = _nearest if len(key) <= LONGEST_NAME else nearest
+    near = look(key, names) if len(told) < _MOST_NEAR else None
     text, help_, severity = None, None, None
     if key.lower() in _IMAGES:
         text, help_ = (None, _FIRST) if reads_image else ("image", _VISION)

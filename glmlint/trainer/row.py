@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from functools import cached_property, wraps
+from functools import wraps
 from typing import Any, TypeVar
 
 from msgspec import UNSET, Struct, field
 
 from glmlint.finding import Defect, Pointer, place, row_identity
+from glmlint.lazy import lazy
 from glmlint.plan import Plan
 from glmlint.read.facts import Fact as Fact
 from glmlint.read.formats import is_glm, recognise
@@ -86,7 +87,7 @@ class Row:
         self.content = raw
         """What stands for the row in fingerprints: its bytes without its ignore key."""
 
-    @cached_property
+    @lazy
     def said(self) -> Said:
         """What rules have said of the row."""
         return Said()
@@ -107,7 +108,7 @@ class Row:
         """Whether `value` is at hand without reading the bytes again."""
         return self.value_ is not UNSET
 
-    @cached_property
+    @lazy
     def messages(self) -> list[Any]:
         """The entries of `messages`, of any type, where the trainer reads GLM messages."""
         if "glm" not in self.context.trainer.reads:
@@ -115,12 +116,12 @@ class Row:
         messages = self.value.get("messages") if isinstance(self.value, dict) else None
         return messages if isinstance(messages, list) else []
 
-    @cached_property
+    @lazy
     def good_messages(self) -> list[tuple[int, dict[str, Any]]]:
         """(index, message) of those messages that are objects."""
         return [(i, m) for i, m in enumerate(self.messages) if isinstance(m, dict)]
 
-    @cached_property
+    @lazy
     def conversation(self) -> Conversation | None:
         """What the row says, with the places where it is written.
 
@@ -167,7 +168,7 @@ class Row:
         """Whether one string of the row holds the turn's text as it is, so that it can be edited."""
         return self.conversation is None or self.conversation.turns[index].text_at is not None
 
-    @cached_property
+    @lazy
     def violations(self) -> list[Violation]:
         """Where the row breaks the sample schema."""
         return violations(self.value) if self.facts & Fact.ODD else []
@@ -188,28 +189,28 @@ class Row:
         """Supervised tokens that the budget cuts."""
         return self.supervised - self.kept_supervised
 
-    @cached_property
+    @lazy
     def printed(self) -> dict[int, bool]:
         """The turns that are in the sequence, and whether some of each carries loss."""
         return {} if self.layout is None else self.layout.trained
 
-    @cached_property
+    @lazy
     def identity(self) -> bytes:
         """Eight bytes that stand for `content`."""
         return row_identity(self.content)
 
-    @cached_property
+    @lazy
     def positions(self) -> Positions:
         """Where the row's values stand in its text."""
         return Positions(self.raw.decode("utf-8", "replace"), self.ahead)
 
-    @cached_property
+    @lazy
     def all_tokens(self) -> Tokens:
         """Ids, labels and owners of every token, before truncation. Needs `layout`."""
         assert self.layout is not None
         return sequence(self.layout, self.context)
 
-    @cached_property
+    @lazy
     def texts(self) -> list[tuple[int, str, str]]:
         """(index, role, text) of the turns that have text."""
         if self.sample is not None and "glm" in self.context.trainer.reads:
@@ -223,12 +224,12 @@ class Row:
             if isinstance(m.get("role"), str) and isinstance(m.get("content"), str)
         ]
 
-    @cached_property
+    @lazy
     def format(self) -> str | None:
         """The format that the row is in, as `formats.recognise` names it."""
         return recognise(self.value)
 
-    @cached_property
+    @lazy
     def foreign(self) -> str | None:
         """The form of another trainer that the whole row is in, as `formats.recognise` names it.
 
