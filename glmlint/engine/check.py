@@ -397,7 +397,7 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
 def _conversation(row: Row) -> bytes | None:
     if row.conversation_bytes is not None:
         return row.conversation_bytes
-    return conversation(row.value) if row.decoded else None
+    return conversation(row.value) if row.decoded or row.beside is not None else None
 
 
 @contextmanager

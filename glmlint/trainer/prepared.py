@@ -17,6 +17,7 @@ from glmlint.read.sample import (
     SHAPE_ERRORS,
     SILENT_KEYS,
     Sample,
+    beside_messages,
     decode_sample,
     encode_sample,
     overfull,
@@ -34,6 +35,10 @@ from glmlint.trainer.row import Row
 
 LOADER_ERROR: Final = "DatasetGenerationError"
 """What `datasets` raises on bytes that it can't read."""
+
+
+_ASKED_FOR: Final = frozenset(("tools", "glmlint"))
+"""Keys beside `messages` whose values rules or the engine ask for in every row."""
 
 
 @cache
@@ -92,30 +97,45 @@ def prepare(
     if context.typed is not None:
         _prepare_foreign(row, context.typed, context, load, in_array)
         return row
-    sample: Sample | None
+    again = b""
+    sample: Sample | None = None
     try:
         sample = decode_sample(raw)
         again = encode_sample(sample)
     except SHAPE_ERRORS:
         sample = None
-    if sample is None or again.count(b'"') != raw.count(b'"') or b"\\u0022" in raw:
-        # An unread key, a repeated one, or a row of another shape: read the whole value.
+    alone = sample is not None and again.count(b'"') == raw.count(b'"') and b"\\u0022" not in raw
+    beside = None
+    if sample is not None and not alone:
+        beside = beside_messages(raw, again)
+        if beside is not None and not _ASKED_FOR.isdisjoint(beside):
+            beside = None
+    if sample is not None and (alone or beside is not None) and _good(sample, row, context):
+        row.sample = sample
+        row.hides_nothing = not row.tools
+        if beside is not None:
+            keys = tuple(beside)
+            row.facts |= _row_keys(keys)
+            del beside["messages"]
+            row.beside = beside
+            row.shape = (row.shape, keys, *map(type, beside.values()))
+    elif not alone:
+        # An unread key in a message, a repeated one, or a row of another shape: read all of it.
         if not _read_value(row):
             row.facts = Fact.DEFECT
             return row
-        if row.facts & Fact.NON_FINITE:
-            sample = None
         if isinstance(row.value_, dict):
             row.facts |= _row_keys(tuple(row.value_))
             if isinstance(row.value_.get("messages"), list):
                 for message in row.value_["messages"]:
                     if isinstance(message, dict):
                         row.facts |= _message_keys(tuple(message))
-    if sample is not None and _good(sample, row, context):
-        row.sample = sample
-        if row.decoded:
+        if sample is not None and not row.facts & Fact.NON_FINITE and _good(sample, row, context):
+            row.sample = sample
             row.shape = None
-        if not row.facts & Fact.KEYS:
+    if row.sample is not None:
+        sample = row.sample
+        if not row.facts & Fact.KEYS or row.hides_nothing:
             row.conversation_bytes = again
         if load is not None and not (load.keeps_keys and _without_floats(sample)):
             as_loaded = loaded_sample(sample, load, context)

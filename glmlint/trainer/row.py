@@ -13,7 +13,7 @@ from glmlint.lazy import lazy
 from glmlint.plan import Plan
 from glmlint.read.facts import Fact as Fact
 from glmlint.read.formats import is_glm, recognise
-from glmlint.read.sample import Sample, read
+from glmlint.read.sample import Sample, decode_any, read
 from glmlint.read.scan import NO_ROWS, Ahead
 from glmlint.read.schema import Violation, violations
 from glmlint.read.span import Positions
@@ -68,6 +68,11 @@ class Row:
     nothing does, and the value has to be looked at."""
     tools: tuple[bytes, ...] = ()
     """The bytes of the row's tool lists, for which `shape` does not stand."""
+    beside: dict[str, Any] | None = None
+    """The values of the row's keys but `messages`, where there are some and `value` is not needed
+    to know them. `shape` stands for their types alone."""
+    hides_nothing = False
+    """Whether it is known that no reader stumbles at the bytes: a quick one gives the same value."""
     loaded: dict[str, Any] | None = None
     """The row as the loader hands it to the trainer, where that differs from the written one."""
     loaded_sample: Sample | None = None
@@ -100,7 +105,7 @@ class Row:
     def value(self) -> Any:
         """The decoded JSON value; None when the bytes are not JSON."""
         if self.value_ is UNSET:
-            self.value_ = read(self.raw).value
+            self.value_ = decode_any(self.raw) if self.hides_nothing else read(self.raw).value
         return self.value_
 
     @property
