@@ -7,6 +7,7 @@ import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -41,6 +42,17 @@ from glmlint.trainer.row import Fact, Row
 
 Progress = Callable[[int, int], None]
 """Called after each chunk with the rows and bytes done."""
+
+
+class Pass(Enum):
+    """Which of the passes over a file a chunk is checked in."""
+
+    WHOLE = "whole"
+    """All rows as the loader hands them over, as far as that is known."""
+    FIRST = "first"
+    """It is not known what the loader makes of the rows: those that may change are counted apart."""
+    CHANGEABLE = "changeable"
+    """Those rows alone, as the loader hands them over."""
 
 
 class Called(NamedTuple):
@@ -80,6 +92,8 @@ class Checker:
         self.near = "signatures" in hashes
         """Whether it looks for rows that are nearly the same."""
         self._knows_old = plan.write_baseline or plan.baseline is not None
+        self.provisional = False
+        """Whether what is found now may be found otherwise in another pass."""
         self._last_kept: dict[str, int] = {}
         """Path -> the last line of which findings are kept, where there are enough of them."""
 
@@ -197,7 +211,7 @@ class Checker:
                         stats.rule_counts[name] += 1
                         stats.severity_counts[level] += 1
                     else:
-                        stats.add_once(key, self._once(row, name, level, problem))
+                        stats.add_once(key, self._once(row, name, level, problem, len(told)))
                     if level != "info" and not problem.of_trainer:
                         if old:
                             held_once.add(key)
@@ -236,6 +250,8 @@ class Checker:
 
     def kept(self, stats: FileStats) -> None:
         """Take note of what a report keeps of a file: it may hold enough findings of earlier rows."""
+        if self.provisional:
+            return
         if stats.findings and len(stats.findings) >= self.plan.max_findings:
             self._last_kept[stats.path] = stats.findings[-1].line or 0
 
@@ -277,11 +293,11 @@ class Checker:
         excerpt = positions.excerpt(*found, EXCERPT) if shown else None
         return positions.span(*found, row.line), excerpt
 
-    def _once(self, row: Row, rule: str, severity: str, problem: Problem) -> Once:
+    def _once(self, row: Row, rule: str, severity: str, problem: Problem, turn: int) -> Once:
         span, excerpt = self._spot(row, problem)
         return Once(
             rule, severity, problem.text, problem.values, problem.help, problem.pointer,
-            row.line, span.columns[0], 1, bool(problem.edits), problem.habit, span, excerpt,
+            row.line, span.columns[0], 1, bool(problem.edits), problem.habit, span, excerpt, turn,
         )  # fmt: skip
 
 
@@ -326,16 +342,16 @@ def matches(path: str, pattern: str, root: str) -> bool:
     return any(fnmatchcase(name, glob.removeprefix("./")) for name in names for glob in patterns)
 
 
-def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
+def check_chunk(chunk: Chunk, checker: Checker, pass_: Pass = Pass.WHOLE) -> FileStats:
     """Check one chunk of one file."""
     with timing(checker.watch, REST):
-        stats = _check_chunk(chunk, checker)
+        stats = _check_chunk(chunk, checker, pass_)
     if checker.watch is not None:
         stats.times = checker.watch.take()
     return stats
 
 
-def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
+def _check_chunk(chunk: Chunk, checker: Checker, pass_: Pass) -> FileStats:
     context, watch = checker.context, checker.watch
     stats = FileStats(chunk.path)
     stats.blank_lines = chunk.blank_lines
@@ -343,6 +359,23 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
     stats.defects = list(chunk.file_defects)
     with timing(watch, READ):
         rows = list(prepared_rows(chunk, checker.layout_context))
+    sure = rows
+    if pass_ is Pass.FIRST and (lines := {row.line for row in rows if row.may_change}):
+        sure = [row for row in rows if row.line not in lines]
+        stats.changeable, stats.changeable_lines = FileStats(chunk.path), lines
+        checker.provisional = True
+        _check_rows([row for row in rows if row.line in lines], stats.changeable, checker)
+        checker.provisional = False
+    _check_rows(sure, stats, checker)
+    if context.trainer.through_table and pass_ is not Pass.CHANGEABLE:
+        with timing(watch, SHAPES):
+            stats.shapes.add(part_of(chunk, rows, context))
+    return stats
+
+
+def _check_rows(rows: list[Row], stats: FileStats, checker: Checker) -> None:
+    """Check rows of one file and add what is counted and found to its part of the report."""
+    context, watch = checker.context, checker.watch
     totals = stats.totals
     totals.samples = sum(row.is_sample for row in rows)
     with timing(watch, TOKENIZE):
@@ -367,11 +400,11 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
         found = False
         # Rows without unread keys have no value yet, so that they pay nothing for this.
         answers = row.decoded and isinstance(row.value, dict) and IGNORE_KEY in row.value
-        if answers or checker.rules_for(chunk.path, row.facts):
+        if answers or checker.rules_for(row.path, row.facts):
             ignores = None
             if answers:
                 row.content = plain_content(row.raw)
-                ignores = read_ignores(row.value, row.content, checker.severities(chunk.path))
+                ignores = read_ignores(row.value, row.content, checker.severities(row.path))
             found = checker.check_row(row, stats, unreadable or row.dropped is not None, ignores)
         if row.dropped is not None:
             totals.dropped += 1
@@ -384,14 +417,10 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
         if checker.hashes and (content := _conversation(row)) is not None:
             clean = not found and not unreadable and row.dropped is None
             said.append((content, row.line, clean))
-    if context.trainer.through_table:
-        with timing(watch, SHAPES):
-            stats.shapes.add(part_of(chunk, rows, context))
     if said:
         with timing(watch, HASH):
             stats.rows.parts.append(table(said, checker.prompts, checker.near))
     keep_first(stats.findings, checker.plan.max_findings)
-    return stats
 
 
 def _conversation(row: Row) -> bytes | None:
@@ -418,6 +447,7 @@ def check_lines(
     context: Context | None = None,
     progress: Progress | None = None,
     report: Report | None = None,
+    pass_: Pass = Pass.WHOLE,
 ) -> Report:
     """Check rows of any files, in any cut: the reports of the parts merge into the same report.
 
@@ -427,13 +457,14 @@ def check_lines(
         context: the plan's tokenizer and template, when they are loaded already.
         progress: called after each chunk.
         report: what is known of other rows; it is added to, also where the chunks end in an error.
+        pass_: of several; the loader's part is a pure function of a chunk and `context.loads`.
     """
     checker = Checker(plan, context or open_context(plan))
     report = Report() if report is None else report
     watch = checker.watch
     for chunk in chunks if watch is None else watch.reading(chunks):
         with _no_collection():
-            stats = check_chunk(chunk, checker)
+            stats = check_chunk(chunk, checker, pass_)
         with timing(watch, REST):
             report.add(stats, plan.max_findings)
             checker.kept(report.file(chunk.path))
@@ -467,14 +498,39 @@ def check_file(
     """
     context.loads.pop(file.path, None)
     passes, times = Passes(progress), copy.deepcopy(report.times)
+    first = Pass.FIRST if _may_split(plan, context) else Pass.WHOLE
+    path = file.path
     with rereadable(file) as source:
+        try:
+            check_lines(read_chunks(source), plan, context, passes.add, report, first)
+            shapes = report.file(path).shapes  # a file without rows is reported as well
+            before = report.file(after).shapes.whole if after is not None else None
+            load = remember(path, shapes, context, before)
+            if load is None:
+                return
+            if first is Pass.FIRST and load.keeps_keys:
+                if lines := report.take_changeable(path):
+                    parts = (chunk.only(lines) for chunk in read_chunks(source))
+                    chunks = (part for part in parts if part.lines)
+                    check_lines(chunks, plan, context, None, report, Pass.CHANGEABLE)
+                return
+        finally:
+            if path in report.files:
+                report.files[path].settle(plan.max_findings)
+        report.forget(path)
+        passes.again()
+        if plan.profile_rules:
+            times.parts[FIRST_PASS] += report.times.total - times.total
+            report.times = times
         check_lines(read_chunks(source), plan, context, passes.add, report)
-        shapes = report.file(file.path).shapes  # a file without rows is reported as well
-        before = report.file(after).shapes.whole if after is not None else None
-        if remember(file.path, shapes, context, before) is not None:
-            report.forget(file.path)
-            passes.again()
-            if plan.profile_rules:
-                times.parts[FIRST_PASS] += report.times.total - times.total
-                report.times = times
-            check_lines(read_chunks(source), plan, context, passes.add, report)
+
+
+def _may_split(plan: Plan, context: Context) -> bool:
+    """Whether it is known which rows may change, and rows may be counted in another order.
+
+    Packers ask for that of the file, and so does the bound on what a baseline keeps.
+    """
+    ordered = context.trainer.packs(context.options)
+    baseline = plan.write_baseline or plan.baseline is not None
+    knows = context.trainer.through_table and context.typed is None
+    return knows and not ordered and not baseline

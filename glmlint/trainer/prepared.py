@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from msgspec import UNSET
@@ -137,7 +137,7 @@ def prepare(
         sample = row.sample
         if not row.facts & Fact.KEYS or row.hides_nothing:
             row.conversation_bytes = again
-        if load is not None and not (load.keeps_keys and _without_floats(sample)):
+        if load is not None and not (load.keeps_keys and _without_floats(row.tools)):
             as_loaded = loaded_sample(sample, load, context)
             if as_loaded is None:
                 row.loaded = load.changed(row.value)
@@ -260,13 +260,10 @@ def _good(sample: Sample, row: Row, context: Context) -> bool:
 _FLOAT: Final = re.compile(rb"[0-9][.eE]")
 
 
-def _without_floats(sample: Sample) -> bool:
-    """Whether the row surely comes back as written where its messages keep their keys."""
-    return not any(
-        _FLOAT.search(bytes(message.tools))
-        for message in sample.messages
-        if message.tools is not UNSET
-    )
+@lru_cache(4096)
+def _without_floats(tools: tuple[bytes, ...]) -> bool:
+    """Whether tool lists surely come back as written where messages keep their keys."""
+    return not any(map(_FLOAT.search, tools))
 
 
 def _lay_out_sample(row: Row, sample: Sample, context: Context, load: Load | None) -> None:
@@ -274,6 +271,7 @@ def _lay_out_sample(row: Row, sample: Sample, context: Context, load: Load | Non
     try:
         if row.loaded is None and not (row.facts & Fact.CONTROL and trainer.typed_control_tokens):
             row.layout = trainer.lay_out_sample(row.loaded_sample or sample, context)
+            row.may_change = row.layout is None or not _without_floats(row.tools)
         if row.layout is None:
             if load is not None and row.loaded is None:
                 row.loaded = load.changed(row.value)

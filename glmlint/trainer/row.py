@@ -79,6 +79,8 @@ class Row:
     """The same, where it still is valid."""
     ahead: Ahead = (0, 0, 0)
     """What stands before the row in its line."""
+    may_change = True
+    """Whether the loader may hand the row over otherwise though messages keep their keys."""
     survey: Callable[[], Survey] | None = None
     """What the whole file is like, where a repair asks; None while the file is still being read."""
 
