@@ -179,7 +179,8 @@ class Checker:
             if broken and needs_value:
                 continue
             if note is not None:
-                stats.notes.update(note(row))
+                for noted in note(row):
+                    stats.notes[noted] += 1
             if check is None:
                 continue
             for problem in check(row):

@@ -144,10 +144,15 @@ def check(row: Row) -> Iterator[Problem]:
     if row.conversation is not None:
         yield from _in_other_forms(row)
         return
-    if not row.messages:
-        return
     told: set[str] = set()
     reads_image = "image" in row.context.trainer.message_keys
+    if row.beside is not None:  # its messages have no key that nothing reads
+        owner = {**row.beside, "messages": None}
+        for key in row.beside:
+            yield from _told((), key, owner, told, reads_image=reads_image)
+        return
+    if not row.messages:
+        return
     for key in row.value:
         if key == "tools" and any(_is_no_list(entry) for entry in declared(row)):
             yield rule.problem((key,), once="row tools", key='"tools"', near="", in_en="", in_zh="")

@@ -234,6 +234,10 @@ class Row:
     @lazy
     def format(self) -> str | None:
         """The format that the row is in, as `formats.recognise` names it."""
+        if self.beside is not None and not any(
+            key == "functions" or key.startswith(("chosen", "rejected")) for key in self.beside
+        ):
+            return "glm"  # messages in good shape, and nothing that another format has beside them
         return recognise(self.value)
 
     @lazy
