@@ -32,6 +32,7 @@ from glmlint.evidence.report import (
 from glmlint.finding import RANK, Excerpt, Finding, Location, fingerprint, json_pointer
 from glmlint.plan import Plan
 from glmlint.progress import Passes
+from glmlint.read.facts import COSTLY
 from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
 from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, sentence
 from glmlint.trainer.base import Context, open_context
@@ -88,6 +89,11 @@ class Checker:
         """Whether some rule compares rows with each other."""
         self.prompts = "prompts" in hashes
         """Whether it compares their prompts too."""
+        self.wanted = 0
+        """The costly facts that some rule asks for, under whatever file's settings."""
+        for rules in (plan.rules, *(block.rules for block in plan.per_file)):
+            for loaded, _ in self._meant(rules):
+                self.wanted |= loaded.rule.when & COSTLY
         self.packs = context.trainer.packs(context.options)
         self.near = "signatures" in hashes
         """Whether it looks for rows that are nearly the same."""
@@ -364,7 +370,7 @@ def _check_chunk(chunk: Chunk, checker: Checker, pass_: Pass) -> FileStats:
     stats.first_blank = chunk.first_blank
     stats.defects = list(chunk.file_defects)
     with timing(watch, READ):
-        rows = list(prepared_rows(chunk, checker.layout_context))
+        rows = list(prepared_rows(chunk, checker.layout_context, checker.wanted))
     sure = rows
     if pass_ is Pass.FIRST and (lines := {row.line for row in rows if row.may_change}):
         sure = [row for row in rows if row.line not in lines]

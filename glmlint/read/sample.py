@@ -27,7 +27,7 @@ SILENT_KEYS: Final = frozenset(
 """Bookkeeping beside `messages`: no trainer reads them, and nobody expects one to."""
 
 
-class Message(Struct, omit_defaults=True):
+class Message(Struct, omit_defaults=True, gc=False):
     """One entry of `messages`. `tools` stays raw: tool lists repeat, and are decoded once."""
 
     role: Literal["system", "user", "assistant", "observation"]
@@ -36,7 +36,7 @@ class Message(Struct, omit_defaults=True):
     tools: Raw | UnsetType = UNSET
 
 
-class Sample(Struct, omit_defaults=True):
+class Sample(Struct, omit_defaults=True, gc=False):
     """One row: a conversation."""
 
     messages: Annotated[list[Message], Meta(min_length=1)]

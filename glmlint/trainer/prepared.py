@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from glmlint.finding import Defect
 from glmlint.loader import Load
-from glmlint.read.facts import Fact, is_looked_at
+from glmlint.read.facts import EVERY, Fact, is_looked_at
 from glmlint.read.sample import (
     MESSAGE_KEYS,
     SHAPE_ERRORS,
@@ -65,6 +65,7 @@ def prepare(
     load: Load | None = None,
     path: str = "",
     in_array: bool = False,
+    wanted: int = EVERY,
 ) -> Row:
     """Read one row and lay it out as the trainer does.
 
@@ -76,9 +77,10 @@ def prepare(
         load: what the loader makes of the file's rows, where it changes some.
         path: the file.
         in_array: whether the row is an element of an array, where a list is a row to the loader.
+        wanted: which of the `COSTLY` facts are asked for.
     """
     if facts is None:
-        facts = line_facts([raw])[0]
+        facts = line_facts([raw], wanted)[0]
     if is_looked_at(line):
         facts |= Fact.LOOKED
     row = Row(path, line, raw, context, facts)
@@ -110,7 +112,7 @@ def prepare(
         beside = beside_messages(raw, again)
         if beside is not None and not _ASKED_FOR.isdisjoint(beside):
             beside = None
-    if sample is not None and (alone or beside is not None) and _good(sample, row, context):
+    if sample is not None and (alone or beside is not None) and _good(sample, row, context, wanted):
         row.sample = sample
         row.hides_nothing = not row.tools
         if beside is not None:
@@ -130,7 +132,11 @@ def prepare(
                 for message in row.value_["messages"]:
                     if isinstance(message, dict):
                         row.facts |= _message_keys(tuple(message))
-        if sample is not None and not row.facts & Fact.NON_FINITE and _good(sample, row, context):
+        if (
+            sample is not None
+            and not row.facts & Fact.NON_FINITE
+            and _good(sample, row, context, wanted)
+        ):
             row.sample = sample
             row.shape = None
     if row.sample is not None:
@@ -223,7 +229,7 @@ def _read_value(row: Row) -> bool:
     return True
 
 
-def _good(sample: Sample, row: Row, context: Context) -> bool:
+def _good(sample: Sample, row: Row, context: Context, wanted: int) -> bool:
     """Whether the tool lists are valid too; sets the facts of the messages."""
     roles = []
     facts = row.facts
@@ -248,7 +254,7 @@ def _good(sample: Sample, row: Row, context: Context) -> bool:
             if message.tools is UNSET or message.role != "system":  # beside tools it is in order
                 facts |= Fact.EMPTY
         elif message.role == "assistant":
-            facts |= answer_facts(message.content)
+            facts |= answer_facts(message.content, wanted)
             if message.content[0] in '{["':
                 facts |= Fact.CALLS
     row.facts = facts | turn_facts(tuple(roles))
@@ -305,12 +311,18 @@ def _lay_out_value(row: Row, context: Context, load: Load | None, in_array: bool
         row.dropped = reason
 
 
-def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
-    """Every row of a chunk; a line that holds several values gives several rows."""
+def prepared_rows(chunk: Chunk, context: Context, wanted: int = EVERY) -> Iterator[Row]:
+    """Every row of a chunk; a line that holds several values gives several rows.
+
+    Args:
+        chunk: of one file.
+        context: its trainer lays the rows out.
+        wanted: which of the `COSTLY` facts are asked for.
+    """
     defects = chunk.defects
     context = context.of(chunk.path)
     load = context.loads.get(chunk.path)
-    facts = line_facts(chunk.lines)
+    facts = line_facts(chunk.lines, wanted)
     path = chunk.path
     in_array = chunk.place is not None and chunk.place.form.kind == "array"
     skips = context.trainer.reads_json
@@ -326,6 +338,7 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
                 load,
                 path,
                 in_array,
+                wanted,
             )
             if aheads:
                 row.ahead = aheads[index]
