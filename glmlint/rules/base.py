@@ -42,6 +42,10 @@ class Edit(Struct, frozen=True):
     value: Any = None
 
 
+Part = tuple[Pointer, int, int]
+"""Where a string stands, and the start and stop of a part of it, in code points of the string."""
+
+
 class Problem(Struct):
     """What one rule reports at one place."""
 
@@ -63,8 +67,8 @@ class Problem(Struct):
     """Reported instead, once per file, where most rows are like this. `{samples}` is their number."""
     of_trainer: bool = False
     """It is how the trainer treats every such row, not a fault of the row: the row counts as clean."""
-    part: tuple[int, int] | None = None
-    """Which part of the string at the place the sentence is about, in code points; None for all."""
+    part: Callable[[], Part | None] | None = None
+    """Finds what part of a string the sentence is about; asked only where the finding is shown."""
 
 
 class Placed(Struct):
@@ -205,7 +209,7 @@ class Rule:
         trains: bool = False,
         habit: Habit | None = None,
         of_trainer: bool = False,
-        part: tuple[int, int] | None = None,
+        part: Callable[[], Part | None] | None = None,
         **values: Any,
     ) -> Problem:
         """A problem of this rule; `text` is a sentence, or the name of a variant."""
@@ -217,6 +221,16 @@ class Rule:
             text or self.text, values, pointer, severity, help, once, raises, edits,
             column, trains, habit, of_trainer, part,
         )  # fmt: skip
+
+
+def part_of(pointer: Pointer, text: str, part: str) -> Callable[[], Part | None]:
+    """The first place of a part in the string that the pointer names."""
+
+    def find() -> Part | None:
+        at = text.find(part)
+        return (pointer, at, at + len(part)) if at >= 0 else None
+
+    return find
 
 
 @cache
