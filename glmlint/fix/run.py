@@ -116,7 +116,7 @@ def diff_files(
     def show(fixes: Fixes) -> None:
         for draft in fixes.drafts:
             fixes.notes += [
-                (draft.path, note.say(plan.lang, mask=MASK, path=printable_path(draft.path)))
+                (draft.path, note.say(plan.lang, mask=MASK, path=printable_path(str(draft.real))))
                 for note in _write_diff(draft, out, raw=raw, color=color)
             ]
 

@@ -46,24 +46,22 @@ def write_changes(
     if "max-findings" not in plan.origins:
         limit = min(limit, MOST_FINDINGS)
     shown = 0
+    full = False
     for draft in fixes.drafts:
         form = reshaping(draft)
         with console_for(out, width, color) as console:
             _file(console, draft, form, plan.lang)
-        if shown >= limit and draft.done.rows:
-            continue
-        for change in changes(draft, trail):
-            if shown >= limit:
+        for change in () if full else changes(draft, trail):
+            full = shown >= limit
+            if full:
                 break
             shown += 1
             with console_for(out, width, color) as console:  # each at once, however many there are
                 _row(console, draft, form, change, plan.lang, color)
-    if fixes.rows > shown:
+    if full and fixes.rows > shown:
+        told = say("diff-more-rows", plan.lang, rows=fixes.rows - shown, all=fixes.rows)
         with console_for(out, width, color) as console:
-            more = fixes.rows - shown
-            print_wrapped(
-                console, say("diff-more-rows", plan.lang, rows=more, all=fixes.rows), "dim"
-            )
+            print_wrapped(console, told, "dim")
 
 
 def _file(console: Console, draft: Draft, form: Reshaping, lang: str) -> None:
