@@ -45,7 +45,8 @@ def _shown(excerpt: Excerpt) -> Excerpt | None:
     if _safe(whole):
         return excerpt
     before, text, after = (
-        _hidden(_RUN.sub("…", part), quoted=False)
+        # What says that a number is a card's may stand beside the place.
+        _hidden(_RUN.sub("…", part), quoted=part is excerpt.text)
         for part in (excerpt.before, excerpt.text, excerpt.after)
     )
     return Excerpt(before, text, after, excerpt.cut) if _safe(before + text + after) else None

@@ -91,6 +91,20 @@ def without_code(text: str) -> str:
     return _CODE.sub(" ", text) if "`" in text or "~~~" in text else text
 
 
+def place_outside_code(text: str, piece: str, number: int = 0) -> int:
+    """Where a piece stands in a text the first time outside its code, or after so many others; -1
+    where it does not."""
+    code = [found.span() for found in _CODE.finditer(text)] if text != without_code(text) else []
+    at = text.find(piece)
+    while at >= 0:
+        if not any(start <= at < stop for start, stop in code):
+            if not number:
+                break
+            number -= 1
+        at = text.find(piece, at + 1)
+    return at
+
+
 def own(mark: str, context: Context) -> bool:
     """Whether the run's own template or vocabulary knows a mark: then it is in its place."""
     written = context.template.text

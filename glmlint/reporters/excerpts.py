@@ -38,7 +38,7 @@ def fitted(excerpt: Excerpt, width: int) -> Line:
     before_cut, text_cut, after_cut = excerpt.cut
     text, whole = _head(visible(excerpt.text), width * 2 // 3)
     if not whole or text_cut:
-        return Line(_ahead(excerpt, width // 4, before_cut), text + "…", "")
+        return Line(_ahead(excerpt, width // 4, before_cut), text.rstrip("…") + "…", "")
     room = width - cell_len(text)
     ahead = _ahead(excerpt, max(room // 3, room - cell_len(visible(excerpt.after)) - 2), before_cut)
     after, whole = _head(visible(excerpt.after), room - cell_len(ahead) - 1)

@@ -70,13 +70,13 @@ def check(row: Row) -> Iterator[Problem]:
         return
     yield rule.problem(
         text="last" if row.context.trainer.reads_json else None,
-        column=_second_place(row.raw.decode("utf-8", "replace")),
+        part=lambda: _second_place(row.positions.text),
         key=json.dumps(shown(row.defect.values.get("key", "")), ensure_ascii=False),
     )
 
 
-def _second_place(text: str) -> int:
-    """1-based column of the first key that repeats another one of its object."""
+def _second_place(text: str) -> tuple[int, int] | None:
+    """Where the first key stands that repeats another one of its object."""
     objects: list[set[str]] = []
     for match in _TOKEN.finditer(text):
         token = match.group()
@@ -87,6 +87,6 @@ def _second_place(text: str) -> int:
         elif match.group(1) and objects:
             key = json.loads(token, strict=False)
             if key in objects[-1]:
-                return match.start() - text.rfind("\n", 0, match.start())
+                return match.span()
             objects[-1].add(key)
-    return 1
+    return None

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from glmlint.read.loops import SHORTEST_LOOP, Loop, kind_of, loops, shown
-from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text, stretch_of
 
 rule = Rule(
     name="repetition-loop",
@@ -124,6 +124,7 @@ def check(row: Row) -> Iterator[Problem]:
                 row.at(index, "content"), text=None if at_end else "inside",
                 where=row.where(index), times=loop.times,
                 unit=shown(text[loop.start : loop.start + loop.size]),
+                part=stretch_of(row, index, loop.start, loop.stop),
             )  # fmt: skip
 
 

@@ -220,7 +220,7 @@ def _control(row: Row) -> Iterator[Problem]:
             if all(token in source for token in tokens):
                 yield rule.problem(
                     pointer, text="call", severity="info", help=_AS_CALL, place=place(pointer),
-                    part=part_of(pointer, text, tokens[0]),
+                    part=part_of(row, pointer, text, tokens[0]),
                 )  # fmt: skip
                 continue
         if _SWITCH in tokens and _switches(row, pointer, text):
@@ -243,7 +243,7 @@ def _control(row: Row) -> Iterator[Problem]:
             text=variant or None,
             severity=severity,
             edits=() if broken is None else (Edit("replace", pointer, broken),),
-            part=part_of(pointer, text, tokens[0]),
+            part=part_of(row, pointer, text, tokens[0]),
             place=place(pointer),
             tokens=", ".join(f"`{token}`" for token in tokens),
         )
