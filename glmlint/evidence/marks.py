@@ -8,7 +8,7 @@ parsers of vLLM (vllm/tool_parsers, 2026-10), whose names are beside the pattern
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -91,9 +91,29 @@ def without_code(text: str) -> str:
     return _CODE.sub(" ", text) if "`" in text or "~~~" in text else text
 
 
-def place_outside_code(text: str, piece: str, number: int = 0) -> int:
-    """Where a piece stands in a text the first time outside its code, or after so many others; -1
-    where it does not."""
+def part_beside_code(
+    row: Row, index: int, piece: str, number: int = 0
+) -> Callable[[], tuple[int, int] | None]:
+    """Finds in the row's text what was found in a turn's text without its code.
+
+    Args:
+        row: the row.
+        index: of the turn.
+        piece: what was found.
+        number: how often it stands before that, outside the code.
+    """
+
+    def find() -> tuple[int, int] | None:
+        text = next((text for place, _, text in row.texts if place == index), "")
+        at = _beside_code(text, piece, number) if row.writes(index) else -1
+        if at < 0:
+            return None
+        return row.positions.part(row.at(index, "content"), at, at + len(piece))
+
+    return find
+
+
+def _beside_code(text: str, piece: str, number: int) -> int:
     code = [found.span() for found in _CODE.finditer(text)] if text != without_code(text) else []
     at = text.find(piece)
     while at >= 0:

@@ -160,7 +160,7 @@ def _name(finding: Finding, result: Result, options: ReporterOptions) -> Text:
     return told
 
 
-_PLACE: Final = re.compile(r"messages(?:\[\d+\]|\.\w+)+(?:: ?|：| (?![(（]))")
+_PLACE: Final = re.compile(r"messages(?:\[\d+\]|\.\w+)+(?:: ?|：| (?![(（]))(?:中的?|的)? ?")
 
 
 def _told(finding: Finding, lang: str, shown: bool = False) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from msgspec import Struct
 
 from glmlint.evidence.scores import FileScores, ScoredRow
-from glmlint.finding import Pointer
+from glmlint.finding import Pointer, value_at
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
 from glmlint.text import nearest
@@ -224,12 +224,13 @@ class Rule:
         )  # fmt: skip
 
 
-def part_of(row: Row, pointer: Pointer, text: str, part: str) -> Part:
+def part_of(row: Row, pointer: Pointer, part: str) -> Part:
     """The first place of a part in the string that the pointer names."""
 
     def find() -> tuple[int, int] | None:
-        at = text.find(part)
-        return row.positions.part(pointer, at, at + len(part)) if part and at >= 0 else None
+        text = value_at(row.value, pointer)
+        at = text.find(part) if part and isinstance(text, str) else -1
+        return row.positions.part(pointer, at, at + len(part)) if at >= 0 else None
 
     return find
 

@@ -128,7 +128,7 @@ def check(row: Row) -> Iterator[Problem]:
             at = row.at(index, "content")
             yield rule.problem(
                 at, text=kind, where=row.where(index), phrase=found,
-                part=part_of(row, at, text, found),
+                part=part_of(row, at, found),
             )  # fmt: skip
 
 

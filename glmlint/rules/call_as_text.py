@@ -21,9 +21,9 @@ from typing import Final
 from msgspec import UNSET
 
 from glmlint.evidence.calls import holds_json, taught
-from glmlint.evidence.marks import Mark, answer_marks, place_outside_code, without_code
+from glmlint.evidence.marks import Mark, answer_marks, part_beside_code, without_code
 from glmlint.read.spoken import spoken
-from glmlint.rules.base import Edit, Fact, Part, Problem, Row, Rule, Text, stretch_of
+from glmlint.rules.base import Edit, Fact, Part, Problem, Row, Rule, Text
 
 rule = Rule(
     name="call-as-text",
@@ -151,14 +151,14 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _part(row: Row, index: int, found: Mark) -> Part:
-    """Where the mark stands: it was looked for in the text without code."""
+    """Where the mark stands; its colon may be another one."""
 
     def find() -> tuple[int, int] | None:
         text = next(text for place, _, text in row.texts if place == index)
         piece = found.mark.rstrip(":：")
-        before = without_code(text).count(piece, 0, found.at)
-        at = place_outside_code(text, piece, before)
-        return None if at < 0 else stretch_of(row, index, at, at + len(found.mark))()
+        number = without_code(text).count(piece, 0, found.at)
+        mark = part_beside_code(row, index, found.mark, number)
+        return mark() or part_beside_code(row, index, piece, number)()
 
     return find
 

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from glmlint.evidence.calls import taught
-from glmlint.evidence.marks import own, place_outside_code, without_code
-from glmlint.rules.base import Fact, Part, Problem, Row, Rule, Text, stretch_of
+from glmlint.evidence.marks import own, part_beside_code, without_code
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text, stretch_of
 
 rule = Rule(
     name="dialogue-in-message",
@@ -190,20 +190,10 @@ def check(row: Row) -> Iterator[Problem]:
             if not wanted:
                 yield rule.problem(
                     at, text="answer", once="answer", where=where, asks=_shown(label),
-                    part=_part(row, index, text, label.text),
+                    part=part_beside_code(row, index, label.text),
                 )  # fmt: skip
         if role in ("user", "system"):
             unasked.append(text)
-
-
-def _part(row: Row, index: int, text: str, label: str) -> Part:
-    """Where a label stands that was found in the text without code."""
-
-    def find() -> tuple[int, int] | None:
-        at = place_outside_code(text, label)
-        return None if at < 0 else stretch_of(row, index, at, at + len(label))()
-
-    return find
 
 
 _MOST: Final = 1 << 12

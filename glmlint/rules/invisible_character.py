@@ -159,13 +159,13 @@ def check(row: Row) -> Iterator[Problem]:
                 count=len(eaten),
                 name=_name(char),
                 meant=letters,
-                part=part_of(row, at, text, char + letters),
+                part=part_of(row, at, char + letters),
             )
         elif found := _hidden(text):
             yield rule.problem(
                 at, where=row.where(index), name=_name(found[0]), count=len(found),
                 edits=_removal(at, text, set(found)) if row.writes(index) else (),
-                part=part_of(row, at, text, found[0]),
+                part=part_of(row, at, found[0]),
             )  # fmt: skip
         if lost := text.count("\ufffd"):
             yield rule.problem(
@@ -173,14 +173,14 @@ def check(row: Row) -> Iterator[Problem]:
                 text="lost",
                 where=row.where(index),
                 count=lost,
-                part=part_of(row, at, text, "\ufffd"),
+                part=part_of(row, at, "\ufffd"),
             )
         if (misread := _misread(text)) and not _about_encodings(row):
             name, meant = misread[0]
             odd = name if name in text else _C1.findall(text)[0]
             yield rule.problem(
                 at, text="misread", where=row.where(index), count=len(misread), name=name[:20], meant=meant[:20],
-                part=part_of(row, at, text, odd),
+                part=part_of(row, at, odd),
             )  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def check(row: Row) -> Iterator[Problem]:
     half = _half(text) if isinstance(text, str) else ""
     yield rule.problem(
         at, edits=edits, place=place(at), escape=_escape(row.value, at),
-        part=part_of(row, at, text, half) if half else None,
+        part=part_of(row, at, half) if half else None,
     )  # fmt: skip
 
 

@@ -136,7 +136,7 @@ def check(row: Row) -> Iterator[Problem]:
         at = row.at(index, "content")
         yield rule.problem(
             at, once=what, what=what, where=row.where(index),
-            part=part_of(row, at, texts[index], what),
+            part=part_of(row, at, what),
         )  # fmt: skip
 
 

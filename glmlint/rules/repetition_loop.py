@@ -120,11 +120,13 @@ def check(row: Row) -> Iterator[Problem]:
             asked, question = (bool(_ASKED(text)), text) if role == "user" else (asked, question)
         elif len(text) >= SHORTEST_LOOP and not asked and (found := _loop(text, question)):
             loop, at_end = found
+            unit = shown(text[loop.start : loop.start + loop.size])
+            start = text.find(unit.rstrip("…"), loop.start, loop.start + 2 * loop.size)
             yield rule.problem(
                 row.at(index, "content"), text=None if at_end else "inside",
                 where=row.where(index), times=loop.times,
-                unit=shown(text[loop.start : loop.start + loop.size]),
-                part=stretch_of(row, index, loop.start, loop.stop),
+                unit=unit,
+                part=stretch_of(row, index, max(start, loop.start), loop.stop),
             )  # fmt: skip
 
 
