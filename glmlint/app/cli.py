@@ -45,6 +45,10 @@ LATER = {
         "glmlint.convert.command:convert",
         "ShareGPT, OpenAI, Alpaca, ChatGLM3 to GLM messages, and back.",
     ),
+    "lsp": (
+        "glmlint.lsp.command:lsp",
+        "Language server for editors: findings while you type, fixes, tokens.",
+    ),
     "score": (
         "glmlint.scoring.command:score",
         "Baseline loss of a model on the supervised tokens.",

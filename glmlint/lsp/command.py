@@ -1,0 +1,50 @@
+"""`glmlint lsp`: the language server on standard input and output."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+
+import click
+
+from glmlint.app.options import Failure
+from glmlint.app.process import SIGNALS
+from glmlint.extras import install
+from glmlint.lsp.words import WORDS
+from glmlint.output import language
+
+
+@click.command()
+@click.option(
+    "--stdio", is_flag=True, help="Standard input and output: the only way, and the default."
+)
+def lsp(stdio: bool) -> None:
+    """Language server: findings while you type, fixes, explanations and tokens, for any editor.
+
+    An editor starts it; see docs/editors.md. Needs the extra `lsp` (pygls).
+    """
+    del stdio
+    try:
+        from glmlint.lsp.features import make_server
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] not in (
+            "pygls",
+            "lsprotocol",
+            "cattrs",
+        ):
+            raise
+        lang = language("auto")
+        raise Failure(WORDS["without-pygls"].say(lang, how=install("lsp"))) from None
+    # The worker waits for nothing that is worth keeping, and the reader of standard input for ever.
+    for number in (signal.SIGINT, *SIGNALS):
+        signal.signal(number, signal.SIG_DFL)
+    logging.getLogger("pygls").addHandler(logging.NullHandler())
+    logging.getLogger("pygls").propagate = False
+    # Messages alone go to standard output: what anything else prints there goes to standard error.
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    server = make_server()
+    server.start_io(sys.stdin.buffer, out)
+    raise SystemExit(0 if server.ended else 1)

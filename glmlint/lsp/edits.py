@@ -1,0 +1,177 @@
+"""What a document becomes by a fix, as the smallest changes of its text."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from typing import Final
+
+from msgspec import Struct
+
+from glmlint.finding import json_pointer
+from glmlint.fix.files import repaired
+from glmlint.fix.ignores import with_ignores
+from glmlint.fix.rows import Cure, Repair, cures, read_rows, repair_of, repair_row
+from glmlint.lsp.check import Checked, Marked, RowSpan
+from glmlint.plan import Plan
+from glmlint.rules.base import all_rules
+
+MOST_LINES: Final = 20_000
+"""Lines between the first and the last that change, of which equal ones are looked for."""
+
+
+class Change(Struct, frozen=True):
+    """A range of a document, in code points, and what is to stand there."""
+
+    start: int
+    stop: int
+    new: str
+
+
+class RowFixes:
+    """What can be done for the findings of one row."""
+
+    def __init__(self, checked: Checked, row: RowSpan) -> None:
+        self.checked = checked
+        self.row = row
+        self._repair = _repair(checked, unsafe=True)
+        rows = read_rows(checked.path, [row.raw], checked.context)[0]
+        self._rows = rows if len(rows) == 1 else []
+        self._cures: list[Cure] = [cure for one in self._rows for cure in cures(one, self._repair)]
+
+    def cure(self, marked: Marked) -> list[Change]:
+        """The changes that repair one finding; none where no edit of the row alone does."""
+        finding = marked.finding
+        fitting = [
+            cure
+            for cure in self._cures
+            if cure.rule == finding.rule
+            and cure.problem.pointer is not None
+            and json_pointer(cure.problem.pointer) == finding.pointer
+        ]
+        fitting.sort(key=lambda cure: cure.problem.text.en != finding.kind)
+        return self._changes(fitting[0].raw) if fitting else []
+
+    def all_safe(self) -> list[Change]:
+        """The changes that repair all that is safe to repair in the row."""
+        repair = _repair(self.checked, unsafe=False)
+        for row in read_rows(self.checked.path, [self.row.raw], self.checked.context)[0]:
+            done = repair_row(row, repair)
+            return [] if done.raw is None else self._changes(done.raw)
+        return []
+
+    def ignore(self, rule: str) -> list[Change]:
+        """The changes that write a rule into the row's ignore key."""
+        done = with_ignores(self.row.raw, {rule})
+        return [] if done is None else self._changes(done[0])
+
+    def _changes(self, raw: bytes) -> list[Change]:
+        row = self.row
+        return list(_within(self.checked.text.whole[row.start : row.stop], raw.decode(), row.start))
+
+
+def _repair(checked: Checked, *, unsafe: bool) -> Repair:
+    repair = repair_of(checked.plan, checked.context, unsafe)
+    return Repair(repair.checker, unsafe, repair.old, drops=False, survey=checked.survey)
+
+
+def fix_document(checked: Checked, rule: str | None = None) -> list[Change]:
+    """The changes that `--fix` would make: all that is safe, or all that one rule asks for."""
+    plan = checked.plan if rule is None else _only(checked.plan, rule)
+    unsafe = rule is not None and all_rules()[rule].rule.fix == "unsafe"
+    text = checked.text
+    new = repaired(text.data, checked.path, plan, checked.context, unsafe=unsafe)
+    return list(changes(text.whole, new.decode("utf-8", "replace")))
+
+
+def _only(plan: Plan, rule: str) -> Plan:
+    def only(rules: dict[str, str]) -> dict[str, str]:
+        return {name: level for name, level in rules.items() if name == rule}
+
+    blocks = (dataclasses.replace(block, rules=only(block.rules)) for block in plan.per_file)
+    return dataclasses.replace(plan, rules=only(plan.rules), per_file=tuple(blocks))
+
+
+def changes(old: str, new: str) -> Iterator[Change]:
+    """What differs, from the first change to the last: whole lines, or a part of one.
+
+    No change begins or ends inside a line break, where a client knows no place.
+    """
+    before, after = _lines(old), _lines(new)
+    head = 0
+    while head < min(len(before), len(after)) and before[head] == after[head]:
+        head += 1
+    tail = 0
+    while tail < min(len(before), len(after)) - head and before[-1 - tail] == after[-1 - tail]:
+        tail += 1
+    ours, theirs = before[head : len(before) - tail], after[head : len(after) - tail]
+    at = sum(map(len, before[:head]))
+    starts = [at]
+    for line in ours:
+        starts.append(starts[-1] + len(line))
+    for i1, i2, j1, j2 in _blocks(ours, theirs):
+        if i2 - i1 == j2 - j1:
+            for number, (a, b) in enumerate(zip(ours[i1:i2], theirs[j1:j2], strict=True), i1):
+                yield from _of_line(a, b, starts[number])
+        else:
+            yield Change(starts[i1], starts[i2], "".join(theirs[j1:j2]))
+
+
+def _lines(text: str) -> list[str]:
+    """Lines with their ends, at LF alone."""
+    lines = text.split("\n")
+    last = lines.pop()
+    return [*(f"{line}\n" for line in lines), *([last] if last else [])]
+
+
+def _blocks(ours: list[str], theirs: list[str]) -> Iterator[tuple[int, int, int, int]]:
+    """Ranges of lines that differ."""
+    if len(ours) == len(theirs):
+        yield from ((n, n + 1, n, n + 1) for n in range(len(ours)) if ours[n] != theirs[n])
+    elif len(ours) + len(theirs) > MOST_LINES:
+        yield 0, len(ours), 0, len(theirs)
+    else:
+        for tag, i1, i2, j1, j2 in SequenceMatcher(None, ours, theirs).get_opcodes():
+            if tag != "equal":
+                yield i1, i2, j1, j2
+
+
+def _of_line(old: str, new: str, at: int) -> Iterator[Change]:
+    if old == new:
+        return
+    inside, other = old.rstrip("\r\n"), new.rstrip("\r\n")
+    if old[len(inside) :] != new[len(other) :]:
+        yield Change(at, at + len(old), new)
+    else:
+        yield from _within(inside, other, at)
+
+
+def _within(old: str, new: str, at: int) -> Iterator[Change]:
+    """One change of a piece of text that has no line break at its ends."""
+    if old == new:
+        return
+    most = min(len(old), len(new))
+    head = _common(old, new, most)
+    tail = _common(old[::-1], new[::-1], most - head)
+    # A CR LF inside the piece stays whole.
+    if old[head - 1 : head + 1] == "\r\n" or new[head - 1 : head + 1] == "\r\n":
+        head -= 1
+    if tail and "\r\n" in (
+        old[-tail - 1 : len(old) - tail + 1],
+        new[-tail - 1 : len(new) - tail + 1],
+    ):
+        tail -= 1
+    yield Change(at + head, at + len(old) - tail, new[head : len(new) - tail])
+
+
+def _common(old: str, new: str, most: int) -> int:
+    """How many characters two texts begin with alike."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if old[low:middle] == new[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
