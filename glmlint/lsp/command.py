@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from types import FrameType
 
 import click
 
@@ -37,14 +38,21 @@ def lsp(stdio: bool) -> None:
             raise
         lang = language("auto")
         raise Failure(WORDS["without-pygls"].say(lang, how=install("lsp"))) from None
-    # The worker waits for nothing that is worth keeping, and the reader of standard input for ever.
-    for number in (signal.SIGINT, *SIGNALS):
-        signal.signal(number, signal.SIG_DFL)
     logging.getLogger("pygls").addHandler(logging.NullHandler())
     logging.getLogger("pygls").propagate = False
     # Messages alone go to standard output: what anything else prints there goes to standard error.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     server = make_server()
-    server.start_io(sys.stdin.buffer, out)
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        server.shown.remove()
+        os._exit(128 + number)  # the thread that reads standard input would wait for ever
+
+    for number in (signal.SIGINT, *SIGNALS):
+        signal.signal(number, stop)
+    try:
+        server.start_io(sys.stdin.buffer, out)
+    finally:
+        server.shown.remove()
     raise SystemExit(0 if server.ended else 1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Final
 
@@ -19,6 +20,15 @@ from glmlint.rules.base import all_rules
 
 MOST_LINES: Final = 20_000
 """Lines between the first and the last that change, of which equal ones are looked for."""
+
+
+MOST_TOKENS: Final = 4_000
+"""Tokens of JSON in what changes of one row, of which equal ones are looked for."""
+
+SHORT: Final = 64
+"""Code points of what is replaced as a whole, even where a part of it stays."""
+
+_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|\s+|[^\s"]|"', re.DOTALL)
 
 
 class Change(Struct, frozen=True):
@@ -68,7 +78,8 @@ class RowFixes:
 
     def _changes(self, raw: bytes) -> list[Change]:
         row = self.row
-        return list(_within(self.checked.text.whole[row.start : row.stop], raw.decode(), row.start))
+        old = self.checked.text.whole[row.start : row.stop]
+        return list(_inside(old, raw.decode(), row.start))
 
 
 def _repair(checked: Checked, *, unsafe: bool) -> Repair:
@@ -99,12 +110,7 @@ def changes(old: str, new: str) -> Iterator[Change]:
     No change begins or ends inside a line break, where a client knows no place.
     """
     before, after = _lines(old), _lines(new)
-    head = 0
-    while head < min(len(before), len(after)) and before[head] == after[head]:
-        head += 1
-    tail = 0
-    while tail < min(len(before), len(after)) - head and before[-1 - tail] == after[-1 - tail]:
-        tail += 1
+    head, tail = _alike(before, after)
     ours, theirs = before[head : len(before) - tail], after[head : len(after) - tail]
     at = sum(map(len, before[:head]))
     starts = [at]
@@ -144,7 +150,37 @@ def _of_line(old: str, new: str, at: int) -> Iterator[Change]:
     if old[len(inside) :] != new[len(other) :]:
         yield Change(at, at + len(old), new)
     else:
-        yield from _within(inside, other, at)
+        yield from _inside(inside, other, at)
+
+
+def _inside(old: str, new: str, at: int) -> Iterator[Change]:
+    """The changes of a row: tokens of JSON that differ, or a part of a long one."""
+    before, after = _TOKEN.findall(old), _TOKEN.findall(new)
+    head, tail = _alike(before, after)
+    ours, theirs = before[head : len(before) - tail], after[head : len(after) - tail]
+    at += sum(map(len, before[:head]))
+    blocks: Sequence[tuple[str, int, int, int, int]] = [("replace", 0, len(ours), 0, len(theirs))]
+    if len(ours) + len(theirs) <= MOST_TOKENS:
+        blocks = SequenceMatcher(None, ours, theirs).get_opcodes()
+    for tag, i1, i2, j1, j2 in blocks:
+        piece = "".join(ours[i1:i2])
+        if tag != "equal" and len(piece) <= SHORT:
+            yield Change(at, at + len(piece), "".join(theirs[j1:j2]))
+        elif tag != "equal":
+            yield from _within(piece, "".join(theirs[j1:j2]), at)
+        at += len(piece)
+
+
+def _alike(before: list[str], after: list[str]) -> tuple[int, int]:
+    """How many entries two lists begin and end with alike."""
+    most = min(len(before), len(after))
+    head = 0
+    while head < most and before[head] == after[head]:
+        head += 1
+    tail = 0
+    while tail < most - head and before[-1 - tail] == after[-1 - tail]:
+        tail += 1
+    return head, tail
 
 
 def _within(old: str, new: str, at: int) -> Iterator[Change]:

@@ -13,6 +13,7 @@ from glmlint.lsp.edits import Change, fix_document
 from glmlint.lsp.markdown import explanation, message_at, tokens_text
 from glmlint.lsp.preferences import flags_of, path_of
 from glmlint.lsp.protocol import (
+    RULE,
     Refused,
     diagnostic,
     offset_of,
@@ -194,11 +195,15 @@ def _of_fixes(server: GlmlintServer) -> None:
         made: list[lsp.CodeAction] = []
         if _wanted("quickfix", only):
             fixes = await ls.work(quick_fixes, checked, start, stop)
-            made += [_action(ls, document, checked, fix) for fix in fixes]
+            made += [
+                _action(ls, document, checked, fix)
+                for fix in fixes
+                if fix.explains is None or ls.can_show
+            ]
         if _wanted(FIX_ALL, only) and anything_safe(checked):
             title = say("fix-file", checked.plan.lang)
             made.append(lsp.CodeAction(title, FIX_ALL, data=_data(document)))
-        if not only and (row := checked.row(start)) is not None:
+        if not only and ls.can_show and (row := checked.row(start)) is not None:
             title = say("tokens", checked.plan.lang)
             line = checked.text.place(row.start)[0]
             command = lsp.Command(title, SHOW_TOKENS, arguments=[document.uri, line])
@@ -286,26 +291,33 @@ def _of_explanations(server: GlmlintServer) -> None:
 
     @server.command(EXPLAIN)
     def explain(ls: GlmlintServer, rule: str) -> str:
-        if rule not in all_rules():
-            raise Refused(say("no-rule", ls.lang, rule=rule))
-        return explanation(rule, ls.lang)
+        text = _explained(ls, rule)
+        ls.show(f"{RULE}:/{rule}.md", text)
+        return text
 
     @server.command(SHOW_TOKENS)
     async def show_tokens(ls: GlmlintServer, uri: str, line: int) -> str:
         text = await _tokens(ls, uri, line)
-        if ls.can("workspace.text_document_content") and ls.can("window.show_document.support"):
-            shown = lsp.ShowDocumentParams(tokens_uri(uri, line), take_focus=True)
-            # The client may open it only after the answer to this request.
-            ls.window_show_document(shown, lambda _result: None)
+        ls.show(tokens_uri(uri, line), text)
         return text
 
     @server.feature(lsp.WORKSPACE_TEXT_DOCUMENT_CONTENT)
     async def content(
         ls: GlmlintServer, params: lsp.TextDocumentContentParams
     ) -> lsp.TextDocumentContentResult:
+        if params.uri.startswith(f"{RULE}:"):
+            name = params.uri.rpartition("/")[2].removesuffix(".md")
+            return lsp.TextDocumentContentResult(_explained(ls, name))
         text = await _tokens(ls, *source_of(params.uri))
         ls.tokens_shown.add(params.uri)
         return lsp.TextDocumentContentResult(text)
+
+
+def _explained(ls: GlmlintServer, rule: str) -> str:
+    """A rule's explanation. Raises Refused where there is none of that name."""
+    if rule not in all_rules():
+        raise Refused(say("no-rule", ls.lang, rule=rule))
+    return explanation(rule, ls.lang)
 
 
 def _hover(checked: Checked, at: int) -> lsp.Hover | None:

@@ -14,8 +14,11 @@ from glmlint.lsp.document import DocumentText
 from glmlint.lsp.edits import Change
 from glmlint.visible import visible
 
-SCHEME: Final = "glmlint-tokens"
-"""Of documents that hold the tokens of a row: `glmlint-tokens:/train.jsonl-17.txt?uri=…&line=16`."""
+TOKENS: Final = "glmlint-tokens"
+"""Scheme of documents with the tokens of a row: `glmlint-tokens:/train.jsonl-17.txt?uri=…&line=16`."""
+
+RULE: Final = "glmlint-rule"
+"""Scheme of documents that explain a rule: `glmlint-rule:/null-content.md`."""
 
 SEVERITIES: Final = {
     "error": lsp.DiagnosticSeverity.Error,
@@ -61,7 +64,7 @@ def text_edits(text: DocumentText, changes: Sequence[Change]) -> list[lsp.TextEd
 def tokens_uri(uri: str, line: int) -> str:
     """The document with the tokens of the row at a 0-based line of another document."""
     name = quote(uri.rpartition("/")[2].partition("?")[0][-80:], safe="%")
-    return f"{SCHEME}:/{name}-{line + 1}.txt?{urlencode({'uri': uri, 'line': line})}"
+    return f"{TOKENS}:/{name}-{line + 1}.txt?{urlencode({'uri': uri, 'line': line})}"
 
 
 def source_of(uri: str) -> tuple[str, int]:

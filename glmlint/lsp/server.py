@@ -7,11 +7,16 @@ the loop stays free to take changes in, and a check whose document has changed s
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
+import tempfile
 import time
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from lsprotocol import types as lsp
 from pygls.capabilities import get_capability
@@ -23,7 +28,7 @@ from glmlint import __version__
 from glmlint.lsp.check import Checked, Stale, check_document, holds_rows
 from glmlint.lsp.document import DocumentText
 from glmlint.lsp.preferences import name_of, path_of, plan_of
-from glmlint.lsp.protocol import SCHEME, diagnostic, source_of
+from glmlint.lsp.protocol import RULE, TOKENS, diagnostic, source_of
 from glmlint.lsp.words import say
 from glmlint.output import language
 from glmlint.plan import Plan
@@ -91,7 +96,7 @@ class GlmlintProtocol(LanguageServerProtocol):
         """Answer `initialize`."""
         result: lsp.InitializeResult = yield from super().lsp_initialize(params)
         if result.capabilities.workspace is not None:
-            content = lsp.TextDocumentContentOptions(schemes=[SCHEME])
+            content = lsp.TextDocumentContentOptions(schemes=[TOKENS, RULE])
             result.capabilities.workspace.text_document_content = content
         return result
 
@@ -101,6 +106,27 @@ class GlmlintProtocol(LanguageServerProtocol):
         if error is not None:
             error.data = None  # a traceback
         super()._send_response(msg_id, result, error)
+
+
+class ShownFiles:
+    """Texts as files, for clients that open nothing else; they go with the server."""
+
+    def __init__(self) -> None:
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a text under a name."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="glmlint-")
+        path = Path(self._folder.name) / re.sub(r"[^\w.-]", "-", name)
+        path.write_text(text, encoding="utf-8", errors="replace")
+        return path
+
+    def remove(self) -> None:
+        """Take them away."""
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
 
 class GlmlintServer(LanguageServer):
@@ -126,6 +152,7 @@ class GlmlintServer(LanguageServer):
         """Those and the ones of the client's configuration."""
         self.tokens_shown: set[str] = set()
         """Documents of tokens that the client has asked for."""
+        self.shown = ShownFiles()
         self.ended = False
         """The client has said that it ends."""
         self._told: set[str] = set()
@@ -159,6 +186,25 @@ class GlmlintServer(LanguageServer):
         if sentence not in self._told:
             self._told.add(sentence)
             self.window_show_message(lsp.ShowMessageParams(kind, visible(sentence)))
+
+    @property
+    def can_show(self) -> bool:
+        """Whether the client opens a document that the server names."""
+        return bool(self.can("window.show_document.support"))
+
+    def show(self, uri: str, text: str) -> None:
+        """Have a text opened: as a document of the server, or as a file where there is no such."""
+        if not self.can_show:
+            return
+        if not self.can("workspace.text_document_content"):
+            name = unquote(urlsplit(uri).path.rpartition("/")[2])
+            uri = self.shown.write(name, text).as_uri()
+        # The client may open it only after the answer to the request that wanted it.
+        self.spawn(self._show(lsp.ShowDocumentParams(uri, take_focus=True)))
+
+    async def _show(self, shown: lsp.ShowDocumentParams) -> None:
+        with contextlib.suppress(JsonRpcException):  # the client has told its user
+            await self.window_show_document_async(shown)
 
     # --- checks ----------------------------------------------------------------------------------
 
@@ -298,7 +344,7 @@ class GlmlintServer(LanguageServer):
 
     def open(self, item: lsp.TextDocumentItem) -> None:
         """Take a document in."""
-        if item.uri.startswith(f"{SCHEME}:"):
+        if item.uri.startswith((f"{TOKENS}:", f"{RULE}:")):
             return
         if item.uri in self.documents:
             self.documents[item.uri].closed = True
