@@ -8,11 +8,11 @@ from typing import Final
 from msgspec import Struct
 
 from glmlint.lsp.check import Checked, Marked
-from glmlint.lsp.edits import Change, RowFixes
+from glmlint.lsp.edits import Change, Repairs, RowFixes
 from glmlint.lsp.words import say
 from glmlint.rules.base import all_rules
 
-MOST_NEAR: Final = 50
+MOST_NEAR: Final = 20
 """Findings of a range for which actions are made, the narrowest ones."""
 
 
@@ -35,16 +35,16 @@ def quick_fixes(checked: Checked, start: int, stop: int) -> list[QuickFix]:
         (marked for marked in checked.findings if marked.meets(start, stop)),
         key=lambda marked: marked.stop - marked.start,
     )[:MOST_NEAR]
+    repairs = Repairs(checked)
     rows = {
-        row.start: RowFixes(checked, row)
+        row.start: RowFixes(repairs, row)
         for row in (checked.row(marked.start) for marked in near)
         if row is not None
     }
     found = [*_repairs(checked, near, rows), *_ignores(checked, near, rows)]
     lang = checked.plan.lang
-    for fixes in rows.values():
-        if changes := fixes.all_safe():
-            found.append(QuickFix(say("fix-row", lang), changes=changes))
+    if len(rows) == 1 and (changes := next(iter(rows.values())).all_safe()):
+        found.append(QuickFix(say("fix-row", lang), changes=changes))
     first = {marked.finding.rule: marked for marked in reversed(near)}
     for rule in dict.fromkeys(marked.finding.rule for marked in near):
         found.append(QuickFix(say("explain", lang, rule=rule), first[rule], explains=rule))

@@ -8,15 +8,16 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from glmlint.finding import json_pointer
 from glmlint.fix.files import repaired
 from glmlint.fix.ignores import with_ignores
-from glmlint.fix.rows import Cure, Repair, cures, read_rows, repair_of, repair_row
+from glmlint.fix.rows import Repair, cures, read_rows, repair_of, repair_row
 from glmlint.lsp.check import Checked, Marked, RowSpan
 from glmlint.plan import Plan
 from glmlint.rules.base import all_rules
+from glmlint.trainer.row import Row
 
 MOST_LINES: Final = 20_000
 """Lines between the first and the last that change, of which equal ones are looked for."""
@@ -39,16 +40,33 @@ class Change(Struct, frozen=True):
     new: str
 
 
+class Repairs:
+    """What may be repaired in a document, ready for its rows."""
+
+    def __init__(self, checked: Checked) -> None:
+        self.checked = checked
+        self.safe = self._repair(unsafe=False)
+        self.all = self._repair(unsafe=True)
+
+    def _repair(self, *, unsafe: bool) -> Repair:
+        checked = self.checked
+        repair = repair_of(checked.plan, checked.context, unsafe)
+        return structs.replace(repair, drops=False, survey=checked.survey)
+
+
 class RowFixes:
     """What can be done for the findings of one row."""
 
-    def __init__(self, checked: Checked, row: RowSpan) -> None:
-        self.checked = checked
-        self.row = row
-        self._repair = _repair(checked, unsafe=True)
-        rows = read_rows(checked.path, [row.raw], checked.context)[0]
-        self._rows = rows if len(rows) == 1 else []
-        self._cures: list[Cure] = [cure for one in self._rows for cure in cures(one, self._repair)]
+    def __init__(self, repairs: Repairs, row: RowSpan) -> None:
+        self._repairs = repairs
+        self._row = row
+        rows = self._read()
+        self._cures = list(cures(rows[0], repairs.all)) if len(rows) == 1 else []
+
+    def _read(self) -> list[Row]:
+        """The row, anew: what rules say of it is kept with it."""
+        checked = self._repairs.checked
+        return read_rows(checked.path, [self._row.raw], checked.context)[0]
 
     def cure(self, marked: Marked) -> list[Change]:
         """The changes that repair one finding; none where no edit of the row alone does."""
@@ -65,26 +83,19 @@ class RowFixes:
 
     def all_safe(self) -> list[Change]:
         """The changes that repair all that is safe to repair in the row."""
-        repair = _repair(self.checked, unsafe=False)
-        for row in read_rows(self.checked.path, [self.row.raw], self.checked.context)[0]:
-            done = repair_row(row, repair)
-            return [] if done.raw is None else self._changes(done.raw)
-        return []
+        rows = self._read()
+        done = repair_row(rows[0], self._repairs.safe).raw if len(rows) == 1 else None
+        return [] if done is None else self._changes(done)
 
     def ignore(self, rule: str) -> list[Change]:
         """The changes that write a rule into the row's ignore key."""
-        done = with_ignores(self.row.raw, {rule})
+        done = with_ignores(self._row.raw, {rule})
         return [] if done is None else self._changes(done[0])
 
     def _changes(self, raw: bytes) -> list[Change]:
-        row = self.row
-        old = self.checked.text.whole[row.start : row.stop]
+        row = self._row
+        old = self._repairs.checked.text.whole[row.start : row.stop]
         return list(_inside(old, raw.decode(), row.start))
-
-
-def _repair(checked: Checked, *, unsafe: bool) -> Repair:
-    repair = repair_of(checked.plan, checked.context, unsafe)
-    return Repair(repair.checker, unsafe, repair.old, drops=False, survey=checked.survey)
 
 
 def fix_document(checked: Checked, rule: str | None = None) -> list[Change]:

@@ -14,7 +14,7 @@ from glmlint.lsp.markdown import explanation, message_at, tokens_text
 from glmlint.lsp.preferences import flags_of, path_of
 from glmlint.lsp.protocol import (
     RULE,
-    Refused,
+    Declined,
     diagnostic,
     offset_of,
     range_of,
@@ -192,28 +192,30 @@ def _of_fixes(server: GlmlintServer) -> None:
         start = offset_of(checked.text, params.range.start)
         stop = offset_of(checked.text, params.range.end)
         only = params.context.only
+        support = ls.can("text_document.code_action.resolve_support")
+        later = support is not None and "edit" in support.properties
         made: list[lsp.CodeAction] = []
         if _wanted("quickfix", only):
             fixes = await ls.work(quick_fixes, checked, start, stop)
             made += [
                 _action(ls, document, checked, fix)
                 for fix in fixes
-                if fix.explains is None or ls.can_show
+                if (fix.explains is None or ls.can_show) and (fix.every is None or later)
             ]
-        if _wanted(FIX_ALL, only) and anything_safe(checked):
+        # What is to be said at once is worth its time only where it is asked for.
+        if _wanted(FIX_ALL, only) and (later or only) and anything_safe(checked):
             title = say("fix-file", checked.plan.lang)
-            made.append(lsp.CodeAction(title, FIX_ALL, data=_data(document)))
+            action = lsp.CodeAction(title, FIX_ALL, data=_data(document))
+            if not later:
+                await _fill(ls, action)
+            if action.data or action.edit:
+                made.append(action)
         if not only and ls.can_show and (row := checked.row(start)) is not None:
             title = say("tokens", checked.plan.lang)
             line = checked.text.place(row.start)[0]
             command = lsp.Command(title, SHOW_TOKENS, arguments=[document.uri, line])
             made.append(lsp.CodeAction(title, command=command))
-        support = ls.can("text_document.code_action.resolve_support")
-        if support is None or "edit" not in support.properties:
-            for action in made:
-                if action.data is not None:
-                    await _fill(ls, action)
-        return [one for one in made if one.edit or one.command or one.data]
+        return made
 
     @server.feature(lsp.CODE_ACTION_RESOLVE)
     async def resolved(ls: GlmlintServer, action: lsp.CodeAction) -> lsp.CodeAction:
@@ -266,11 +268,11 @@ async def _fill(ls: GlmlintServer, action: lsp.CodeAction) -> None:
     data = action.data if isinstance(action.data, dict) else {}
     found = await ls.checked_of(str(data.get("uri")))
     if found is None or found[0].version != data.get("version"):
-        raise Refused(say("changed", ls.lang))
+        raise Declined(say("changed", ls.lang))
     document, checked = found
     rule = data.get("rule")
     if rule is not None and rule not in all_rules():
-        raise Refused(say("no-rule", ls.lang, rule=rule))
+        raise Declined(say("no-rule", ls.lang, rule=rule))
     changes = await ls.work(fix_document, checked, rule)
     action.data = None
     if changes:
@@ -314,9 +316,9 @@ def _of_explanations(server: GlmlintServer) -> None:
 
 
 def _explained(ls: GlmlintServer, rule: str) -> str:
-    """A rule's explanation. Raises Refused where there is none of that name."""
+    """A rule's explanation. Raises Declined where there is none of that name."""
     if rule not in all_rules():
-        raise Refused(say("no-rule", ls.lang, rule=rule))
+        raise Declined(say("no-rule", ls.lang, rule=rule))
     return explanation(rule, ls.lang)
 
 
@@ -343,14 +345,14 @@ def _hover(checked: Checked, at: int) -> lsp.Hover | None:
 
 
 async def _tokens(ls: GlmlintServer, uri: str, line: int) -> str:
-    """The tokens of the row at a 0-based line of a document. Raises Refused without one."""
+    """The tokens of the row at a 0-based line of a document. Raises Declined without one."""
     found = await ls.checked_of(uri)
     if found is None:
-        raise Refused(say("not-open", ls.lang, uri=uri))
+        raise Declined(say("not-open", ls.lang, uri=uri))
     checked = found[1]
     row = _row_of_line(checked, line)
     if row is None:
-        raise Refused(say("no-row", checked.plan.lang, line=line + 1))
+        raise Declined(say("no-row", checked.plan.lang, line=line + 1))
     return await ls.work(tokens_text, checked, row)
 
 

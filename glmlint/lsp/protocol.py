@@ -27,7 +27,7 @@ SEVERITIES: Final = {
 }
 
 
-class Refused(JsonRpcException):
+class Declined(JsonRpcException):
     """A request that can't be answered, with a sentence for the user."""
 
     CODE = lsp.LSPErrorCodes.RequestFailed.value

@@ -33,7 +33,7 @@ WORDS: Final = {
     "raises": Text("The trainer raises: {error}", "训练脚本抛出异常：{error}"),
     "dropped": Text("The trainer drops this row: {reason}", "训练框架会丢弃这一行：{reason}"),
     "more": Text(
-        "{path}: {shown:finding} shown, {left} more are not", "{path}：显示了 {shown} 个问题，另有 {left} 个未显示"
+        "{path}: {shown:finding} shown, {left:,} more are not", "{path}：显示了 {shown:,} 个问题，另有 {left:,} 个未显示"
     ),
     "large": Text(
         "{path}: over {size} MB; checked when it is opened and saved, not while you type",
@@ -51,7 +51,7 @@ WORDS: Final = {
     "no-row": Text("no row stands at line {line}", "第 {line} 行没有样本"),
     "no-rule": Text("no rule has the name {rule}", "没有名为 {rule} 的规则"),
     "options": Text("the settings of the editor", "编辑器中的配置"),
-    "no-object": Text("glmlint: the settings of the editor are no object", "glmlint：编辑器中的配置不是对象"),
+    "no-object": Text("the settings of the editor are no object", "编辑器中的配置不是对象"),
     "reported": Text("Reported", "会报告"),
     "fix-safe": Text("fix: safe", "可安全修复"),
     "fix-not-safe": Text("fix: unsafe", "可修复（不安全）"),
