@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -18,11 +19,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lsp_client import Client
 
+from glmlint.app.options import Failure
 from glmlint.engine.check import check_file
 from glmlint.engine.finish import finish
 from glmlint.evidence.report import Report
 from glmlint.lsp.actions import quick_fixes
 from glmlint.lsp.check import Checked, check_document, holds_rows
+from glmlint.lsp.command import lsp
 from glmlint.lsp.document import DocumentText
 from glmlint.lsp.edits import changes, fix_document
 from glmlint.lsp.markdown import code, explanation, message_at, tokens_text
@@ -283,6 +286,16 @@ def test_findings_are_bounded() -> None:
         DocumentText(f"{BAD}\n" * 5), "a.jsonl", replace(plan, max_findings=2), context
     )
     assert len(checked.findings) == 2 and checked.left_out > 0
+
+
+def test_without_pygls_one_line_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("features", "server", "protocol"):
+        monkeypatch.delitem(sys.modules, f"glmlint.lsp.{name}", raising=False)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pygls"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pygls", None)
+    with pytest.raises(Failure, match=r"pip install pygls .*'\.\[lsp\]'"):
+        lsp.callback(stdio=True)  # type: ignore[misc]
 
 
 # --- a client and a process ----------------------------------------------------------------------
