@@ -24,7 +24,7 @@ from glmlint.engine.check import check_file
 from glmlint.engine.finish import finish
 from glmlint.evidence.report import Report
 from glmlint.lsp.actions import quick_fixes
-from glmlint.lsp.check import Checked, check_document, holds_rows
+from glmlint.lsp.check import Checked, check_changes, check_document, holds_rows
 from glmlint.lsp.command import lsp
 from glmlint.lsp.document import DocumentText
 from glmlint.lsp.edits import changes, fix_document
@@ -278,6 +278,33 @@ def test_the_language_is_the_clients_unless_settings_name_one(tmp_path: Path) ->
     plan = plan_of({}, path, None, "zh")[0]
     assert (plan.lang, plan.recipe) == ("en", "glm4-combine")
     assert plan_of({"lang": "zh"}, path, None, "en")[0].lang == "zh"
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_changed_rows_checked_alone_have_the_findings_of_a_whole_check(data: st.DataObject) -> None:
+    lines = st.lists(
+        st.sampled_from([GOOD, BAD, f"{BAD} ", "", GOOD.replace("在哪", "\u2028")]), max_size=5
+    )
+    text = "\n".join(data.draw(lines))
+    start = data.draw(st.integers(0, len(text)))
+    stop = data.draw(st.integers(start, min(start + 60, len(text))))
+    new = data.draw(st.sampled_from(["", "x", "\n", f"\n{BAD}\n", "human", "\r\n", "😀"]))
+    before = checked_of(text)
+    changed = DocumentText(text[:start] + new + text[stop:])
+    quick = check_changes(before, changed)
+    if quick is None:
+        assert not before.one_a_line
+        return
+    assert not quick.whole
+
+    def said(checked: Checked) -> list[tuple[str, int, int]]:
+        rules = ("unknown-role", "invalid-json", "invisible-character")
+        return [
+            (m.finding.rule, m.start, m.stop) for m in checked.findings if m.finding.rule in rules
+        ]
+
+    assert said(quick) == said(checked_of(changed.text))
 
 
 def test_findings_are_bounded() -> None:

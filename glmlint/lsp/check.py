@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from io import BytesIO
 from typing import Final
 
 from glmlint.engine.check import check_lines
 from glmlint.engine.finish import finish
 from glmlint.evidence.report import Report
 from glmlint.finding import Finding
-from glmlint.lsp.document import DocumentText
+from glmlint.lsp.document import DocumentText, common
 from glmlint.plan import Plan
-from glmlint.read.source import SourceError, read_bytes
+from glmlint.read.source import Chunk, InputFile, SourceError, read_bytes, read_chunks
 from glmlint.read.survey import Survey
 from glmlint.rules.base import all_rules
 from glmlint.trainer.base import Context
@@ -22,6 +23,12 @@ from glmlint.trainer.loaded import remember
 
 MOST_FINDINGS: Final = 1000
 """Findings of one document that are shown: the first ones."""
+
+CHUNK_BYTES: Final = 1 << 19
+"""Bytes between two looks at whether the document has changed in the meantime."""
+
+MOST_CHANGED: Final = 200_000
+"""Code points of changed rows that are checked before all others are."""
 
 LONGEST_LINE: Final = 20_000
 """Code points of a line that is marked as a whole; of a longer one the first is."""
@@ -74,6 +81,8 @@ class Checked:
         self.findings: list[Marked] = []
         self.left_out = 0
         """Findings beyond `MOST_FINDINGS`."""
+        self.whole = True
+        """Whether all of it was checked, and not its changed rows alone."""
 
     @cached_property
     def _lines(self) -> list[int]:
@@ -123,6 +132,12 @@ class Checked:
         except SourceError:
             pass  # told by the check
         return found
+
+    @cached_property
+    def one_a_line(self) -> bool:
+        """Whether each row is a line of its own."""
+        lines = [row.line for row in self.rows]
+        return len(lines) == len(set(lines)) and not any(b"\n" in row.raw for row in self.rows)
 
     @cached_property
     def _begins(self) -> list[int]:
@@ -177,13 +192,61 @@ def check_document(
     checked = Checked(text, path, plan, context)
     context.loads.pop(path, None)
     report = Report()
-    check_lines(read_bytes(text.data, path), plan, context, go_on, report)
+    check_lines(_chunks(text.data, path), plan, context, go_on, report)
     shapes = report.file(path).shapes
     if remember(path, shapes, context, None) is not None:
         report.forget(path)
-        check_lines(read_bytes(text.data, path), plan, context, go_on, report)
+        check_lines(_chunks(text.data, path), plan, context, go_on, report)
     result = finish(report, plan, context)
-    checked.findings = [checked.mark(finding) for finding in result.findings]
-    checked.findings.sort(key=lambda marked: (marked.start, marked.stop))
+    checked.findings = _in_order(checked.mark(finding) for finding in result.findings)
     checked.left_out = sum(result.rule_counts.values()) - len(result.findings)
+    return checked
+
+
+def _chunks(data: bytes, path: str) -> Iterator[Chunk]:
+    """The rows of bytes, in chunks small enough to stop in between."""
+    if data:
+        return read_chunks(InputFile(path, BytesIO(data)), CHUNK_BYTES)
+    return read_bytes(data, path)
+
+
+def _in_order(found: Iterable[Marked]) -> list[Marked]:
+    return sorted(found, key=lambda marked: (marked.start, marked.stop))
+
+
+def check_changes(old: Checked, text: DocumentText) -> Checked | None:
+    """What is known at once of a text that was changed: its changed rows are checked alone.
+
+    What rules say of whole files and of rows compared with each other stays as it was, until the
+    next check of the whole. None where rows are no lines, or too much has changed.
+    """
+    before, after = old.text.whole, text.whole
+    if not old.one_a_line or old.path.lower().endswith(".json"):
+        return None
+    most = min(len(before), len(after))
+    head = common(before, after, most)
+    tail = common(before[::-1], after[::-1], most - head)
+    start = before.rfind("\n", 0, head) + 1
+    stop = before.find("\n", len(before) - tail) + 1 or len(before)
+    moved = len(after) - len(before)
+    piece = after[start : stop + moved]
+    if len(piece) > MOST_CHANGED:
+        return None
+    report = Report()
+    data = piece.encode()
+    check_lines(read_bytes(data, old.path), old.plan, old.context, None, report)
+    part = Checked(DocumentText(piece), old.path, old.plan, old.context)
+    found = []
+    for finding in finish(report, old.plan, old.context).findings:
+        if all_rules()[finding.rule].check is not None and finding.line is not None:
+            marked = part.mark(finding)
+            found.append(Marked(finding, marked.start + start, marked.stop + start))
+    for one in old.findings:
+        if one.start < start or (one.start == 0 and one.finding.line is None):
+            found.append(one)
+        elif one.start >= stop:
+            found.append(Marked(one.finding, one.start + moved, one.stop + moved))
+    checked = Checked(text, old.path, old.plan, old.context)
+    checked.findings = _in_order(found)[:MOST_FINDINGS]
+    checked.left_out, checked.whole = old.left_out, False
     return checked

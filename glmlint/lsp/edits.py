@@ -15,6 +15,7 @@ from glmlint.fix.files import repaired
 from glmlint.fix.ignores import with_ignores
 from glmlint.fix.rows import Repair, cures, read_rows, repair_of, repair_row
 from glmlint.lsp.check import Checked, Marked, RowSpan
+from glmlint.lsp.document import common
 from glmlint.plan import Plan
 from glmlint.rules.base import all_rules
 from glmlint.trainer.row import Row
@@ -199,8 +200,8 @@ def _within(old: str, new: str, at: int) -> Iterator[Change]:
     if old == new:
         return
     most = min(len(old), len(new))
-    head = _common(old, new, most)
-    tail = _common(old[::-1], new[::-1], most - head)
+    head = common(old, new, most)
+    tail = common(old[::-1], new[::-1], most - head)
     # A CR LF inside the piece stays whole.
     if old[head - 1 : head + 1] == "\r\n" or new[head - 1 : head + 1] == "\r\n":
         head -= 1
@@ -210,15 +211,3 @@ def _within(old: str, new: str, at: int) -> Iterator[Change]:
     ):
         tail -= 1
     yield Change(at + head, at + len(old) - tail, new[head : len(new) - tail])
-
-
-def _common(old: str, new: str, most: int) -> int:
-    """How many characters two texts begin with alike."""
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        if old[low:middle] == new[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

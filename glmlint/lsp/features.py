@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final
 
 from lsprotocol import types as lsp
@@ -33,9 +32,6 @@ SHOW_TOKENS: Final = "glmlint.showTokens"
 EXPLAIN: Final = "glmlint.explain"
 
 _WATCHED: Final = ("**/glmlint.toml", "**/pyproject.toml")
-
-_SLOW: Final = 0.3
-"""Seconds of a check that is not made for every question of a client while somebody types."""
 
 
 def make_server() -> GlmlintServer:
@@ -163,9 +159,8 @@ def _of_documents(server: GlmlintServer) -> None:
         document = ls.documents.get(params.text_document.uri)
         if document is None:
             return lsp.RelatedFullDocumentDiagnosticReport(items=[])
-        if document.seconds > _SLOW and not document.waits_for_save:
-            await asyncio.sleep(document.pause)  # the client takes the question back if it changes
-        await ls.check(document)
+        checked = await ls.check(document, whole=not ls.refreshes)
+        ls.complete(document, checked)
         ls.spawn(ls.refresh_tokens(document))
         if params.previous_result_id and params.previous_result_id == document.result_id:
             return lsp.RelatedUnchangedDocumentDiagnosticReport(result_id=document.result_id)

@@ -25,7 +25,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from glmlint import __version__
-from glmlint.lsp.check import Checked, Stale, check_document, holds_rows
+from glmlint.lsp.check import Checked, Stale, check_changes, check_document, holds_rows
 from glmlint.lsp.document import DocumentText
 from glmlint.lsp.preferences import name_of, path_of, plan_of
 from glmlint.lsp.protocol import RULE, TOKENS, diagnostic, source_of
@@ -42,6 +42,9 @@ MOST_TYPED: Final = 5_000_000
 
 PAUSE: Final = 0.15, 2.0
 """Seconds without a change before a check: at least, and at most; in between twice the last check."""
+
+SLOW: Final = 0.3
+"""Seconds of a check before which the changed rows are checked alone."""
 
 T = TypeVar("T")
 
@@ -74,6 +77,11 @@ class OpenDocument:
     def waits_for_save(self) -> bool:
         """Whether it is too large for a check after each change."""
         return len(self.text.text) > MOST_TYPED
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether a check of the whole takes so long that the changed rows are checked before."""
+        return self.seconds > SLOW
 
     @property
     def pause(self) -> float:
@@ -231,16 +239,24 @@ class GlmlintServer(LanguageServer):
         for document in self.documents.values():
             document.closed = True
 
-    async def check(self, document: OpenDocument) -> Checked | None:
+    async def check(self, document: OpenDocument, *, whole: bool = False) -> Checked | None:
         """What is known of the document as it is now, of a large one as it was saved.
 
-        None where it is no data, can't be checked, or was closed.
+        None where it is no data, can't be checked, or was closed. Unless the whole is asked for, the
+        changed rows are enough where all of them would take long.
         """
         while not document.closed:
             text, round_ = document.text, document.round
             known = document.checked
             if known is not None and (known.text is text or document.waits_for_save):
-                return known
+                if known.whole or not whole:
+                    return known
+            elif known is not None and document.is_slow and not whole:
+                quick = await self._check_changes(document, known, text)
+                if document.text is not text or document.round != round_:
+                    continue
+                if quick is not None:
+                    return quick
             running = document.running
             if running is None or running[:2] != (text, round_):
                 task = asyncio.ensure_future(self._check(document, text, round_))
@@ -249,6 +265,23 @@ class GlmlintServer(LanguageServer):
             if document.round == round_ and (document.text is text or document.waits_for_save):
                 return result
         return None
+
+    async def _check_changes(
+        self, document: OpenDocument, known: Checked, text: DocumentText
+    ) -> Checked | None:
+        try:
+            quick = await self.work(check_changes, known, text)
+        except Exception as error:  # the whole check will say so again, or does better
+            self.log(say("fault-of", self.lang, path=document.name, error=_short(error)))
+            return None
+        if quick is not None and document.checked is known and document.text is text:
+            self._keep(document, quick)
+            return quick
+        return None
+
+    def _keep(self, document: OpenDocument, checked: Checked | None) -> None:
+        document.checked = checked
+        document.result_id = str(next(self._numbers))
 
     async def _check(
         self, document: OpenDocument, text: DocumentText, round_: int
@@ -286,8 +319,7 @@ class GlmlintServer(LanguageServer):
             self.log(say("fault-of", self.lang, path=document.name, error=_short(error)))
         if document.round == round_:
             document.seconds = time.monotonic() - started
-            document.checked = checked
-            document.result_id = str(next(self._numbers))
+            self._keep(document, checked)
         if checked is not None and checked.left_out:
             shown, left = len(checked.findings), checked.left_out
             self.log(say("more", self.lang, path=document.name, shown=shown, left=left))
@@ -310,18 +342,45 @@ class GlmlintServer(LanguageServer):
         """Check, and send the findings to a client that does not ask for them."""
         if not self.pulls:
             self.spawn(self._publish(document))
-        elif self.can("workspace.diagnostics.refresh_support"):
+        elif self.refreshes:
             self.workspace_diagnostic_refresh(None)
 
+    @property
+    def refreshes(self) -> bool:
+        """Whether a client that asks for findings can be told to ask again."""
+        return bool(self.can("workspace.diagnostics.refresh_support"))
+
     async def _publish(self, document: OpenDocument) -> None:
-        await self.check(document)
+        checked = await self.check(document)
         if document.closed:
             return
         found = self.diagnostics(document)
         self.text_document_publish_diagnostics(
             lsp.PublishDiagnosticsParams(document.uri, found, document.version)
         )
+        self.complete(document, checked)
         await self.refresh_tokens(document)
+
+    def complete(self, document: OpenDocument, checked: Checked | None) -> None:
+        """Where only changed rows were checked, check the whole as soon as the document rests."""
+        if checked is not None and not checked.whole:
+            self._later(document, document.pause, self._complete)
+
+    def _complete(self, document: OpenDocument) -> None:
+        async def call() -> None:
+            checked = await self.check(document, whole=True)
+            if checked is not None and checked.text is document.text:
+                self.publish(document)
+
+        self.spawn(call())
+
+    def _later(
+        self, document: OpenDocument, seconds: float, call: Callable[[OpenDocument], None]
+    ) -> None:
+        """Call after a pause, unless the document changes before."""
+        if document.timer is not None:
+            document.timer.cancel()
+        document.timer = asyncio.get_running_loop().call_later(seconds, call, document)
 
     async def refresh_tokens(self, document: OpenDocument) -> None:
         """Tell the client that the tokens of the document's rows are others now."""
@@ -370,12 +429,10 @@ class GlmlintServer(LanguageServer):
                 text = DocumentText(change.text, text.encoding)
         document.text, document.version = text, params.text_document.version
         self._tell_size(document)
-        if self.pulls or document.waits_for_save:
-            return
         if document.timer is not None:
             document.timer.cancel()
-        loop = asyncio.get_running_loop()
-        document.timer = loop.call_later(document.pause, self.publish, document)
+        if not self.pulls and not document.waits_for_save:
+            self._later(document, PAUSE[0], self.publish)
 
     def _tell_size(self, document: OpenDocument) -> None:
         if document.waits_for_save:
