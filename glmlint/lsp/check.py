@@ -15,7 +15,8 @@ from glmlint.evidence.report import Report
 from glmlint.finding import Finding
 from glmlint.lsp.document import DocumentText, common
 from glmlint.plan import Plan
-from glmlint.read.source import Chunk, InputFile, SourceError, read_bytes, read_chunks
+from glmlint.read.file_layout import detect
+from glmlint.read.source import HEAD_BYTES, Chunk, InputFile, SourceError, read_bytes, read_chunks
 from glmlint.read.survey import Survey
 from glmlint.rules.base import all_rules
 from glmlint.trainer.base import Context
@@ -203,6 +204,20 @@ def check_document(
     return checked
 
 
+def _has_lines(text: str) -> bool:
+    """Whether each line of a text is read as a row."""
+    text = text.removeprefix("\ufeff")
+    head = text[: HEAD_BYTES // 4]
+    return detect(head.encode(), len(head) == len(text), False)[0] == "lines"
+
+
+def _as_lines(text: str, path: str) -> Chunk:
+    """Rows of which each is a line, whatever they look like alone."""
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    rows = [(number, line) for number, line in enumerate(lines, 1) if line.strip(" \t\r")]
+    return Chunk(path, [line.encode() for _, line in rows], [number for number, _ in rows])
+
+
 def _chunks(data: bytes, path: str) -> Iterator[Chunk]:
     """The rows of bytes, in chunks small enough to stop in between."""
     if data:
@@ -221,7 +236,7 @@ def check_changes(old: Checked, text: DocumentText) -> Checked | None:
     next check of the whole. None where rows are no lines, or too much has changed.
     """
     before, after = old.text.whole, text.whole
-    if not old.one_a_line or old.path.lower().endswith(".json"):
+    if old.path.lower().endswith(".json") or not (old.one_a_line and _has_lines(after)):
         return None
     most = min(len(before), len(after))
     head = common(before, after, most)
@@ -233,8 +248,7 @@ def check_changes(old: Checked, text: DocumentText) -> Checked | None:
     if len(piece) > MOST_CHANGED:
         return None
     report = Report()
-    data = piece.encode()
-    check_lines(read_bytes(data, old.path), old.plan, old.context, None, report)
+    check_lines([_as_lines(piece, old.path)], old.plan, old.context, None, report)
     part = Checked(DocumentText(piece), old.path, old.plan, old.context)
     found = []
     for finding in finish(report, old.plan, old.context).findings:
