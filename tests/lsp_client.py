@@ -20,6 +20,7 @@ class Client:
     """One server process and its messages."""
 
     def __init__(self, folder: Path, **initialize: Any) -> None:
+        self.folder = folder
         self.process = subprocess.Popen(
             [sys.executable, "-m", "glmlint", "lsp"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder,

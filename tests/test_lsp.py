@@ -409,7 +409,6 @@ class Editor:
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp("训练 数据")
     client = Client(folder, locale="zh-CN", capabilities=CAPABILITIES)
-    client.folder = folder
     yield client
     code, error = client.end()
     assert (code, error) == (0, b"")

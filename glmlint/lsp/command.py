@@ -13,8 +13,8 @@ import click
 from glmlint.app.options import Failure
 from glmlint.app.process import SIGNALS
 from glmlint.extras import install
-from glmlint.lsp.words import WORDS
-from glmlint.output import language
+from glmlint.lsp.words import say
+from glmlint.output import language, tell
 
 
 @click.command()
@@ -30,14 +30,11 @@ def lsp(stdio: bool) -> None:
     try:
         from glmlint.lsp.features import make_server
     except ImportError as error:
-        if error.name is None or error.name.partition(".")[0] not in (
-            "pygls",
-            "lsprotocol",
-            "cattrs",
-        ):
+        if (error.name or "").partition(".")[0] not in ("pygls", "lsprotocol", "cattrs"):
             raise
-        lang = language("auto")
-        raise Failure(WORDS["without-pygls"].say(lang, how=install("lsp"))) from None
+        raise Failure(say("without-pygls", language("auto"), how=install("lsp"))) from None
+    if sys.stdin.isatty():
+        tell(say("waits", language("auto")))
     logging.getLogger("pygls").addHandler(logging.NullHandler())
     logging.getLogger("pygls").propagate = False
     # Messages alone go to standard output: what anything else prints there goes to standard error.
@@ -55,4 +52,6 @@ def lsp(stdio: bool) -> None:
         server.start_io(sys.stdin.buffer, out)
     finally:
         server.shown.remove()
-    raise SystemExit(0 if server.ended else 1)
+    code = 0 if server.ended else 1
+    server.end()
+    raise SystemExit(code)

@@ -45,6 +45,10 @@ WORDS: Final = {
     "fault-of": Text(
         "{path}: error in glmlint itself: {error}", "{path}：glmlint 内部错误：{error}"
     ),
+    "waits": Text(
+        "waiting for an editor on standard input (docs/editors.md says how each one starts it)",
+        "正在等待编辑器通过标准输入连接（各编辑器的启动方式见 docs/editors.md）",
+    ),
     "without-pygls": Text("glmlint lsp needs pygls: {how}", "glmlint lsp 需要 pygls：{how}"),
     "changed": Text("the document has changed in the meantime", "文档在此期间已被修改"),
     "not-open": Text("{uri}: no open document with rows", "{uri}：没有打开的数据文档"),
