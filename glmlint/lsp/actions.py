@@ -79,7 +79,8 @@ def _ignores(checked: Checked, near: list[Marked], rows: dict[int, RowFixes]) ->
     for marked in near:
         loaded = all_rules()[marked.finding.rule]
         row = checked.row(marked.start)
-        if row is None or (loaded.check is None and loaded.check_run is None):
+        of_row = loaded.check is not None or loaded.check_run is not None
+        if row is None or marked.finding.line is None or not of_row:
             continue
         name = loaded.rule.name
         if (row.start, name) in done:

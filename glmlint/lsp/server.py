@@ -436,8 +436,7 @@ class GlmlintServer(LanguageServer):
 
     def _tell_size(self, document: OpenDocument) -> None:
         if document.waits_for_save:
-            size = MOST_TYPED // 1_000_000
-            sentence = say("large", self.lang, path=document.name, size=size)
+            sentence = say("large", self.lang, path=document.name, size=MOST_TYPED)
             self.tell(sentence, lsp.MessageType.Info)
 
     def save(self, uri: str) -> None:

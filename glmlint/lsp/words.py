@@ -20,7 +20,7 @@ WORDS: Final = {
     "tokens": Text("Show the tokens of this row", "查看这一行的 token"),
     "message": Text("{tokens:token}, {supervised} supervised", "共 {tokens} 个 token，受监督 {supervised} 个"),
     "message-lost": Text(", {lost} of them lost", "，其中丢失 {lost} 个"),
-    "message-masked": Text("{tokens:token}, all masked", "共 {tokens} 个 token，全部不监督"),
+    "message-masked": Text("{tokens:token}, all masked", "共 {tokens} 个 token，全部不受监督"),
     "not-supervised": Text("Not supervised: ", "不受监督的："),
     "row": Text(
         "Row: {tokens:token} of {budget}, {supervised} supervised, {lost} lost",
@@ -36,8 +36,8 @@ WORDS: Final = {
         "{path}: {shown:finding} shown, {left:,} more are not", "{path}：显示了 {shown:,} 个问题，另有 {left:,} 个未显示"
     ),
     "large": Text(
-        "{path}: over {size} MB; checked when it is opened and saved, not while you type",
-        "{path}：超过 {size} MB，仅在打开和保存时检查，编辑时不检查",
+        "{path}: over {size:,} characters; checked when it is opened and saved, not while you type",
+        "{path}：超过 {size:,} 个字符，仅在打开和保存时检查，编辑时不检查",
     ),
     "settings": Text("glmlint: {why}", "glmlint：{why}"),
     "not-checked": Text("{path}: not checked: {why}", "{path}：未检查：{why}"),
