@@ -34,7 +34,7 @@ from glmlint.plan import Plan
 from glmlint.read.source import InputFile, SourceError
 from glmlint.rules.base import all_rules
 from glmlint.text import Told
-from glmlint.trainer.base import Context
+from glmlint.trainer.base import Context, open_context
 
 GOOD = (
     '{"messages": [{"role": "user", "content": "𠮷野家😀在哪"}, '
@@ -46,7 +46,8 @@ UTF16 = "utf-16"
 
 @cache
 def english() -> tuple[Plan, Context]:
-    return plan_of({"lang": "en"}, None, None, "en")
+    plan = plan_of({"lang": "en"}, None, None, "en")
+    return plan, open_context(plan)
 
 
 def checked_of(text: str, name: str = "train.jsonl", encoding: str = UTF16) -> Checked:
@@ -273,11 +274,11 @@ def test_settings_of_the_editor_are_flags() -> None:
 
 def test_the_language_is_the_clients_unless_settings_name_one(tmp_path: Path) -> None:
     path = str(tmp_path / "a.jsonl")
-    assert plan_of({}, path, None, "zh")[0].lang == "zh"
+    assert plan_of({}, path, None, "zh").lang == "zh"
     (tmp_path / "glmlint.toml").write_text('lang = "en"\nrecipe = "glm4-combine"\n')
-    plan = plan_of({}, path, None, "zh")[0]
+    plan = plan_of({}, path, None, "zh")
     assert (plan.lang, plan.recipe) == ("en", "glm4-combine")
-    assert plan_of({"lang": "zh"}, path, None, "en")[0].lang == "zh"
+    assert plan_of({"lang": "zh"}, path, None, "en").lang == "zh"
 
 
 @settings(max_examples=25, deadline=None)

@@ -14,7 +14,6 @@ from glmlint.lsp.check import MOST_FINDINGS
 from glmlint.lsp.words import WORDS
 from glmlint.plan import Plan
 from glmlint.text import Told
-from glmlint.trainer.base import Context, open_context
 
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
@@ -39,10 +38,8 @@ def flags_of(options: Any) -> dict[str, Any]:
     return flags if config is None else {**flags, "config": str(config)}
 
 
-def plan_of(
-    flags: Mapping[str, Any], path: str | None, folder: str | None, lang: str
-) -> tuple[Plan, Context]:
-    """The plan of one document, its tokenizer and its template.
+def plan_of(flags: Mapping[str, Any], path: str | None, folder: str | None, lang: str) -> Plan:
+    """The plan of one document.
 
     Args:
         flags: the editor's settings.
@@ -58,11 +55,10 @@ def plan_of(
     plan = resolve({"baseline": None, **flags}, paths)
     if plan.origins.get("lang") is None:
         plan = dataclasses.replace(plan, lang=lang)
-    plan = dataclasses.replace(
+    return dataclasses.replace(
         plan, max_findings=min(plan.max_findings, MOST_FINDINGS), write_baseline=False,
         add_ignores=False, profile_rules=False,
     )  # fmt: skip
-    return plan, open_context(plan)
 
 
 def path_of(uri: str) -> str | None:

@@ -34,7 +34,7 @@ from glmlint.output import language
 from glmlint.plan import Plan
 from glmlint.read.source import SourceError
 from glmlint.text import RunStopped, Told
-from glmlint.trainer.base import Context
+from glmlint.trainer.base import Context, open_context
 from glmlint.visible import visible
 
 MOST_TYPED: Final = 5_000_000
@@ -45,6 +45,9 @@ PAUSE: Final = 0.15, 2.0
 
 SLOW: Final = 0.3
 """Seconds of a check before which the changed rows are checked alone."""
+
+MOST_CONTEXTS: Final = 4
+"""Plans whose tokenizer stays loaded."""
 
 T = TypeVar("T")
 
@@ -163,6 +166,8 @@ class GlmlintServer(LanguageServer):
         self.shown = ShownFiles()
         self.ended = False
         """The client has said that it ends."""
+        self._contexts: list[Context] = []
+        """Of the last plans; the worker alone looks at them."""
         self._told: set[str] = set()
         self._tasks: set[asyncio.Future[None]] = set()
         self._numbers = count(1)
@@ -298,7 +303,8 @@ class GlmlintServer(LanguageServer):
                 raise Stale
             settings = document.settings
             if settings is None:
-                settings = plan_of(self.flags, document.path, self.folder, self.lang)
+                plan = plan_of(self.flags, document.path, self.folder, self.lang)
+                settings = plan, self._context(plan)
                 if document.round == round_:
                     document.settings = settings
             return check_document(text, document.name, *settings, stale)
@@ -324,6 +330,15 @@ class GlmlintServer(LanguageServer):
             shown, left = len(checked.findings), checked.left_out
             self.log(say("more", self.lang, path=document.name, shown=shown, left=left))
         return checked
+
+    def _context(self, plan: Plan) -> Context:
+        """The tokenizer and the template of a plan; a model's own take seconds to load."""
+        for context in self._contexts:
+            if context.plan == plan:
+                return context
+        context = open_context(plan)
+        self._contexts = [context, *self._contexts[: MOST_CONTEXTS - 1]]
+        return context
 
     async def checked_of(self, uri: str) -> tuple[OpenDocument, Checked] | None:
         """An open document and what is known of it as it is; None where that is not known."""
