@@ -258,8 +258,8 @@ class Checker:
         """Where in the row a problem is, and a piece of the row around it if reports show one."""
         positions = row.positions
         found = None
-        if problem.part is not None and problem.pointer:
-            found = positions.part(problem.pointer, *problem.part)
+        if problem.part is not None and (part := problem.part()) is not None:
+            found = positions.part(*part)
         if found is None and problem.column is not None:
             found = problem.column - 1, problem.column
         if found is None:
@@ -304,7 +304,7 @@ def _want(stats: FileStats, row: Row, rule: str) -> None:
 
 
 def matches(path: str, pattern: str, root: str) -> bool:
-    """Whether a glob of the settings file means a file.
+    """Whether a glob of the settings file matches a file.
 
     Args:
         path: as given on the command line.

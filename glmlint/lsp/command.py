@@ -10,22 +10,39 @@ from types import FrameType
 
 import click
 
+from glmlint.app.flags import option
+from glmlint.app.help import Command
 from glmlint.app.options import Failure
 from glmlint.app.process import SIGNALS
 from glmlint.extras import install
 from glmlint.lsp.words import say
 from glmlint.output import language, tell
+from glmlint.text import Text
 
 
-@click.command()
-@click.option(
-    "--stdio", is_flag=True, help="Standard input and output: the only way, and the default."
+@click.command(
+    "lsp",
+    cls=Command,
+    summary=Text(
+        "Language server for editors: findings while you type, fixes, tokens.",
+        "编辑器用的语言服务器：边编辑边检查，可修复，可查看 token。",
+    ),
+    more=Text(
+        "An editor starts it; docs/editors.md says how. It needs the extra `lsp` (pygls).",
+        "由编辑器启动，方法见 docs/editors.md。需要可选依赖 `lsp`（pygls）。",
+    ),
+)
+@option(
+    "--stdio",
+    is_flag=True,
+    group="general",
+    help=Text(
+        "Speak on standard input and output: the only way, and the default.",
+        "通过标准输入和标准输出通信：唯一的方式，也是默认方式。",
+    ),
 )
 def lsp(stdio: bool) -> None:
-    """Language server: findings while you type, fixes, explanations and tokens, for any editor.
-
-    An editor starts it; see docs/editors.md. Needs the extra `lsp` (pygls).
-    """
+    """Serve one client."""
     del stdio
     try:
         from glmlint.lsp.features import make_server
