@@ -196,6 +196,8 @@ def check(
     Exit code 0: clean; 1: findings at or over --fail-on; 2: something could not be read or done;
     130: interrupted.
     """
+    from dataclasses import replace
+
     from glmlint.output import OutputError, colored, opened, silence, width
     from glmlint.reporters.base import ReporterOptions, get, names
     from glmlint.reporters.words import say
@@ -217,6 +219,10 @@ def check(
     for form in formats:
         if form not in names():
             raise Failure(say("unknown-format", lang, form=form, known=listed(names())))
+    wants = {
+        key: any(getattr(get(form), key, False) for form in formats) for key in ("excerpts", "kinds")
+    }
+    plan = replace(plan, **wants)
     if len(outputs) > len(formats):
         raise Failure(say("more-outputs", lang))
     if unsafe_fixes and not (fix or diff):

@@ -14,8 +14,8 @@ from typing import Final
 from msgspec import structs
 
 from glmlint.finding import Excerpt, Finding
-from glmlint.rules.personal_data import without_numbers
-from glmlint.rules.secret import without_secrets
+from glmlint.rules.personal_data import number_spans, without_numbers
+from glmlint.rules.secret import secret_spans, without_secrets
 
 MASK: Final = "[HIDDEN]"
 """What is shown instead. Repairs write another word, so that a diff shows what they do."""
@@ -70,6 +70,32 @@ def _unescaped(match: re.Match[str]) -> str:
         return str(json.loads(f'"{match[0]}"'))
     except ValueError:
         return match[0]
+
+
+def hidden(text: str) -> str:
+    """A text that may quote a row, as it may be shown."""
+    return _hidden(text, quoted=True)
+
+
+def hidden_spans(text: str) -> list[tuple[int, int]]:
+    """(start, end) of what may not be shown of a text, JSON with its escapes or not, in order."""
+    spans = _spans(text)
+    if "\\" in text:
+        # As a reader gets it: an escape may stand where a key begins, or be a part of one.
+        places, parts, done = [], [], 0
+        for match in _ESCAPE.finditer(text):
+            read = _unescaped(match)
+            parts += [text[done : match.start()], read]
+            places += [*range(done, match.start()), *[match.start()] * len(read)]
+            done = match.end()
+        places += range(done, len(text) + 1)
+        parts.append(text[done:])
+        spans += [(places[start], places[end]) for start, end in _spans("".join(parts))]
+    return sorted(spans)
+
+
+def _spans(text: str) -> list[tuple[int, int]]:
+    return [*secret_spans(text), *number_spans(text)]
 
 
 def redacted_line(line: bytes) -> bytes:
