@@ -219,10 +219,11 @@ def check(
     for form in formats:
         if form not in names():
             raise Failure(say("unknown-format", lang, form=form, known=listed(names())))
-    wants = {
-        key: any(getattr(get(form), key, False) for form in formats) for key in ("excerpts", "kinds")
-    }
-    plan = replace(plan, **wants)
+    plan = replace(
+        plan,
+        excerpts=any(getattr(get(form), "excerpts", False) for form in formats),
+        kinds=any(getattr(get(form), "kinds", False) for form in formats),
+    )
     if len(outputs) > len(formats):
         raise Failure(say("more-outputs", lang))
     if unsafe_fixes and not (fix or diff):

@@ -75,15 +75,13 @@ _REPEATED: Final = ("recipe", "max_length", "model", "tokenizer", "template", "t
 @click.option(
     "--rows",
     type=click.IntRange(0),
-    default=1,
-    show_default=True,
     metavar="N",
-    help="How many of the rows that differ are printed.",
+    help="How many of the rows that differ are printed.  [default: 1; 10 in html]",
 )
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json"]),
+    type=click.Choice(["text", "json", "html"]),
     default="text",
     show_default=True,
     help="How the result is printed.",
@@ -96,7 +94,7 @@ _REPEATED: Final = ("recipe", "max_length", "model", "tokenizer", "template", "t
 )
 @click.option("--lang", type=click.Choice(["en", "zh", "auto"]),
               help="Language of the report.  [default: auto]")  # fmt: skip
-def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: Any) -> None:
+def compare(files: tuple[str, ...], rows: int | None, form: str, color: str, **flags: Any) -> None:
     """Show what several trainers teach of the same rows, and where they differ.
 
     \b
@@ -140,6 +138,8 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
     if not all(paths):
         raise click.UsageError("Missing argument 'FILE…'.")
     _name(sides)
+    if rows is None:
+        rows = 10 if form == "html" else 1
     try:
         result = compare_files(paths, sides, rows)
     except SourceError as error:
@@ -148,6 +148,11 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
         from glmlint.compare.json_report import write_comparison as write_json
 
         write_json(result, sys.stdout)
+        return
+    if form == "html":
+        from glmlint.compare.html_report import write_comparison as write_html
+
+        write_html(result, sys.stdout, plan.lang)
         return
     from glmlint.compare.text_report import write_comparison
 

@@ -107,7 +107,7 @@ def page_of(result: Result, options: ReporterOptions) -> str:
         quantiles=_quantiles(result),
         budget_note=_budget_note(result, data["budget"]),
         suggested=_suggested(result),
-        trained=_trained(result),
+        trained=_trained(result) if plan.kinds else None,
         rules=_rules(result),
         found=bool(findings),
         left=max(left, 0),
@@ -413,7 +413,11 @@ def _assumed(result: Result) -> list[tuple[str, str, str]]:
         source = pin_origin(plan, package)
         return came("newest" if source == "default" else source)
 
-    names = {"recipe": ("recipe", "配方"), "template": ("template", "模板"), "budget": ("budget", "预算")}
+    names = {
+        "recipe": ("recipe", "配方"),
+        "template": ("template", "模板"),
+        "budget": ("budget", "预算"),
+    }
     named = {key: words[lang == "zh"] for key, words in names.items()}
     title = context.trainer.title.say(lang)
     dash = " — " if lang == "en" else "——"

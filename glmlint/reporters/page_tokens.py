@@ -23,8 +23,8 @@ from glmlint.visible import visible
 MOST_ROWS: Final = 300
 """Rows with a token view."""
 
-MOST_TOKENS: Final = 1_000_000
-"""Tokens of all rows that are looked at for one report."""
+MOST_TOKENS: Final = 400_000
+"""Tokens of all rows of a file that are looked at for one report."""
 
 _WHOLE: Final = 700
 """Cells of a row that is shown whole."""
@@ -33,10 +33,11 @@ _AROUND: Final = 110
 """Cells before and behind each place of interest in a longer row."""
 _PLACES: Final = 5
 
+_KIND: Final = {name: code for code, name in enumerate(KINDS)}
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-class Cell(Struct, frozen=True):
+class Cell(Struct, frozen=True, gc=False):
     """The fewest tokens that make whole characters, mostly one."""
 
     text: str
@@ -46,6 +47,7 @@ class Cell(Struct, frozen=True):
     state: str
     """What the trainer does with it, in a letter."""
     kind: int
+    """Its place in `KINDS`."""
     owner: int
     teaches: str | None = None
     """What the label stands for, where that is another token."""
@@ -111,13 +113,21 @@ def cells_of(tokens: Sequence[Token]) -> list[Cell]:
             cells.append(
                 Cell(
                     data.decode("utf-8", "backslashreplace"), tuple(token.id for token in held),
-                    len(held), _state(first), KINDS.index(first.kind) if first.kind in KINDS else 0,
-                    first.owner, teaches,
+                    len(held), _state(first), _KIND.get(first.kind, 0), first.owner, teaches,
                 )
             )  # fmt: skip
             held.clear()
 
     for token in tokens:
+        if not held and token.teaches is None:
+            try:  # nearly every token is whole characters
+                text = token.bytes.decode()
+            except UnicodeDecodeError:
+                pass
+            else:
+                kind = _KIND.get(token.kind, 0)
+                cells.append(Cell(text, (token.id,), 1, _state(token), kind, token.owner))
+                continue
         if held and (
             _state(held[0]) != _state(token)
             or held[0].owner != token.owner

@@ -79,7 +79,6 @@ PAGE: Final = {
     "part-of": Text("{n} of {all}", "占 {all} 的 {n}"),
     "samples-cut": Text("Samples cut", "截断样本"),
     "tokens-lost": Text("Supervised tokens lost", "丢失的受监督 token"),
-    "tokens-kept": Text("Tokens kept", "保留的 token"),
     "suggested": Text("Smallest budget that keeps", "保留以下份额的最小预算"),
     "this-run-is": Text("this run: {budget}", "本次：{budget}"),
     "histogram-label": Text(
@@ -89,8 +88,6 @@ PAGE: Final = {
     "bar": Text("{low}–{high} tokens: {n}", "{low}–{high} 个 token：{n} 个"),
     "fits": Text("fits", "放得下"),
     "over": Text("is cut", "被截断"),
-    "samples-axis": Text("samples", "样本"),
-    "tokens-axis": Text("tokens (logarithmic)", "token（对数刻度）"),
     "no-budget-cut": Text(
         "{trainer} cuts nothing at any budget.", "无论预算多少，{trainer}都不截断。"
     ),
@@ -144,7 +141,6 @@ PAGE: Final = {
     "about-rule": Text("About {rule}", "关于 {rule}"),
     "link": Text("Link to this finding", "此问题的链接"),
     "row-count": Text("{n} rows", "{n} 行"),
-    "whole-file": Text("whole file", "整个文件"),
     "advice": Text("What to do", "处理建议"),
     "excerpt": Text("In the data", "数据原文"),
     "tokens-of": Text("Tokens of the row at line {line}", "第 {line} 行的 token"),
@@ -168,16 +164,13 @@ PAGE: Final = {
         "Arrow keys move from token to token.", "用方向键在 token 之间移动。"
     ),
     "hidden-token": Text("hidden", "已隐藏"),
-    "cut-here": Text("cut from here on", "从这里起被截断"),
     # rules
     "rules-note": Text(
         "The rules that found something here. `glmlint explain RULE` adds examples.",
         "本次有发现的规则。`glmlint explain RULE` 还会给出示例。",
     ),
     # comparison
-    "compare-title": Text("Comparison", "对比"),
     "compare-head": Text("{a} and {b}", "{a} 与 {b}"),
-    "compare-more": Text("{a}, {b} and {n} more", "{a}、{b} 等 {n} 个"),
     "trains-what": Text("What each trains", "各自训练什么"),
     "pairs-head": Text("In both, in one alone", "共同与独有"),
     "pair": Text("Pair", "对比双方"),
@@ -194,14 +187,13 @@ PAGE: Final = {
     "both-train": Text("trained by both", "双方都训练"),
     "only-here": Text("trained here alone", "仅此方训练"),
     "not-trained": Text("not trained", "不训练"),
-    "same": Text("same in both", "双方相同"),
     "only-input": Text("only in this input", "仅在此输入中"),
     "row-left-out": Text("No tokens: {why}", "没有 token：{why}"),
     "aligned-part": Text(
         "The first {n} tokens of each side are shown.", "各方只显示前 {n} 个 token。"
     ),
     "budget-short": Text("Budget", "预算"),
-    "errors-head": Text("Raise", "抛出异常"),
+    "errors-head": Text("Exceptions", "抛出异常"),
     "converted-head": Text("Handed over in another form", "转换格式后读取"),
 }  # fmt: skip
 

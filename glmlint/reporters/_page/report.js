@@ -481,7 +481,7 @@ function toggle(item, finding, wanted = !("open" in item.dataset)) {
 
   // #f-12 opens that finding, whatever the filters; #rule-name its explanation.
   function follow() {
-    const id = decodeURIComponent(location.hash.slice(1));
+    const id = location.hash.slice(1);
     const rule = id.startsWith("rule-") && byId(id);
     if (rule) {
       rule.open = true;
