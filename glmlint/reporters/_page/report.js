@@ -354,7 +354,8 @@ function panelOf(finding) {
 
 // What stands between backticks is a command or a key.
 function inCode(text) {
-  return text.split("`").map((part, number) => (number % 2 ? element("code", {}, part) : part));
+  const code = (part) => element("code", { class: part.length < 30 ? "short" : null }, part);
+  return text.split("`").map((part, number) => (number % 2 ? code(part) : part));
 }
 
 function itemOf(finding) {
