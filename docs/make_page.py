@@ -20,10 +20,15 @@ from glmlint.trainer.base import open_context
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = "examples/train.jsonl"
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SHOWN_RULE = "over-truncated"
 
 
