@@ -65,6 +65,11 @@ function upTo(places, limit) {
   return low;
 }
 
+// On paper stands what was assumed as well.
+addEventListener("beforeprint", () => {
+  for (const part of document.querySelectorAll(".assumed")) part.open = true;
+});
+
 // --- colours -----------------------------------------------------------------------------------
 
 (() => {
