@@ -270,7 +270,8 @@ def test_standard_input_has_findings_and_no_token_view() -> None:
     row = json.dumps(chat(None, "b")).encode()
     done = glmlint_here("check", "-", "--format", "html", "--lang", "en", stdin=row)
     data = data_of(done.out)
-    assert data["rows"] == [] and any(columns[0] == "null-content" for columns in data["findings"])
+    assert data["rows"] == [] and data["once"] == [0]
+    assert any(columns[0] == "null-content" for columns in data["findings"])
 
 
 def test_a_file_that_is_gone_meanwhile_has_no_token_view(tmp_path: Path) -> None:

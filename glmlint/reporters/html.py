@@ -29,6 +29,7 @@ from glmlint.reporters.page_words import kind_words, page_words, tell
 from glmlint.reporters.verdict import assumed, mark, message, packing_told, rows_told, verdict
 from glmlint.reporters.words import FAMILY, ORIGINS, SEVERITY, budget_told, counted, percent, say
 from glmlint.rules.base import all_rules
+from glmlint.text import is_file
 from glmlint.trainer.mask import GRID
 from glmlint.visible import printable_path, visible
 
@@ -69,7 +70,8 @@ def page_of(result: Result, options: ReporterOptions) -> str:
         "kinds": kind_words(lang),
         "own": None if plan.max_length == NO_BUDGET else plan.max_length,
         "budget": budget_data(result),
-        "paths": paths,
+        "paths": [printable_path(path) for path in paths],
+        "once": [number for number, path in enumerate(paths) if not is_file(path)],
         "texts": texts,
         "findings": columns,
         "rules": {
@@ -172,7 +174,7 @@ def _columns(
             [
                 finding.rule,
                 SEVERITIES.index(finding.severity),
-                paths.setdefault(printable_path(finding.path), len(paths)),
+                paths.setdefault(finding.path, len(paths)),
                 line,
                 column,
                 None if finding.pointer is None else _short(visible(finding.pointer), 200),

@@ -265,7 +265,7 @@ function tokenView(finding) {
   const parts = [];
   if (finding.row < 0) {
     if (finding.line === null) return parts;
-    const again = finding.file !== "-";
+    const again = !data.once.includes(finding.path);
     const place = `${finding.file}:${finding.line}`;
     return [element("p", { class: "note" }, say(again ? "no-view" : "no-view-input", { place }))];
   }
