@@ -47,7 +47,8 @@ PAGE_BYTES: Final = 1_900_000
 FINDING_BYTES: Final = 1_000_000
 """What the findings may weigh; those beyond are counted."""
 
-CURVE_BYTES: Final = 400_000
+CURVE_BYTES: Final = 500_000
+"""What the exact curve may weigh; a larger one is told at some budgets."""
 
 MOST_FILES: Final = 300
 LONGEST_MESSAGE: Final = 600

@@ -42,7 +42,8 @@
   };
 
   const cuts = budget.cuts;
-  const top = Math.max(longest, data.own && data.own < longest * 64 ? data.own : 0, 2);
+  const suggested = [...document.querySelectorAll(".jump")].map((button) => Number(button.dataset.budget));
+  const top = Math.max(2, longest, ...[data.own || 0, ...suggested].filter((one) => one < longest * 4));
   const bottom = Math.max(Math.min(shortest, data.own || shortest) - 1, 1);
   const low = Math.log(bottom);
   const high = Math.max(Math.log(top * 1.04), low + 0.1);
@@ -127,8 +128,8 @@
       const anchor = at < 20 ? "start" : at > width - 20 ? "end" : "middle";
       svg.append(element("text", { x: at, y: HEIGHT - 6, "text-anchor": anchor }, comma(tick)));
     }
-    for (const button of document.querySelectorAll(".jump")) {
-      const at = x(Number(button.dataset.budget));
+    for (const one of suggested) {
+      const at = inside(x(one));
       svg.append(element("line", { class: "suggest", x1: at, x2: at, y1: HEAD, y2: floor }));
     }
     if (cuts) {
@@ -171,6 +172,7 @@
     const tag = handle.querySelector(".tag");
     tag.textContent = comma(at);
     tag.setAttribute("text-anchor", left < 30 ? "start" : left > width - 30 ? "end" : "middle");
+    handle.setAttribute("aria-valuemax", Math.max(top, at));
     handle.setAttribute("aria-valuenow", at);
     handle.setAttribute(
       "aria-valuetext",
