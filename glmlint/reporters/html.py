@@ -20,6 +20,7 @@ from glmlint.reporters.figures import (
     origin,
     pin_origin,
     quantiles,
+    statistics,
     template_name,
     template_origin,
 )
@@ -29,7 +30,7 @@ from glmlint.reporters.page_words import kind_words, page_words, tell
 from glmlint.reporters.verdict import assumed, mark, message, packing_told, rows_told, verdict
 from glmlint.reporters.words import FAMILY, ORIGINS, SEVERITY, budget_told, counted, percent, say
 from glmlint.rules.base import all_rules
-from glmlint.text import is_file
+from glmlint.text import is_file, unwrapped_zh
 from glmlint.trainer.mask import GRID
 from glmlint.visible import printable_path, visible
 
@@ -439,57 +440,42 @@ def _assumed(result: Result) -> list[tuple[str, str, str]]:
     ]
 
 
-def _rule_counts(result: Result) -> list[tuple[str, str, str, str, int]]:
-    """(rule, severity, its word, family, findings), most first; also of what is not listed."""
-    lang = result.plan.lang
-    worst: dict[str, str] = {}
-    for finding in result.findings:
-        known = worst.get(finding.rule, "off")
-        worst[finding.rule] = max(known, finding.severity, key=lambda level: RANK[level])
-    found = []
-    for rule, number in sorted(result.rule_counts.items(), key=lambda pair: (-pair[1], pair[0])):
-        loaded = all_rules().get(rule)
-        if loaded is not None and number:
-            level = worst.get(rule, result.plan.rules.get(rule, loaded.rule.severity))
-            family = FAMILY[loaded.rule.family].plain(lang)
-            found.append((rule, level, SEVERITY[level].plain(lang), family, number))
-    return found
-
-
 def _rules(result: Result) -> list[dict[str, Any]]:
-    """The rules that found something, with what the catalogue says of each."""
+    """The rules that found something, with what the catalogue says of each; the most frequent first."""
     lang = result.plan.lang
     found = []
-    for rule, level, word, family, number in _rule_counts(result):
-        loaded = all_rules()[rule]
-        title, rest = first_line(loaded), loaded.doc.strip().partition("\n\n")[2]
+    for count in statistics(result):
+        loaded = all_rules()[count.rule]
+        rule = loaded.rule
+        told = (
+            unwrapped_zh(rule.doc_zh) if lang == "zh" else loaded.doc.strip().partition("\n\n")[2]
+        )
         found.append(
             {
-                "name": rule,
-                "level": level,
-                "word": word,
-                "family": family,
-                "number": number,
-                "title": code_parts(loaded.rule.title_zh if lang == "zh" else title),
-                "paragraphs": [
-                    code_parts(line)
-                    for paragraph in ([title] if lang == "zh" else []) + rest.split("\n\n")
-                    for line in _lines(paragraph)
-                ],
-                "says": code_parts(unfilled(loaded.rule.text, lang, loaded.rule)),
-                "advises": code_parts(unfilled(loaded.rule.help, lang, loaded.rule)),
-                "fix": say(loaded.rule.fix or "no-fix", lang),
+                "name": rule.name,
+                "level": count.severity,
+                "word": SEVERITY[count.severity].plain(lang),
+                "family": FAMILY[rule.family].plain(lang),
+                "number": count.findings,
+                "title": code_parts(rule.title_zh if lang == "zh" else first_line(loaded)),
+                "paragraphs": [code_parts(line) for line in _lines(told)],
+                "says": code_parts(unfilled(rule.text, lang, rule)),
+                "advises": code_parts(unfilled(rule.help, lang, rule)),
+                "fix": say(rule.fix or "no-fix", lang),
             }
         )
     return found
 
 
-def _lines(paragraph: str) -> list[str]:
-    """A paragraph of a rule's documentation on one line; entries of a list on one each."""
+def _lines(text: str) -> list[str]:
+    """The paragraphs of a rule's documentation, each on one line; entries of a list on one each."""
     lines: list[str] = []
-    for line in paragraph.strip().split("\n"):
-        if lines and not line.lstrip().startswith("- "):
-            lines[-1] += " " + line.strip()
-        else:
-            lines.append(line.strip())
+    for paragraph in text.strip().split("\n\n"):
+        started = False
+        for line in paragraph.split("\n"):
+            if started and not line.lstrip().startswith("- "):
+                lines[-1] += " " + line.strip()
+            else:
+                lines.append(line.strip())
+            started = True
     return [readable(line) for line in lines if line]

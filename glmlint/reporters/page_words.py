@@ -94,9 +94,9 @@ PAGE: Final = {
     "no-lengths": Text("No sample could be read, so there are no lengths.", "没有可读的样本，因此没有长度。"),
     # by kind
     "kind": Text("Kind", "类别"),
-    "group-prompt": Text("prompt", "提示"),
+    "group-prompt": Text("prompt", "提示词"),
     "group-header": Text("header", "角色头"),
-    "group-thought": Text("thought", "思考"),
+    "group-thought": Text("thought", "思考内容"),
     "group-call": Text("call", "调用"),
     "group-text": Text("text", "文本"),
     "group-stop": Text("stop", "停止符"),
@@ -167,7 +167,7 @@ PAGE: Final = {
     # rules
     "rules-note": Text(
         "The rules that found something here. `glmlint explain RULE` adds examples.",
-        "本次有发现的规则。`glmlint explain RULE` 还会给出示例。",
+        "本次报告了问题的规则。`glmlint explain RULE` 还会给出示例。",
     ),
     # comparison
     "compare-head": Text("{a} and {b}", "{a} 与 {b}"),
@@ -205,7 +205,7 @@ KIND: Final = {
     "result": Text("tool result", "工具结果"),
     "header": Text("header", "角色头"),
     "empty-thought": Text("the template's own thought", "模板自带的空思考"),
-    "thought": Text("thought", "思考"),
+    "thought": Text("thought", "思考内容"),
     "call": Text("call", "调用"),
     "call-end": Text("end of a call", "调用的结束标签"),
     "text": Text("answer", "回答"),
