@@ -24,7 +24,7 @@ MOST_ROWS: Final = 300
 """Rows with a token view."""
 
 MOST_TOKENS: Final = 400_000
-"""Tokens of all rows of a file that are looked at for one report."""
+"""Tokens of all rows that are looked at for one report."""
 
 _WHOLE: Final = 700
 """Cells of a row that is shown whole."""
@@ -192,29 +192,35 @@ def row_views(
     """
     places = [(-1, -1)] * len(findings)
     wanted = _wanted(findings)
+    lines: dict[tuple[str, int], list[int]] = {}
+    for number in wanted:
+        place = (findings[number].path, findings[number].line or 0)
+        if place in lines or len(lines) < MOST_ROWS:
+            lines.setdefault(place, []).append(number)
     found: dict[int, tuple[ShownSample, Row]] = {}
-    for path in dict.fromkeys(findings[number].path for number in wanted):
-        numbers = [number for number in wanted if findings[number].path == path]
-        found.update(_rows(path, numbers, findings, result))
+    by_row: dict[int, list[int]] = {}
+    left = MOST_TOKENS
+    for path in dict.fromkeys(path for path, _ in lines):
+        of_file = {line: numbers for (other, line), numbers in lines.items() if other == path}
+        for numbers, sample, row in _rows(path, of_file, findings, result, left):
+            by_row[id(row)] = numbers
+            found.update(dict.fromkeys(numbers, (sample, row)))
+            left -= len(sample.tokens)
     cells = Cells()
     rows: list[dict[str, Any]] = []
-    known: dict[int, int] = {}
-    lang = result.plan.lang
     for number in wanted:
-        if number not in found:
+        if number not in found or places[number][0] >= 0:
             continue
         sample, row = found[number]
-        mine = [one for one, (_, other) in found.items() if other is row]
-        owners = {one: _owner(row, sample, findings[one].pointer) for one in mine}
-        if id(row) not in known:
-            focus = {owner for owner in owners.values() if owner >= 0}
-            view = _view(sample, focus, cells, lang)
-            room -= _size(view) + 2
-            if room < 0:
-                break
-            known[id(row)] = len(rows)
-            rows.append(view)
-        places[number] = (known[id(row)], owners[number])
+        owners = {one: _owner(row, sample, findings[one].pointer) for one in by_row[id(row)]}
+        focus = {owner for owner in owners.values() if owner >= 0}
+        view = _view(sample, focus, cells, result.plan.lang)
+        room -= _size(view) + 2
+        if room < 0:
+            break
+        for one, owner in owners.items():
+            places[one] = (len(rows), owner)
+        rows.append(view)
     return rows, places, cells
 
 
@@ -235,17 +241,24 @@ def _wanted(findings: Sequence[Finding]) -> list[int]:
 
 
 def _rows(
-    path: str, numbers: list[int], findings: Sequence[Finding], result: Result
-) -> Iterator[tuple[int, tuple[ShownSample, Row]]]:
-    """The rows of some findings of one file."""
-    if not is_file(path):  # standard input, a pipe
+    path: str,
+    lines: dict[int, list[int]],
+    findings: Sequence[Finding],
+    result: Result,
+    left: int,
+) -> Iterator[tuple[list[int], ShownSample, Row]]:
+    """The rows of one file that start at some lines, with the numbers of their findings.
+
+    Args:
+        path: the file; nothing comes of standard input or a pipe.
+        lines: line -> findings of rows there.
+        findings: all of them.
+        result: the run.
+        left: how many tokens the rows may have together; longer ones are left out.
+    """
+    if not is_file(path):
         return
-    lines: dict[int, list[int]] = {}
-    for number in numbers:
-        line = findings[number].line or 0
-        if line in lines or len(lines) < MOST_ROWS:
-            lines.setdefault(line, []).append(number)
-    last, left = max(lines), MOST_TOKENS
+    last = max(lines)
     try:
         for chunk in read_chunks(InputFile(path)):
             at: dict[int, list[int]] = {}
@@ -267,8 +280,7 @@ def _rows(
                         sample = sample_of(path, row, [], context)
                     except ShowError:
                         continue
-                    for number in ours:
-                        yield number, (sample, row)
+                    yield ours, sample, row
             if chunk.numbers and chunk.numbers[-1] > last:
                 break
     except (SourceError, OSError):  # gone or changed meanwhile: what there is, is shown
