@@ -578,7 +578,7 @@ def show(place: str | None, ids: bool, color: str, **flags: Any) -> None:
     ),
     more=Text(
         'A row at which the trainer raises gives its exception as "error".',
-        '训练脚本会抛出异常的行，其异常写在 "error" 中。',
+        '训练框架会抛出异常的行，其异常写在 "error" 中。',
     ),
 )
 @argument(
