@@ -332,6 +332,11 @@ def check(
         if form not in names():
             known = listed([*names(), *(STYLES if asked_style else ())])
             raise Failure(say("unknown-format", lang, form=form, known=known))
+    plan = replace(
+        plan,
+        excerpts=any(getattr(get(form), "excerpts", False) for form in formats),
+        kinds=any(getattr(get(form), "kinds", False) for form in formats),
+    )
     if len(outputs) > len(formats):
         raise Failure(say("more-outputs", lang))
     if unsafe_fixes and not (fix or diff):
