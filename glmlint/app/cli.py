@@ -42,7 +42,7 @@ LATER = {
         "The same rows under several trainers: what each teaches.",
     ),
     "convert": (
-        "glmlint.convert.command:convert",
+        "glmlint.converters.command:convert",
         "ShareGPT, OpenAI, Alpaca, ChatGLM3 to GLM messages, and back.",
     ),
     "score": (

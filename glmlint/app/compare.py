@@ -107,7 +107,7 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
     Rows that a trainer does not read are handed to it in a form that it reads. Two files are the
     same rows, each in the form of its side.
     """
-    from glmlint.compare.rows import Side, compare_files
+    from glmlint.comparison.rows import Side, compare_files
     from glmlint.output import colored, width
     from glmlint.read.source import SourceError, find_inputs
     from glmlint.reporters.base import ReporterOptions
@@ -145,11 +145,11 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
     except SourceError as error:
         raise Failure(error.say(plan.lang)) from None
     if form == "json":
-        from glmlint.compare.json_report import write_comparison as write_json
+        from glmlint.comparison.json_report import write_comparison as write_json
 
         write_json(result, sys.stdout)
         return
-    from glmlint.compare.text_report import write_comparison
+    from glmlint.comparison.text_report import write_comparison
 
     terminal = sys.stdout.isatty()
     options = ReporterOptions(

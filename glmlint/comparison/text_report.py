@@ -9,8 +9,8 @@ from typing import IO, Any
 from rich.cells import cell_len
 from rich.text import Text as Styled
 
-from glmlint.compare.rows import Comparison, DifferingRow, EncodedRowOfSide, Side
-from glmlint.compare.words import NAMES, STATES, columns_of, sentences, state
+from glmlint.comparison.rows import Comparison, DifferingRow, EncodedRowOfSide, Side
+from glmlint.comparison.words import NAMES, STATES, columns_of, sentences, state
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.tables import console_for, heading, plain_table, print_wrapped
 from glmlint.reporters.words import percent, say

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from glmlint.convert import kinds
-from glmlint.convert.base import Format, Notes, Refused, reader_of
-from glmlint.convert.chat import assemble, history, load, pair, side
-from glmlint.convert.dialogue import Dialogue, Utterance
+from glmlint.converters import kinds
+from glmlint.converters.base import Format, Notes, Refused, reader_of
+from glmlint.converters.chat import assemble, history, load, pair, side
+from glmlint.converters.dialogue import Dialogue, Utterance
 from glmlint.read.formats import recognise
 from glmlint.text import Text, Told, nearest
 

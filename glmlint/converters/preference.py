@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from glmlint.convert import kinds
-from glmlint.convert.base import Format, Notes, Refused
-from glmlint.convert.chat import assemble, side
-from glmlint.convert.dialogue import Dialogue
+from glmlint.converters import kinds
+from glmlint.converters.base import Format, Notes, Refused
+from glmlint.converters.chat import assemble, side
+from glmlint.converters.dialogue import Dialogue
 from glmlint.read.formats import TURN_KEYS
 
 _ANSWERS: Final = tuple(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.compare.rows import Comparison, Side
+from glmlint.comparison.rows import Comparison, Side
 from glmlint.text import Text
 
 COLUMNS: Final = {

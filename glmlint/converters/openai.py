@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from glmlint.convert import kinds
-from glmlint.convert.base import Format, Notes, Refused
-from glmlint.convert.chat import note_marks, of_turns, read_chat, read_turns
-from glmlint.convert.dialogue import (
+from glmlint.converters import kinds
+from glmlint.converters.base import Format, Notes, Refused
+from glmlint.converters.chat import note_marks, of_turns, read_chat, read_turns
+from glmlint.converters.dialogue import (
     Dialogue,
     Message,
     Utterance,
@@ -16,7 +16,7 @@ from glmlint.convert.dialogue import (
     only_for_tools,
     rounds,
 )
-from glmlint.convert.writing import is_object, note_leftovers, row_of
+from glmlint.converters.writing import is_object, note_leftovers, row_of
 from glmlint.read.formats import TURN_KEYS
 from glmlint.trainer.conversation import TurnCall
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from glmlint.convert.base import Kind, Refused
+from glmlint.converters.base import Kind, Refused
 from glmlint.evidence.json_fault import printable
 from glmlint.finding import Pointer, place
 from glmlint.plan import Plan

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct, field
 
-from glmlint.convert.base import Notes, Refused, formats, reader_of
+from glmlint.converters.base import Notes, Refused, formats, reader_of
 from glmlint.evidence.apart import difference
 from glmlint.evidence.cut import kept_places
 from glmlint.evidence.kinds import KINDS, kinds_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 
-from glmlint.convert import kinds
-from glmlint.convert.base import Notes
-from glmlint.convert.chat import dump
-from glmlint.convert.dialogue import CLOSES, OPENS, Dialogue, Message, Utterance
+from glmlint.converters import kinds
+from glmlint.converters.base import Notes
+from glmlint.converters.chat import dump
+from glmlint.converters.dialogue import CLOSES, OPENS, Dialogue, Message, Utterance
 from glmlint.trainer.conversation import TurnCall
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from glmlint.convert.dialogue import Dialogue
+from glmlint.converters.dialogue import Dialogue
 from glmlint.finding import Defect, Pointer
 
 
@@ -83,10 +83,10 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
 @cache
 def formats() -> dict[str, Format]:
     """All formats by name, found among the modules of this package."""
-    package = importlib.import_module("glmlint.convert")
+    package = importlib.import_module("glmlint.converters")
     found = {}
     for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"glmlint.convert.{info.name}")
+        module = importlib.import_module(f"glmlint.converters.{info.name}")
         format_ = getattr(module, "FORMAT", None)
         if isinstance(format_, Format):
             found[format_.name] = format_

@@ -10,10 +10,10 @@ from typing import Any, Final
 import click
 
 from glmlint.app.options import Failure, complete_files
-from glmlint.convert.base import Format, Kind, formats
-from glmlint.convert.columns import TARGETS, mapped
-from glmlint.convert.padding import surveyed
-from glmlint.convert.run import (
+from glmlint.converters.base import Format, Kind, formats
+from glmlint.converters.columns import TARGETS, mapped
+from glmlint.converters.padding import surveyed
+from glmlint.converters.run import (
     ConvertOutcome,
     Count,
     as_array,

@@ -10,11 +10,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from glmlint.convert import kinds
-from glmlint.convert.base import Format, Notes
-from glmlint.convert.chat import dump, read_chat, split_thought
-from glmlint.convert.dialogue import Dialogue, Message, Round, in_order_of, only_for_tools, rounds
-from glmlint.convert.writing import call_text, note_empty, note_leftovers, row_of, with_thought
+from glmlint.converters import kinds
+from glmlint.converters.base import Format, Notes
+from glmlint.converters.chat import dump, read_chat, split_thought
+from glmlint.converters.dialogue import (
+    Dialogue,
+    Message,
+    Round,
+    in_order_of,
+    only_for_tools,
+    rounds,
+)
+from glmlint.converters.writing import call_text, note_empty, note_leftovers, row_of, with_thought
 from glmlint.read.formats import TURN_KEYS
 
 

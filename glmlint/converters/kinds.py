@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from glmlint.convert.base import Kind
+from glmlint.converters.base import Kind
 
 # --- lost on the way, or guessed ------------------------------------------------------------------
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from glmlint.convert import kinds
-from glmlint.convert.base import Format, Notes
-from glmlint.convert.chat import dump, inked, read_chat, split_thought
-from glmlint.convert.dialogue import (
+from glmlint.converters import kinds
+from glmlint.converters.base import Format, Notes
+from glmlint.converters.chat import dump, inked, read_chat, split_thought
+from glmlint.converters.dialogue import (
     NEXT_RESULT,
     Dialogue,
     Message,
@@ -17,7 +17,7 @@ from glmlint.convert.dialogue import (
     only_for_tools,
     rounds,
 )
-from glmlint.convert.writing import call_text, note_empty, note_leftovers, row_of, with_thought
+from glmlint.converters.writing import call_text, note_empty, note_leftovers, row_of, with_thought
 from glmlint.read.spoken import spoken
 from glmlint.trainer.conversation import TurnCall
 

@@ -14,11 +14,11 @@ from typing import IO, Any, Final, cast
 
 import msgspec
 
-from glmlint.convert import kinds
-from glmlint.convert.base import Format, Kind, Loss, Notes, Refused, formats, reader_of
-from glmlint.convert.chat import dump
-from glmlint.convert.padding import unpadded
-from glmlint.convert.refusals import Refusal, refusal
+from glmlint.converters import kinds
+from glmlint.converters.base import Format, Kind, Loss, Notes, Refused, formats, reader_of
+from glmlint.converters.chat import dump
+from glmlint.converters.padding import unpadded
+from glmlint.converters.refusals import Refusal, refusal
 from glmlint.finding import Defect, Pointer
 from glmlint.read.formats import recognise
 from glmlint.read.sample import SHAPE_ERRORS, decode_sample, read

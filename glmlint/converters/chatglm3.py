@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from glmlint.convert import kinds
-from glmlint.convert.base import Format, Notes, Refused
-from glmlint.convert.chat import assemble, read_chat, read_turns
-from glmlint.convert.dialogue import Dialogue
+from glmlint.converters import kinds
+from glmlint.converters.base import Format, Notes, Refused
+from glmlint.converters.chat import assemble, read_chat, read_turns
+from glmlint.converters.dialogue import Dialogue
 
 
 def read(row: Any, notes: Notes) -> Dialogue:

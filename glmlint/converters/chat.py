@@ -6,9 +6,9 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from glmlint.convert import kinds
-from glmlint.convert.base import Notes, Refused
-from glmlint.convert.dialogue import Dialogue, Utterance, without_thought
+from glmlint.converters import kinds
+from glmlint.converters.base import Notes, Refused
+from glmlint.converters.dialogue import Dialogue, Utterance, without_thought
 from glmlint.finding import Pointer
 from glmlint.read.formats import pair_of, role_in
 from glmlint.read.spoken import ARGUMENT_KEYS, plain_arguments, spoken

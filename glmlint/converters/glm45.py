@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from glmlint.convert import kinds
-from glmlint.convert.base import Format, Notes
-from glmlint.convert.dialogue import Dialogue, Message
-from glmlint.convert.openai import read, written
-from glmlint.convert.writing import note_empty
+from glmlint.converters import kinds
+from glmlint.converters.base import Format, Notes
+from glmlint.converters.dialogue import Dialogue, Message
+from glmlint.converters.openai import read, written
+from glmlint.converters.writing import note_empty
 from glmlint.trainer.conversation import TurnCall
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from glmlint.convert import kinds
-from glmlint.convert.base import Format, Notes, Refused
-from glmlint.convert.chat import assemble, history, pair
-from glmlint.convert.dialogue import Dialogue, Message, Utterance, only_for_tools
-from glmlint.convert.writing import note_empty, note_leftovers, row_of, with_thought
+from glmlint.converters import kinds
+from glmlint.converters.base import Format, Notes, Refused
+from glmlint.converters.chat import assemble, history, pair
+from glmlint.converters.dialogue import Dialogue, Message, Utterance, only_for_tools
+from glmlint.converters.writing import note_empty, note_leftovers, row_of, with_thought
 
 _QUESTION: Final = ("instruction", "prompt")
 _INPUT: Final = ("input", "query", "context")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import IO, Any
 
-from glmlint.compare.rows import Comparison, Side
-from glmlint.compare.text_report import marked
-from glmlint.compare.words import columns_of, sentences, state
+from glmlint.comparison.rows import Comparison, Side
+from glmlint.comparison.text_report import marked
+from glmlint.comparison.words import columns_of, sentences, state
 from glmlint.visible import json_text
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from glmlint.convert import kinds
-from glmlint.convert.base import Format, Notes
-from glmlint.convert.chat import add_tools, note_columns, read_chat, split_columns
-from glmlint.convert.dialogue import Dialogue, Message, Round, Utterance, in_order_of, rounds
-from glmlint.convert.writing import note_empty, note_rest, row_of
+from glmlint.converters import kinds
+from glmlint.converters.base import Format, Notes
+from glmlint.converters.chat import add_tools, note_columns, read_chat, split_columns
+from glmlint.converters.dialogue import Dialogue, Message, Round, Utterance, in_order_of, rounds
+from glmlint.converters.writing import note_empty, note_rest, row_of
 from glmlint.read.sample import ROLES
 from glmlint.trainer.conversation import TurnCall
 from glmlint.trainer.forms.base import LOSS_KEYS, REASONING_KEYS
