@@ -17,7 +17,7 @@ from glmlint.evidence.cut import kept_places
 from glmlint.evidence.kinds import KINDS, kinds_of
 from glmlint.evidence.turns import speakers
 from glmlint.read.formats import recognise
-from glmlint.read.source import InputFile, read_chunks, rereadable
+from glmlint.read.source import InputFile, as_input, read_chunks, rereadable
 from glmlint.trainer.base import Context
 from glmlint.trainer.layout import IGNORE_INDEX, Tokens
 from glmlint.trainer.loaded import learn
@@ -105,7 +105,9 @@ class Comparison(Struct):
     rows: int = 0
 
 
-def compare_files(files: Sequence[Sequence[str]], sides: list[Side], shown: int = 1) -> Comparison:
+def compare_files(
+    files: Sequence[Sequence[str | InputFile]], sides: list[Side], shown: int = 1
+) -> Comparison:
     """Encode the rows of the files under every side.
 
     Args:
@@ -132,13 +134,15 @@ def compare_files(files: Sequence[Sequence[str]], sides: list[Side], shown: int 
     return result
 
 
-def _encoded(paths: Sequence[str], side: Side) -> Iterator[tuple[str, int, EncodedRowOfSide]]:
-    for path in paths:
-        with rereadable(InputFile(path)) as file:
+def _encoded(
+    files: Sequence[str | InputFile], side: Side
+) -> Iterator[tuple[str, int, EncodedRowOfSide]]:
+    for one in files:
+        with rereadable(as_input(one)) as file:
             learn(file, side.context)
             for chunk in read_chunks(file):
                 for row in prepared_rows(chunk, side.context):
-                    yield path, row.line, _under(row, side)
+                    yield file.path, row.line, _under(row, side)
 
 
 def in_its_form(row: Row, context: Context) -> Row | None:
