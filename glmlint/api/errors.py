@@ -1,0 +1,48 @@
+"""What the functions raise, and how the rest of glmlint's faults become that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from glmlint.read.memory import NotJson
+from glmlint.text import RunStopped, Told
+
+if TYPE_CHECKING:
+    from glmlint.api.result import CheckResult
+
+
+class GlmlintError(ValueError):
+    """A setting that can't be used, or data that can't be read: one sentence for the user."""
+
+
+class WrongType(Told):
+    """An argument of a kind that a function does not take; raised as TypeError."""
+
+
+class FindingsFound(Exception):
+    """What `CheckResult.raise_for_findings` raises: the data should not be trained on as it is."""
+
+    def __init__(self, message: str, result: CheckResult) -> None:
+        super().__init__(message)
+        self.result = result
+        """The result with all findings."""
+
+
+@contextmanager
+def told_in(lang: str) -> Iterator[None]:
+    """Raise what the block raises as Python's callers expect it, in "en" or "zh".
+
+    Raises:
+        GlmlintError: a fault of settings or data.
+        TypeError: a row that can't be written as JSON, an argument of the wrong kind.
+    """
+    try:
+        yield
+    except (NotJson, WrongType) as error:
+        raise TypeError(error.say(lang)) from None
+    except Told as error:
+        raise GlmlintError(error.say(lang)) from None
+    except RunStopped as error:
+        raise GlmlintError(error.say()) from None
