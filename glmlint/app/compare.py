@@ -139,7 +139,7 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
         raise Failure(say("compare-two", plan.lang))
     if not all(paths):
         raise click.UsageError("Missing argument 'FILE…'.")
-    _name(sides)
+    name_sides(sides)
     try:
         result = compare_files(paths, sides, rows)
     except SourceError as error:
@@ -183,7 +183,7 @@ def _set(entries: Sequence[str], side: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _name(sides: list[Any]) -> None:
+def name_sides(sides: list[Any]) -> None:
     """Labels that differ: the trainer's name, and what it has that another of that name has not."""
     labels = [side.label for side in sides]
     for side in sides:
