@@ -5,28 +5,61 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from glmlint.api.batch import BatchCheck, BatchRow, collate_check
     from glmlint.api.check import check
+    from glmlint.api.compare import Compared, compare
+    from glmlint.api.convert import ConvertedRows, convert
+    from glmlint.api.encode import encode
     from glmlint.api.errors import FindingsFound, GlmlintError
     from glmlint.api.result import CheckResult, load_report
+    from glmlint.api.show import ShownRow, show
+    from glmlint.engine.encode import EncodedRow, PackedSequence
+    from glmlint.finding import Finding
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "CheckResult": "result",
-    "FindingsFound": "errors",
-    "GlmlintError": "errors",
-    "check": "check",
-    "load_report": "result",
+    "BatchCheck": "api.batch",
+    "BatchRow": "api.batch",
+    "CheckResult": "api.result",
+    "Compared": "api.compare",
+    "ConvertedRows": "api.convert",
+    "EncodedRow": "engine.encode",
+    "Finding": "finding",
+    "FindingsFound": "api.errors",
+    "GlmlintError": "api.errors",
+    "PackedSequence": "engine.encode",
+    "ShownRow": "api.show",
+    "check": "api.check",
+    "collate_check": "api.batch",
+    "compare": "api.compare",
+    "convert": "api.convert",
+    "encode": "api.encode",
+    "load_report": "api.result",
+    "show": "api.show",
 }
-"""Public name -> its module in `glmlint.api`; each is imported when it is first asked for."""
+"""Public name -> its module; each is imported when it is first asked for."""
 
 __all__ = [
+    "BatchCheck",
+    "BatchRow",
     "CheckResult",
+    "Compared",
+    "ConvertedRows",
+    "EncodedRow",
+    "Finding",
     "FindingsFound",
     "GlmlintError",
+    "PackedSequence",
+    "ShownRow",
     "__version__",
     "check",
+    "collate_check",
+    "compare",
+    "convert",
+    "encode",
     "load_report",
+    "show",
 ]
 
 
@@ -35,7 +68,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    found = getattr(import_module(f"glmlint.api.{_HOMES[name]}"), name)
+    found = getattr(import_module(f"glmlint.{_HOMES[name]}"), name)
     globals()[name] = found
     return found
 

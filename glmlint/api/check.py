@@ -11,12 +11,11 @@ from typing import Any, Literal
 from glmlint.api.data import Given, given
 from glmlint.api.errors import WrongType, told_in
 from glmlint.api.result import CheckResult, result_of
-from glmlint.api.settings import RULES, Names, Path_, known_flags, plan_of
+from glmlint.api.settings import RULES, Names, Path_, known_flags, plan_of, spoken
 from glmlint.app.limits import declared
 from glmlint.app.options import data_paths
 from glmlint.engine.finish import finish
 from glmlint.evidence.report import Report
-from glmlint.output import language
 from glmlint.plan import Plan
 from glmlint.read.source import InputFile, rewritable
 from glmlint.runners.local import check_inputs
@@ -109,10 +108,9 @@ def check(
     names = {one.name.replace("-", "_") for one in declared()}
     own = {*RULES, "fail_on", "baseline", "max_findings", "eval", "name", *names}
     known_flags(own, "check", limits)
-    spoken = language(lang if lang in ("en", "zh") else "auto")
-    with told_in(spoken):
+    with told_in(spoken(lang)):
         rows = given(data, name)
-        plan, context = plan_of({**settings, **limits}, rows.paths, lang=spoken)
+        plan, context = plan_of({**settings, **limits}, rows.paths)
         with told_in(plan.lang):
             inputs, plan = _inputs(rows, eval, plan)
             report = Report()

@@ -11,7 +11,7 @@ from glmlint.api.check import files_of
 from glmlint.api.data import given
 from glmlint.api.errors import GlmlintError, WrongType, told_in
 from glmlint.api.printed import Printed, paragraph, table
-from glmlint.api.settings import PLAN, PlanSettings, known_flags, plan_of
+from glmlint.api.settings import PLAN, PlanSettings, known_flags, plan_of, spoken
 from glmlint.app.compare import name_sides
 from glmlint.comparison.json_report import write_comparison as write_json
 from glmlint.comparison.rows import Comparison, DifferingRow, Pair, Side, compare_files
@@ -135,7 +135,7 @@ def compare(
         own = {"recipe": one} if isinstance(one, str) else dict(one)
         known_flags(PLAN | {"data"}, "compare", own)
         found = own.pop("data", data)
-        with told_in("en"):
+        with told_in(spoken(settings.get("lang"))):
             handed = given(found, name)
         plan, context = plan_of({**settings, **own}, handed.paths)
         lang = plan.lang

@@ -11,13 +11,14 @@ from msgspec import Struct
 from glmlint.api.data import given
 from glmlint.api.errors import GlmlintError, told_in
 from glmlint.api.printed import Printed, paragraph, table
+from glmlint.api.settings import spoken
 from glmlint.api.words import word
 from glmlint.converters.base import Format, formats
 from glmlint.converters.columns import mapped
 from glmlint.converters.padding import surveyed
 from glmlint.converters.run import ConvertOutcome, Count, convert_rows, writers
 from glmlint.finding import json_pointer, place
-from glmlint.output import language, put
+from glmlint.output import put
 from glmlint.read.source import InputFile, rereadable
 from glmlint.reporters.base import ReporterOptions
 from glmlint.text import listed, nearest
@@ -162,24 +163,24 @@ def convert(
         GlmlintError: a form that is not known, data that can't be read.
         TypeError: a row that can't be written as JSON.
     """
-    spoken = language(lang or "auto")
+    told = spoken(lang)
     if to not in writers():
-        raise GlmlintError(_unknown("to", to, list(writers()), spoken))
+        raise GlmlintError(_unknown("to", to, list(writers()), told))
     source: Format | None = None
     if map is not None:
         if from_ != "auto":
-            raise GlmlintError(word("map-and-from", spoken))
-        with told_in(spoken):
+            raise GlmlintError(word("map-and-from", told))
+        with told_in(told):
             source = mapped(tuple(f"{column}={target}" for column, target in map.items()))
     elif from_ != "auto":
         if from_ not in formats():
-            raise GlmlintError(_unknown("from_", from_, ["auto", *formats()], spoken))
+            raise GlmlintError(_unknown("from_", from_, ["auto", *formats()], told))
         source = formats()[from_]
     outcome = ConvertOutcome()
-    with told_in(spoken):
+    with told_in(told):
         handed = given(data, name)
         files = [*handed.memory, *(handed.files() if handed.paths else ())]
-    return ConvertedRows(_converted(files, outcome, to, source, take), outcome, to, spoken)
+    return ConvertedRows(_converted(files, outcome, to, source, take), outcome, to, told)
 
 
 def _converted(

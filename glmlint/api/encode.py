@@ -8,7 +8,7 @@ from typing import Any, Literal, Unpack, overload
 from glmlint.api.check import files_of
 from glmlint.api.data import given
 from glmlint.api.errors import GlmlintError, told_in
-from glmlint.api.settings import PLAN, PlanSettings, known_flags, plan_of
+from glmlint.api.settings import PLAN, PlanSettings, known_flags, plan_of, spoken
 from glmlint.engine.encode import EncodedRow, PackedSequence, encode_rows, packed_rows
 from glmlint.reporters.words import say
 
@@ -63,7 +63,7 @@ def encode(
         TypeError: a keyword that there is not; a row that can't be written as JSON.
     """
     known_flags(PLAN | {"truncate", "packed", "name"}, "encode", settings)
-    with told_in("en"):
+    with told_in(spoken(settings.get("lang"))):
         rows = given(data, name)
     plan, context = plan_of(settings, rows.paths)
     with told_in(plan.lang):

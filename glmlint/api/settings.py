@@ -11,6 +11,7 @@ import click
 from glmlint.api.errors import GlmlintError, told_in
 from glmlint.app.cli import check as command
 from glmlint.app.settings import asked_language, resolve
+from glmlint.output import language
 from glmlint.plan import Plan
 from glmlint.text import nearest
 from glmlint.trainer.base import Context, open_context
@@ -76,15 +77,17 @@ def known_flags(known: Iterable[str], function: str, settings: Mapping[str, Any]
             raise TypeError(f"{function}() got an unexpected keyword argument '{name}'{meant}")
 
 
-def plan_of(
-    settings: Mapping[str, Any], paths: Sequence[str] = (), *, lang: str | None = None
-) -> tuple[Plan, Context]:
+def spoken(lang: object) -> str:
+    """The language of a fault that is told before there is a plan: "en" or "zh"."""
+    return language(lang if isinstance(lang, str) and lang in ("en", "zh") else "auto")
+
+
+def plan_of(settings: Mapping[str, Any], paths: Sequence[str] = ()) -> tuple[Plan, Context]:
     """The plan, its tokenizer and its template.
 
     Args:
         settings: by keyword; None where not given.
         paths: what is checked, where it stands in files: "auto" looks for settings beside these.
-        lang: of faults, where the settings say nothing.
 
     Raises:
         GlmlintError: a setting that can't be used.
@@ -97,7 +100,7 @@ def plan_of(
     flags["config"] = None if config == AUTO else config or False
     if options is not None:
         flags["set"] = _options(options, flags.get("set", ()))
-    with told_in(lang or asked_language(flags, paths)):
+    with told_in(asked_language(flags, paths)):
         plan = resolve(flags, paths)
         return plan, open_context(plan, allow_download=download)
 

@@ -9,7 +9,7 @@ from glmlint.api.check import files_of
 from glmlint.api.data import given
 from glmlint.api.errors import told_in
 from glmlint.api.printed import Printed, paragraph, table, text_of
-from glmlint.api.settings import RULES, RuleSettings, known_flags, plan_of
+from glmlint.api.settings import RULES, RuleSettings, known_flags, plan_of, spoken
 from glmlint.engine.show import MessageCount, ShownSample, Token, look
 from glmlint.finding import Finding
 from glmlint.reporters.base import ReporterOptions
@@ -160,7 +160,7 @@ def show(
         TypeError: a keyword that there is not; a row that can't be written as JSON.
     """
     known_flags(RULES | {"line", "ids", "name"}, "show", settings)
-    with told_in("en"):
+    with told_in(spoken(settings.get("lang"))):
         rows = given(data, name)
     plan, context = plan_of(settings, rows.paths)
     with told_in(plan.lang):
