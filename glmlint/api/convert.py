@@ -150,7 +150,7 @@ def convert(
         data: as in `check`.
         to: the form to write: "glm4", "sharegpt", "openai", "alpaca", …
         from_: what the rows are; "auto" looks at each.
-        map: what columns of other names hold, such as `{"ask": "prompt", "reply": "response"}`.
+        map: what columns of other names hold, such as `{"ask": "user", "reply": "assistant"}`.
         take: "chosen" takes that answer of preference rows.
         lang: language of sentences. Default: that of the environment.
         name: stands in sentences in place of a path, where rows have none.

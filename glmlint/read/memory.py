@@ -16,6 +16,9 @@ from glmlint.text import Text, Told
 _BLOCK: Final = 1 << 18
 """Bytes of rows that are handed on together."""
 
+_DEEPEST: Final = 100
+"""Levels of a row in which what is no JSON is looked for."""
+
 _UNCLEAR: Final = frozenset("MmSV")
 """Kinds of numpy's types that are no JSON, or of which `tolist` makes something else: times, bytes."""
 
@@ -127,6 +130,8 @@ def _culprit(value: Any) -> tuple[Pointer, Text] | None:
         if not waiting:
             break
         path, one = waiting.pop()
+        if len(path) > _DEEPEST:
+            continue
         if isinstance(one, dict):
             for key, item in one.items():
                 if not isinstance(key, str | int | float | None):
