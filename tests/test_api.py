@@ -6,7 +6,9 @@ import gzip
 import inspect
 import itertools
 import json
+import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -28,7 +30,8 @@ from glmlint.app.cli import cli
 from glmlint.app.limits import declared
 from glmlint.read.source import read_chunks
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "train.jsonl"
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE = ROOT / "examples" / "train.jsonl"
 ROWS = [json.loads(line) for line in EXAMPLE.read_text(encoding="utf-8").splitlines()]
 GOOD = {
     "messages": [
@@ -588,7 +591,7 @@ def test_packed_sequences_are_told_apart(form: str) -> None:
         "cu_seq_lens_q": np.cumsum([0, *map(len, ids)]),
     }[form]
     labels[1][0] = 7  # learned from the end of the sequence before
-    batch = {"input_ids": [sum(ids, [])], "labels": [sum(labels, [])], form: extra}
+    batch = {"input_ids": np.concatenate(ids), "labels": np.concatenate(labels), form: extra}
     found = glmlint.collate_check(batch, expect=ROWS[:3], lang="en")
     assert [(row.row, row.sequence, row.tokens) for row in found.rows] == [
         (0, number, len(row)) for number, row in enumerate(ids)
@@ -698,3 +701,37 @@ def test_arguments_that_are_none_are_refused() -> None:
         glmlint.collate_check({"input_ids": [1], "labels": [1]}, 5, lang="en")
     empty = glmlint.collate_check({"input_ids": [[]], "labels": [[]]}, lang="en")
     assert empty.tokens == 0 and empty.trainable_ratio is None
+
+
+# --- what the documents show ---------------------------------------------------------------------
+
+
+def test_every_snippet_of_the_page_runs() -> None:
+    pytest.importorskip("datasets")
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    snippets = re.findall(r"(?ms)^```python\n(.*?)^```", page)
+    assert len(snippets) >= 5
+    values: dict[str, Any] = {}
+    for snippet in snippets:
+        exec(compile(snippet, "docs/python.md", "exec"), values)
+
+
+def test_the_notebook_runs() -> None:
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    nbformat = pytest.importorskip("nbformat")
+    pytest.importorskip("pandas")
+    notebook = nbformat.read(ROOT / "examples" / "check_in_python.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    client = nbclient.NotebookClient(
+        notebook, timeout=LIMIT, resources={"metadata": {"path": str(ROOT / "examples")}}
+    )
+    client.execute(env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"})
+    shown = [
+        output["data"]["text/html"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if "text/html" in output.get("data", {})
+    ]
+    assert len(shown) == 6
+    assert "unknown-role" in shown[0] and "background" in shown[2] and "openai" in shown[4]

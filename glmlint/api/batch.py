@@ -476,8 +476,9 @@ def _real(columns: _Columns, reader: _Reader) -> list[npt.NDArray[np.bool_]]:
         real = np.ones(len(ids), np.bool_)
         inner = np.flatnonzero(ids != pad) if pad is not None else np.arange(len(ids))
         begin, end = (int(inner[0]), int(inner[-1]) + 1) if len(inner) else (0, 0)
-        if end < len(ids) and labels[end] != IGNORE_INDEX:
-            end += 1  # the row's own end, which padding may be made of too
+        filled = labels[end:] != IGNORE_INDEX
+        if filled.any() and not filled[1:].any():
+            end += 1  # the row's own end, where padding is made of the same token
         real[:begin] = False
         real[end:] = False
         found.append(real)
