@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from glmlint.api.compare import Compared, compare
     from glmlint.api.convert import ConvertedRows, convert
     from glmlint.api.encode import encode
-    from glmlint.api.errors import FindingsFound, GlmlintError
-    from glmlint.api.result import CheckResult, load_report
+    from glmlint.api.errors import GlmlintError
+    from glmlint.api.result import CheckResult, FindingsFound, load_report
     from glmlint.api.show import ShownRow, show
     from glmlint.engine.encode import EncodedRow, PackedSequence
     from glmlint.finding import Finding
@@ -26,7 +26,7 @@ _HOMES = {
     "ConvertedRows": "api.convert",
     "EncodedRow": "engine.encode",
     "Finding": "finding",
-    "FindingsFound": "api.errors",
+    "FindingsFound": "api.result",
     "GlmlintError": "api.errors",
     "PackedSequence": "engine.encode",
     "ShownRow": "api.show",

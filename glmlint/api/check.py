@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from glmlint.api.data import Given, given
+from glmlint.api.data import HandedOver, given
 from glmlint.api.errors import WrongType, told_in
 from glmlint.api.result import CheckResult, result_of
 from glmlint.api.settings import RULES, Names, Path_, known_flags, plan_of, spoken
@@ -125,7 +125,7 @@ def check(
             return result_of(finish(report, plan, context))
 
 
-def files_of(rows: Given, plan: Plan) -> list[InputFile]:
+def files_of(rows: HandedOver, plan: Plan) -> list[InputFile]:
     """The inputs, or where nothing was handed over the files that the trainer's settings name.
 
     Raises:
@@ -144,10 +144,10 @@ def files_of(rows: Given, plan: Plan) -> list[InputFile]:
     return rows.files(paths)
 
 
-def _inputs(rows: Given, eval: Any, plan: Plan) -> tuple[list[InputFile], Plan]:
+def _inputs(rows: HandedOver, eval: Any, plan: Plan) -> tuple[list[InputFile], Plan]:
     """Training data, then the validation split; and the plan that knows which is which."""
     inputs = files_of(rows, plan)
-    later = Given(paths=plan.eval_files).files() if plan.eval_files else []
+    later = HandedOver(paths=plan.eval_files).files() if plan.eval_files else []
     named = (eval,) if isinstance(eval, str) else eval
     splits = {file.path: file for file in rows.memory}
     if (

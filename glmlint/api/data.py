@@ -26,7 +26,7 @@ class DataError(Told):
     """Data that is not there; the message is one sentence for the user."""
 
 
-class Given(msgspec.Struct, frozen=True):
+class HandedOver(msgspec.Struct, frozen=True):
     """What was handed over: paths as they were written, or rows in memory."""
 
     paths: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Given(msgspec.Struct, frozen=True):
         return [*self.memory, *found]
 
 
-def given(data: Any, name: str = "rows") -> Given:
+def given(data: Any, name: str = "rows") -> HandedOver:
     """Tell paths from rows.
 
     Args:
@@ -59,14 +59,14 @@ def given(data: Any, name: str = "rows") -> Given:
         WrongType: it is none of these.
     """
     if data is None:
-        return Given()
+        return HandedOver()
     if isinstance(data, str | os.PathLike):
-        return Given((os.fspath(data),))
+        return HandedOver((os.fspath(data),))
     if isinstance(data, list | tuple) and data and all(map(_is_path, data)):
-        return Given(tuple(map(os.fspath, data)))
+        return HandedOver(tuple(map(os.fspath, data)))
     if isinstance(data, Mapping) and _is_splits(data):
-        return Given(memory=tuple(_split(str(key), value) for key, value in data.items()))
-    return Given(memory=(InputFile(name, memory=_rows(data)),))
+        return HandedOver(memory=tuple(_split(str(key), value) for key, value in data.items()))
+    return HandedOver(memory=(InputFile(name, memory=_rows(data)),))
 
 
 def _is_path(value: Any) -> bool:

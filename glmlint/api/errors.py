@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from glmlint.read.memory import NotJson
 from glmlint.text import RunStopped, Told
-
-if TYPE_CHECKING:
-    from glmlint.api.result import CheckResult
 
 
 class GlmlintError(ValueError):
@@ -19,15 +15,6 @@ class GlmlintError(ValueError):
 
 class WrongType(Told):
     """An argument of a kind that a function does not take; raised as TypeError."""
-
-
-class FindingsFound(Exception):
-    """What `CheckResult.raise_for_findings` raises: the data should not be trained on as it is."""
-
-    def __init__(self, message: str, result: CheckResult) -> None:
-        super().__init__(message)
-        self.result = result
-        """The result with all findings."""
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from glmlint.api.errors import FindingsFound, GlmlintError, told_in
+from glmlint.api.errors import GlmlintError, told_in
 from glmlint.api.printed import Printed, paragraph, table
 from glmlint.api.settings import Path_
 from glmlint.api.words import word
@@ -366,6 +366,15 @@ class CheckResult(Printed):
 
     def __reduce__(self) -> tuple[type[CheckResult], tuple[dict[str, Any]]]:
         return CheckResult, (self._object,)
+
+
+class FindingsFound(Exception):
+    """What `CheckResult.raise_for_findings` raises: the data should not be trained on as it is."""
+
+    def __init__(self, message: str, result: CheckResult) -> None:
+        super().__init__(message)
+        self.result = result
+        """The result with all findings."""
 
 
 def _counted(_: type, value: Any) -> Any:
