@@ -20,6 +20,35 @@ Pointer = tuple[str | int, ...]
 """A path into a sample: object keys and array indexes, outermost first."""
 
 
+class Location(msgspec.Struct, frozen=True):
+    """Where a finding stands in its file, as editors and code hosts count."""
+
+    line: int
+    """1-based; below the line of the row where the row stands over several."""
+    end_line: int
+    columns: tuple[int, int]
+    """1-based, in code points: of the first character, and of the one after the last."""
+    bytes: tuple[int, int]
+    """The same in bytes of UTF-8."""
+    utf16: tuple[int, int]
+    """The same in units of UTF-16."""
+
+    def counted(self, unit: str) -> tuple[int, int]:
+        """The columns in "codepoint", "byte" or "utf16" units."""
+        return {"byte": self.bytes, "utf16": self.utf16}.get(unit, self.columns)
+
+
+class Excerpt(msgspec.Struct, frozen=True):
+    """A piece of the row around what a finding is about, as it is written."""
+
+    before: str
+    text: str
+    """What the finding is about, or the beginning of it."""
+    after: str
+    cut: tuple[bool, bool, bool]
+    """Whether more of the row stands before, of the text inside, and of the row behind."""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One finding, as the reporters print it. The fields are those of the JSON report."""
 
@@ -35,6 +64,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     rows: int = 1
     """How many rows the finding stands for: more than one for those told once a file."""
+    kind: str = ""
+    """Findings of one kind say the same sentence, of other places and values."""
+    span: Location | None = None
+    """None for what has no place in a row."""
+    excerpt: Excerpt | None = None
+    """None where none was asked for, and where there is no span."""
 
 
 class Defect(msgspec.Struct, frozen=True):

@@ -98,6 +98,8 @@ class Plan:
     """Every finding is an old one from now on."""
     add_ignores: bool = False
     """Remember which row has findings of which rules."""
+    excerpts: bool = False
+    """Keep with each finding the piece of the row that it is about."""
     profile_rules: bool = False
     """Measure where the time goes."""
     lang: str = "en"

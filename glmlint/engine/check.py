@@ -28,7 +28,7 @@ from glmlint.evidence.report import (
     Report,
     keep_first,
 )
-from glmlint.finding import RANK, Finding, fingerprint, json_pointer
+from glmlint.finding import RANK, Excerpt, Finding, Location, fingerprint, json_pointer
 from glmlint.plan import Plan
 from glmlint.progress import Passes
 from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
@@ -233,29 +233,48 @@ class Checker:
 
     def _finding(self, row: Row, rule: str, severity: str, problem: Problem) -> Finding:
         pointer = None if problem.pointer is None else json_pointer(problem.pointer)
-        column = problem.column
+        span, excerpt = self._spot(row, problem)
         return Finding(
             rule=rule,
             severity=severity,
             path=row.path,
             line=row.line,
-            column=column if column is not None else self._column(row, problem),
+            column=span.columns[0],
             pointer=pointer,
             message=sentence(problem.text, self.plan, problem.values),
             help=sentence(problem.help, self.plan, problem.values),
             fixable=bool(problem.edits),
             fingerprint=_identity(row, rule, problem),
+            kind=problem.text.en,
+            span=span,
+            excerpt=excerpt,
         )
 
-    def _column(self, row: Row, problem: Problem) -> int | None:
-        return row.positions.column(problem.pointer) if problem.pointer else 1
+    def _spot(self, row: Row, problem: Problem) -> tuple[Location, Excerpt | None]:
+        """Where in the row a problem is, and a piece of the row around it if reports show one."""
+        positions = row.positions
+        found = None
+        if problem.quote and problem.pointer:
+            found = positions.quoted(problem.pointer, problem.quote)
+        if found is None and problem.column is not None:
+            found = problem.column - 1, problem.column
+        if found is None:
+            found = positions.nearest(problem.pointer) if problem.pointer else (0, 0)
+        shown = self.plan.excerpts and bool(row.raw)
+        excerpt = positions.excerpt(*found, EXCERPT) if shown else None
+        return positions.span(*found, row.line), excerpt
 
     def _once(self, row: Row, rule: str, severity: str, problem: Problem) -> Once:
-        column = problem.column if problem.column is not None else self._column(row, problem)
+        span, excerpt = self._spot(row, problem)
         return Once(
             rule, severity, problem.text, problem.values, problem.help, problem.pointer,
-            row.line, column, 1, bool(problem.edits), problem.habit,
+            row.line, span.columns[0], 1, bool(problem.edits), problem.habit, span, excerpt,
         )  # fmt: skip
+
+
+EXCERPT: Final = 400
+"""Code points before, of and behind a place that are kept: more than a line shows, so that a secret
+at the edge of what is shown is seen whole."""
 
 
 _LONG_KEY: Final = 200

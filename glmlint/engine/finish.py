@@ -152,6 +152,9 @@ def _once(stats: FileStats, plan: Plan) -> list[tuple[tuple[str, str] | None, Fi
             fixable=told.fixable,
             fingerprint=once_fingerprint(*key, stats.path),
             rows=once.rows,
+            kind=told.text.en,
+            span=once.span,
+            excerpt=once.excerpt,
         )
         found.append((key, finding))
     return found
@@ -223,6 +226,7 @@ def _placed_finding(plan: Plan, rule: str, severity: str, placed: Placed) -> Fin
         help=sentence(problem.help, plan, problem.values),
         fixable=bool(problem.edits),
         fingerprint=placed_fingerprint(rule, placed),
+        kind=problem.text.en,
     )
 
 
@@ -252,6 +256,7 @@ def _file_finding(
         help=sentence(problem.help, plan, problem.values),
         fixable=bool(problem.edits),
         fingerprint=fingerprint(rule, None, file_identity(stats.path)),
+        kind=problem.text.en,
     )
 
 

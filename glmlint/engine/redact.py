@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec import structs
 
-from glmlint.finding import Finding
+from glmlint.finding import Excerpt, Finding
 from glmlint.rules.personal_data import without_numbers
 from glmlint.rules.secret import without_secrets
 
@@ -34,7 +34,42 @@ def redacted(finding: Finding) -> Finding:
         for name in ("message", "help", "pointer")
         if (text := getattr(finding, name)) and (hidden := _hidden(text, quoted=True)) != text
     }
+    if finding.excerpt is not None and (shown := _shown(finding.excerpt)) != finding.excerpt:
+        return structs.replace(finding, excerpt=shown, **texts)
     return structs.replace(finding, **texts) if texts else finding
+
+
+def _shown(excerpt: Excerpt) -> Excerpt | None:
+    """The excerpt as it may be shown; None where what it hides can't be told from the rest."""
+    whole = excerpt.before + excerpt.text + excerpt.after
+    if _safe(whole):
+        return excerpt
+    before, text, after = (
+        _hidden(_RUN.sub("…", part), quoted=False)
+        for part in (excerpt.before, excerpt.text, excerpt.after)
+    )
+    return Excerpt(before, text, after, excerpt.cut) if _safe(before + text + after) else None
+
+
+def _safe(written: str) -> bool:
+    """Whether there is nothing to hide in a piece of JSON, as it is written and as it is read."""
+    read = _ESCAPE.sub(_unescaped, written)
+    return not _RUN.search(written) and all(
+        _hidden(text, quoted=False) == text for text in {written, read}
+    )
+
+
+_RUN: Final = re.compile(r"[A-Za-z0-9+/=_.\\-]{100,}")
+"""What may be a piece of a key: with its beginning out of sight, nobody can tell."""
+
+_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    try:
+        return str(json.loads(f'"{match[0]}"'))
+    except ValueError:
+        return match[0]
 
 
 def redacted_line(line: bytes) -> bytes:

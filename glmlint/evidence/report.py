@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from glmlint.evidence import duplicates
 from glmlint.evidence.duplicates import Rows
-from glmlint.finding import RANK, Defect, Finding, Pointer
+from glmlint.finding import RANK, Defect, Excerpt, Finding, Location, Pointer
 from glmlint.trainer.base import Text
 from glmlint.trainer.loaded import Parts
 from glmlint.trainer.mask import GRID, Counts, Int, sum_at
@@ -101,6 +101,8 @@ class Once(Struct):
     fixable: bool = False
     habit: Habit | None = None
     """What is said instead where most rows of the file are so."""
+    span: Location | None = None
+    excerpt: Excerpt | None = None
 
     def before(self, other: Once) -> bool:
         """Whether this is the row that is told of the two: the worse one, else the earlier one."""

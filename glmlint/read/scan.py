@@ -11,6 +11,9 @@ from glmlint.finding import Defect
 Row = tuple[int, bytes, Defect | None]
 """1-based line where the row starts, its bytes, and what is already known to be wrong with it."""
 
+Ahead = tuple[int, int, int]
+"""What stands before a row in its first line: code points, bytes of UTF-8, units of UTF-16."""
+
 BLANK: Final = b" \t\r\n"
 """White space as JSON has it. Form feeds, U+0085 and the like are not."""
 
@@ -86,13 +89,15 @@ def scan_values(
     in_array: bool,
     max_bytes: int,
     spans: list[tuple[int, int]] | None = None,
+    aheads: list[Ahead] | None = None,
 ) -> Iterator[Row]:
     """Rows of a stream of JSON values (`in_array`: of the elements of the one array it is).
 
     Brackets and strings are followed, nothing is parsed: text that is no JSON comes out as a row,
     and so does an unfinished value at the end. A value of more than `max_bytes` is never held
     whole; its row is empty and has the defect `line-too-long`. The rows do not depend on how the
-    stream is cut into blocks. `spans` gets where each row begins and ends in the stream, in bytes.
+    stream is cut into blocks. `spans` gets where each row begins and ends in the stream, in bytes,
+    `aheads` what stands before it in its line.
     """
     state = "opening" if in_array else "between"
     data, pos = b"", 0
@@ -102,6 +107,8 @@ def scan_values(
     depth = 0
     seen_value = seen_comma = False
     fault: str | None = None  # of the syntax around the current value
+    before: Ahead = (0, 0, 0)  # what stands on `line` before data[counted]
+    ahead = before  # of the current value
 
     for block in blocks:
         keep = start if state in _INSIDE else pos
@@ -109,6 +116,8 @@ def scan_values(
             dropped += pos - keep
             keep = pos
         line += data.count(b"\n", counted, keep)
+        if aheads is not None:
+            before = _ahead(before, data, counted, keep)
         data, pos, start, counted = data[keep:] + block, pos - keep, 0, 0
         base += keep
         size = len(data)
@@ -151,6 +160,8 @@ def scan_values(
                     state = "between"
                     continue
                 line += data.count(b"\n", counted, pos)
+                if aheads is not None:
+                    ahead = before = _ahead(before, data, counted, pos)
                 counted = start = pos
                 number, dropped, depth = line, 0, 0
                 if state == "after":
@@ -164,6 +175,8 @@ def scan_values(
                     if seen_comma:
                         if spans is not None:
                             spans.append((base + start, base + start))
+                        if aheads is not None:
+                            aheads.append(ahead)
                         yield number, b",", _invalid(_LAST_COMMAS[0], number)
                     state = "after"
                     pos += 1
@@ -177,11 +190,15 @@ def scan_values(
                 continue
             if spans is not None:
                 spans.append((base + start - dropped, base + pos))
+            if aheads is not None:
+                aheads.append(ahead)
             yield _row(data[start:pos], dropped, max_bytes, number, fault)
             fault, state = None, "between"
 
     if spans is not None:
         spans.append((base + start - dropped, base + len(data)))
+    if aheads is not None:
+        aheads.append(ahead)
     if state in _INSIDE:
         yield _row(data[start:], dropped, max_bytes, number, fault)
     elif seen_comma and not in_array:
@@ -190,7 +207,30 @@ def scan_values(
         line += data.count(b"\n", counted)
         if spans is not None:
             spans.append((base + len(data), base + len(data)))
+        if aheads is not None:
+            aheads.append(_ahead(before, data, counted, len(data)))
         yield line, b"", _invalid(_NOT_CLOSED, line)
+
+
+def ahead_of(data: bytes) -> Ahead:
+    """What stands before the row that follows these bytes, which begin a line."""
+    return _ahead((0, 0, 0), data, 0, len(data))
+
+
+def _ahead(before: Ahead, data: bytes, start: int, stop: int) -> Ahead:
+    """What stands on the line of `data[stop]` before it, where `before` stands before `data[start]`."""
+    last = data.rfind(b"\n", start, stop) + 1
+    if last:
+        before, start = (0, 0, 0), last
+    piece = data[start:stop]
+    points = len(piece.translate(None, _LATER_BYTES))
+    astral = 0 if piece.isascii() else len(piece) - len(piece.translate(None, _FOUR_BYTES))
+    return before[0] + points, before[1] + len(piece), before[2] + points + astral
+
+
+_LATER_BYTES: Final = bytes(range(0x80, 0xC0))
+_FOUR_BYTES: Final = bytes(range(0xF0, 0xF8))
+"""First bytes of characters that take two units of UTF-16."""
 
 
 def _row(value: bytes, dropped: int, limit: int, number: int, fault: str | None) -> Row:

@@ -26,7 +26,7 @@ from glmlint.read.file_layout import detect, stand_in
 from glmlint.read.memory import RowsInMemory
 from glmlint.read.parquet import parquet_rows
 from glmlint.read.places import InArray, OverLines, Place, Placer
-from glmlint.read.scan import BLANK, Row, after_blank, scan_values, split_values, too_long
+from glmlint.read.scan import BLANK, Ahead, Row, after_blank, scan_values, split_values, too_long
 from glmlint.read.unpack import PACKED_BYTES, in_blocks, unpack_gzip, unpack_zstd
 from glmlint.text import Text, system_fault
 
@@ -113,6 +113,8 @@ class Chunk(msgspec.Struct):
     """1-based line of the first blank one in this chunk."""
     place: Place | None = None
     """Where the rows stand in the file's bytes; None in Parquet."""
+    aheads: list[Ahead] = []
+    """What stands before each row in its line; empty where rows begin their lines."""
 
 
 # --- paths ---------------------------------------------------------------------------------------
@@ -436,12 +438,15 @@ def _chunks_of(
     if mode == "lines":
         chunks = _line_chunks(blocks, path, max_line, loader_bytes, bom)
     elif mode == "array":
-        elements = scan_values(blocks, True, max_line)
-        chunks = _row_chunks(elements, path, chunk_bytes, InArray(loader_bytes, bom, head))
+        aheads: list[Ahead] = []
+        elements = scan_values(blocks, True, max_line, aheads=aheads)
+        placer = InArray(loader_bytes, bom, head)
+        chunks = _row_chunks(elements, path, chunk_bytes, placer, aheads)
     else:
         follower = OverLines(loader_bytes, bom, max_line)
-        values = scan_values(follower.watch(blocks), False, max_line, follower.spans)
-        chunks = _row_chunks(values, path, chunk_bytes, follower)
+        aheads = []
+        values = scan_values(follower.watch(blocks), False, max_line, follower.spans, aheads)
+        chunks = _row_chunks(values, path, chunk_bytes, follower, aheads)
     del head
     yield from _told_once(chunks, path, faults, kind)
 
@@ -687,9 +692,13 @@ class _Lines:
 
 
 def _row_chunks(
-    rows: Iterator[Row], path: str, chunk_bytes: int, placer: Placer | None = None
+    rows: Iterator[Row],
+    path: str,
+    chunk_bytes: int,
+    placer: Placer | None = None,
+    aheads: list[Ahead] | None = None,
 ) -> Iterator[Chunk]:
-    """Chunks of rows that do not stand on lines."""
+    """Chunks of rows that do not stand on lines; `aheads` gets an entry with each row."""
     failure: Exception | None = None
     more = True
     while more:
@@ -715,7 +724,10 @@ def _row_chunks(
             more, failure = False, error
         if lines:
             place = None if placer is None else placer.take()
-            yield Chunk(path, lines, numbers, defects, place=place)
+            before = [] if aheads is None else aheads[: len(lines)]
+            yield Chunk(path, lines, numbers, defects, place=place, aheads=before)
+            if aheads is not None:
+                del aheads[: len(lines)]
     if failure:
         raise failure
 

@@ -7,7 +7,8 @@ import re
 from array import array
 from typing import Final
 
-from glmlint.finding import Pointer
+from glmlint.finding import Excerpt, Location, Pointer
+from glmlint.read.scan import Ahead
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
@@ -22,8 +23,11 @@ _LONG: Final = 4096
 class Positions:
     """Where the values of one JSON text stand; each array and object is walked through once."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, ahead: Ahead = (0, 0, 0)) -> None:
         self.text = text
+        self.ahead = ahead
+        """What stands before the text in its line."""
+        self._ruler: _Ruler | None = None
         self._inside: dict[int, dict[str | int, tuple[int, int]] | _Items] = {}
         self._broken = "\n" in text
         self._ends: dict[int, int] | None = None
@@ -49,10 +53,94 @@ class Positions:
 
     def column(self, pointer: Pointer) -> int:
         """1-based column, in code points of the line, of the value or of its nearest parent."""
+        start = self.nearest(pointer)[0]
+        line_start = self.text.rfind("\n", 0, start) + 1 if self._broken else 0
+        return start - line_start + 1 + (0 if line_start else self.ahead[0])
+
+    def nearest(self, pointer: Pointer) -> tuple[int, int]:
+        """Start and stop (code points) of the value, or of its nearest parent that is there."""
         while (found := self.byte_range(pointer)) is None:
             pointer = pointer[:-1]  # the whole text, at the latest, is there
-        start = found[0]
-        return start - (self.text.rfind("\n", 0, start) + 1 if self._broken else 0) + 1
+        return found
+
+    def quoted(self, pointer: Pointer, quote: str) -> tuple[int, int] | None:
+        """Start and stop of a part of the string that the pointer names; None where it is not found.
+
+        It may be written with the escapes that `json.dumps` makes, for all but ASCII or as few as
+        need be.
+        """
+        start, stop = self.nearest(pointer)
+        for ascii_only in (False, True):
+            written = json.dumps(quote, ensure_ascii=ascii_only)[1:-1]
+            at = self.text.find(written, start, stop)
+            if at >= 0:
+                return at, at + len(written)
+        return None
+
+    def span(self, start: int, stop: int, line: int) -> Location:
+        """What editors need to find a part of the text.
+
+        Args:
+            start: where it begins, in code points of the text.
+            stop: where it ends.
+            line: 1-based line where the text begins.
+        """
+        if self._ruler is None:
+            self._ruler = _Ruler(self.text, self.ahead)
+        ruler = self._ruler
+        (first, at), (last, end) = ruler.place(start), ruler.place(stop)
+        return Location(line + first, line + last, *zip(at, end, strict=True))
+
+    def excerpt(self, start: int, stop: int, around: int) -> Excerpt:
+        """A part of the text with at most `around` code points before, of and behind it."""
+        begin, end = max(start - around, 0), min(stop + around, len(self.text))
+        inside = min(stop, start + around)
+        after = self.text[stop:end] if inside == stop else ""
+        cut = (begin > 0, inside < stop, end < len(self.text))
+        return Excerpt(self.text[begin:start], self.text[start:inside], after, cut)
+
+
+_STEP: Final = 1024
+"""Code points between two places of a ruler."""
+
+
+class _Ruler:
+    """Lines and columns of places in a text, in code points, bytes and units of UTF-16."""
+
+    def __init__(self, text: str, ahead: Ahead) -> None:
+        self.text = text
+        self.ahead = ahead
+        self.plain = text.isascii()
+        self._known: list[tuple[int, int]] = [(0, 0)]
+        """Bytes and units before every `_STEP`th code point."""
+
+    def place(self, at: int) -> tuple[int, tuple[int, int, int]]:
+        """Lines below the first, and the 1-based column in each unit."""
+        start = self.text.rfind("\n", 0, at) + 1
+        lines = self.text.count("\n", 0, at) if start else 0
+        ahead = (0, 0, 0) if start else self.ahead
+        here, begin = self._sizes(at), self._sizes(start)
+        return lines, (
+            at - start + ahead[0] + 1,
+            here[0] - begin[0] + ahead[1] + 1,
+            here[1] - begin[1] + ahead[2] + 1,
+        )
+
+    def _sizes(self, at: int) -> tuple[int, int]:
+        """Bytes and units before a place."""
+        if self.plain:
+            return at, at
+        step = at // _STEP
+        while len(self._known) <= step:
+            done = (len(self._known) - 1) * _STEP
+            self._known.append(self._add(self._known[-1], self.text[done : done + _STEP]))
+        return self._add(self._known[step], self.text[step * _STEP : at])
+
+    @staticmethod
+    def _add(before: tuple[int, int], piece: str) -> tuple[int, int]:
+        size = len(piece.encode("utf-8", "surrogatepass"))
+        units = len(piece.encode("utf-16-le", "surrogatepass")) // 2
+        return before[0] + size, before[1] + units
 
 
 def byte_range(text: str, pointer: Pointer) -> tuple[int, int] | None:

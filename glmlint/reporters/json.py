@@ -73,7 +73,9 @@ def report_object(result: Result, max_findings: int) -> dict[str, Any]:
         "lengths": {**quantiles(lengths), "histogram": histogram(lengths, grid(longest))},
         "budgets": [msgspec.structs.asdict(budget) for budget in budgets(result)],
         **({} if packs is None else {"packing": msgspec.structs.asdict(packs)}),
-        "findings": [finding_object(finding) for finding in result.findings[:max_findings]],
+        "findings": [
+            finding_object(finding, plan.column_unit) for finding in result.findings[:max_findings]
+        ],
         "finding_counts": dict(sorted(result.rule_counts.items())),
         "severity_counts": {
             severity: result.severity_counts[severity] for severity in ("error", "warning", "info")
@@ -95,9 +97,27 @@ def totals_object(totals: Totals) -> dict[str, Any]:
     }
 
 
-def finding_object(finding: Finding) -> dict[str, Any]:
-    """A finding as JSON has it."""
-    return {**msgspec.structs.asdict(finding), "url": page(finding.rule)}
+def finding_object(finding: Finding, unit: str) -> dict[str, Any]:
+    """A finding as JSON has it, its columns in that unit."""
+    span = finding.span
+    column, end_column = (finding.column, None) if span is None else span.counted(unit)
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "path": finding.path,
+        "line": finding.line,
+        "start_line": finding.line if span is None else span.line,
+        "column": column,
+        "end_line": None if span is None else span.end_line,
+        "end_column": end_column,
+        "pointer": finding.pointer,
+        "message": finding.message,
+        "help": finding.help,
+        "fixable": finding.fixable,
+        "fingerprint": finding.fingerprint,
+        "rows": finding.rows,
+        "url": page(finding.rule),
+    }
 
 
 def page(rule: str) -> str:

@@ -15,7 +15,10 @@ name = "jsonl"
 def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
     """Print `{"type": "finding", …}` lines, then one `{"type": "summary", …}` line."""
     for finding in result.findings[: options.max_findings]:
-        out.write(json_text({"type": "finding", **finding_object(finding)}) + "\n")
+        out.write(
+            json_text({"type": "finding", **finding_object(finding, result.plan.column_unit)})
+            + "\n"
+        )
     summary = report_object(result, 0)
     del summary["findings"]
     out.write(json_text({"type": "summary", **summary}) + "\n")

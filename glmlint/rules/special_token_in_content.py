@@ -206,7 +206,7 @@ def _control(row: Row) -> Iterator[Problem]:
             if all(token in source for token in tokens):
                 yield rule.problem(
                     pointer, text="call", severity="info", help=_AS_CALL, place=place(pointer),
-                    column=_column(row, pointer, tokens[0]),
+                    quote=tokens[0],
                 )  # fmt: skip
                 continue
         if _SWITCH in tokens and _switches(row, pointer, text):
@@ -229,7 +229,7 @@ def _control(row: Row) -> Iterator[Problem]:
             text=variant or None,
             severity=severity,
             edits=() if broken is None else (Edit("replace", pointer, broken),),
-            column=_column(row, pointer, tokens[0]),
+            quote=tokens[0],
             place=place(pointer),
             tokens=", ".join(f"`{token}`" for token in tokens),
         )
@@ -275,13 +275,3 @@ def _strings(value: Any, at: Pointer) -> Iterator[tuple[Pointer, str, bool]]:
         for key, item in value.items():
             yield (*at, key), key, True
             yield from _strings(item, (*at, key))
-
-
-def _column(row: Row, pointer: Pointer, token: str) -> int | None:
-    """1-based column of the token, in code points; None when it is written with escapes."""
-    text = row.positions.text
-    found = row.positions.byte_range(pointer)
-    if found is None:
-        return None
-    at = text.find(token, *found)
-    return at - text.rfind("\n", 0, at) if at >= 0 else None

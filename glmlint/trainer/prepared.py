@@ -22,7 +22,8 @@ from glmlint.read.sample import (
     overfull,
     read,
 )
-from glmlint.read.source import Chunk, split_values
+from glmlint.read.scan import ahead_of, split_values
+from glmlint.read.source import Chunk
 from glmlint.read.textfacts import answer_facts, line_facts, turn_facts
 from glmlint.text import RunStopped
 from glmlint.trainer.base import Context, Typed
@@ -295,6 +296,7 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
     path = chunk.path
     in_array = chunk.place is not None and chunk.place.form.kind == "array"
     skips = context.trainer.reads_json
+    aheads = chunk.aheads
     for index, (raw, line) in enumerate(zip(chunk.lines, chunk.numbers, strict=True)):
         try:
             row = prepare(
@@ -307,6 +309,8 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
                 path,
                 in_array,
             )
+            if aheads:
+                row.ahead = aheads[index]
             defect = row.defect
             if defect is not None and defect.rule == "invalid-json" and skips:
                 row.dropped = Dropped("invalid-json", "the line is no JSON")
@@ -316,8 +320,13 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
                 yield row
                 continue
             note: Defect | None = None
+            at = 0
             for part in parts:
-                yield prepare(part, line, context, note, load=load, path=path)
+                row = prepare(part, line, context, note, load=load, path=path)
+                at = raw.index(part, at)
+                row.ahead = ahead_of(raw[:at])
+                at += len(part)
+                yield row
                 note = Defect("not-jsonl", {"kind": "several-on-a-line"}, line)
         except RunStopped as fault:
             raise fault.at(path, line, context.plan.lang) from None

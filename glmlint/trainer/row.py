@@ -13,7 +13,7 @@ from glmlint.plan import Plan
 from glmlint.read.facts import Fact as Fact
 from glmlint.read.formats import is_glm, recognise
 from glmlint.read.sample import Sample, read
-from glmlint.read.scan import NO_ROWS
+from glmlint.read.scan import NO_ROWS, Ahead
 from glmlint.read.schema import Violation, violations
 from glmlint.read.span import Positions
 from glmlint.read.survey import Survey
@@ -71,6 +71,8 @@ class Row:
     """The row as the loader hands it to the trainer, where that differs from the written one."""
     loaded_sample: Sample | None = None
     """The same, where it still is valid."""
+    ahead: Ahead = (0, 0, 0)
+    """What stands before the row in its line."""
     survey: Callable[[], Survey] | None = None
     """What the whole file is like, where a repair asks; None while the file is still being read."""
 
@@ -199,7 +201,7 @@ class Row:
     @cached_property
     def positions(self) -> Positions:
         """Where the row's values stand in its text."""
-        return Positions(self.raw.decode("utf-8", "replace"))
+        return Positions(self.raw.decode("utf-8", "replace"), self.ahead)
 
     @cached_property
     def all_tokens(self) -> Tokens:
