@@ -11,10 +11,9 @@ if TYPE_CHECKING:
     from glmlint.api.convert import ConvertedRows, convert
     from glmlint.api.encode import encode
     from glmlint.api.errors import GlmlintError
-    from glmlint.api.result import CheckResult, FindingsFound, load_report
+    from glmlint.api.result import CheckResult, FindingsFound, ReportFinding, load_report
     from glmlint.api.show import ShownRow, show
     from glmlint.engine.encode import EncodedRow, PackedSequence
-    from glmlint.finding import Finding
 
 __version__ = "0.1.0"
 
@@ -25,10 +24,10 @@ _HOMES = {
     "Compared": "api.compare",
     "ConvertedRows": "api.convert",
     "EncodedRow": "engine.encode",
-    "Finding": "finding",
     "FindingsFound": "api.result",
     "GlmlintError": "api.errors",
     "PackedSequence": "engine.encode",
+    "ReportFinding": "api.result",
     "ShownRow": "api.show",
     "check": "api.check",
     "collate_check": "api.batch",
@@ -47,10 +46,10 @@ __all__ = [
     "Compared",
     "ConvertedRows",
     "EncodedRow",
-    "Finding",
     "FindingsFound",
     "GlmlintError",
     "PackedSequence",
+    "ReportFinding",
     "ShownRow",
     "__version__",
     "check",

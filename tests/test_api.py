@@ -24,10 +24,12 @@ from processes import LIMIT
 
 import glmlint
 from glmlint.api.data import given
+from glmlint.api.result import CheckReport
 from glmlint.api.settings import PLAN, RULES
 from glmlint.app.cli import check as check_command
 from glmlint.app.cli import cli
 from glmlint.app.limits import declared
+from glmlint.read.schema import load_schema
 from glmlint.read.source import read_chunks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -357,6 +359,7 @@ def test_a_result_says_what_was_found() -> None:
     assert sum(found.severity_counts.values()) == sum(found.finding_counts.values())
     error = next(one for one in found.findings if one.severity == "error")
     assert (error.path, error.line, error.rule) == ("rows", 4, "unknown-role")
+    assert error.excerpt is not None and error.excerpt.text.strip('"') == "human"
     for text in (str(found), repr(found)):
         assert "unknown-role" in text and "1,142" in text and "\x1b" not in text
     with pytest.raises(glmlint.FindingsFound) as caught:
@@ -366,6 +369,16 @@ def test_a_result_says_what_was_found() -> None:
     found.raise_for_findings("never")
     assert glmlint.check([GOOD]).ok
     glmlint.check([GOOD]).raise_for_findings("info")
+
+
+def test_the_attributes_are_the_keys_of_the_report() -> None:
+    shape = load_schema("report")
+    keys = {*shape["properties"]} - {"fixed"}  # of `--fix`
+    assert {*CheckReport.__struct_fields__} == keys
+    told = {"schema_version", "glmlint", "warnings"}
+    assert all(isinstance(getattr(glmlint.CheckResult, key), property) for key in keys - told)
+    fields = {*glmlint.ReportFinding.__struct_fields__} - {"excerpt"}
+    assert fields == {*shape["$defs"]["finding"]["properties"]}
 
 
 def test_findings_go_into_a_frame() -> None:
@@ -382,7 +395,8 @@ def test_a_report_is_read_back(tmp_path: Path) -> None:
     found.to_json(file)
     again = glmlint.load_report(file)
     assert again == found == pickle.loads(pickle.dumps(found))
-    assert again.totals == found.totals and again.findings == found.findings
+    assert again.totals == found.totals
+    assert [one.message for one in again.findings] == [one.message for one in found.findings]
     assert "unknown-role" in str(again) and "unknown-role" in again.to_html()
 
 

@@ -145,7 +145,7 @@ def files_of(rows: HandedOver, plan: Plan) -> list[InputFile]:
 
 
 def _inputs(rows: HandedOver, eval: Any, plan: Plan) -> tuple[list[InputFile], Plan]:
-    """Training data, then the validation split; and the plan that knows which is which."""
+    """Training data, then the validation split; and the plan, which knows which is which."""
     inputs = files_of(rows, plan)
     later = HandedOver(paths=plan.eval_files).files() if plan.eval_files else []
     named = (eval,) if isinstance(eval, str) else eval
@@ -176,4 +176,5 @@ def _inputs(rows: HandedOver, eval: Any, plan: Plan) -> tuple[list[InputFile], P
             ),
             name=twice[0],
         )
-    return inputs, replace(plan, eval_files=tuple(file.path for file in later))
+    files = tuple(file.path for file in later)
+    return inputs, replace(plan, eval_files=files, excerpts=True)

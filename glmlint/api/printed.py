@@ -69,9 +69,15 @@ def _options(color: bool) -> ReporterOptions:
 _CELL = "padding:2px 8px;text-align:{align};vertical-align:top;white-space:pre-wrap"
 
 
+class Markup(str):
+    """A text that is HTML already."""
+
+    __slots__ = ()
+
+
 def text_of(value: object) -> str:
     """A value as text of HTML: unseen characters as escapes, no markup."""
-    return escape(visible(str(value)))
+    return value if isinstance(value, Markup) else escape(visible(str(value)))
 
 
 def paragraph(text: str, style: str = "") -> str:

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from glmlint.api.errors import GlmlintError, told_in
-from glmlint.api.printed import Printed, paragraph, table
+from glmlint.api.printed import Markup, Printed, paragraph, table, text_of
 from glmlint.api.settings import Path_
 from glmlint.api.words import word
 from glmlint.engine.finish import Result
 from glmlint.evidence.duplicates import Rows
 from glmlint.evidence.report import Totals
-from glmlint.finding import RANK, SEVERITIES, Finding
+from glmlint.finding import RANK, SEVERITIES, Excerpt
 from glmlint.output import language, opened, put
 from glmlint.reporters.base import ReporterOptions, get
 from glmlint.reporters.figures import Budget, Packing
@@ -83,6 +83,32 @@ class Unread(Struct, frozen=True):
     reason: str
 
 
+class ReportFinding(Struct, frozen=True, kw_only=True):
+    """One finding, as the JSON report has it."""
+
+    rule: str
+    severity: str
+    path: str
+    line: int | None
+    """1-based number of the row, in a file the line where it starts; None for the whole file."""
+    start_line: int | None = None
+    column: int | None
+    """1-based, in code points of the row as JSON has it."""
+    end_line: int | None = None
+    end_column: int | None = None
+    pointer: str | None
+    """JSON pointer into the row."""
+    message: str
+    help: str
+    fixable: bool
+    fingerprint: str
+    rows: int = 1
+    """How many rows it stands for: more than one where a thing is told once a file."""
+    url: str = ""
+    excerpt: Excerpt | None = None
+    """The piece of the row that it is about; None in a report that was read back."""
+
+
 class CheckReport(Struct, frozen=True):
     """The JSON report (`docs/json.md`); keys of later versions are left aside."""
 
@@ -98,7 +124,7 @@ class CheckReport(Struct, frozen=True):
     files: list[CheckedFile]
     lengths: LengthSummary
     budgets: list[Budget]
-    findings: list[Finding]
+    findings: list[ReportFinding]
     finding_counts: dict[str, int]
     severity_counts: dict[str, int]
     problems: list[Unread]
@@ -121,6 +147,12 @@ class CheckResult(Printed):
         self._object = report
         self._data = msgspec.convert(report, CheckReport, dec_hook=_counted)
         self._run = run
+        if run is not None:
+            for number, (found, told) in enumerate(
+                zip(run.findings, self._data.findings, strict=False)
+            ):
+                if found.excerpt is not None:
+                    self._data.findings[number] = structs.replace(told, excerpt=found.excerpt)
 
     @property
     def ok(self) -> bool:
@@ -143,7 +175,7 @@ class CheckResult(Printed):
         return self._data.files
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[ReportFinding]:
         """The findings by path and row; the first `max_findings` of them, 20,000 by default."""
         return self._data.findings
 
@@ -245,11 +277,12 @@ class CheckResult(Printed):
         except ImportError:
             told = Text("to_pandas needs pandas: {how}", "to_pandas 需要 pandas：{how}")
             raise GlmlintError(told.say(self._lang, how="pip install pandas")) from None
-        columns = Finding.__struct_fields__
+        columns = [name for name in ReportFinding.__struct_fields__ if name != "excerpt"]
         frame = pandas.DataFrame(
-            [msgspec.structs.asdict(finding) for finding in self.findings], columns=list(columns)
+            [structs.asdict(finding) for finding in self.findings], columns=columns
         )
-        return frame.astype({"line": "Int64", "column": "Int64"})
+        numbers = ("line", "start_line", "column", "end_line", "end_column")
+        return frame.astype(dict.fromkeys(numbers, "Int64"))
 
     def raise_for_findings(
         self, fail_on: Literal["error", "warning", "info", "never"] = "error"
@@ -328,7 +361,13 @@ class CheckResult(Printed):
                 say("advises", lang),
             )
             rows = [
-                (_place(one), SEVERITY[one.severity].say(lang), one.rule, one.message, one.help)
+                (
+                    _place(one),
+                    SEVERITY[one.severity].say(lang),
+                    one.rule,
+                    Markup(text_of(one.message) + _quoted(one.excerpt)),
+                    one.help,
+                )
                 for one in self.findings[:SHOWN]
             ]
             parts.append(table(("", *words), rows))
@@ -444,12 +483,23 @@ def _read_report(path: Path) -> CheckResult:
 _UNREADABLE: Final = Text("{path} can't be read: {why}", "无法读取 {path}：{why}")
 
 
-def _line(finding: Finding, lang: str) -> str:
+def _line(finding: ReportFinding, lang: str) -> str:
     level = SEVERITY[finding.severity].say(lang)
     return f"{_place(finding)}: {level} {finding.rule} {visible(finding.message)}"
 
 
-def _place(finding: Finding) -> str:
+def _quoted(excerpt: Excerpt | None) -> str:
+    """The piece of the row in HTML, with what the finding is about marked."""
+    if excerpt is None:
+        return ""
+    before, inside, after = ("…" if cut else "" for cut in excerpt.cut)
+    return (
+        f'<br><code style="opacity:.8">{before}{text_of(excerpt.before)}'
+        f"<mark>{text_of(excerpt.text)}{inside}</mark>{text_of(excerpt.after)}{after}</code>"
+    )
+
+
+def _place(finding: ReportFinding) -> str:
     numbers = (str(one) for one in (finding.line, finding.column) if one is not None)
     return ":".join([printable_path(finding.path), *numbers])
 
