@@ -497,6 +497,7 @@ def test_show_looks_at_one_row() -> None:
     row = glmlint.show(ROWS, 4)
     assert row.findings[0].rule == "unknown-role" and row.error is None
     assert sum(token.supervised for token in row.tokens) == sum(m.supervised for m in row.messages)
+    assert glmlint.show(f"{EXAMPLE}:4").findings == glmlint.show(EXAMPLE, 4).findings
     assert glmlint.show({"messages": 3}).error == "TypeError"
     with pytest.raises(glmlint.GlmlintError, match="rows has no line 99"):
         glmlint.show(ROWS, 99, lang="en")
@@ -594,6 +595,18 @@ def test_a_good_batch_passes_and_shows_what_it_trains() -> None:
     assert all(row.stop for row in found.rows)
     assert "every sequence is what glmlint encode gives" in str(found)
     assert "Magazines" in str(found) and "Magazines" in found.to_html()
+
+
+def test_batches_of_transformers_collators_are_read() -> None:
+    pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    ids, labels = encoded()
+    rows = [{"input_ids": one, "labels": other} for one, other in zip(ids, labels, strict=True)]
+    for settings in ({}, {"return_flash_attn_kwargs": True, "return_position_ids": False}):
+        batch = transformers.DataCollatorWithFlattening(**settings)(rows)
+        found = glmlint.collate_check(batch, expect=ROWS[:4])
+        assert [row.tokens for row in found.rows] == [*map(len, ids)] and found.matches
+        found.assert_trains(min_ratio=0.1)
 
 
 @pytest.mark.parametrize("form", ["position_ids", "attention_mask", "cu_seq_lens_q"])

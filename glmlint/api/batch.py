@@ -180,9 +180,9 @@ class BatchCheck(Printed):
 
     def _summary(self) -> str:
         return word(
-            "batch-summary", self.lang, rows=f"{self.size:,}", sequences=f"{len(self.rows):,}",
-            tokens=f"{self.tokens:,}", padding=f"{self.padding:,}",
-            supervised=f"{self.supervised_tokens:,}", ratio=percent(self.trainable_ratio),
+            "batch-summary", self.lang, rows=self.size, sequences=len(self.rows),
+            tokens=self.tokens, padding=self.padding, supervised=self.supervised_tokens,
+            ratio=percent(self.trainable_ratio),
         )  # fmt: skip
 
     def _columns(self) -> list[str]:
@@ -190,11 +190,13 @@ class BatchCheck(Printed):
                 "batch-stops")  # fmt: skip
         return [word(key, self.lang) for key in keys]
 
+    def _name(self, row: BatchRow) -> str:
+        return f"{row.row}.{row.sequence}" if len(self.rows) > self.size else f"{row.row}"
+
     def _cells(self) -> list[list[str]]:
-        several = len(self.rows) > self.size
         return [
             [
-                f"{row.row}.{row.sequence}" if several else f"{row.row}",
+                self._name(row),
                 f"{row.tokens:,}",
                 f"{row.supervised:,}",
                 percent(row.trainable_ratio),
@@ -207,7 +209,7 @@ class BatchCheck(Printed):
 
     def _texts(self) -> list[tuple[str, str]]:
         """Row and text of its last span, where a tokenizer was given."""
-        return [(f"{row.row}", row.last_text) for row in self.rows if row.last_text is not None]
+        return [(self._name(row), row.last_text) for row in self.rows if row.last_text is not None]
 
     def _notes(self) -> list[str]:
         notes = self.problems()
@@ -217,8 +219,6 @@ class BatchCheck(Printed):
             notes.append(_told("batch-early", early, lang))
         if self.other_labels and not self.shifted:
             notes.append(word("batch-other", lang, n=f"{self.other_labels:,}"))
-        if self.matches:
-            notes.append(word("batch-matches", lang))
         return notes
 
     def write_text(self, out: IO[str], options: ReporterOptions) -> None:
@@ -241,6 +241,8 @@ class BatchCheck(Printed):
             problems = set(self.problems())
             for note in self._notes():
                 print_wrapped(console, note, "bold red" if note in problems else "yellow", indent=2)
+            if self.matches:
+                print_wrapped(console, word("batch-matches", self.lang), "green", indent=2)
 
     def to_html(self) -> str:
         """The same as tables."""
@@ -249,6 +251,8 @@ class BatchCheck(Printed):
         if texts := self._texts():
             parts.append(table((word("row", self.lang), word("batch-last", self.lang)), texts))
         parts += [paragraph(note, "color:#c00") for note in self._notes()]
+        if self.matches:
+            parts.append(paragraph(word("batch-matches", self.lang)))
         return f"<div>{''.join(parts)}</div>"
 
 

@@ -10,6 +10,7 @@ from glmlint.api.data import given
 from glmlint.api.errors import told_in
 from glmlint.api.printed import Printed, paragraph, table, text_of
 from glmlint.api.settings import RULES, RuleSettings, known_flags, plan_of, spoken
+from glmlint.app.cli import split_place
 from glmlint.engine.show import MessageCount, ShownSample, Token, look
 from glmlint.finding import Finding
 from glmlint.reporters.base import ReporterOptions
@@ -146,7 +147,7 @@ def show(
     """Look at one row as the trainer sees it: supervised, masked and lost tokens, and the budget.
 
     Args:
-        data: one row as a dict; or as in `check`.
+        data: one row as a dict; or as in `check`, also as "FILE:LINE".
         line: 1-based number of the row, in a file the line where it starts. Default: the first.
         ids: print token ids too.
         name: stands in findings in place of a path, where rows have none.
@@ -160,6 +161,8 @@ def show(
         TypeError: a keyword that there is not; a row that can't be written as JSON.
     """
     known_flags(RULES | {"line", "ids", "name"}, "show", settings)
+    if isinstance(data, str) and line is None:
+        data, line = split_place(data)
     with told_in(spoken(settings.get("lang"))):
         rows = given(data, name)
     plan, context = plan_of(settings, rows.paths)

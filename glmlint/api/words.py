@@ -33,10 +33,10 @@ WORDS: Final = {
         "{keyword}：没有 {name} 这种格式；可用的有 {known}",
     ),
     "batch-summary": Text(
-        "{rows} rows, {sequences} sequences: {tokens} tokens and {padding} of padding; "
-        "{supervised} are trained ({ratio})",
-        "{rows} 行，{sequences} 个序列：{tokens} 个 token，另有填充 {padding} 个；"
-        "其中 {supervised} 个参与训练（{ratio}）",
+        "{rows:row}, {sequences:sequence}: {tokens:token} and {padding:,} of padding; "
+        "{supervised:,} of them trained ({ratio})",
+        "{rows:,} 行，{sequences:,} 个序列：{tokens:,} 个 token，另有填充 {padding:,} 个；"
+        "其中 {supervised:,} 个参与训练（{ratio}）",
     ),
     "batch-tokens": Text("tokens", "token"),
     "batch-trained": Text("trained", "训练"),
