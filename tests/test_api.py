@@ -86,7 +86,7 @@ def test_importing_loads_nothing_and_offers_everything() -> None:
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=LIMIT)
     with pytest.raises(AttributeError, match="no attribute 'chekc'"):
-        _ = glmlint.chekc  # type: ignore[attr-defined]
+        _ = glmlint.chekc
 
 
 PRINTING = {
@@ -327,6 +327,14 @@ def test_values_of_numpy_and_pandas_are_what_they_stand_for(tmp_path: Path) -> N
 def test_what_is_no_data_is_refused(data: Any) -> None:
     with pytest.raises(TypeError, match="is no data"):
         glmlint.check(data, lang="en")
+
+
+def test_columns_of_mixed_types_are_refused() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"messages": [[{"role": "user"}], 3, "x"]})
+    for function in (glmlint.check, lambda data, **rest: list(glmlint.encode(data, **rest))):
+        with pytest.raises(glmlint.GlmlintError, match="the columns cannot be read"):
+            function(frame, lang="en")
 
 
 def test_paths_that_are_not_there_are_refused(tmp_path: Path) -> None:

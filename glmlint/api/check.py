@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from glmlint.api.data import HandedOver, given
+from glmlint.api.data import DataError, HandedOver, given
 from glmlint.api.errors import WrongType, told_in
 from glmlint.api.result import CheckResult, result_of
 from glmlint.api.settings import RULES, Names, Path_, known_flags, plan_of, spoken
@@ -122,6 +122,10 @@ def check(
                 or not rewritable(file.path)
             }
             check_inputs(inputs, plan, context, report)
+            held = {file.path for file in inputs if file.memory is not None}
+            for path, reason in report.problems:
+                if path in held:  # no file of several that is broken, but what was handed over
+                    raise DataError(Text("{path}: {why}", "{path}：{why}"), path=path, why=reason)
             return result_of(finish(report, plan, context))
 
 
