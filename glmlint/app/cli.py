@@ -196,6 +196,8 @@ def check(
     Exit code 0: clean; 1: findings at or over --fail-on; 2: something could not be read or done;
     130: interrupted.
     """
+    from dataclasses import replace
+
     from glmlint.output import OutputError, colored, opened, silence, width
     from glmlint.reporters.base import ReporterOptions, get, names
     from glmlint.reporters.words import say
@@ -229,6 +231,8 @@ def check(
         raise Failure(say("profile-diff", lang))
     if plan.add_ignores and (fix or diff or plan.write_baseline):
         raise Failure(say("ignores-alone", lang))
+    if "text" in formats and sys.stdout.isatty():
+        plan = replace(plan, excerpts=True)
     if diff:
         raise SystemExit(_diff(paths, plan, context, unsafe_fixes, progress))
     fixes = None
@@ -266,6 +270,8 @@ def check(
             style=plan.output_format,
             verbose=verbose,
             column_unit=plan.column_unit,
+            links=terminal and os.environ.get("TERM") not in ("dumb", "linux"),
+            docs_url=os.environ.get("GLMLINT_DOCS_URL", "").rstrip("/"),
         )
         try:
             with opened(target) as out:

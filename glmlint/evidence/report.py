@@ -262,6 +262,8 @@ class FileStats(Struct):
     once: dict[tuple[str, str], Once] = field(default_factory=dict)
     rule_counts: Counter[str] = field(default_factory=Counter)
     """Findings of single places by rule, also of those that are not kept."""
+    rule_rows: Counter[str] = field(default_factory=Counter)
+    """Rows by rule that has findings in them."""
     severity_counts: Counter[str] = field(default_factory=Counter)
     defects: list[Defect] = field(default_factory=list)
     """Faults of the whole file."""
@@ -316,6 +318,7 @@ class FileStats(Struct):
         for key, once in other.once.items():
             self.add_once(key, once)
         self.rule_counts += other.rule_counts
+        self.rule_rows += other.rule_rows
         self.severity_counts += other.severity_counts
         self.notes.update(other.notes)
         self.rows.parts += other.rows.parts

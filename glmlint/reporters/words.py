@@ -47,6 +47,35 @@ WORDS: Final = {
         "… and {n} more beyond --max-findings {kept}; the counts are whole",
         "……另有 {n} 个超出 --max-findings {kept}；各项计数仍是完整的",
     ),
+    "help-line": Text("help: {help}", "建议：{help}"),
+    "infos-apart": Text("{rules}: -v shows them", "{rules}：-v 可查看"),
+    "more-rows": Text("and {rows:more row}: {lines}", "另有 {rows} 行：{lines}"),
+    "more-in-rows": Text("and {n} more in {rows:row}: {lines}", "另有 {n} 处，分布在 {rows} 行：{lines}"),
+    "more-in-row": Text("and {n} more in this row", "这一行另有 {n} 处"),
+    "clean": Text("{what}: {samples}, nothing found", "{what}：{samples}，没有发现问题"),
+    "clean-whole": Text(
+        "{tokens} tokens, {ratio} trained; no row is cut", "{tokens} 个 token，{ratio} 参与训练；没有行被截断"
+    ),
+    "clean-cut": Text(
+        "{tokens} tokens, {ratio} trained; {cut} rows cut, {lost} of what is trained lost",
+        "{tokens} 个 token，{ratio} 参与训练；{cut} 行被截断，丢失受监督 token 的 {lost}",
+    ),
+    "length-short": Text("length", "长度"),
+    "budget-short": Text("budget", "预算"),
+    "keeps-all": Text("all", "全部"),
+    "assumed-short": Text(
+        "assumed: {recipe} · {template} · budget {budget} ({budget_from})",
+        "前提：{recipe} · {template} · 预算 {budget}（{budget_from}）",
+    ),
+    "budget-default": Text(
+        "default; --max-length N sets yours", "默认值；用 --max-length N 设置"
+    ),
+    "fixable-count": Text("[*] {n} fixable with --fix", "[*] {n} 个可用 --fix 修复"),
+    "fixable-unsafe-count": Text(
+        "{n} more with --unsafe-fixes (see --diff)", "另有 {n} 个可用 --unsafe-fixes 修复（先看 --diff）"
+    ),
+    "rows": Text("Rows", "行数"),
+    "family": Text("Family", "规则族"),
     "stands-for": Text(" ({n} rows)", "（共 {n} 行）"),
     "by-rule": Text("Findings by rule", "按规则统计"),
     # tables
@@ -172,6 +201,8 @@ WORDS: Final = {
         "Not everything could be read ({n}); the rest was checked. Repair that and run again.",
         "有 {n} 处无法读取，其余部分已检查。请处理后重新运行。",
     ),
+    "unread": Text("{n:path} could not be read", "有 {n} 个路径无法读取"),
+    "untrained-short": Text("no token would be trained", "没有任何 token 参与训练"),
     "no-samples": Text("No samples were found.", "没有找到样本。"),
     "fix-first": Text(
         "{counts}: start with {place}.", "{counts}：请先处理 {place}。"

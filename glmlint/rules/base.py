@@ -62,8 +62,8 @@ class Problem(Struct):
     """Told instead, once a file, where most rows of the file are so. `{samples}` is their number."""
     of_trainer: bool = False
     """It is the trainer's way with every such row, and no fault of the row: the row stays clean."""
-    quote: str = ""
-    """The part of the string at the place that the sentence is about; empty for all of it."""
+    part: tuple[int, int] | None = None
+    """Which part of the string at the place the sentence is about, in code points; None for all."""
 
 
 class Placed(Struct):
@@ -201,7 +201,7 @@ class Rule:
         trains: bool = False,
         habit: Habit | None = None,
         of_trainer: bool = False,
-        quote: str = "",
+        part: tuple[int, int] | None = None,
         **values: Any,
     ) -> Problem:
         """A problem of this rule; `text` is a sentence, or the name of a variant."""
@@ -211,7 +211,7 @@ class Rule:
             help = self.help if edits or self.help_alone is None else self.help_alone
         return Problem(
             text or self.text, values, pointer, severity, help, once, raises, edits,
-            column, trains, habit, of_trainer, quote,
+            column, trains, habit, of_trainer, part,
         )  # fmt: skip
 
 

@@ -206,7 +206,7 @@ def _control(row: Row) -> Iterator[Problem]:
             if all(token in source for token in tokens):
                 yield rule.problem(
                     pointer, text="call", severity="info", help=_AS_CALL, place=place(pointer),
-                    quote=tokens[0],
+                    part=_part(text, tokens[0]),
                 )  # fmt: skip
                 continue
         if _SWITCH in tokens and _switches(row, pointer, text):
@@ -229,7 +229,7 @@ def _control(row: Row) -> Iterator[Problem]:
             text=variant or None,
             severity=severity,
             edits=() if broken is None else (Edit("replace", pointer, broken),),
-            quote=tokens[0],
+            part=_part(text, tokens[0]),
             place=place(pointer),
             tokens=", ".join(f"`{token}`" for token in tokens),
         )
@@ -275,3 +275,8 @@ def _strings(value: Any, at: Pointer) -> Iterator[tuple[Pointer, str, bool]]:
         for key, item in value.items():
             yield (*at, key), key, True
             yield from _strings(item, (*at, key))
+
+
+def _part(text: str, token: str) -> tuple[int, int]:
+    at = text.find(token)
+    return at, at + len(token)
