@@ -93,6 +93,7 @@ PRINTING = {
     *("paths", "formats", "outputs", "output_format", "column_unit", "fix", "unsafe_fixes", "diff"),
     *("statistics", "profile_rules", "quiet", "verbose", "color", "progress"),
     *("write_baseline", "add_ignores", "jobs", "engine", "cache"),
+    *("show_files", "show_settings", "stdin_filename"),
 }
 """Flags that say how a report is printed, what is written, or how fast it comes."""
 
@@ -461,6 +462,21 @@ def test_hostile_rows_stay_text_in_a_notebook() -> None:
         assert "<script" not in html and "<img" not in html and "</pre>" not in html
         assert not any(char in html + str(found) for char in "\x1b\u202e")
         assert "script" in html
+
+
+def test_names_that_are_no_text_come_through(tmp_path: Path) -> None:
+    name = "\udc80\x1b[31m"
+    found = glmlint.check(hostile(), name=name)
+    assert found.files[0].path == name == found.to_dict()["files"][0]["path"]
+    found.to_json(tmp_path / "report.json")
+    assert glmlint.load_report(tmp_path / "report.json").files[0].path == name
+    for text in (str(found), found.to_html()):
+        assert "\\x80\\x1b[31m" in text
+    with pytest.raises(glmlint.FindingsFound) as caught:
+        found.raise_for_findings()
+    with pytest.raises(glmlint.GlmlintError) as missing:
+        glmlint.check("\x1b[31m")
+    assert "\x1b" not in str(caught.value) + str(missing.value)
 
 
 def test_colours_come_on_request(capsys: pytest.CaptureFixture[str]) -> None:

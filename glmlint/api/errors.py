@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from glmlint.read.memory import NotJson
 from glmlint.text import RunStopped, Told
+from glmlint.visible import visible
 
 
 class GlmlintError(ValueError):
@@ -28,8 +29,8 @@ def told_in(lang: str) -> Iterator[None]:
     try:
         yield
     except (NotJson, WrongType) as error:
-        raise TypeError(error.say(lang)) from None
+        raise TypeError(visible(error.say(lang))) from None
     except Told as error:
-        raise GlmlintError(error.say(lang)) from None
+        raise GlmlintError(visible(error.say(lang))) from None
     except RunStopped as error:
-        raise GlmlintError(error.say()) from None
+        raise GlmlintError(visible(error.say())) from None

@@ -300,7 +300,7 @@ class CheckResult(Printed):
             for name, number in self.severity_counts.items()
             if number and RANK[name] >= RANK[fail_on]
         }
-        lines = [f"{one.path}: {one.reason}" for one in self.problems]
+        lines = [f"{printable_path(one.path)}: {visible(one.reason)}" for one in self.problems]
         failing = [one for one in self.findings if one.severity in counts]
         lines += [_line(one, lang) for one in failing[:SHOWN]]
         more = sum(counts.values()) - min(len(failing), SHOWN)
