@@ -178,7 +178,7 @@ def test_splits_are_files_and_one_can_be_the_validation_split() -> None:
     assert glmlint.check(both).finding_counts == {"exact-duplicate": 1}
     assert glmlint.check(train, eval=validation).finding_counts == {"train-val-overlap": 1}
     assert glmlint.check({"train": [GOOD], "test": [GOOD]}).totals.samples == 2
-    with pytest.raises(TypeError, match="go by the name rows"):
+    with pytest.raises(TypeError, match="both named rows"):
         glmlint.check([GOOD], eval=[GOOD], name="rows").files  # noqa: B018
         glmlint.check({"rows": train}, eval={"rows": train})
 
@@ -326,7 +326,7 @@ def test_values_of_numpy_and_pandas_are_what_they_stand_for(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("data", [5, b"rows", object()])
 def test_what_is_no_data_is_refused(data: Any) -> None:
-    with pytest.raises(TypeError, match="is no data"):
+    with pytest.raises(TypeError, match="is not supported as data"):
         glmlint.check(data, lang="en")
 
 
@@ -617,7 +617,7 @@ def test_a_good_batch_passes_and_shows_what_it_trains() -> None:
         == "\nMagazines can't be reserved, so you can renew them twice.<|user|>"
     )
     assert all(row.stop for row in found.rows)
-    assert "every sequence is what glmlint encode gives" in str(found)
+    assert "every sequence matches what glmlint encode gives" in str(found)
     assert "Magazines" in str(found) and "Magazines" in found.to_html()
 
 
@@ -695,15 +695,15 @@ def moved(ids: np.ndarray, labels: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (everything, "stand on padding"),
+        (everything, "are on padding"),
         (everything, "row 0 differs from rows:1 at token 1: the label is 151333, expected -100"),
         (nothing, "nothing in this batch is trained"),
-        (one_row, r"nothing is trained of 1 of the sequences \(row 2\)"),
+        (one_row, r"nothing is trained in 1 of the sequences \(row 2\)"),
         (
             no_stop,
-            r"the stop token behind the last answer of 4 of the sequences .* has the label -100",
+            r"the stop token after the last answer of 4 of the sequences .* has the label -100",
         ),
-        (moved, "shifted already"),
+        (moved, "already shifted"),
     ],
 )
 def test_what_stands_against_a_batch_is_asserted(change: Any, told: str) -> None:

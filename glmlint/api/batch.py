@@ -1,4 +1,4 @@
-"""`glmlint.collate_check`: what is trained of a batch that a trainer's own collator built."""
+"""`glmlint.collate_check`: what is trained in a batch that a trainer's own collator built."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ class BatchRow(Struct, frozen=True):
     supervised: int
     """Tokens in the loss: labelled, and not the first of the row, which the shift takes away."""
     spans: list[tuple[int, int]]
-    """Runs of labelled tokens, as places in the row: (first, behind the last)."""
+    """Runs of labelled tokens, as positions in the row: (first, last + 1)."""
     first_labelled: bool
-    """The first token has a label: lost to the shift, or in a packed row learned from the sequence before."""
+    """The first token has a label: lost to the shift, or in a packed row predicted from the previous sequence."""
     stop: bool | None
-    """Whether the last span teaches a token that ends the answer; None without spans."""
+    """Whether a stop token is trained at the end of the last span; None without spans."""
     stop_follows: bool
-    """A token that ends the answer stands behind the last span, and is not trained."""
+    """A stop token follows the last span, but is not trained."""
     other_labels: int
     """Labels that are neither -100 nor the token's own id."""
     first_text: str | None = None
@@ -85,7 +85,7 @@ class BatchCheck(Printed):
     labels_on_padding: int
     """Labels other than -100 on padding: it is trained."""
     shifted: bool
-    """Whether each label is the id of the token behind: the model shifts them once more."""
+    """Whether each label is the id of the next token: the model shifts them again."""
     differences: list[BatchDifference] | None
     """Sequences that differ from `expect`; None where nothing was expected."""
     lang: str
@@ -113,7 +113,7 @@ class BatchCheck(Printed):
 
     @property
     def untrained(self) -> list[BatchRow]:
-        """Sequences of which nothing is trained."""
+        """Sequences in which nothing is trained."""
         return [row for row in self.rows if not row.supervised]
 
     @property
@@ -129,13 +129,13 @@ class BatchCheck(Printed):
         stop: bool | float = True,
         every_row: bool = True,
     ) -> list[str]:
-        """What stands against training on such batches, a sentence each; empty where nothing does.
+        """What is wrong with such batches, a sentence each; empty where nothing is.
 
         Args:
             min_ratio, max_ratio: bounds of the share of tokens that is trained.
-            stop: the share of the trained sequences that have to teach a token that ends the answer:
-                True for all, False where that does not matter.
-            every_row: whether something of every sequence has to be trained.
+            stop: the share of the trained sequences in which a stop token has to be trained: True
+                for all, False for any.
+            every_row: whether every sequence has to train something.
         """
         lang, found = self.lang, []
         ratio = self.trainable_ratio
@@ -167,7 +167,7 @@ class BatchCheck(Printed):
         stop: bool | float = True,
         every_row: bool = True,
     ) -> None:
-        """Raise where the batch does not train what it should; the arguments are those of `problems`.
+        """Raise if the batch does not train what it should; the arguments are those of `problems`.
 
         Raises:
             AssertionError: with one sentence for each problem.
@@ -276,7 +276,7 @@ def collate_check(
     pad_token_id: int | None = None,
     **settings: Any,
 ) -> BatchCheck:
-    """Tell what is trained of a batch that a trainer really built.
+    """Report what is trained in a batch that a trainer really built.
 
     Args:
         batch: what the data loader gives: `input_ids` and `labels`, or `loss_mask` or `shift_labels`
@@ -287,17 +287,17 @@ def collate_check(
             `check` takes.
         expect: rows or a path, as `data` of `check`, from which the batch was made: every sequence is
             looked up among what `encode` gives for them, in whatever order.
-        stop: ids that end an answer. Default: the tokenizer's, or those of GLM-4 to GLM-4.7.
+        stop: ids of stop tokens. Default: the tokenizer's, or those of GLM-4 to GLM-4.7.
         pad_token_id: of padding, where there is no attention mask. Default: the tokenizer's, or the
             unlabelled token that repeats at the end of rows.
         settings: of `expect`: recipe, options, budget and so on, as in `check`; `lang`.
 
     Returns:
-        Counts and spans of every sequence. `assert_trains` raises where something stands against it.
+        Counts and spans of every sequence. `assert_trains` raises where something is wrong.
 
     Raises:
         GlmlintError: the batch has no labels, or they do not fit; a setting that can't be used.
-        TypeError: a keyword that there is not; no batch.
+        TypeError: an unknown keyword; `batch` is not a mapping.
     """
     known_flags(PLAN | {"tokenizer", "expect", "stop", "pad_token_id"}, "collate_check", settings)
     if isinstance(tokenizer, str) and "tokenizer" not in settings:
@@ -320,7 +320,7 @@ class _Columns(Struct, frozen=True):
 
 
 class _Reader:
-    """What a tokenizer is asked: text, and the ids that end an answer or fill a row."""
+    """What a tokenizer is asked: text, and the ids of stop tokens and of padding."""
 
     def __init__(self, tokenizer: Any, stop: Iterable[int] | None, pad: int | None) -> None:
         self.decode: Callable[[list[int]], str] | None = None
@@ -354,7 +354,7 @@ def _id(value: Any) -> int | None:
 
 
 def _stops_of(tokenizer: Any) -> set[int]:
-    """Ids that end an answer, of a tokenizer of transformers or one that is like them."""
+    """Ids of stop tokens, of a tokenizer of transformers or one like it."""
     eos = getattr(tokenizer, "eos_token_id", None)
     found = {
         one for one in (eos if isinstance(eos, list | tuple) else (eos,)) if isinstance(one, int)
@@ -467,7 +467,7 @@ def _starts(
 
 
 def _real(columns: _Columns, reader: _Reader) -> list[npt.NDArray[np.bool_]]:
-    """Of each row, which tokens are no padding."""
+    """Of each row, which tokens are not padding."""
     if columns.mask is not None:
         return [row != 0 for row in columns.mask]
     pairs = list(zip(columns.ids, columns.labels, strict=True))
@@ -550,7 +550,7 @@ def _row_of(
     stop: bool | None = None
     follows = False
     if runs:
-        # Some templates train a line break behind the token that ends the answer.
+        # Some templates train a line break after the stop token.
         stop = bool(
             np.isin(
                 taught[max(runs[-1][0], runs[-1][1] - 2) : runs[-1][1]], list(reader.stops)

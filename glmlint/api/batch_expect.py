@@ -15,11 +15,11 @@ from glmlint.engine.encode import EncodedRow
 Ids = npt.NDArray[np.int64]
 
 _NEAR: Final = 1000
-"""Rows among which the one is looked for that is most like a sequence whose ids are no row's."""
+"""Rows among which the most similar one is looked for, where a sequence matches none."""
 
 
 class BatchDifference(Struct, frozen=True):
-    """One sequence that is not what `encode` gives."""
+    """One sequence that differs from what `encode` gives."""
 
     row: int
     """0-based number of the row in the batch."""
@@ -29,11 +29,11 @@ class BatchDifference(Struct, frozen=True):
     token: int
     """Place of the first token that differs, in the sequence."""
     here: int | None
-    """The id or label that the batch has there; None behind its end."""
+    """The id or label that the batch has there; None past its end."""
     expected: int | None
     """The same of the row that is expected."""
     path: str | None
-    """Of the expected row that is most like it; None where no row is."""
+    """Of the most similar expected row; None where none is similar."""
     line: int | None
 
     def say(self, lang: str) -> str:
@@ -55,7 +55,7 @@ def differences_of(
     sequences: Sequence[tuple[Ids, Ids]],
     rows: Iterable[EncodedRow],
 ) -> list[BatchDifference]:
-    """The sequences that are none of the rows, each with the row that is most like it.
+    """The sequences that match none of the rows, each with the most similar row.
 
     The first label of a sequence is not compared: it is in no loss, and collators set it to -100.
 

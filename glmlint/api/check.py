@@ -81,20 +81,20 @@ def check(
         severity: of single rules, such as `{"null-content": "error"}`.
         fail_on: the mildest severity for which `ok` is False. Default: "error".
         eval: the validation split, as `data` is given, or the names of splits of `data`: rows that
-            stand in both are found.
+            are in both are reported.
         baseline: a file whose findings are old ones and do not count.
         max_findings: how many findings are kept, 20,000 by default; counts are always whole.
         config: a settings file; "auto" looks for one as the command does.
         lang: language of sentences. Default: that of the environment.
-        name: stands in findings in place of a path, where rows have none.
+        name: used in findings as the path of rows in memory.
         limits: limits of rules, such as `max_lost_share=0.05`.
 
     Returns:
         Totals, findings, lengths and budgets. Lines of findings are row numbers, from 1 on.
 
     Raises:
-        GlmlintError: a setting that can't be used, a path that is not there.
-        TypeError: a keyword that there is not; a row that can't be written as JSON.
+        GlmlintError: a setting that can't be used, a path that does not exist.
+        TypeError: an unknown keyword; a row that can't be written as JSON.
     """
     settings: dict[str, Any] = {
         "recipe": recipe, "options": options, "set": set, "trainer_config": trainer_config,
@@ -124,13 +124,13 @@ def check(
             check_inputs(inputs, plan, context, report)
             held = {file.path for file in inputs if file.memory is not None}
             for path, reason in report.problems:
-                if path in held:  # no file of several that is broken, but what was handed over
+                if path in held:  # not one broken file of several, but the data that was passed
                     raise DataError(Text("{path}: {why}", "{path}：{why}"), path=path, why=reason)
             return result_of(finish(report, plan, context))
 
 
 def files_of(rows: HandedOver, plan: Plan) -> list[InputFile]:
-    """The inputs, or where nothing was handed over the files that the trainer's settings name.
+    """The inputs, or where nothing was passed the files that the trainer's settings name.
 
     Raises:
         NothingGiven: neither is there.
@@ -141,7 +141,7 @@ def files_of(rows: HandedOver, plan: Plan) -> list[InputFile]:
     if not paths:
         raise NothingGiven(
             Text(
-                "no data: hand over paths or rows, or a trainer_config that names its files",
+                "no data: pass paths or rows, or a trainer_config that names its data files",
                 "没有数据：请传入路径或数据行，或使用写明数据文件的 trainer_config",
             )
         )
@@ -175,7 +175,7 @@ def _inputs(rows: HandedOver, eval: Any, plan: Plan) -> tuple[list[InputFile], P
     if twice:
         raise WrongType(
             Text(
-                "two data sets go by the name {name}: give one of them another with name=…",
+                "two data sets are both named {name}: rename one of them with name=…",
                 "有两个数据集都叫 {name}：请用 name=… 给其中一个换个名字",
             ),
             name=twice[0],

@@ -117,7 +117,7 @@ def compare(
             `{"recipe": "llamafactory", "max_length": 2048}`. With the key "data" a side has its own
             rows: the same ones in another form.
         rows: how many of the rows that differ are kept.
-        name: stands in place of a path, where rows have none.
+        name: used as the path of rows in memory.
         settings: of all sides that say nothing else, as in `check`.
 
     Returns:
@@ -125,7 +125,7 @@ def compare(
 
     Raises:
         GlmlintError: a setting that can't be used, fewer than two sides, data that can't be read.
-        TypeError: a keyword that there is not; an iterator; a row that can't be written as JSON.
+        TypeError: an unknown keyword; an iterator; a row that can't be written as JSON.
     """
     known_flags(PLAN | {"rows", "name"}, "compare", settings)
     made: list[Side] = []
@@ -153,6 +153,6 @@ def compare(
 
 
 _ONCE = Text(
-    "an iterator can be read only once, and every side reads the rows: hand over a list",
+    "an iterator can be read only once, but every side reads the rows: pass a list",
     "迭代器只能读取一次，而每一侧都要读取数据行：请传入列表",
 )

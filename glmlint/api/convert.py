@@ -153,7 +153,7 @@ def convert(
         map: what columns of other names hold, such as `{"ask": "user", "reply": "assistant"}`.
         take: "chosen" takes that answer of preference rows.
         lang: language of sentences. Default: that of the environment.
-        name: stands in sentences in place of a path, where rows have none.
+        name: used in messages as the path of rows in memory.
 
     Returns:
         An iterator of the converted rows. Once they are taken, its `losses` say what was lost or

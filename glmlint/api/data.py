@@ -1,4 +1,4 @@
-"""What a function is handed -> inputs of the engine: paths, or rows in memory under a name."""
+"""The data passed to a function -> inputs of the engine: paths, or rows in memory under a name."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SPLITS: Final = frozenset(("train", "validation", "valid", "val", "dev", "eval",
 
 
 class DataError(Told):
-    """Data that is not there; the message is one sentence for the user."""
+    """Data that does not exist or can't be read; the message is one sentence for the user."""
 
 
 class HandedOver(msgspec.Struct, frozen=True):
-    """What was handed over: paths as they were written, or rows in memory."""
+    """The data passed: paths as they were written, or rows in memory."""
 
     paths: tuple[str, ...] = ()
     memory: tuple[InputFile, ...] = ()
@@ -53,10 +53,10 @@ def given(data: Any, name: str = "rows") -> HandedOver:
         data: a path or a list of paths; a list, an iterator or any iterable of rows, or one row as a
             dict; a Dataset, IterableDataset, DatasetDict or dict of splits; a frame of pandas or
             polars; a table of pyarrow. None is nothing.
-        name: stands in findings in place of a path; a split has its own.
+        name: used in findings as the path of rows in memory; a split has its own.
 
     Raises:
-        WrongType: it is none of these.
+        WrongType: data of another kind.
     """
     if data is None:
         return HandedOver()
@@ -122,8 +122,8 @@ def _rows(data: Any) -> RowsInMemory:
     ):
         raise WrongType(
             Text(
-                "{kind} is no data: hand over a path, rows as dicts, a Dataset, a DataFrame or a Table",
-                "{kind} 不是数据：请传入路径、由 dict 组成的行、Dataset、DataFrame 或 Table",
+                "{kind} is not supported as data: pass a path, rows as dicts, a Dataset, a DataFrame or a Table",
+                "不支持把 {kind} 作为数据：请传入路径、由 dict 组成的行、Dataset、DataFrame 或 Table",
             ),
             kind=type(data).__name__,
         )

@@ -49,7 +49,7 @@ def encode(
         data: as in `check`.
         truncate: cut at the budget, as the trainer does.
         packed: give the sequences that come out of the trainer's packer, where it packs rows.
-        name: stands in the rows in place of a path, where they have none.
+        name: used as the path of rows in memory.
         settings: recipe, options, budget and so on, as in `check`.
 
     Returns:
@@ -60,7 +60,7 @@ def encode(
 
     Raises:
         GlmlintError: at once for a setting that can't be used, on the way for data that can't be read.
-        TypeError: a keyword that there is not; a row that can't be written as JSON.
+        TypeError: an unknown keyword; a row that can't be written as JSON.
     """
     known_flags(PLAN | {"truncate", "packed", "name"}, "encode", settings)
     with told_in(spoken(settings.get("lang"))):

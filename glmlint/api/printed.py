@@ -26,7 +26,7 @@ class Printed:
         raise NotImplementedError
 
     def to_html(self) -> str:
-        """A fragment of HTML, as notebooks show it; whatever stands in the data is text there."""
+        """A fragment of HTML, as notebooks show it; data is escaped."""
         raise NotImplementedError
 
     def print(

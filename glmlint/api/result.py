@@ -36,7 +36,7 @@ SHOWN: Final = 20
 
 
 class ReportError(Told):
-    """A file that is no report; the message is one sentence for the user."""
+    """A file that is not a report; the message is one sentence for the user."""
 
 
 class TokenizerUsed(Struct, frozen=True):
@@ -103,7 +103,7 @@ class ReportFinding(Struct, frozen=True, kw_only=True):
     fixable: bool
     fingerprint: str
     rows: int = 1
-    """How many rows it stands for: more than one where a thing is told once a file."""
+    """How many rows it stands for: more than one where it is reported once a file."""
     url: str = ""
     excerpt: Excerpt | None = None
     """The piece of the row that it is about; None in a report that was read back."""
@@ -350,7 +350,7 @@ class CheckResult(Printed):
         ]
 
     def to_html(self) -> str:
-        """Findings, totals and budgets as plain tables; what stands in the data is text there."""
+        """Findings, totals and budgets as plain tables; data is escaped."""
         lang = self._lang
         parts = []
         if self.findings:

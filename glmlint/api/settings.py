@@ -78,7 +78,7 @@ def known_flags(known: Iterable[str], function: str, settings: Mapping[str, Any]
 
 
 def spoken(lang: object) -> str:
-    """The language of a fault that is told before there is a plan: "en" or "zh"."""
+    """The language of an error that is raised before there is a plan: "en" or "zh"."""
     return language(lang if isinstance(lang, str) and lang in ("en", "zh") else "auto")
 
 
@@ -87,7 +87,7 @@ def plan_of(settings: Mapping[str, Any], paths: Sequence[str] = ()) -> tuple[Pla
 
     Args:
         settings: by keyword; None where not given.
-        paths: what is checked, where it stands in files: "auto" looks for settings beside these.
+        paths: the files that are checked: "auto" looks for settings upwards from these.
 
     Raises:
         GlmlintError: a setting that can't be used.

@@ -144,13 +144,13 @@ def show(
     name: str = "rows",
     **settings: Unpack[RuleSettings],
 ) -> ShownRow:
-    """Look at one row as the trainer sees it: supervised, masked and lost tokens, and the budget.
+    """Show one row as the trainer sees it: supervised, masked and lost tokens, and the budget.
 
     Args:
         data: one row as a dict; or as in `check`, also as "FILE:LINE".
         line: 1-based number of the row, in a file the line where it starts. Default: the first.
         ids: print token ids too.
-        name: stands in findings in place of a path, where rows have none.
+        name: used in findings as the path of rows in memory.
         settings: recipe, options, budget, rules and so on, as in `check`.
 
     Returns:
@@ -158,7 +158,7 @@ def show(
 
     Raises:
         GlmlintError: a setting that can't be used, no such row, data that can't be read.
-        TypeError: a keyword that there is not; a row that can't be written as JSON.
+        TypeError: an unknown keyword; a row that can't be written as JSON.
     """
     known_flags(RULES | {"line", "ids", "name"}, "show", settings)
     if isinstance(data, str) and line is None:

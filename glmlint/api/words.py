@@ -25,12 +25,12 @@ WORDS: Final = {
         "map 已说明各列的内容：请不要同时使用 from_",
     ),
     "unknown-near": Text(
-        "{keyword}: there is no form {name}; did you mean {near}?",
-        "{keyword}：没有 {name} 这种格式；是否应为 {near}？",
+        "{keyword}: unknown format {name}; did you mean {near}?",
+        "{keyword}：未知的格式 {name}；是否应为 {near}？",
     ),
     "unknown": Text(
-        "{keyword}: there is no form {name}; it is one of {known}",
-        "{keyword}：没有 {name} 这种格式；可用的有 {known}",
+        "{keyword}: unknown format {name}; known are {known}",
+        "{keyword}：未知的格式 {name}；可用的有 {known}",
     ),
     "batch-summary": Text(
         "{rows:row}, {sequences:sequence}: {tokens:token} and {padding:,} of padding; "
@@ -49,16 +49,16 @@ WORDS: Final = {
         "这个批次没有任何 token 参与训练：所有标签都是 -100",
     ),
     "batch-untrained": Text(
-        "nothing is trained of {n} of the sequences (row {rows}): every label is -100",
+        "nothing is trained in {n} of the sequences (row {rows}): every label is -100",
         "有 {n} 个序列（第 {rows} 行）没有任何 token 参与训练：所有标签都是 -100",
     ),
     "batch-padding": Text(
-        "{n} labels stand on padding: the model learns to write padding",
+        "{n} labels are on padding: the model learns to write padding",
         "有 {n} 个标签落在填充上：模型会学着输出填充",
     ),
     "batch-shifted": Text(
-        "each label is the id of the next token: the labels are shifted already, and the model "
-        "shifts them once more",
+        "each label is the id of the next token: the labels are already shifted, and the model "
+        "shifts them again",
         "每个标签都是下一个 token 的 id：标签已经移位过一次，模型还会再移位一次",
     ),
     "batch-low": Text(
@@ -70,32 +70,32 @@ WORDS: Final = {
         "有 {share} 的 token 参与训练，高于 {bound}：提示是否也算进了损失？",
     ),
     "batch-stop": Text(
-        "no stop token is trained behind the last answer of {n} of the sequences (row {rows}): cut "
-        "off, or left out by the collator; the model does not learn to end there",
+        "no stop token is trained after the last answer of {n} of the sequences (row {rows}): it is "
+        "cut off, or the collator leaves it out; the model does not learn to stop there",
         "有 {n} 个序列（第 {rows} 行）的最后一个回答没有训练停止符：被截断，或被 collator 漏掉；"
-        "模型学不到在那里结束",
+        "模型学不会在那里停止",
     ),
     "batch-stop-masked": Text(
-        "the stop token behind the last answer of {n} of the sequences (row {rows}) has the label "
-        "-100: the model does not learn to end there",
-        "有 {n} 个序列（第 {rows} 行）最后一个回答后的停止符标签为 -100：模型学不到在那里结束",
+        "the stop token after the last answer of {n} of the sequences (row {rows}) has the label "
+        "-100: the model does not learn to stop there",
+        "有 {n} 个序列（第 {rows} 行）最后一个回答后的停止符标签为 -100：模型学不会在那里停止",
     ),
     "batch-early": Text(
-        "the first token of {n} of the sequences (row {rows}) has a label: the shift takes it away, "
-        "and in a packed row it is learned from the sequence before",
+        "the first token of {n} of the sequences (row {rows}) has a label: it is lost to the shift, "
+        "or in a packed row it is predicted from the previous sequence",
         "有 {n} 个序列（第 {rows} 行）的第一个 token 带有标签：移位后它不参与训练，"
         "在打包的行中则会从前一个序列学到它",
     ),
     "batch-other": Text(
-        "{n} labels are other ids than their tokens: another token is taught there",
+        "{n} labels differ from the ids of their tokens: another token is taught there",
         "有 {n} 个标签与该处 token 的 id 不同：那里训练的是另一个 token",
     ),
     "batch-matches": Text(
-        "every sequence is what glmlint encode gives for its row",
+        "every sequence matches what glmlint encode gives for its row",
         "每个序列都与 glmlint encode 对相应行的结果一致",
     ),
     "batch-no-row": Text(
-        "row {row} is none of the expected rows",
+        "row {row} matches none of the expected rows",
         "第 {row} 行不是预期数据中的任何一行",
     ),
     "batch-differs-ids": Text(
@@ -112,7 +112,7 @@ WORDS: Final = {
         "tokenizer 应为名称、路径或带 decode 方法的对象，而不是 {kind}",
     ),
     "batch-kind": Text(
-        "a batch is a dict with input_ids and labels, not {kind}: hand over what the collator gives",
+        "a batch is a dict with input_ids and labels, not {kind}: pass what the collator returns",
         "批次应为含 input_ids 和 labels 的 dict，而不是 {kind}：请传入 collator 的输出",
     ),
     "batch-without": Text(

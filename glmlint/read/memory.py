@@ -1,4 +1,4 @@
-"""Python's values -> rows as bytes: what stands in no file, written as JSON Lines would have it."""
+"""Python's values -> rows as bytes: rows that are in no file, written as JSON Lines would have them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from glmlint.read.scan import Row, too_long
 from glmlint.text import Text, Told
 
 _BLOCK: Final = 1 << 18
-"""Bytes of rows that are handed on together."""
+"""Bytes of rows that are yielded together."""
 
 _DEEPEST: Final = 100
-"""Levels of a row in which what is no JSON is looked for."""
+"""Levels of a row in which values that are not JSON are looked for."""
 
 _UNCLEAR: Final = frozenset("MmSV")
-"""Kinds of numpy's types that are no JSON, or of which `tolist` makes something else: times, bytes."""
+"""Kinds of numpy's types that JSON can't hold: times, bytes."""
 
 
 class NotJson(Told):
@@ -28,7 +28,7 @@ class NotJson(Told):
 
 
 class RowsInMemory(msgspec.Struct, frozen=True):
-    """Rows that stand in no file. One of the two is there."""
+    """Rows that are in no file. One of `lines` and `table` is set."""
 
     lines: Callable[[], Iterator[bytes]] | None = None
     """JSON Lines in blocks, as a file of them would be read; each call begins anew unless `once`."""
@@ -86,7 +86,7 @@ def loaded_rows(rows: Iterable[Any], max_line: int) -> Iterator[Row]:
 
 
 def plain(value: Any) -> Any:
-    """A value of numpy, torch or pandas as Python has it. Raises TypeError for what is no JSON."""
+    """A value of numpy, torch or pandas as plain Python. Raises TypeError for what JSON can't hold."""
     kind = type(value)
     if kind.__name__ in ("NAType", "NaTType") and kind.__module__.startswith("pandas."):
         return None
@@ -124,7 +124,7 @@ def _not_json(row: Any, number: int, error: Exception) -> NotJson:
 
 
 def _culprit(value: Any) -> tuple[Pointer, Text] | None:
-    """Where in a row stands what is no JSON, and what it is; looked for only where there is one."""
+    """Where in a row a value is that JSON can't hold, and what it is."""
     waiting: list[tuple[Pointer, Any]] = [((), value)]
     for _ in range(MAX_VALUES):
         if not waiting:
