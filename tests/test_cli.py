@@ -208,13 +208,13 @@ def test_the_catalogue_speaks_chinese() -> None:
     assert null["title_zh"] == "消息的 `content` 为 null"
 
 
-def test_explain_speaks_chinese_first() -> None:
-    text = glmlint("explain", "null-content", "--lang", "zh").stdout.decode()
-    chinese, heading, english = text.partition("详细说明（英文）")
-    assert chinese.splitlines()[0] == "null-content  structure（结构）  警告"
-    assert chinese.splitlines()[2] == "消息的 `content` 为 null。"
-    assert "建议：" in chinese and "不会报告" in chinese and "A message" not in chinese
-    assert heading and "A message whose content is null." in english
+def test_explain_speaks_chinese() -> None:
+    text = glmlint("explain", "blank-line", "--lang", "zh").stdout.decode()
+    lines = text.splitlines()
+    assert lines[0] == "blank-line  structure（结构）  提示"
+    assert lines[2:4] == ["行与行之间有空行。", ""] and "依据：`datasets`" in text
+    assert "建议：" in text and "不会报告" in text
+    assert [line for line in lines if english_left(line)] == []
     assert "{role!r}" not in glmlint("explain", "combine-spill", "--lang", "zh").stdout.decode()
 
 

@@ -14,10 +14,10 @@ from glmlint.trainer.row import Row, per_row
 
 
 def verdict(row: Row, limit: float) -> str | None:
-    """The one rule that speaks of a cut row, the worst that holds; None for a row that fits.
+    """The one rule that reports a cut row, the worst that applies; None for a row that fits.
 
     `answer-fully-truncated`, `over-truncated` (the lost share exceeds the limit) or
-    `truncated`. Of a row that is left out for its length, `would-be-dropped` speaks.
+    `truncated`. `would-be-dropped` reports a row that is left out for its length.
     """
     if row.layout is None or row.dropped is not None or row.error is not None:
         return None
@@ -118,7 +118,7 @@ class CutAnswer(NamedTuple):
 
     turn: int
     finished: bool
-    """The kept part is taught as a whole answer: a stop is taught behind it."""
+    """The kept part is trained as a whole answer: a stop token is trained after it."""
 
 
 def cuts_an_answer(row: Row) -> CutAnswer | None:

@@ -16,22 +16,21 @@ from glmlint.trainer.base import Context, Text
 from glmlint.visible import diff_line, printable_path
 
 FIXED: Final = (Text("Fixed", "已修复"), Text("Would fix", "可修复"))
-"""Done, and only looked at."""
+"""For `--fix`, and for `--diff`."""
 
 NOTHING: Final = Text("Nothing to fix.", "没有可修复的问题。")
 FAILED: Final = Text("Nothing was fixed.", "没有修复任何问题。")
 
 HIDDEN: Final = Text(
-    "{mask} in the diff stands for a secret or a person's number: "
-    "it can't be applied there; --fix can",
-    "差异中的 {mask} 代表密钥或个人号码：含有它的行不能用差异文件应用，请使用 --fix",
+    "{mask} in the diff replaces a secret or personal number: the diff can't be applied there; "
+    "--fix can",
+    "差异中的 {mask} 代替了密钥或个人号码：含有它的行不能用差异文件应用，请使用 --fix",
 )
 
 ESCAPED: Final = Text(
-    "characters that can't be seen, or that a log would act on, are written as escapes in the "
-    "diff: it can't be applied there; a diff that goes to a file (> fix.patch) has them as they are",
-    "差异中不可见的字符或会被日志系统解释的内容以转义形式显示，含有它们的行不能用差异文件应用；"
-    "把差异重定向到文件（> fix.patch）时会保持原样",
+    "characters that are invisible or control a log are escaped in the diff: it can't be applied "
+    "there; a diff written to a file (> fix.patch) keeps them",
+    "差异中不可见的字符或会被日志系统解释的内容以转义形式显示，含有它们的行不能用差异文件应用；把差异重定向到文件（> fix.patch）时会保持原样",
 )
 
 _LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")

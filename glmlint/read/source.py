@@ -60,7 +60,7 @@ HEAD_BYTES: Final = 1 << 20
 """How much of a file decides how its rows stand in it. Not a matter of the chunk's size."""
 
 _MAGIC: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".parquet": b"PAR1"}
-"""First bytes of what is no text."""
+"""First bytes of what is not text."""
 
 
 class InputFile(msgspec.Struct, frozen=True):
@@ -101,7 +101,7 @@ class Chunk(msgspec.Struct):
 
     path: str
     lines: list[bytes] = []
-    """Each row's bytes, without a line end. A blank line is no row."""
+    """Each row's bytes, without a line end. A blank line is not a row."""
     numbers: list[int] | range = range(0)
     """1-based line where each row starts; in Parquet, the row's own number."""
     defects: dict[int, Defect] = {}
@@ -159,11 +159,11 @@ def _meaning(given: str) -> tuple[list[str], list[PathProblem]]:
 
 
 def _unreadable(path: str, mode: int) -> Text | None:
-    """Why a thing that is no folder cannot be read. A pipe can: `<(zcat …)` is one."""
+    """Why a thing that is not a folder cannot be read. A pipe can: `<(zcat …)` is one."""
     device = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
     if stat.S_ISSOCK(mode) or (device and path != os.devnull):
         return Text(
-            "not a file but a device or a socket; - reads standard input",
+            "a device or a socket, not a file; use - for standard input",
             "不是文件，而是设备或套接字；读取标准输入请用 -",
         )
     return None if os.access(path, os.R_OK) else _FORBIDDEN
@@ -404,7 +404,7 @@ def _chunks_of(
         if name.endswith(suffix) and head and kind is None and not head.startswith(magic):
             raise SourceError(
                 Text(
-                    "the name ends in {suffix}, the content is something else",
+                    "the name ends in {suffix}, but the content is something else",
                     "文件名以 {suffix} 结尾，内容却不是这种格式",
                 ),
                 suffix=suffix,
@@ -590,11 +590,11 @@ class _Lines:
         return self._with_blank(whole, first, lines, edges, number, place)
 
     def _place(self, whole: bytes, end: int) -> Place:
-        """Where these lines stand, and what is known of the file behind them."""
+        """Where these lines stand, and what is known of the file after them."""
         begin = self.offset
         first = begin + self.lead  # where `whole` begins
         while True:
-            # The loader goes on from the first line that begins so far behind the last border.
+            # The loader goes on from the first line that begins that far after the last border.
             wanted = self.borders[-1] + self.loader_bytes
             edge = begin if begin > wanted else -1
             if edge < 0:
@@ -610,7 +610,7 @@ class _Lines:
     def _first_blanks(
         self, place: Place, whole: bytes, first: int, gaps: Iterable[tuple[int, int, int]]
     ) -> list[tuple[int, int]]:
-        """The first blank line, and the first one behind each border.
+        """The first blank line, and the first one after each border.
 
         Args:
             first: where in the file `whole` begins.
@@ -618,7 +618,7 @@ class _Lines:
         """
         begin, borders = place.begin, place.borders
         found: list[tuple[int, int]] = []
-        done = -1  # the last border behind which one is known
+        done = -1  # the last border after which one is known
         for start, stop, number in gaps:
             at = start
             while at < stop:

@@ -92,7 +92,7 @@ class Positions:
         return Location(line + first, line + last, *zip(at, end, strict=True))
 
     def excerpt(self, start: int, stop: int, around: int) -> Excerpt:
-        """A part of the text with at most `around` code points before, of and behind it."""
+        """A part of the text with at most `around` code points before, in and after it."""
         begin, end = max(start - around, 0), min(stop + around, len(self.text))
         inside = min(stop, start + around)
         after = self.text[stop:end] if inside == stop else ""

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from glmlint.plan import Plan
 from glmlint.reporters.words import FAMILY, SEVERITY, counted, say
 from glmlint.rules.base import FAMILIES, Example, Loaded, Rule, all_rules, general
-from glmlint.text import NOUN, Text, Told, nearest
+from glmlint.text import NOUN, Text, Told, nearest, unwrapped_zh
 from glmlint.trainer.base import all_trainers
 from glmlint.visible import json_text, visible
 
@@ -88,12 +88,18 @@ def rule_object(loaded: Loaded, active: dict[str, str]) -> dict[str, Any]:
         "text": {"en": rule.text.en, "zh": rule.text.zh},
         "help": {"en": general(rule.help, rule).en, "zh": general(rule.help, rule).zh},
         "documentation": loaded.doc.strip(),
+        "documentation_zh": documentation_zh(loaded.rule),
     }
 
 
 def first_line(loaded: Loaded) -> str:
     """The first sentence of a rule's documentation."""
     return " ".join(loaded.doc.strip().partition("\n\n")[0].split())
+
+
+def documentation_zh(rule: Rule) -> str:
+    """A rule's documentation in Chinese: the title, then each paragraph on one line."""
+    return f"{rule.title_zh}。\n\n{unwrapped_zh(rule.doc_zh)}".strip()
 
 
 def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> None:
@@ -138,7 +144,8 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
         console.print(title, soft_wrap=True)
         console.print()
         if lang == "zh":
-            print_wrapped(console, f"{rule.title_zh}。")
+            for line in documentation_zh(rule).split("\n"):
+                print_wrapped(console, line)
         else:
             console.print(Markdown(loaded.doc.strip()))
         console.print()
@@ -156,10 +163,6 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
             print_wrapped(console, f"{say(key, lang)}{_colon(lang)}{text}")
         _examples(console, say("bad-example", lang), rule.bad, lang, "red")
         _examples(console, say("good-example", lang), rule.good, lang, "green")
-        if lang == "zh":
-            console.print()
-            console.print(Styled(say("in-english", lang), style="bold"))
-            console.print(Markdown(loaded.doc.strip()))
 
 
 def _examples(

@@ -134,7 +134,6 @@ WORDS: Final = {
     "bad-example": Text("Reported", "会报告"),
     "good-example": Text("Not reported", "不会报告"),
     "with-settings": Text(" (with {settings})", "（设置：{settings}）"),
-    "in-english": Text("Explanation", "详细说明（英文）"),
     "source": Text("Source: {source}, {date}", "来源：{source}（{date}）"),
     "supervises": Text("Supervises", "监督范围"),
     "is-default": Text("  (default)", "（默认）"),
