@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import inspect
+import io
 import itertools
 import json
 import os
@@ -324,7 +325,7 @@ def test_values_of_numpy_and_pandas_are_what_they_stand_for(tmp_path: Path) -> N
     assert without_fixable(glmlint.check(rows, name=file).to_dict()) == of_file
 
 
-@pytest.mark.parametrize("data", [5, b"rows", object()])
+@pytest.mark.parametrize("data", [5, b"rows", object(), io.StringIO("{}")])
 def test_what_is_no_data_is_refused(data: Any) -> None:
     with pytest.raises(TypeError, match="is not supported as data"):
         glmlint.check(data, lang="en")

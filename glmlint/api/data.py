@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -117,7 +118,7 @@ def _rows(data: Any) -> RowsInMemory:
         return _of_table(lambda: _arrow(data))
     if isinstance(data, Mapping):
         return RowsInMemory(lines=lambda: json_lines((data,)))
-    if isinstance(data, bytes | bytearray | memoryview) or not (
+    if isinstance(data, io.IOBase | bytes | bytearray | memoryview) or not (
         isinstance(data, Iterable) or hasattr(data, "__getitem__")
     ):
         raise WrongType(
