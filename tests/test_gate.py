@@ -407,6 +407,7 @@ def test_nothing_prints_beside_the_gate() -> None:
 
 OUT_BESIDE: Final = {
     "reporters.catalogue": {"out.write", "json.dumps"},  # glmlint's own words, by `json_text`
+    "app.init": {"out.write"},  # the settings file
     "scoring.command": {"sys.stdout.write"},  # a report that `score_text` has made
 }  # fmt: skip
 

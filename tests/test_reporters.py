@@ -744,7 +744,7 @@ def test_explain_shows_documentation_and_examples() -> None:
 
 
 def test_explain_suggests_the_nearest_rule() -> None:
-    with pytest.raises(catalogue.UnknownRule, match="tools is a family, no rule"):
+    with pytest.raises(catalogue.UnknownRule, match="tools is a family, not a rule"):
         catalogue.write_rule("tools", io.StringIO(), "en", 80, False)
     with pytest.raises(catalogue.UnknownRule, match="did you mean null-content"):
         catalogue.write_rule("nul-content", io.StringIO(), "en", 80, False)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from glmlint.api.data import DataError, HandedOver, given
 from glmlint.api.errors import WrongType, told_in
 from glmlint.api.result import CheckResult, result_of
-from glmlint.api.settings import RULES, Names, Path_, known_flags, plan_of, spoken
+from glmlint.api.settings import FILES, RULES, Names, Path_, known_flags, plan_of, spoken
 from glmlint.app.limits import declared
 from glmlint.app.options import data_paths
 from glmlint.engine.finish import finish
@@ -47,6 +47,10 @@ def check(
     severity: Mapping[str, str] | Names | None = None,
     fail_on: Literal["error", "warning", "info", "never"] | None = None,
     eval: Any = None,
+    exclude: Names | None = None,
+    extend_exclude: Names | None = None,
+    force_exclude: bool | None = None,
+    respect_gitignore: bool | None = None,
     baseline: Path_ | None = None,
     max_findings: int | None = None,
     config: Path_ | None = None,
@@ -82,6 +86,9 @@ def check(
         fail_on: the mildest severity for which `ok` is False. Default: "error".
         eval: the validation split, as `data` is given, or the names of splits of `data`: rows that
             are in both are reported.
+        exclude: patterns of what folders leave out, in place of the default ones; `extend_exclude`:
+            beside them; `force_exclude`: also of files that are named; `respect_gitignore`: whether
+            folders leave out what git ignores.
         baseline: a file whose findings are old ones and do not count.
         max_findings: how many findings are kept, 20,000 by default; counts are always whole.
         config: a settings file; "auto" looks for one as the command does.
@@ -102,11 +109,12 @@ def check(
         "max_output_length": max_output_length, "tokenizer": tokenizer,
         "allow_download": allow_download, "template": template, "pin": pin, "select": select,
         "extend_select": extend_select, "ignore": ignore, "severity": severity,
-        "fail_on": fail_on, "baseline": baseline, "max_findings": max_findings,
+        "fail_on": fail_on, "exclude": exclude, "extend_exclude": extend_exclude, "force_exclude": force_exclude,
+        "respect_gitignore": respect_gitignore, "baseline": baseline, "max_findings": max_findings,
         "config": config, "lang": lang,
     }  # fmt: skip
     names = {one.name.replace("-", "_") for one in declared()}
-    own = {*RULES, "fail_on", "baseline", "max_findings", "eval", "name", *names}
+    own = {*RULES, *FILES, "fail_on", "baseline", "max_findings", "eval", "name", *names}
     known_flags(own, "check", limits)
     with told_in(spoken(lang)):
         rows = given(data, name)
@@ -145,13 +153,13 @@ def files_of(rows: HandedOver, plan: Plan) -> list[InputFile]:
                 "没有数据：请传入路径或数据行，或使用写明数据文件的 trainer_config",
             )
         )
-    return rows.files(paths)
+    return rows.files(paths, plan.choice)
 
 
 def _inputs(rows: HandedOver, eval: Any, plan: Plan) -> tuple[list[InputFile], Plan]:
     """Training data, then the validation split; and the plan, which knows which is which."""
     inputs = files_of(rows, plan)
-    later = HandedOver(paths=plan.eval_files).files() if plan.eval_files else []
+    later = HandedOver(paths=plan.eval_files).files(choice=plan.choice) if plan.eval_files else []
     named = (eval,) if isinstance(eval, str) else eval
     splits = {file.path: file for file in rows.memory}
     if (
@@ -163,7 +171,7 @@ def _inputs(rows: HandedOver, eval: Any, plan: Plan) -> tuple[list[InputFile], P
         inputs = [file for file in inputs if file.path not in named]
     elif eval is not None:
         found = given(eval, "eval")
-        later += [*found.memory, *(found.files() if found.paths else ())]
+        later += [*found.memory, *(found.files(choice=plan.choice) if found.paths else ())]
     known = {os.path.realpath(file.path) for file in later if file.memory is None}
     inputs = [
         file

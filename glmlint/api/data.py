@@ -12,11 +12,13 @@ import msgspec
 
 from glmlint.api.errors import WrongType
 from glmlint.extras import install
+from glmlint.plan import FileChoice
 from glmlint.read.faults import SourceError
 from glmlint.read.memory import RowsInMemory, json_lines, loaded_rows
 from glmlint.read.parquet import BATCH_ROWS, batch_rows
+from glmlint.read.paths import find_inputs
 from glmlint.read.scan import Row
-from glmlint.read.source import InputFile, find_inputs
+from glmlint.read.source import InputFile
 from glmlint.text import Text, Told
 
 SPLITS: Final = frozenset(("train", "validation", "valid", "val", "dev", "eval", "test"))
@@ -33,13 +35,18 @@ class HandedOver(msgspec.Struct, frozen=True):
     paths: tuple[str, ...] = ()
     memory: tuple[InputFile, ...] = ()
 
-    def files(self, paths: Iterable[str] | None = None) -> list[InputFile]:
+    def files(
+        self, paths: Iterable[str] | None = None, choice: FileChoice | None = None
+    ) -> list[InputFile]:
         """The inputs, in order; `paths` are read in place of those that were written.
+
+        Args:
+            choice: what folders leave out.
 
         Raises:
             DataError: there is no such file.
         """
-        found, missing = find_inputs(self.paths if paths is None else tuple(paths))
+        found, missing = find_inputs(self.paths if paths is None else tuple(paths), choice)
         for problem in missing:
             raise DataError(
                 Text("{path}: {why}", "{path}：{why}"), path=problem.path, why=problem.reason

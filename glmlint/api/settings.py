@@ -10,6 +10,7 @@ import click
 
 from glmlint.api.errors import GlmlintError, told_in
 from glmlint.app.cli import check as command
+from glmlint.app.flags import UsageFault
 from glmlint.app.settings import asked_language, resolve
 from glmlint.output import language
 from glmlint.plan import Plan
@@ -63,6 +64,7 @@ class RuleSettings(PlanSettings, total=False):
 
 PLAN: Final = frozenset(PlanSettings.__annotations__)
 RULES: Final = frozenset(RuleSettings.__annotations__)
+FILES: Final = frozenset(("exclude", "extend_exclude", "force_exclude", "respect_gitignore"))
 
 _FLAGS: Final = {one.name: one for one in command.params if one.name is not None}
 """The command's flags by keyword: what each takes is what the keyword takes."""
@@ -95,7 +97,8 @@ def plan_of(settings: Mapping[str, Any], paths: Sequence[str] = ()) -> tuple[Pla
     given = {name: value for name, value in settings.items() if value is not None}
     download = bool(given.pop("allow_download", False))
     options = given.pop("options", None)
-    flags = {name.replace("_", "-"): _value(name, value) for name, value in given.items()}
+    lang = spoken(given.get("lang"))
+    flags = {name.replace("_", "-"): _value(name, value, lang) for name, value in given.items()}
     config = flags.get("config")
     flags["config"] = None if config == AUTO else config or False
     if options is not None:
@@ -116,7 +119,7 @@ def _options(options: Any, others: Any) -> Any:
     return {**others, **options}
 
 
-def _value(name: str, value: Any) -> Any:
+def _value(name: str, value: Any, lang: str) -> Any:
     """A keyword's value as its flag has it. Raises GlmlintError where the flag would refuse it."""
     flag = _FLAGS[name]
     if isinstance(flag, click.Option) and flag.multiple:
@@ -124,17 +127,17 @@ def _value(name: str, value: Any) -> Any:
             return dict(value)
         if isinstance(value, str | os.PathLike):
             value = (value,)
-        return tuple(_converted(flag, name, one) for one in value)
-    return _converted(flag, name, value)
+        return tuple(_converted(flag, name, one, lang) for one in value)
+    return _converted(flag, name, value, lang)
 
 
-def _converted(flag: click.Parameter, name: str, value: Any) -> Any:
+def _converted(flag: click.Parameter, name: str, value: Any, lang: str) -> Any:
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     whole = isinstance(flag.type, click.types.IntParamType)
     if whole and (isinstance(value, bool) or (isinstance(value, float) and value % 1)):
-        raise GlmlintError(f"{name}: {value!r} is not a valid integer.")
+        value = str(value)  # which is refused, where the number would be cut
     try:
         return flag.type.convert(value, flag, None)
-    except click.UsageError as error:
-        raise GlmlintError(f"{name}: {error.message}") from None
+    except UsageFault as error:
+        raise GlmlintError(error.text.say(lang, **{**error.values, "flag": name})) from None

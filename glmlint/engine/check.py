@@ -304,7 +304,7 @@ def _want(stats: FileStats, row: Row, rule: str) -> None:
 
 
 def matches(path: str, pattern: str, root: str) -> bool:
-    """Whether a glob of the settings file means a file.
+    """Whether a glob of the settings file matches a file.
 
     Args:
         path: as given on the command line.

@@ -60,7 +60,7 @@ WORDS: Final = {
         "partial": "partial: {scored} of {of} rows; run the same command again to go on",
         "plan": "Read {read} tokens for {tokens} (equal and contained rows once), {waste:.1%} padding",
         "clean": "No findings. The loss is what the trainer should log at its first step.",
-        "verdict": "Errors: {errors}, warnings: {warnings}, notes: {infos}. Look at these rows first.",
+        "verdict": "Errors: {errors}, warnings: {warnings}, infos: {infos}. Look at these rows first.",
         "nothing": "Nothing was scored.",
         "ignored": "Not counted: {row} ignored by their rows, {baseline} in the baseline.",
         "reference": "Against {model}: {excess:+.3f} nats a token (its mean {mean:.3f})",
