@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glmlint.evidence.teaching import written_role
+from glmlint.finding import Pointer
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import IGNORE_INDEX, Tokens, authors
 from glmlint.trainer.row import Row, per_row
@@ -101,6 +102,25 @@ def cut_message(row: Row) -> int:
     place = int(np.argmin(found.kept))
     first = -1 if found.kept[place] else int(found.owners[place])
     return first if first >= 0 else max(int(found.owners.max()), 0)
+
+
+def cut_part(row: Row, turn: int) -> tuple[Pointer, int, int] | None:
+    """The part of a turn's text that the budget cuts off; None where that is not a part of it."""
+    texts = {index: text for index, _, text in row.texts}
+    if turn not in texts or not row.writes(turn) or not row.context.trainer.cuts_prefix:
+        return None
+    tokens, text = row.all_tokens, texts[turn].encode("utf-8", "surrogatepass")
+    mine = np.flatnonzero(tokens.owners == turn)
+    lost = [int(token) for token in tokens.input_ids[mine[mine >= row.kept]]]
+    if len(lost) == len(mine):
+        return None
+    known = row.context.tokenizer
+    for end in range(len(lost), max(len(lost) - 3, 0), -1):  # a stop token may stand behind it
+        tail = b"".join(map(known.token_bytes, lost[:end]))
+        if tail and text.endswith(tail):
+            start = len(text[: -len(tail)].decode("utf-8", "ignore"))
+            return row.at(turn, "content"), start, len(texts[turn])
+    return None
 
 
 def loses_end_only(row: Row) -> bool:

@@ -168,7 +168,9 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
         console.print()
         if lang == "zh":
             for line in documentation_zh(rule).split("\n"):
-                print_wrapped(console, line)
+                bullet = Styled("- ") if line.startswith("- ") else None
+                indent = 2 if bullet else 0
+                print_wrapped(console, line[indent:], indent=indent, first=bullet)
         else:
             console.print(Markdown(loaded.doc.strip()))
         console.print()

@@ -70,10 +70,9 @@ WORDS: Final = {
     "budget-default": Text(
         "default; --max-length N sets yours", "默认值；用 --max-length N 设置"
     ),
-    "fixable-count": Text("[*] {n} fixable with --fix", "[*] {n} 个可用 --fix 修复"),
-    "fixable-unsafe-count": Text(
-        "{n} more with --unsafe-fixes (see --diff)", "另有 {n} 个可用 --unsafe-fixes 修复（先看 --diff）"
-    ),
+    "fixable-count": Text("[*] {n} fixable (--fix)", "[*] {n} 个可修复（--fix）"),
+    "fixable-unsafe-count": Text("{n} more (--unsafe-fixes)", "另有 {n} 个（--unsafe-fixes）"),
+    "unsafe-count": Text("{n} fixable (--unsafe-fixes)", "{n} 个可修复（--unsafe-fixes）"),
     "rows": Text("Rows", "行数"),
     "family": Text("Family", "规则族"),
     "stands-for": Text(" ({n} rows)", "（共 {n} 行）"),
@@ -100,8 +99,8 @@ WORDS: Final = {
         "{clean} clean, {bad} with findings, {stopping}",
         "{clean} 个正常，{bad} 个有问题，{stopping}",
     ),
-    "stopping": Text("{n} that stop the trainer", "{n} 个会让训练脚本中止"),
-    "stopping-one": Text("{n} that stops the trainer", "{n} 个会让训练脚本中止"),
+    "stopping": Text("{n} that stop the trainer", "{n} 个会让训练框架中止"),
+    "stopping-one": Text("{n} that stops the trainer", "{n} 个会让训练框架中止"),
     "stopping-foreign": Text(
         " ({n} in another trainer's format)", "（其中 {n} 个是其他训练框架的格式）"
     ),
@@ -186,12 +185,12 @@ WORDS: Final = {
     "why-end": Text("appended end", "末尾追加"),
     "raises": Text(
         "The trainer raises {error} at this sample, and the run ends.",
-        "训练脚本在这个样本抛出 {error}，整个训练随之中止。",
+        "训练框架在这个样本抛出 {error}，整个训练随之中止。",
     ),
     "not-read": Text(
         "This row can't be read, so it has no tokens.", "这一行无法读取，因此没有 token。"
     ),
-    "dropped": Text("The trainer drops this sample: {reason}.", "训练脚本会丢弃这个样本：{reason}。"),
+    "dropped": Text("The trainer drops this sample: {reason}.", "训练框架会丢弃这个样本：{reason}。"),
     # the verdict
     "interrupted": Text(
         "Interrupted: this is what was found so far.", "已中断：以上是目前发现的内容。"
@@ -271,7 +270,7 @@ WORDS: Final = {
         "{samples}：{rows}；{tokens} 个 token，"
         "可训练 {ratio}；{truncated} 个被截断，丢失受监督 token {lost}；{counts}",
     ),
-    "and-dropped": Text(", {n} dropped by the trainer", "，{n} 个被训练脚本丢弃"),
+    "and-dropped": Text(", {n} dropped by the trainer", "，{n} 个被训练框架丢弃"),
     "length-line": Text(
         "lengths: p50 {p50}, p90 {p90}, p95 {p95}, p99 {p99}, max {max}; budget {budget}",
         "长度：p50 {p50}，p90 {p90}，p95 {p95}，p99 {p99}，最长 {max}；预算 {budget}",
