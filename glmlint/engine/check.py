@@ -45,7 +45,7 @@ Progress = Callable[[int, int], None]
 """Called after each chunk with the rows and bytes done."""
 
 
-class Pass(Enum):
+class PassPlan(Enum):
     """Which of the passes over a file a chunk is checked in."""
 
     WHOLE = "whole"
@@ -354,7 +354,7 @@ def matches(path: str, pattern: str, root: str) -> bool:
     return any(fnmatchcase(name, glob.removeprefix("./")) for name in names for glob in patterns)
 
 
-def check_chunk(chunk: Chunk, checker: Checker, pass_: Pass = Pass.WHOLE) -> FileStats:
+def check_chunk(chunk: Chunk, checker: Checker, pass_: PassPlan = PassPlan.WHOLE) -> FileStats:
     """Check one chunk of one file."""
     with timing(checker.watch, REST):
         stats = _check_chunk(chunk, checker, pass_)
@@ -363,7 +363,7 @@ def check_chunk(chunk: Chunk, checker: Checker, pass_: Pass = Pass.WHOLE) -> Fil
     return stats
 
 
-def _check_chunk(chunk: Chunk, checker: Checker, pass_: Pass) -> FileStats:
+def _check_chunk(chunk: Chunk, checker: Checker, pass_: PassPlan) -> FileStats:
     context, watch = checker.context, checker.watch
     stats = FileStats(chunk.path)
     stats.blank_lines = chunk.blank_lines
@@ -372,14 +372,14 @@ def _check_chunk(chunk: Chunk, checker: Checker, pass_: Pass) -> FileStats:
     with timing(watch, READ):
         rows = list(prepared_rows(chunk, checker.layout_context, checker.wanted))
     sure = rows
-    if pass_ is Pass.FIRST and (lines := {row.line for row in rows if row.may_change}):
+    if pass_ is PassPlan.FIRST and (lines := {row.line for row in rows if row.may_change}):
         sure = [row for row in rows if row.line not in lines]
         stats.changeable, stats.changeable_lines = FileStats(chunk.path), lines
         checker.provisional = True
         _check_rows([row for row in rows if row.line in lines], stats.changeable, checker)
         checker.provisional = False
     _check_rows(sure, stats, checker)
-    if context.trainer.through_table and pass_ is not Pass.CHANGEABLE:
+    if context.trainer.through_table and pass_ is not PassPlan.CHANGEABLE:
         with timing(watch, SHAPES):
             stats.shapes.add(part_of(chunk, rows, context))
     return stats
@@ -459,7 +459,7 @@ def check_lines(
     context: Context | None = None,
     progress: Progress | None = None,
     report: Report | None = None,
-    pass_: Pass = Pass.WHOLE,
+    pass_: PassPlan = PassPlan.WHOLE,
 ) -> Report:
     """Check rows of any files, in any cut: the reports of the parts merge into the same report.
 
@@ -510,7 +510,7 @@ def check_file(
     """
     context.loads.pop(file.path, None)
     passes, times = Passes(progress), copy.deepcopy(report.times)
-    first = Pass.FIRST if _may_split(plan, context) else Pass.WHOLE
+    first = PassPlan.FIRST if _may_split(plan, context) else PassPlan.WHOLE
     path = file.path
     with rereadable(file) as source:
         try:
@@ -520,11 +520,11 @@ def check_file(
             load = remember(path, shapes, context, before)
             if load is None:
                 return
-            if first is Pass.FIRST and load.keeps_keys:
+            if first is PassPlan.FIRST and load.keeps_keys:
                 if lines := report.take_changeable(path):
                     parts = (chunk.only(lines) for chunk in read_chunks(source))
                     chunks = (part for part in parts if part.lines)
-                    check_lines(chunks, plan, context, None, report, Pass.CHANGEABLE)
+                    check_lines(chunks, plan, context, None, report, PassPlan.CHANGEABLE)
                 return
         finally:
             if path in report.files:
