@@ -30,7 +30,7 @@ ROOMS = (
     ("reporters",),
     ("comparison",),
     ("app",),
-    ("api",),
+    ("api", "lsp"),
     ("__main__",),
 )
 """From low to high. A folder is a room; `docs/architecture.md` says what each is for."""

@@ -71,6 +71,11 @@ LATER = {
             "生成带注释的 glmlint.toml，并给出 pre-commit 和 CI 的写法。",
         ),
     ),
+    "lsp": (
+        "glmlint.lsp.command:lsp",
+        Text("Language server for editors: findings while you type, fixes, tokens.",
+             "编辑器用的语言服务器：边编辑边检查，可修复，可查看 token。"),
+    ),
     "score": (
         "glmlint.scoring.command:score",
         Text("Baseline loss of a model on the supervised tokens.",
@@ -332,6 +337,11 @@ def check(
         if form not in names():
             known = listed([*names(), *(STYLES if asked_style else ())])
             raise Failure(say("unknown-format", lang, form=form, known=known))
+    plan = replace(
+        plan,
+        excerpts=any(getattr(get(form), "excerpts", False) for form in formats),
+        kinds=any(getattr(get(form), "kinds", False) for form in formats),
+    )
     if len(outputs) > len(formats):
         raise Failure(say("more-outputs", lang))
     if unsafe_fixes and not (fix or diff):
@@ -573,7 +583,7 @@ def show(place: str | None, ids: bool, color: str, **flags: Any) -> None:
     ),
     more=Text(
         'A row at which the trainer raises gives its exception as "error".',
-        '训练脚本会抛出异常的行，其异常写在 "error" 中。',
+        '训练框架会抛出异常的行，其异常写在 "error" 中。',
     ),
 )
 @argument(

@@ -106,10 +106,13 @@ def look(
     Raises:
         ShowError: no such file, or no sample starts at that line.
     """
-    chunk = _find(as_input(file), line, context)
-    checker = Checker(plan, context)
-    findings = _findings(chunk, plan, context, checker)
-    return [_sample(chunk.path, row, findings, context) for row in prepared_rows(chunk, context)]
+    return samples_of(_find(as_input(file), line, context), plan, context)
+
+
+def samples_of(chunk: Chunk, plan: Plan, context: Context) -> list[ShownSample]:
+    """The samples of one row's bytes. Raises ShowError where there are too many tokens to show."""
+    findings = _findings(chunk, plan, context, Checker(plan, context))
+    return [sample_of(chunk.path, row, findings, context) for row in prepared_rows(chunk, context)]
 
 
 def _find(source: InputFile, line: int | None, context: Context) -> Chunk:
@@ -168,7 +171,17 @@ def _findings(chunk: Chunk, plan: Plan, context: Context, checker: Checker) -> l
     return [finding for finding in found if all_rules()[finding.rule].check is not None]
 
 
-def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> ShownSample:
+def sample_of(path: str, row: Row, findings: list[Finding], context: Context) -> ShownSample:
+    """A row with all that its trainer makes of it.
+
+    Args:
+        path: its file.
+        row: read and laid out, without its counts.
+        findings: what was found in it.
+
+    Raises:
+        ShowError: it is too long to be shown.
+    """
     tokens: list[Token] = []
     error, dropped = row.error, row.dropped
     if row.layout is not None:
