@@ -43,6 +43,14 @@ def argument_span(row: Row, call: Call, path: Pointer, *, key: bool = False) -> 
     return None
 
 
+def arguments_span(row: Row, at: Pointer) -> Span | None:
+    """Start and stop of the arguments of a call that is written at that place, as an object."""
+    for way in _WAYS[:-1]:
+        if (found := row.positions.byte_range((*at, *way))) is not None:
+            return found
+    return None
+
+
 def text_span(row: Row, call: Call, start: int, stop: int) -> Span | None:
     """Start and stop of a part of the call's own text (`Call.text`) in the row's text."""
     held = value_at(row.value, call.at)

@@ -18,7 +18,7 @@ _LONGEST_RUN: Final = 2000
 """Rows that change one after the other and are looked at together."""
 
 
-class Change(Struct):
+class ChangedRow(Struct):
     """One row that is not as it was."""
 
     number: int
@@ -62,7 +62,7 @@ def reshaping(draft: Draft) -> Reshaping:
     )
 
 
-def changes(draft: Draft, trail: Trail) -> Iterator[Change]:
+def changes(draft: Draft, trail: Trail) -> Iterator[ChangedRow]:
     """The rows that a draft changes, in their order."""
     assert draft.temporary is not None  # only of files that change
     with (
@@ -115,13 +115,15 @@ class _Rows:
             yield (b"" if piece.row is None else flat(piece.row)) + b"\n"
 
 
-def _paired(minus: list[tuple[int, bytes]], plus: list[bytes], trail: Trail) -> Iterator[Change]:
+def _paired(
+    minus: list[tuple[int, bytes]], plus: list[bytes], trail: Trail
+) -> Iterator[ChangedRow]:
     """Rows that went and rows that came, brought together by the way that each has come."""
-    waiting: dict[bytes, deque[Change]] = {}
-    found = [Change(number, row, []) for number, row in minus]
+    waiting: dict[bytes, deque[ChangedRow]] = {}
+    found = [ChangedRow(number, row, []) for number, row in minus]
     for change in found:
         waiting.setdefault(change.before, deque()).append(change)
-    seen: dict[bytes, Change] = {}
+    seen: dict[bytes, ChangedRow] = {}
     strays: list[bytes] = []
     for row in plus:
         way = trail.way(row)

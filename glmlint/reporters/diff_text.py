@@ -10,7 +10,7 @@ from rich.text import Text
 
 from glmlint.engine.redact import redacted_line
 from glmlint.fix.changed_words import Place, changed_places
-from glmlint.fix.changes import Change, Reshaping, changes, reshaping
+from glmlint.fix.changes import ChangedRow, Reshaping, changes, reshaping
 from glmlint.fix.files import Draft, Fixes
 from glmlint.fix.trail import Trail
 from glmlint.plan import Plan
@@ -83,7 +83,7 @@ def _head(place: str, rule: str, told: str = "") -> Text:
 
 
 def _row(
-    console: Console, draft: Draft, form: Reshaping, change: Change, lang: str, color: bool
+    console: Console, draft: Draft, form: Reshaping, change: ChangedRow, lang: str, color: bool
 ) -> None:
     """The block of one row: what each rule does to it."""
     path = printable_path(draft.path)

@@ -250,6 +250,21 @@ def key_of(row: Row, pointer: Pointer) -> Part:
     return lambda: row.positions.key(pointer)
 
 
+def member_of(row: Row, pointer: Pointer) -> Part:
+    """The key whose value the pointer names, and the value."""
+
+    def find() -> tuple[int, int] | None:
+        key, value = row.positions.key(pointer), row.positions.byte_range(pointer)
+        return None if key is None or value is None else (key[0], value[1])
+
+    return find
+
+
+def value_of(row: Row, pointer: Pointer) -> Part:
+    """The value at another place than the one by which the finding is known."""
+    return lambda: row.positions.byte_range(pointer)
+
+
 @cache
 def words_of(recipe: str) -> dict[str, Text]:
     """Fields that any sentence may have: the name of the trainer of the run, and its budget."""
