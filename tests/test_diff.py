@@ -116,6 +116,13 @@ def test_what_stands_between_the_places_is_the_same(old: str, new: str) -> None:
         at, begin = a2, b2
 
 
+def test_many_changes_in_a_long_row_are_many_places() -> None:
+    old = json.dumps([{"role": "human", "content": f"word {n}"} for n in range(2000)])
+    found = changed_places(old, old.replace("human", "user"))
+    assert len(found) == 2000
+    assert {old[start:stop] for start, stop, _, _ in found} == {"human"}
+
+
 KINDS = {
     "no line end.jsonl": line("user", "1") + line(ask="2")[:-1],
     "crlf.jsonl": (line("user", "3") + line(ask="4") + line("user", "5")).replace(b"\n", b"\r\n"),

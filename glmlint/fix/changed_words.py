@@ -18,7 +18,13 @@ _WORD: Final = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[A-Za-z0-9_]++|\s++|.", re.DOT
 _LETTER: Final = re.compile(r"[A-Za-z0-9_]")
 
 _MOST_PAIRS: Final = 500_000
-"""Equal pieces of two texts that are compared with each other; beyond it they are one change."""
+"""Equal pieces of two texts that are compared with each other; beyond it they are walked through."""
+
+_AHEAD: Final = 12
+"""Pieces of a long text in which a change ends."""
+
+_ALIKE: Final = 3
+"""Equal pieces after which two texts go on together."""
 
 _NEAR: Final = 3
 """Code points between two changes that are one for a reader."""
@@ -44,14 +50,44 @@ def _differing(old: str, new: str, piece: re.Pattern[str]) -> Iterator[Place]:
     a, b = a[start : len(a) - stop], b[start : len(b) - stop]
     if not a and not b:
         return
-    counts = Counter(b)
-    if sum(counts[one] for one in a) > _MOST_PAIRS:
-        yield begin, begin + sum(map(len, a)), begin, begin + sum(map(len, b))
-        return
     ends_a, ends_b = _ends(a, begin), _ends(b, begin)
+    counts = Counter(b)
+    found = _walked if sum(counts[one] for one in a) > _MOST_PAIRS else _compared
+    for a1, a2, b1, b2 in found(a, b):
+        yield ends_a[a1], ends_a[a2], ends_b[b1], ends_b[b2]
+
+
+def _compared(a: list[str], b: list[str]) -> Iterator[Place]:
     for tag, a1, a2, b1, b2 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         if tag != "equal":
-            yield ends_a[a1], ends_a[a2], ends_b[b1], ends_b[b2]
+            yield a1, a2, b1, b2
+
+
+def _walked(a: list[str], b: list[str]) -> Iterator[Place]:
+    """As `_compared` for long lists: after a difference, both go on together within a few pieces,
+    or the rest is one difference."""
+    i = j = 0
+    while i < len(a) and j < len(b):
+        if a[i] == b[j]:
+            i, j = i + 1, j + 1
+            continue
+        step = next(
+            (
+                (p, both - p)
+                for both in range(1, 2 * _AHEAD)
+                for p in range(both + 1)
+                if a[i + p : i + p + _ALIKE] == b[j + both - p : j + both - p + _ALIKE]
+            ),
+            None,
+        )
+        if step is None:
+            break
+        p, q = step
+        a2, b2 = min(i + p, len(a)), min(j + q, len(b))
+        yield i, a2, j, b2
+        i, j = a2, b2
+    if i < len(a) or j < len(b):
+        yield i, len(a), j, len(b)
 
 
 def _ends(pieces: list[str], at: int) -> list[int]:

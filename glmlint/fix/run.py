@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import IO, Final
 
@@ -85,14 +86,14 @@ def look(
     """
     inputs, missing = find_inputs(paths, _unnamed(plan))
     files = [file.path for file in inputs]
-    with (
-        Progress(files, progress) as bar,
-        drafted(
+    with ExitStack() as stack:
+        bar = stack.enter_context(Progress(files, progress))
+        with drafted(
             files, plan, context, unsafe=unsafe, beside=False, progress=bar.add, trail=trail
-        ) as fixes,
-    ):
-        fixes.failures += [(problem.path, problem.say(plan.lang)) for problem in missing]
-        show(fixes)
+        ) as fixes:
+            stack.close()  # a bar and what is shown may be on one terminal
+            fixes.failures += [(problem.path, problem.say(plan.lang)) for problem in missing]
+            show(fixes)
     return fixes
 
 
