@@ -1,4 +1,4 @@
-"""docs/rules/ is what the rules' own files say, and `glmlint explain` shows the same examples."""
+"""docs/rules/ and docs/zh/rules/ are what the rules' own files say, and `glmlint explain` shows the same examples."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from glmlint.trainer.base import all_trainers
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "rules"
+ZH = ROOT / "docs" / "zh" / "rules"
 
 
 @cache
@@ -35,10 +36,17 @@ def test_the_pages_are_fresh() -> None:
     pytest.importorskip("rensa")
     pytest.importorskip("detect_secrets")
     pytest.importorskip("stdnum")
-    written = {file.name: file.read_text(encoding="utf-8") for file in FOLDER.glob("*.md")}
-    fresh = script("make_rules").pages()
-    stale = sorted(name for name in {*written, *fresh} if written.get(name) != fresh.get(name))
-    assert stale == [], "run: python docs/make_rules.py"
+    made = script("make_rules")
+    for lang, folder in made.FOLDERS.items():
+        written = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.md")}
+        fresh = made.pages(lang)
+        stale = sorted(name for name in {*written, *fresh} if written.get(name) != fresh.get(name))
+        assert stale == [], "run: python docs/make_rules.py"
+
+
+def test_the_pages_of_the_commands_are_fresh() -> None:
+    for path, text in script("make_commands").pages().items():
+        assert path.read_text(encoding="utf-8") == text, "run: python docs/make_commands.py"
 
 
 def test_the_pages_of_the_trainers_are_fresh() -> None:
@@ -67,20 +75,24 @@ def test_the_pictures_show_what_is_printed_now(monkeypatch: pytest.MonkeyPatch) 
         assert drawn == picture, "run: python docs/make_screenshots.py"
 
 
-def test_the_index_names_every_rule_and_links_to_its_page() -> None:
-    index = (FOLDER / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("folder", [FOLDER, ZH])
+def test_the_index_names_every_rule_and_links_to_its_page(folder: Path) -> None:
+    index = (folder / "README.md").read_text(encoding="utf-8")
     linked = set(re.findall(r"\| \[([a-z0-9-]+)\]\(\1\.md\) \|", index))
     assert linked == set(all_rules())
-    assert all((FOLDER / f"{name}.md").is_file() for name in linked)
+    assert all((folder / f"{name}.md").is_file() for name in linked)
 
 
 def test_every_page_shows_what_its_bad_examples_report() -> None:
+    titles = {"en": ("## Reported", "## Not reported"), "zh": ("## 会报告", "## 不会报告")}
     for name, entry in all_rules().items():
-        text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
-        reported = text.partition("## Reported")[2].partition("## Not reported")[0]
-        assert (f" {name} " in reported) == (entry.rule.family != "score"), name
-        advice = general(entry.rule.help, entry.rule).zh.replace("{{", "{").replace("}}", "}")
-        assert advice in text.replace("\\", ""), name
+        for lang, folder in (("en", FOLDER), ("zh", ZH)):
+            text = (folder / f"{name}.md").read_text(encoding="utf-8")
+            first, second = titles[lang]
+            reported = text.partition(first)[2].partition(second)[0]
+            assert (f" {name} " in reported) == (entry.rule.family != "score"), name
+            advice = general(entry.rule.help, entry.rule).plain(lang)
+            assert advice.replace("{{", "{").replace("}}", "}") in text.replace("\\", ""), name
 
 
 def test_a_finding_links_to_its_page() -> None:
@@ -90,7 +102,7 @@ def test_a_finding_links_to_its_page() -> None:
 
 def test_no_page_spells_out_a_key() -> None:
     keys = re.compile(r"AKIA[0-9A-Z]{16}|ghp_[0-9A-Za-z]{36}|1101021902\d+|4539 ?7120|DE28 ?9909")
-    for file in FOLDER.glob("*.md"):
+    for file in [*FOLDER.glob("*.md"), *ZH.glob("*.md")]:
         found = keys.findall(file.read_text(encoding="utf-8"))
         assert all("EXAMPLE" in key or "xxxx" in key for key in found), file.name
 
