@@ -49,16 +49,25 @@ def test_the_pages_of_the_commands_are_fresh() -> None:
         assert path.read_text(encoding="utf-8") == text, "run: python docs/make_commands.py"
 
 
+def test_the_tutorials_show_what_is_printed_now() -> None:
+    for path, text in script("make_tutorial").pages().items():
+        assert path.read_text(encoding="utf-8") == text, "run: python docs/make_tutorial.py"
+
+
 def test_the_pages_of_the_trainers_are_fresh() -> None:
     folder = ROOT / "docs" / "recipes"
     written = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.md")}
-    assert written == script("make_recipes").pages(), "run: python docs/make_recipes.py"
+    made = script("make_recipes")
+    assert written == made.pages(), "run: python docs/make_recipes.py"
+    assert made.ZH.read_text(encoding="utf-8") == made.page_zh(), "run: python docs/make_recipes.py"
 
 
 def test_the_limits_of_the_rules_are_in_the_schema_and_on_the_page() -> None:
     made = script("make_settings")
     assert made.SCHEMA.read_text(encoding="utf-8") == made.schema_text()
-    assert made.PAGE.read_text(encoding="utf-8") == made.page_text()
+    for lang, path in made.PAGES.items():
+        text = path.read_text(encoding="utf-8")
+        assert text == made.page_text(lang), "run: python docs/make_settings.py"
 
 
 def test_the_tables_of_the_formats_are_fresh() -> None:
