@@ -1,4 +1,4 @@
-"""What mkdocs does to the pages beyond rendering them: they are written for the code host."""
+"""What mkdocs does to the pages beyond rendering them, as they are written for a code host."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 OUTSIDE = "project"
 """The folder of the site for files that pages link to and that are not in docs/."""
+SHIM = "https://unpkg.com/iframe-worker/shim"
+"""What the theme would load from elsewhere; docs/site/worker.js takes its place."""
 
 _LINK = re.compile(r"(\]\()([^)#\s]+)(#[^)\s]*)?(\))")
 _FENCE = re.compile(r"^ *(`{3,}|~{3,})")
@@ -60,11 +62,19 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:
-    """Name the language of Chinese pages, for fonts and screen readers."""
+    """Name the language of Chinese pages, and take the search's shim from here: no network."""
     del config
+    shim = os.path.relpath("site/worker.js", Path(page.url).parent)
+    output = output.replace(SHIM, shim)
     if page.file.src_uri.startswith("zh/"):
-        return output.replace('<html lang="en"', '<html lang="zh-CN"', 1)
+        output = output.replace('<html lang="en"', '<html lang="zh-CN"', 1)
     return output
+
+
+def on_post_template(output_content: str, template_name: str, config: Any) -> str:
+    """The same for the page of a missing page."""
+    del template_name, config
+    return output_content.replace(SHIM, "site/worker.js")
 
 
 def _of_list(line: str) -> bool:
