@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib.util
 import io
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from processes import LIMIT
 
 from glmlint.converters.base import formats
 from glmlint.reporters.catalogue import example_files, write_rule
@@ -47,6 +51,40 @@ def test_the_pages_are_fresh() -> None:
 def test_the_pages_of_the_commands_are_fresh() -> None:
     for path, text in script("make_commands").pages().items():
         assert path.read_text(encoding="utf-8") == text, "run: python docs/make_commands.py"
+
+
+class SiteLoader(yaml.SafeLoader):
+    """mkdocs.yml, whose tags of Python are left alone."""
+
+
+SiteLoader.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    def pages(entry: Any) -> list[str]:
+        if isinstance(entry, str):
+            return [entry]
+        values = entry.values() if isinstance(entry, dict) else entry
+        return [page for value in values for page in pages(value)]
+
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named = pages(yaml.load(text, SiteLoader)["nav"])
+    docs = ROOT / "docs"
+    folders = ("", "trainers/", "zh/")
+    there = {str(page.relative_to(docs)) for one in folders for page in docs.glob(f"{one}*.md")}
+    assert set(named) == there | {f"{one}/README.md" for one in ("rules", "recipes", "zh/rules")}
+    assert len(set(named)) == len(named)
+
+
+def test_the_site_is_built_where_its_tools_are(tmp_path: Path) -> None:
+    pytest.importorskip("material")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT
+    )
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "zh" / "index.html").read_text(encoding="utf-8")
+    assert 'lang="zh-CN"' in page and not re.search(r'(src|href)="https?://[^"]+\.(js|css)', page)
 
 
 def test_the_tutorials_show_what_is_printed_now() -> None:
