@@ -807,7 +807,7 @@ def test_a_diff_changes_nothing_and_exits_1(tmp_path: Path) -> None:
 def test_unsafe_fixes_alone_are_refused() -> None:
     done = glmlint("check", "--unsafe-fixes", "-")
     assert done.returncode == 2
-    assert b"--unsafe-fixes goes with --fix or --diff" in done.stderr
+    assert b"--unsafe-fixes needs --fix or --diff" in done.stderr
 
 
 def patched(old: bytes, diff: bytes) -> bytes:

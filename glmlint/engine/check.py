@@ -19,6 +19,7 @@ from glmlint.engine.ignores import plain_content, read_ignores
 from glmlint.engine.times import FIRST_PASS, HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 from glmlint.evidence.arguments import forget_waste
 from glmlint.evidence.duplicates import conversation, table
+from glmlint.evidence.kinds import supervised_kinds
 from glmlint.evidence.report import (
     IN_ANOTHER_FORMAT,
     MOST_ONCE,
@@ -45,7 +46,7 @@ Progress = Callable[[int, int], None]
 """Called after each chunk with the rows and bytes done."""
 
 
-class Pass(Enum):
+class PassPlan(Enum):
     """Which of the passes over a file a chunk is checked in."""
 
     WHOLE = "whole"
@@ -295,8 +296,8 @@ class Checker:
         """Where in the row a problem is, and a piece of the row around it if reports show one."""
         positions = row.positions
         found = None
-        if problem.part is not None and problem.pointer:
-            found = positions.part(problem.pointer, *problem.part)
+        if problem.part is not None and (part := problem.part()) is not None:
+            found = positions.part(*part)
         if found is None and problem.column is not None:
             found = problem.column - 1, problem.column
         if found is None:
@@ -341,7 +342,7 @@ def _want(stats: FileStats, row: Row, rule: str) -> None:
 
 
 def matches(path: str, pattern: str, root: str) -> bool:
-    """Whether a glob of the settings file means a file.
+    """Whether a glob of the settings file matches a file.
 
     Args:
         path: as given on the command line.
@@ -354,7 +355,7 @@ def matches(path: str, pattern: str, root: str) -> bool:
     return any(fnmatchcase(name, glob.removeprefix("./")) for name in names for glob in patterns)
 
 
-def check_chunk(chunk: Chunk, checker: Checker, pass_: Pass = Pass.WHOLE) -> FileStats:
+def check_chunk(chunk: Chunk, checker: Checker, pass_: PassPlan = PassPlan.WHOLE) -> FileStats:
     """Check one chunk of one file."""
     with timing(checker.watch, REST):
         stats = _check_chunk(chunk, checker, pass_)
@@ -363,7 +364,7 @@ def check_chunk(chunk: Chunk, checker: Checker, pass_: Pass = Pass.WHOLE) -> Fil
     return stats
 
 
-def _check_chunk(chunk: Chunk, checker: Checker, pass_: Pass) -> FileStats:
+def _check_chunk(chunk: Chunk, checker: Checker, pass_: PassPlan) -> FileStats:
     context, watch = checker.context, checker.watch
     stats = FileStats(chunk.path)
     stats.blank_lines = chunk.blank_lines
@@ -372,14 +373,14 @@ def _check_chunk(chunk: Chunk, checker: Checker, pass_: Pass) -> FileStats:
     with timing(watch, READ):
         rows = list(prepared_rows(chunk, checker.layout_context, checker.wanted))
     sure = rows
-    if pass_ is Pass.FIRST and (lines := {row.line for row in rows if row.may_change}):
+    if pass_ is PassPlan.FIRST and (lines := {row.line for row in rows if row.may_change}):
         sure = [row for row in rows if row.line not in lines]
         stats.changeable, stats.changeable_lines = FileStats(chunk.path), lines
         checker.provisional = True
         _check_rows([row for row in rows if row.line in lines], stats.changeable, checker)
         checker.provisional = False
     _check_rows(sure, stats, checker)
-    if context.trainer.through_table and pass_ is not Pass.CHANGEABLE:
+    if context.trainer.through_table and pass_ is not PassPlan.CHANGEABLE:
         with timing(watch, SHAPES):
             stats.shapes.add(part_of(chunk, rows, context))
     return stats
@@ -404,6 +405,10 @@ def _check_rows(rows: list[Row], stats: FileStats, checker: Checker) -> None:
             stats.packed.parts.append((rows[0].line, np.array(lengths, np.int32)))
     said: list[tuple[bytes, int, bool]] = []
     for row in rows:
+        if checker.plan.kinds and row.layout is not None:
+            supervised, kept = supervised_kinds(row)
+            stats.supervised_kinds.update(supervised)
+            stats.kept_kinds.update(kept)
         unreadable = row.unreadable
         if unreadable and row.is_sample:
             totals.unreadable += 1
@@ -459,7 +464,7 @@ def check_lines(
     context: Context | None = None,
     progress: Progress | None = None,
     report: Report | None = None,
-    pass_: Pass = Pass.WHOLE,
+    pass_: PassPlan = PassPlan.WHOLE,
 ) -> Report:
     """Check rows of any files, in any cut: the reports of the parts merge into the same report.
 
@@ -510,7 +515,7 @@ def check_file(
     """
     context.loads.pop(file.path, None)
     passes, times = Passes(progress), copy.deepcopy(report.times)
-    first = Pass.FIRST if _may_split(plan, context) else Pass.WHOLE
+    first = PassPlan.FIRST if _may_split(plan, context) else PassPlan.WHOLE
     path = file.path
     with rereadable(file) as source:
         try:
@@ -520,11 +525,11 @@ def check_file(
             load = remember(path, shapes, context, before)
             if load is None:
                 return
-            if first is Pass.FIRST and load.keeps_keys:
+            if first is PassPlan.FIRST and load.keeps_keys:
                 if lines := report.take_changeable(path):
                     parts = (chunk.only(lines) for chunk in read_chunks(source))
                     chunks = (part for part in parts if part.lines)
-                    check_lines(chunks, plan, context, None, report, Pass.CHANGEABLE)
+                    check_lines(chunks, plan, context, None, report, PassPlan.CHANGEABLE)
                 return
         finally:
             if path in report.files:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glmlint.evidence.teaching import written_role
+from glmlint.finding import Pointer
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import IGNORE_INDEX, Tokens, authors
 from glmlint.trainer.row import Row, per_row
@@ -43,19 +44,22 @@ class Outline(NamedTuple):
 
 
 @per_row
+def kept_parts(row: Row) -> list[Tokens]:
+    """The sequences that the cut makes of the row; an owner is the token's place in the row."""
+    tokens = row.all_tokens
+    places = np.arange(len(tokens.input_ids), dtype=np.int32)
+    numbered = Tokens(tokens.input_ids, tokens.labels, places, tokens.units)
+    try:
+        return row.context.trainer.cut(numbered, row.plan.max_length, row.context)
+    except (Dropped, TrainerError):
+        return []
+
+
+@per_row
 def kept_places(row: Row) -> npt.NDArray[np.int64]:
     """Places of the row's tokens that are in some sequence after the cut, in order."""
-    tokens = row.all_tokens
-    size = len(tokens.input_ids)
-    numbered = Tokens(
-        tokens.input_ids, tokens.labels, np.arange(size, dtype=np.int32), tokens.units
-    )
-    found = np.zeros(size, np.bool_)
-    try:
-        parts = row.context.trainer.cut(numbered, row.plan.max_length, row.context)
-    except (Dropped, TrainerError):
-        parts = []
-    for part in parts:
+    found = np.zeros(len(row.all_tokens.input_ids), np.bool_)
+    for part in kept_parts(row):
         found[part.owners] = True
     return np.flatnonzero(found)
 
@@ -101,6 +105,25 @@ def cut_message(row: Row) -> int:
     place = int(np.argmin(found.kept))
     first = -1 if found.kept[place] else int(found.owners[place])
     return first if first >= 0 else max(int(found.owners.max()), 0)
+
+
+def cut_part(row: Row, turn: int) -> tuple[Pointer, int, int] | None:
+    """The part of a turn's text that the budget cuts off; None where that is not a part of it."""
+    texts = {index: text for index, _, text in row.texts}
+    if turn not in texts or not row.writes(turn) or not row.context.trainer.cuts_prefix:
+        return None
+    tokens, text = row.all_tokens, texts[turn].encode("utf-8", "surrogatepass")
+    mine = np.flatnonzero(tokens.owners == turn)
+    lost = [int(token) for token in tokens.input_ids[mine[mine >= row.kept]]]
+    if len(lost) == len(mine):
+        return None
+    known = row.context.tokenizer
+    for end in range(len(lost), max(len(lost) - 3, 0), -1):  # a stop token may stand behind it
+        tail = b"".join(map(known.token_bytes, lost[:end]))
+        if tail and text.endswith(tail):
+            start = len(text[: -len(tail)].decode("utf-8", "ignore"))
+            return row.at(turn, "content"), start, len(texts[turn])
+    return None
 
 
 def loses_end_only(row: Row) -> bool:

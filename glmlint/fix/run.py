@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import IO, Final
 
 from glmlint.engine.redact import MASK, redacted_line
 from glmlint.fix.diff import unified
 from glmlint.fix.files import Fixes, commit, drafted
-from glmlint.plan import Plan
+from glmlint.plan import FileChoice, Plan
 from glmlint.progress import Progress
-from glmlint.read.source import find_inputs
+from glmlint.read.paths import find_inputs
 from glmlint.trainer.base import Context, Text
 from glmlint.visible import diff_line, printable_path
 
@@ -48,7 +49,7 @@ def fix_files(
         unsafe: also what changes the meaning of rows.
         progress: "auto", "always" or "never".
     """
-    files = [file.path for file in find_inputs(paths)[0]]
+    files = [file.path for file in find_inputs(paths, _unnamed(plan))[0]]
     with (
         Progress(files, progress) as bar,
         drafted(files, plan, context, unsafe=unsafe, progress=bar.add) as fixes,
@@ -72,7 +73,7 @@ def diff_files(
     Secrets and numbers of persons are not shown, nor, unless `raw`, characters that act on a
     terminal or a log: lines with them can't be applied, and `notes` says so.
     """
-    inputs, missing = find_inputs(paths)
+    inputs, missing = find_inputs(paths, _unnamed(plan))
     files = [file.path for file in inputs]
     with (
         Progress(files, progress) as bar,
@@ -96,6 +97,11 @@ def diff_files(
             if escaped:
                 fixes.notes.append((draft.path, ESCAPED.say(plan.lang)))
     return fixes
+
+
+def _unnamed(plan: Plan) -> FileChoice:
+    """Standard input is repaired nowhere, least of all in a file whose name it has."""
+    return replace(plan.choice, stdin_name=None)
 
 
 def sentence(fixes: Fixes, lang: str, *, would: bool = False) -> str:

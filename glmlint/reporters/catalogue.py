@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Sequence
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from glmlint.plan import Plan
@@ -30,15 +31,25 @@ class UnknownRule(Told):
     """No rule has that name; the message names the nearest one."""
 
 
-def write_rules(plan: Plan, out: IO[str], form: str, width: int, color: bool) -> None:
+def write_rules(
+    plan: Plan,
+    out: IO[str],
+    form: str,
+    width: int,
+    color: bool,
+    chosen: Sequence[Loaded] | None = None,
+) -> None:
     """Every rule: name, severity, fix, first line of its documentation, and whether it is on.
 
     Args:
         plan: which rules are on, with which severity, and the language.
         form: "text" or "json".
         width: cells of a line.
+        chosen: these rules in this order; None: all of them, by family.
     """
-    rules = sorted(all_rules().values(), key=lambda loaded: (_family(loaded), loaded.rule.name))
+    rules = [*chosen] if chosen is not None else [*all_rules().values()]
+    if chosen is None:
+        rules.sort(key=lambda loaded: (_family(loaded), loaded.rule.name))
     if form == "json":
         entries = [rule_object(loaded, plan.rules) for loaded in rules]
         out.write(json_text(entries, indent=2) + "\n")
@@ -97,6 +108,38 @@ def first_line(loaded: Loaded) -> str:
     return " ".join(loaded.doc.strip().partition("\n\n")[0].split())
 
 
+def known_rules(names: Iterable[str]) -> list[Loaded]:
+    """The rules of those names.
+
+    Raises:
+        UnknownRule: one sentence with the nearest name.
+    """
+    found = []
+    for name in names:
+        if name in FAMILIES:
+            raise UnknownRule(
+                Text(
+                    "{name} is a family, not a rule: `glmlint rules` lists what is in it",
+                    "{name} 是规则族，不是规则：`glmlint rules` 会列出其中的规则",
+                ),
+                name=name,
+            )
+        if name not in all_rules():
+            near = nearest(name, all_rules())
+            hint = (
+                Text(f": did you mean {near}?", f"（是否应为 {near}？）")
+                if near
+                else Text("; `glmlint rules` lists them", "；`glmlint rules` 会列出所有规则")
+            )
+            raise UnknownRule(
+                Text("unknown rule {name}{hint}", "未知的规则 {name}{hint}"),
+                name=name,
+                hint=hint,
+            )
+        found.append(all_rules()[name])
+    return found
+
+
 def documentation_zh(rule: Rule) -> str:
     """A rule's documentation in Chinese: the title, then each paragraph on one line."""
     return f"{rule.title_zh}。\n\n{unwrapped_zh(rule.doc_zh)}".strip()
@@ -108,27 +151,7 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
     Raises:
         UnknownRule: one sentence with the nearest name.
     """
-    loaded = all_rules().get(name)
-    if name in FAMILIES:
-        raise UnknownRule(
-            Text(
-                "{name} is a family, no rule: `glmlint rules` lists what is in it",
-                "{name} 是规则族，不是规则：`glmlint rules` 会列出其中的规则",
-            ),
-            name=name,
-        )
-    if loaded is None:
-        near = nearest(name, all_rules())
-        hint = (
-            Text(f": did you mean {near}?", f"（是否应为 {near}？）")
-            if near
-            else Text("; `glmlint rules` lists them", "；`glmlint rules` 会列出所有规则")
-        )
-        raise UnknownRule(
-            Text("unknown rule {name}{hint}", "未知的规则 {name}{hint}"),
-            name=name,
-            hint=hint,
-        )
+    (loaded,) = known_rules((name,))
     from rich.markdown import Markdown
     from rich.text import Text as Styled
 
@@ -145,14 +168,16 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
         console.print()
         if lang == "zh":
             for line in documentation_zh(rule).split("\n"):
-                print_wrapped(console, line)
+                bullet = Styled("- ") if line.startswith("- ") else None
+                indent = 2 if bullet else 0
+                print_wrapped(console, line[indent:], indent=indent, first=bullet)
         else:
             console.print(Markdown(loaded.doc.strip()))
         console.print()
         fix = say(rule.fix, lang) if rule.fix else say("no-fix", lang)
         told = [
-            ("says", _unfilled(rule.text, lang, rule)),
-            ("advises", _unfilled(rule.help, lang, rule)),
+            ("says", unfilled(rule.text, lang, rule)),
+            ("advises", unfilled(rule.help, lang, rule)),
         ]
         told.append(("fix", fix))
         if rule.family == "score":
@@ -272,9 +297,9 @@ def write_recipes(out: IO[str], form: str, lang: str, width: int, color: bool) -
             if recipe.name == Plan.recipe:
                 head.append(say("is-default", lang), style="green")
             console.print(head)
-            print_wrapped(console, _unfilled(recipe.title, lang), indent=2)
+            print_wrapped(console, unfilled(recipe.title, lang), indent=2)
             supervised = (
-                f"{say('supervises', lang)}{_colon(lang)}{_unfilled(recipe.supervises, lang)}"
+                f"{say('supervises', lang)}{_colon(lang)}{unfilled(recipe.supervises, lang)}"
             )
             print_wrapped(console, supervised, indent=2)
             print_wrapped(
@@ -289,7 +314,7 @@ def _colon(lang: str) -> str:
     return "：" if lang == "zh" else ": "
 
 
-def _unfilled(text: Text, lang: str, rule: Rule | None = None) -> str:
+def unfilled(text: Text, lang: str, rule: Rule | None = None) -> str:
     """A sentence with its fields left as names."""
     told = NOUN.sub(r"\1} \2s", general(text, rule).plain(lang))
     return re.sub(r"(\{\w+)[!:][^{}]+\}", r"\1}", told).replace("{{", "{").replace("}}", "}")

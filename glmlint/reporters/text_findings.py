@@ -40,6 +40,9 @@ MOST_FINDINGS: Final = 200
 LONGEST_MESSAGE: Final = 600
 """Characters of one message; a message can quote data."""
 
+INDENT: Final = 4
+"""Cells before every line of a finding but its first."""
+
 ROOM: Final = 34
 """Cells that an excerpt needs beside the rule's name; else it gets a line of its own."""
 
@@ -114,10 +117,9 @@ def _block(
     finding, lang = block.first, result.plan.lang
     indent = column + 3
     head = Text(" " * 2)
-    head.append(
-        f"{place_in_file(finding, options.column_unit):>{column}}", _file_link(finding, options)
-    )
-    head.append(" ")
+    if where := place_in_file(finding, options.column_unit):
+        head.append(f"{where:>{column}}", _file_link(finding, options))
+        head.append(" ")
     head.append_text(_name(finding, result, options))
     if options.style == "grouped":
         _print(console, head.append(f" {_told(finding, lang)}"), 0, indent)
@@ -126,20 +128,23 @@ def _block(
             line = Text(f"  {where:>{column}} ", "dim").append_text(_name(one, result, options))
             _print(console, line.append(f" {_told(one, lang)}"), 0, indent)
         return
-    _excerpt(console, head, finding, options, indent)
-    _print(console, _told(finding, lang), indent)
+    if finding.span is None:
+        _print(console, head.append(f" {_told(finding, lang)}"), 0, INDENT)
+    else:
+        shown = _excerpt(console, head, finding, options)
+        _print(console, _told(finding, lang, shown and not options.verbose), INDENT)
     for other in block.beside:
         line = Text("+ ", "dim")
-        line.append_text(_name(other, result, options))
-        line.append(f" {_told(other, lang)}")
-        _print(console, line, indent)
+        if other.rule != finding.rule:
+            line.append_text(_name(other, result, options)).append(" ")
+        _print(console, line.append(_told(other, lang, not options.verbose)), INDENT)
     for one in (finding, *block.beside) if options.verbose else (finding,):
         if one.rule not in helped or options.verbose:
             helped.add(one.rule)
             help = visible(one.help) if options.verbose else _first_sentence(visible(one.help))
-            _print(console, Text(say("help-line", lang, help=help), "dim"), indent)
+            _print(console, Text(say("help-line", lang, help=help), "dim"), INDENT)
     if block.folded:
-        _print(console, Text(_folded(block, lang, console.width - indent), "dim"), indent)
+        _print(console, Text(_folded(block, lang, console.width - INDENT), "dim"), INDENT)
 
 
 def _name(finding: Finding, result: Result, options: ReporterOptions) -> Text:
@@ -155,8 +160,14 @@ def _name(finding: Finding, result: Result, options: ReporterOptions) -> Text:
     return told
 
 
-def _told(finding: Finding, lang: str) -> str:
+_PLACE: Final = re.compile(r"messages(?:\[\d+\]|\.\w+)+(?:: ?|：| )")
+
+
+def _told(finding: Finding, lang: str, shown: bool = False) -> str:
+    """The sentence; without the place at its head where the excerpt shows that."""
     told = message(finding, lang)
+    if shown:
+        told = _PLACE.sub("", told, count=1) if _PLACE.match(told) else told
     return told if len(told) <= LONGEST_MESSAGE else told[: LONGEST_MESSAGE - 1] + "…"
 
 
@@ -172,18 +183,19 @@ def _print(console: Console, told: Text | str, indent: int, further: int = -1) -
         console.print(Text(" " * blank) + part, soft_wrap=True)
 
 
-def _excerpt(
-    console: Console, head: Text, finding: Finding, options: ReporterOptions, indent: int
-) -> None:
-    """The head of a finding and the piece of the row, beside it where there is room."""
+def _excerpt(console: Console, head: Text, finding: Finding, options: ReporterOptions) -> bool:
+    """Print the head of a finding and the piece of the row, beside it where there is room.
+
+    Returns whether there is such a piece.
+    """
     excerpt = finding.excerpt
     if excerpt is None or not (excerpt.before + excerpt.text + excerpt.after).strip():
         console.print(head, soft_wrap=True)
-        return
+        return False
     at = head.cell_len + 2
     if console.width - at < ROOM:
         console.print(head, soft_wrap=True)
-        at, head = indent, Text(" " * indent)
+        at, head = INDENT, Text(" " * INDENT)
     else:
         head.append("  ")
     line = fitted(excerpt, console.width - at)
@@ -193,20 +205,21 @@ def _excerpt(
     console.print(head, soft_wrap=True)
     if not options.color:  # with colour the place itself is underlined
         console.print(Text(" " * (at + line.indent) + line.mark), soft_wrap=True)
+    return True
 
 
-_SENTENCE: Final = re.compile(
-    r"[^.?!;。？！；(（]*(?:[(（][^)）]*[)）][^.?!;。？！；(（]*|[.?!;](?!\s)[^.?!;。？！；(（]*)*+"
-)
+_ASIDE: Final = re.compile(r" ?[(（][^()（）`]*[)）]")
+_SENTENCE: Final = re.compile(r"[.?!;](?=\s)|[。？！；]")
 
 
 def _first_sentence(help: str) -> str:
-    """The first sentence of an advice; all of it where there is a command to copy."""
-    if "glmlint " in help or " --" in help:
-        return help
-    found = _SENTENCE.match(help)
-    assert found is not None  # it matches nothing at all, too
-    return help if not found[0] else help[: found.end() + 1].rstrip(";； ")
+    """The first sentence of an advice, without asides; `-v` prints all of it."""
+    help = _ASIDE.sub("", help)
+    for end in _SENTENCE.finditer(help):
+        before = help[: end.end()]
+        if before.count("(") == before.count(")") and before.count("（") == before.count("）"):
+            return before.rstrip(";；")
+    return help
 
 
 def _folded(block: Block, lang: str, width: int) -> str:

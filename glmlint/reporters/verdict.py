@@ -169,10 +169,14 @@ def verdict_short(result: Result) -> str:
         parts.append(say("untrained-short", lang))
     safe = sum(safely_fixable(finding, result) for finding in result.findings)
     unsafe = sum(finding.fixable for finding in result.findings) - safe
+    repairs = []
     if safe:
-        parts.append(say("fixable-count", lang, n=f"{safe:,}"))
+        repairs.append(say("fixable-count", lang, n=f"{safe:,}"))
     if unsafe:
-        parts.append(say("fixable-unsafe-count", lang, n=f"{unsafe:,}"))
+        key = "fixable-unsafe-count" if safe else "unsafe-count"
+        repairs.append(say(key, lang, n=f"{unsafe:,}"))
+    if repairs:
+        parts.append(("，" if lang == "zh" else ", ").join(repairs))
     return ("；" if lang == "zh" else "; ").join(parts)
 
 
@@ -248,7 +252,7 @@ def assumed(result: Result) -> list[str]:
 def message(finding: Finding, lang: str) -> str:
     """The finding's sentence, safe to print; it says how many rows it stands for."""
     text = visible(finding.message)
-    if finding.rows > 1 and f"{finding.rows}" not in text:
+    if finding.rows > 1 and f"{finding.rows}" not in text.replace(",", ""):
         text += say("stands-for", lang, n=f"{finding.rows:,}")
     return text
 

@@ -70,10 +70,9 @@ WORDS: Final = {
     "budget-default": Text(
         "default; --max-length N sets yours", "默认值；用 --max-length N 设置"
     ),
-    "fixable-count": Text("[*] {n} fixable with --fix", "[*] {n} 个可用 --fix 修复"),
-    "fixable-unsafe-count": Text(
-        "{n} more with --unsafe-fixes (see --diff)", "另有 {n} 个可用 --unsafe-fixes 修复（先看 --diff）"
-    ),
+    "fixable-count": Text("[*] {n} fixable (--fix)", "[*] {n} 个可修复（--fix）"),
+    "fixable-unsafe-count": Text("{n} more (--unsafe-fixes)", "另有 {n} 个（--unsafe-fixes）"),
+    "unsafe-count": Text("{n} fixable (--unsafe-fixes)", "{n} 个可修复（--unsafe-fixes）"),
     "rows": Text("Rows", "行数"),
     "family": Text("Family", "规则族"),
     "stands-for": Text(" ({n} rows)", "（共 {n} 行）"),
@@ -100,8 +99,8 @@ WORDS: Final = {
         "{clean} clean, {bad} with findings, {stopping}",
         "{clean} 个正常，{bad} 个有问题，{stopping}",
     ),
-    "stopping": Text("{n} that stop the trainer", "{n} 个会让训练脚本中止"),
-    "stopping-one": Text("{n} that stops the trainer", "{n} 个会让训练脚本中止"),
+    "stopping": Text("{n} that stop the trainer", "{n} 个会让训练框架中止"),
+    "stopping-one": Text("{n} that stops the trainer", "{n} 个会让训练框架中止"),
     "stopping-foreign": Text(
         " ({n} in another trainer's format)", "（其中 {n} 个是其他训练框架的格式）"
     ),
@@ -186,12 +185,12 @@ WORDS: Final = {
     "why-end": Text("appended end", "末尾追加"),
     "raises": Text(
         "The trainer raises {error} at this sample, and the run ends.",
-        "训练脚本在这个样本抛出 {error}，整个训练随之中止。",
+        "训练框架在这个样本抛出 {error}，整个训练随之中止。",
     ),
     "not-read": Text(
         "This row can't be read, so it has no tokens.", "这一行无法读取，因此没有 token。"
     ),
-    "dropped": Text("The trainer drops this sample: {reason}.", "训练脚本会丢弃这个样本：{reason}。"),
+    "dropped": Text("The trainer drops this sample: {reason}.", "训练框架会丢弃这个样本：{reason}。"),
     # the verdict
     "interrupted": Text(
         "Interrupted: this is what was found so far.", "已中断：以上是目前发现的内容。"
@@ -271,7 +270,7 @@ WORDS: Final = {
         "{samples}：{rows}；{tokens} 个 token，"
         "可训练 {ratio}；{truncated} 个被截断，丢失受监督 token {lost}；{counts}",
     ),
-    "and-dropped": Text(", {n} dropped by the trainer", "，{n} 个被训练脚本丢弃"),
+    "and-dropped": Text(", {n} dropped by the trainer", "，{n} 个被训练框架丢弃"),
     "length-line": Text(
         "lengths: p50 {p50}, p90 {p90}, p95 {p95}, p99 {p99}, max {max}; budget {budget}",
         "长度：p50 {p50}，p90 {p90}，p95 {p95}，p99 {p99}，最长 {max}；预算 {budget}",
@@ -300,7 +299,7 @@ WORDS: Final = {
     "profile-findings": Text("Findings", "问题"),
     "profile-rules": Text("all rules", "所有规则"),
     "profile-read": Text("reading and decoding", "读取与解码"),
-    "profile-lay-out": Text("laying out", "排版"),
+    "profile-lay-out": Text("laying out", "套用对话模板"),
     "profile-tokenize": Text("tokenizing", "分词"),
     "profile-shapes": Text("shapes of rows for the loader", "为加载器记录各行的形状"),
     "profile-hash": Text("hashes of rows to compare", "计算用于比较的行哈希"),
@@ -317,19 +316,40 @@ WORDS: Final = {
         "unknown format {form}: one of {known}", "未知的格式 {form}：可用的有 {known}"
     ),
     "more-outputs": Text("more --output than --format", "--output 比 --format 多"),
+    "json-left": Text(
+        "{n:file} with the ending .json skipped: such a file is read only when it is named",
+        "跳过 {n} 个 .json 文件：直接写出文件名才会读取",
+    ),
+    "ignored": Text(
+        "{path} is ignored by git and was not read; --no-respect-gitignore reads it",
+        "{path} 被 git 忽略，没有读取；加上 --no-respect-gitignore 会读取",
+    ),
+    "ignored-more": Text(
+        "{path} and {n} more are ignored by git and were not read; --no-respect-gitignore reads them",
+        "{path} 及另外 {n} 处数据被 git 忽略，没有读取；加上 --no-respect-gitignore 会读取",
+    ),
+    "all-excluded": Text(
+        "nothing to check: {n:named file} excluded (exclude, extend-exclude, force-exclude)",
+        "没有要检查的文件：写出的 {n} 个文件都被排除（exclude、extend-exclude、force-exclude）",
+    ),
+    "stdin-name-alone": Text(
+        "--stdin-filename can't be combined with --fix, --diff or --add-ignores: standard input is "
+        "not repaired",
+        "--stdin-filename 不能与 --fix、--diff、--add-ignores 同时使用：标准输入无法修复",
+    ),
     "is-input": Text(
         "{flag} {target}: this file is an input; name another one",
         "{flag} {target}：该文件是输入，请指定另一个文件",
     ),
     "unsafe-alone": Text(
-        "--unsafe-fixes goes with --fix or --diff", "--unsafe-fixes 须与 --fix 或 --diff 一起使用"
+        "--unsafe-fixes needs --fix or --diff", "--unsafe-fixes 须与 --fix 或 --diff 一起使用"
     ),
     "profile-diff": Text(
-        "--profile-rules goes without --diff, which checks nothing",
+        "--profile-rules can't be combined with --diff, which checks nothing",
         "--profile-rules 不能与 --diff 同时使用：--diff 不做检查",
     ),
     "ignores-alone": Text(
-        "--add-ignores goes without --fix, --diff and --write-baseline",
+        "--add-ignores can't be combined with --fix, --diff or --write-baseline",
         "--add-ignores 不能与 --fix、--diff、--write-baseline 同时使用",
     ),
     "stopped": Text(
@@ -338,20 +358,20 @@ WORDS: Final = {
     "interrupted-line": Text("interrupted", "已中断"),
     "nothing-written": Text("interrupted; nothing was written", "已中断；没有写入任何内容"),
     "baseline-kept": Text(
-        "not written, not everything was read", "没有写入：有内容未能读取"
+        "not written: some files could not be read", "没有写入：有文件未能读取"
     ),
     "baseline-written": Text(
-        "{n} findings are old ones from now on", "已记录 {n} 个问题，今后视为已有问题"
+        "{n:finding} recorded; they no longer count", "已记录 {n} 个问题，今后不再计入"
     ),
     "ignores-added": Text(
-        "{rows} rows ignore {rules} findings more", "新增忽略 {rows} 行中的 {rules} 个问题"
+        "{rules:finding} in {rows:row} now ignored", "新增忽略 {rows} 行中的 {rules} 个问题"
     ),
     "packed-none": Text(
         "--packed: {trainer} doesn't pack rows with these options",
         "--packed：{trainer} 在这些选项下不打包数据",
     ),
     "packed-alone": Text(
-        "--packed goes without --no-truncate and without a line: the trainer packs all rows of the "
+        "--packed can't be combined with --no-truncate or a line: the trainer packs all rows of the "
         "file, as its cut leaves them",
         "--packed 不能与 --no-truncate 或行号一起使用：训练框架打包的是文件中截断之后的全部数据行",
     ),
@@ -363,8 +383,6 @@ WORDS: Final = {
     ),
     "system-fault": Text("{why}", "{why}"),
     "stopped-by": Text("stopped by {name}", "已被 {name} 终止"),
-    "no-command": Text("no command {name}{meant}", "没有命令 {name}{meant}"),
-    "no-option": Text("no option {name}{meant}", "没有选项 {name}{meant}"),
     "usage-hint": Text(
         " (`{command} --help` lists what it takes)", "（`{command} --help` 会列出可用的参数）"
     ),

@@ -6,7 +6,7 @@ import importlib
 import json
 import pkgutil
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -42,6 +42,10 @@ class Edit(Struct, frozen=True):
     value: Any = None
 
 
+Part = tuple[Pointer, int, int]
+"""Where a string stands, and the start and stop of a part of it, in code points of the string."""
+
+
 class Problem(Struct):
     """What one rule reports at one place."""
 
@@ -63,8 +67,8 @@ class Problem(Struct):
     """Reported instead, once per file, where most rows are like this. `{samples}` is their number."""
     of_trainer: bool = False
     """It is how the trainer treats every such row, not a fault of the row: the row counts as clean."""
-    part: tuple[int, int] | None = None
-    """Which part of the string at the place the sentence is about, in code points; None for all."""
+    part: Callable[[], Part | None] | None = None
+    """Finds what part of a string the sentence is about; asked only where the finding is shown."""
 
 
 class Placed(Struct):
@@ -205,7 +209,7 @@ class Rule:
         trains: bool = False,
         habit: Habit | None = None,
         of_trainer: bool = False,
-        part: tuple[int, int] | None = None,
+        part: Callable[[], Part | None] | None = None,
         **values: Any,
     ) -> Problem:
         """A problem of this rule; `text` is a sentence, or the name of a variant."""
@@ -217,6 +221,16 @@ class Rule:
             text or self.text, values, pointer, severity, help, once, raises, edits,
             column, trains, habit, of_trainer, part,
         )  # fmt: skip
+
+
+def part_of(pointer: Pointer, text: str, part: str) -> Callable[[], Part | None]:
+    """The first place of a part in the string that the pointer names."""
+
+    def find() -> Part | None:
+        at = text.find(part)
+        return (pointer, at, at + len(part)) if at >= 0 else None
+
+    return find
 
 
 @cache
@@ -236,7 +250,7 @@ def general(text: Text, rule: Rule | None = None) -> Text:
     applies = None if rule is None else rule.applies
     if applies is not None and not applies(get_trainer(Plan.recipe), Plan()):
         told = {"trainer": Trainer.called, "budget_means": Trainer.budget_means}
-    en, zh = text.en, spaced(text.zh, told["trainer"].zh)
+    en, zh = text.en, spaced(text.zh, told)
     for name, word in told.items():
         en, zh = en.replace(f"{{{name}}}", word.en), zh.replace(f"{{{name}}}", word.zh)
     return Text(en, zh)
@@ -244,18 +258,26 @@ def general(text: Text, rule: Rule | None = None) -> Text:
 
 def sentence(text: Text, plan: Plan, values: dict[str, Any]) -> str:
     """A rule's sentence in the language of the run."""
-    words = words_of(plan.recipe)
+    values = {**words_of(plan.recipe), **values}
     if plan.lang == "zh":
-        text = Text(text.en, spaced(text.zh, words["trainer"].zh))
-    return text.say(plan.lang, **{**words, **values})
+        text = Text(text.en, spaced(text.zh, values))
+    return text.say(plan.lang, **values)
 
 
-def spaced(zh: str, trainer: str) -> str:
-    """A Chinese sentence with spaces around `{trainer}` where that is a name in Latin letters."""
-    if not trainer.isascii():
-        return zh
-    zh = re.sub(r"(?<=[\u3400-\u9fff])\{trainer\}", " {trainer}", zh)
-    return re.sub(r"\{trainer\}(?=[\u3400-\u9fff])", "{trainer} ", zh)
+def spaced(zh: str, values: Mapping[str, object]) -> str:
+    """A Chinese sentence with spaces between its characters and fields filled with Latin letters."""
+
+    def latin(field: re.Match[str], end: int) -> bool:
+        value = values.get(field[1])
+        edge = (value.zh if isinstance(value, Text) else str(value))[end:][:1]
+        return edge.isascii() and edge.isalnum()
+
+    zh = _FIELD_AFTER.sub(lambda found: " " * latin(found, 0) + found[0], zh)
+    return _FIELD_BEFORE.sub(lambda found: found[0] + " " * latin(found, -1), zh)
+
+
+_FIELD_AFTER: Final = re.compile(r"(?<=[\u3400-\u9fff])\{(\w+)\}")
+_FIELD_BEFORE: Final = re.compile(r"\{(\w+)\}(?=[\u3400-\u9fff])")
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ rule = Rule(
     fix="safe",
     after=("other-format",),
     text=Text(
-        "{place} is OpenAI's form of a call: the template does not read it, the model sees no call",
+        "{place} is OpenAI's form of a call: the template ignores it, the model sees no call",
         "{place} 是 OpenAI 形式的调用：模板不会读取它，模型看不到这次调用",
     ),
     variants={
@@ -57,8 +57,7 @@ rule = Rule(
             "{place} 为 {role!r}，会变成普通文本：GLM 中工具结果的角色是 observation",
         ),
         "trained": Text(
-            "{place} is {role!r}, printed as plain text and trained: GLM's role for tool results "
-            "is observation",
+            "{place} is {role!r}, printed as plain text and trained: GLM's role is observation",
             "{place} 为 {role!r}，会变成普通文本并参与训练：GLM 中工具结果的角色是 observation",
         ),
         "raises": Text(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.cut import cut_message, loses_end_only, verdict
+from glmlint.evidence.cut import cut_message, cut_part, loses_end_only, verdict
 from glmlint.rules.base import Edit, Example, Fact, Limit, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -124,5 +124,6 @@ def check(row: Row) -> Iterator[Problem]:
         supervised=row.supervised,
         share=row.lost_supervised / row.supervised,
         limit=rule.limit_of(row.plan),
+        part=lambda: cut_part(row, index),
         where=row.where(index),
     )

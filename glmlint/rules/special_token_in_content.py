@@ -25,7 +25,7 @@ from glmlint.evidence.calls import taught
 from glmlint.evidence.marks import tokens_of_others
 from glmlint.evidence.teaching import prints_tools
 from glmlint.finding import Pointer, place, value_at
-from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text, part_of
 from glmlint.trainer.tokenizer import Tokenizer
 
 TURN_TOKENS = frozenset(
@@ -54,8 +54,7 @@ rule = Rule(
     when=Fact.CONTROL | Fact.MARKS,
     fix="unsafe",
     text=Text(
-        "{place} contains {tokens}, tokenized as a real role or end token: the turn ends in "
-        "mid-text",
+        "{place} contains {tokens}, which becomes a control token: the turn ends there",
         "{place} 中含有 {tokens}：分词器会把它变成真正的角色标记或结束符，这一轮在文本中途就结束了",
     ),
     variants={
@@ -221,7 +220,7 @@ def _control(row: Row) -> Iterator[Problem]:
             if all(token in source for token in tokens):
                 yield rule.problem(
                     pointer, text="call", severity="info", help=_AS_CALL, place=place(pointer),
-                    part=_part(text, tokens[0]),
+                    part=part_of(pointer, text, tokens[0]),
                 )  # fmt: skip
                 continue
         if _SWITCH in tokens and _switches(row, pointer, text):
@@ -244,7 +243,7 @@ def _control(row: Row) -> Iterator[Problem]:
             text=variant or None,
             severity=severity,
             edits=() if broken is None else (Edit("replace", pointer, broken),),
-            part=_part(text, tokens[0]),
+            part=part_of(pointer, text, tokens[0]),
             place=place(pointer),
             tokens=", ".join(f"`{token}`" for token in tokens),
         )
@@ -290,8 +289,3 @@ def _strings(value: Any, at: Pointer) -> Iterator[tuple[Pointer, str, bool]]:
         for key, item in value.items():
             yield (*at, key), key, True
             yield from _strings(item, (*at, key))
-
-
-def _part(text: str, token: str) -> tuple[int, int]:
-    at = text.find(token)
-    return at, at + len(token)

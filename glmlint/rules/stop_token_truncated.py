@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.cut import cuts_an_answer
+from glmlint.evidence.cut import cut_part, cuts_an_answer
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -94,5 +94,6 @@ def check(row: Row) -> Iterator[Problem]:
             text="finished" if found.finished else None,
             kept=row.plan.max_length,
             tokens=row.tokens,
+            part=lambda: cut_part(row, found.turn),
             where=row.where(found.turn),
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.cut import cut_message, verdict
+from glmlint.evidence.cut import cut_message, cut_part, verdict
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text, limit_of
 
 rule = Rule(
@@ -105,5 +105,6 @@ def check(row: Row) -> Iterator[Problem]:
         lost=lost,
         supervised=row.supervised,
         share=lost / row.supervised if row.supervised else 0.0,
+        part=lambda: cut_part(row, index),
         where=row.where(index),
     )

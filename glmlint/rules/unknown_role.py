@@ -47,25 +47,24 @@ rule = Rule(
     when=Fact.ODD,
     fix="safe",
     text=Text(
-        "messages[{index}] has the role {role}, which GLM-4 does not have: it is printed as plain "
-        "text",
-        "messages[{index}] 的角色是 {role}，GLM-4 没有这个角色：会当作普通文本输出",
+        "messages[{index}].role is {role}, which GLM-4 does not have: printed as plain text",
+        "messages[{index}].role 是 {role}，GLM-4 没有这个角色：会当作普通文本输出",
     ),
     variants={
         "raises": Text(
-            "messages[{index}] has the role {role}, which GLM-4 does not have: the trainer raises "
+            "messages[{index}].role is {role}, which GLM-4 does not have: the trainer raises "
             "{exception}",
-            "messages[{index}] 的角色是 {role}，GLM-4 没有这个角色：训练框架会抛出 {exception}",
+            "messages[{index}].role 是 {role}，GLM-4 没有这个角色：训练框架会抛出 {exception}",
         ),
         "trained": Text(
-            "messages[{index}] has the role {role}, which GLM-4 does not have: it is printed as "
-            "plain text and trained",
-            "messages[{index}] 的角色是 {role}，GLM-4 没有这个角色：会当作普通文本输出，并且参与训"
+            "messages[{index}].role is {role}, which GLM-4 does not have: printed as plain "
+            "text and trained",
+            "messages[{index}].role 是 {role}，GLM-4 没有这个角色：会当作普通文本输出，并且参与训"
             "练",
         ),
         "unseen": Text(
-            "messages[{index}] has the role {role}, which GLM-4 does not have",
-            "messages[{index}] 的角色是 {role}，GLM-4 没有这个角色",
+            "messages[{index}].role is {role}, which GLM-4 does not have",
+            "messages[{index}].role 是 {role}，GLM-4 没有这个角色",
         ),
     },
     help=Text(
