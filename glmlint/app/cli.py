@@ -60,7 +60,7 @@ LATER = {
              "同一批数据在几种训练框架下各自学到什么。"),
     ),
     "convert": (
-        "glmlint.convert.command:convert",
+        "glmlint.converters.command:convert",
         Text("ShareGPT, OpenAI, Alpaca, ChatGLM3 to GLM messages, and back.",
              "在 ShareGPT、OpenAI、Alpaca、ChatGLM3 与 GLM messages 格式之间转换。"),
     ),
@@ -70,6 +70,11 @@ LATER = {
             "Write a commented glmlint.toml, and show what calls glmlint in a hook and in CI.",
             "生成带注释的 glmlint.toml，并给出 pre-commit 和 CI 的写法。",
         ),
+    ),
+    "lsp": (
+        "glmlint.lsp.command:lsp",
+        Text("Language server for editors: findings while you type, fixes, tokens.",
+             "编辑器用的语言服务器：边编辑边检查，可修复，可查看 token。"),
     ),
     "score": (
         "glmlint.scoring.command:score",
