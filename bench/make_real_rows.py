@@ -21,8 +21,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from glmlint.convert.base import formats
-from glmlint.convert.run import ConvertOutcome, convert_rows
+from glmlint.converters.base import formats
+from glmlint.converters.run import ConvertOutcome, convert_rows
 from glmlint.read.paths import find_inputs
 from glmlint.read.source import SourceError, read_chunks
 
