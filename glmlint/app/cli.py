@@ -27,6 +27,7 @@ from glmlint.app.options import (
     rule_options,
     save_baseline,
 )
+from glmlint.app.outputs import ORDER, OutputsFault, remember_order, reports_of
 from glmlint.app.process import UnknownCommand, run
 from glmlint.output import tell
 from glmlint.plan import COLUMN_UNITS, STYLES
@@ -108,6 +109,17 @@ class OfPlace(click.Command):
         return super().parse_args(context, args)
 
 
+class OfReports(click.Command):
+    """A command that prints reports: each `--output` is that of the `--format` before it."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Remember in which order they came."""
+        given = list(args)
+        rest = super().parse_args(context, args)
+        remember_order(self, context, given)
+        return rest
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="glmlint %(version)s")
 @click.option("--debug", is_flag=True, help="Show tracebacks of errors in glmlint itself.")
@@ -133,7 +145,7 @@ _REPORT_OPTIONS = (
                  help="Write the findings of each row into it, as rules that it ignores."),
     click.option("--format", "formats", multiple=True, metavar="FORMAT", cls=FormatOption,
                  shell_complete=complete_formats,
-                 help="{formats}; may be repeated, each with its --output.  [default: text]"),
+                 help="{formats}; may be repeated, each with its --output behind it.  [default: text]"),
     click.option("--output", "--output-file", "outputs", multiple=True, metavar="FILE",
                  shell_complete=complete_files,
                  help="Where the format before goes.  [default: standard output]"),
@@ -170,13 +182,16 @@ def report_options(command: Any) -> Any:
     return add_options(command, _REPORT_OPTIONS)
 
 
-@cli.command()
+@cli.command(cls=OfReports)
 @click.argument("paths", nargs=-1, metavar="[PATH]…", shell_complete=complete_files)
 @model_option
 @plan_options
 @rule_options
 @report_options
+@click.pass_context
 def check(
+    click_context: click.Context,
+    /,
     paths: tuple[str, ...],
     formats: tuple[str, ...],
     outputs: tuple[str, ...],
@@ -196,17 +211,16 @@ def check(
     Exit code 0: clean; 1: findings at or over --fail-on; 2: something could not be read or done;
     130: interrupted.
     """
+    from dataclasses import replace
+
     from glmlint.output import OutputError, colored, opened, silence, width
-    from glmlint.reporters.base import ReporterOptions, get, names
+    from glmlint.reporters.base import ReporterOptions, about, get
     from glmlint.reporters.words import say
     from glmlint.runners.local import check_files
-    from glmlint.text import listed, system_fault
+    from glmlint.text import system_fault
 
-    if output_format is not None and output_format not in STYLES:
-        formats = (*formats, output_format)  # as ruff has it, where styles and formats are one
-        output_format = None
-    formats = formats or ("text",)
-    flags["output_format"] = output_format
+    # As ruff has it, where styles and formats are one.
+    flags["output_format"] = output_format if output_format in STYLES else None
     plan, context = make_plan(flags, paths)
     lang = plan.lang
     paths = data_paths(paths, plan)
@@ -214,11 +228,10 @@ def check(
         why = "".join(f"; {note.plain(lang)}" for note in plan.notes)
         raise Failure(say("config-without-data", lang, path=config) + why)
     paths = paths or (".",)
-    for form in formats:
-        if form not in names():
-            raise Failure(say("unknown-format", lang, form=form, known=listed(names())))
-    if len(outputs) > len(formats):
-        raise Failure(say("more-outputs", lang))
+    try:
+        reports = reports_of(formats, outputs, output_format, click_context.meta[ORDER])
+    except OutputsFault as error:
+        raise Failure(error.say(lang)) from None
     if unsafe_fixes and not (fix or diff):
         raise Failure(say("unsafe-alone", lang))
     written = [("--output", target) for target in outputs]
@@ -231,6 +244,8 @@ def check(
         raise Failure(say("ignores-alone", lang))
     if diff:
         raise SystemExit(_diff(paths, plan, context, unsafe_fixes, progress))
+    if any(about(report.form).excerpts for report in reports):
+        plan = replace(plan, excerpts=True)
     fixes = None
     if fix:
         from glmlint.fix.run import fix_files, sentence
@@ -252,9 +267,12 @@ def check(
     if plan.write_baseline:
         whole = not result.problems and result.exit_code != 130
         save_baseline(plan, result.baseline, whole=whole)
-    targets = [outputs[index] if index < len(outputs) else "-" for index in range(len(formats))]
+    if any(about(report.form).edits for report in reports):
+        from glmlint.fix.suggest import with_edits
+
+        result.findings = with_edits(result)
     # Files first: whoever reads standard output may close it early.
-    for form, target in sorted(zip(formats, targets, strict=True), key=lambda pair: pair[1] == "-"):
+    for form, target in sorted(reports, key=lambda report: report.target == "-"):
         terminal = target == "-" and sys.stdout.isatty()
         options = ReporterOptions(
             width=width(),
@@ -266,6 +284,7 @@ def check(
             style=plan.output_format,
             verbose=verbose,
             column_unit=plan.column_unit,
+            docs_url=os.environ.get("GLMLINT_DOCS_URL", "").rstrip("/"),
         )
         try:
             with opened(target) as out:

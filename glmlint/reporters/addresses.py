@@ -10,11 +10,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from glmlint.reporters.json import page
-
-PAGES: Final = "GLMLINT_PAGES"
-"""Environment variable: the URL under which the project's files are shown."""
-
 _ROOTS: Final = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 """Where GitHub and GitLab say that the checkout is."""
 
@@ -69,23 +64,28 @@ def as_text(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def page_url(rule: str) -> str | None:
-    """The URL of a rule's page; None where it is not known under which the project is found."""
-    base = _pages()
-    return None if base is None else f"{base}/{page(rule)}"
+def page_url(docs_url: str, rule: str) -> str | None:
+    """The URL of a rule's page; None where it is not known where the documentation stands.
+
+    Args:
+        docs_url: as in `ReporterOptions`; without it, the repository from which pip has installed
+            the package tells.
+        rule: its name.
+    """
+    base = docs_url or _installed_from()
+    if not base.startswith(("https://", "http://")) or "@" in base:  # no password goes out
+        return None
+    page = f"{base}/rules/{rule}"
+    # A code host shows the file itself, a site its page.
+    return quote(page + ".md" * ("/blob/" in base), safe=":/%~+,=&?#")
 
 
 @cache
-def _pages() -> str | None:
-    """What the environment says, or where git fetched the installed package from (PEP 610)."""
-    told = os.environ.get(PAGES, "")
-    if not told:
-        try:
-            source = json.loads(metadata.distribution("glmlint").read_text("direct_url.json") or "")
-            url = str(source["url"]).removesuffix(".git")
-            told = f"{url}/blob/{source['vcs_info']['commit_id']}"
-        except (metadata.PackageNotFoundError, OSError, ValueError, KeyError, TypeError):
-            return None
-    if not told.startswith(("https://", "http://")) or "@" in told:  # no password goes out
-        return None
-    return quote(told.rstrip("/"), safe=":/%~+,=&?#")
+def _installed_from() -> str:
+    """The documentation in the repository and commit that pip installed from (PEP 610), or ""."""
+    try:
+        source = json.loads(metadata.distribution("glmlint").read_text("direct_url.json") or "")
+        url = str(source["url"]).removesuffix(".git")
+        return f"{url}/blob/{source['vcs_info']['commit_id']}/docs"
+    except (metadata.PackageNotFoundError, OSError, ValueError, KeyError, TypeError):
+        return ""

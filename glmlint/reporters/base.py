@@ -11,6 +11,8 @@ from functools import cache
 from importlib.abc import InspectLoader
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
+from glmlint.text import Text
+
 if TYPE_CHECKING:
     from glmlint.engine.finish import Result
 
@@ -39,6 +41,22 @@ class ReporterOptions:
     """Everything: what was assumed in full, all tables, every help."""
     column_unit: str = "codepoint"
     """What columns count: one of `plan.COLUMN_UNITS`."""
+    docs_url: str = ""
+    """Where the documentation stands, without a slash at the end; "" where it is nowhere to link to."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a format is for, and what it needs: the variable `about` of its module, if it has one."""
+
+    text: Text
+    """Who reads it, in a line: for the shell's completion and `docs/formats.md`."""
+    document: bool = False
+    """It is one document: beside anything else on standard output nobody could read it."""
+    excerpts: bool = False
+    """It shows the piece of the row that a finding is about."""
+    edits: bool = False
+    """It offers the safe repair of a finding as an edit of the file."""
 
 
 class Reporter(Protocol):
@@ -72,3 +90,8 @@ def get(name: str) -> Reporter:
     if name not in names():
         raise KeyError(name)
     return importlib.import_module(f"glmlint.reporters.{name}")
+
+
+def about(name: str) -> About:
+    """What that format says of itself. Raises KeyError."""
+    return getattr(get(name), "about", None) or About(Text(name, name))

@@ -14,16 +14,19 @@ from glmlint.engine.finish import Result
 from glmlint.finding import Finding
 from glmlint.output import put
 from glmlint.reporters.addresses import as_text, in_repository
-from glmlint.reporters.base import ReporterOptions
+from glmlint.reporters.base import About, ReporterOptions
 from glmlint.reporters.json_layout import laid_out
 from glmlint.reporters.verdict import left_out, message
 from glmlint.text import Text
 from glmlint.visible import visible
 
 name = "gitlab"
-about = Text(
-    "GitLab Code Quality: a merge request shows what is new and what is gone",
-    "GitLab Code Quality：在合并请求中显示新增和消除的问题",
+about = About(
+    Text(
+        "GitLab Code Quality: a merge request shows what is new and what is gone",
+        "GitLab Code Quality：在合并请求中显示新增和消除的问题",
+    ),
+    document=True,
 )
 
 SEVERITIES: Final = {"error": "critical", "warning": "major", "info": "info"}

@@ -17,15 +17,18 @@ from glmlint.engine.finish import Result
 from glmlint.finding import RANK, Finding
 from glmlint.output import put
 from glmlint.reporters.addresses import in_repository
-from glmlint.reporters.base import ReporterOptions
-from glmlint.reporters.verdict import left_out, message
+from glmlint.reporters.base import About, ReporterOptions
+from glmlint.reporters.verdict import left_out, message, place
 from glmlint.text import Text
 from glmlint.visible import printable_path, visible
 
 name = "junit"
-about = Text(
-    "JUnit XML: a file is a test suite, a rule a test case; GitLab, Jenkins, Azure DevOps",
-    "JUnit XML：每个文件是一个测试套件，每条规则是一个用例；GitLab、Jenkins、Azure DevOps",
+about = About(
+    Text(
+        "JUnit XML: a file is a test suite, a rule a test case; GitLab, Jenkins, Azure DevOps",
+        "JUnit XML：每个文件是一个测试套件，每条规则是一个用例；GitLab、Jenkins、Azure DevOps",
+    ),
+    document=True,
 )
 
 MOST_LINES: Final = 100
@@ -115,10 +118,8 @@ def _findings(findings: list[Finding], lang: str, out: IO[str]) -> None:
     """The findings of one case, one a line; the help stands where it changes."""
     before = ""
     for finding in findings[:MOST_LINES]:
-        numbers = [str(part) for part in (finding.line, finding.column) if part is not None]
-        where = ":".join([printable_path(finding.path), *numbers])
         advice = visible(finding.help)
-        told = f"{where}: {finding.severity} {message(finding, lang)}"
+        told = f"{place(finding)}: {finding.severity} {message(finding, lang)}"
         told += f" [{advice}]" if advice != before else ""
         before = advice
         put(out, escape(told))

@@ -11,18 +11,21 @@ from glmlint.engine.finish import Result
 from glmlint.finding import Finding, Location
 from glmlint.output import put
 from glmlint.reporters.addresses import as_text, page_url
-from glmlint.reporters.base import ReporterOptions
+from glmlint.reporters.base import About, ReporterOptions
 from glmlint.reporters.json_layout import laid_out
 from glmlint.reporters.verdict import left_out, message
 from glmlint.text import Text
 from glmlint.visible import visible
 
 name = "rdjson"
-about = Text(
-    "reviewdog: review comments with suggested changes, on any code host",
-    "reviewdog：在各种代码托管平台上发表带修改建议的评审意见",
+about = About(
+    Text(
+        "reviewdog: review comments with suggested changes, on any code host",
+        "reviewdog：在各种代码托管平台上发表带修改建议的评审意见",
+    ),
+    document=True,
+    edits=True,
 )
-suggests = True
 
 LEVELS: Final = {"error": "ERROR", "warning": "WARNING", "info": "INFO"}
 
@@ -38,7 +41,9 @@ def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
         }
         for path, reason in result.problems
     ]
-    found += (_diagnostic(one, lang) for one in result.findings[: options.max_findings])
+    found += (
+        _diagnostic(one, lang, options.docs_url) for one in result.findings[: options.max_findings]
+    )
     if told := left_out(result, options.max_findings):
         path = result.findings[0].path if result.findings else result.files[0].path
         found.append({"message": told, "location": {"path": as_text(path)}, "severity": "INFO"})
@@ -47,14 +52,14 @@ def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
         put(out, line)
 
 
-def _diagnostic(finding: Finding, lang: str) -> dict[str, Any]:
-    url = page_url(finding.rule)
+def _diagnostic(finding: Finding, lang: str, docs_url: str) -> dict[str, Any]:
+    url = page_url(docs_url, finding.rule)
     location: dict[str, Any] = {"path": as_text(finding.path)}
     if finding.span is not None:
         location["range"] = _range(finding.span)
     elif finding.line is not None:
         location["range"] = {"start": {"line": finding.line}}
-    found = {
+    found: dict[str, Any] = {
         "message": f"{message(finding, lang)}\n{visible(finding.help)}",
         "location": location,
         "severity": LEVELS[finding.severity],

@@ -15,7 +15,7 @@ from glmlint.engine.redact import MASK
 from glmlint.finding import Finding, Location
 from glmlint.output import put
 from glmlint.reporters.addresses import file_uri, in_repository, page_url, uri
-from glmlint.reporters.base import ReporterOptions
+from glmlint.reporters.base import About, ReporterOptions
 from glmlint.reporters.catalogue import first_line, unfilled
 from glmlint.reporters.json_layout import laid_out
 from glmlint.reporters.verdict import left_out, message
@@ -25,12 +25,15 @@ from glmlint.text import Text
 from glmlint.visible import visible
 
 name = "sarif"
-about = Text(
-    "SARIF 2.1.0: GitHub code scanning, Azure DevOps, editors",
-    "SARIF 2.1.0：GitHub code scanning、Azure DevOps、编辑器",
+about = About(
+    Text(
+        "SARIF 2.1.0: GitHub code scanning, Azure DevOps, editors",
+        "SARIF 2.1.0：GitHub code scanning、Azure DevOps、编辑器",
+    ),
+    document=True,
+    excerpts=True,
+    edits=True,
 )
-suggests = True
-excerpts = True
 
 SCHEMA: Final = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -62,7 +65,7 @@ def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
         "version": __version__,
         "semanticVersion": __version__,
         "language": lang,
-        "rules": [_descriptor(loaded, result) for loaded in rules],
+        "rules": [_descriptor(loaded, result, options.docs_url) for loaded in rules],
     }
     run = {
         "tool": {"driver": driver},
@@ -94,7 +97,7 @@ def _rules(result: Result) -> list[Loaded]:
     return [known[rule] for rule in sorted(found & known.keys())]
 
 
-def _descriptor(loaded: Loaded, result: Result) -> dict[str, Any]:
+def _descriptor(loaded: Loaded, result: Result, docs_url: str) -> dict[str, Any]:
     """A rule, with its documentation in the language of the run."""
     rule, lang = loaded.rule, result.plan.lang
     severity = result.plan.rules.get(rule.name, rule.severity)
@@ -108,7 +111,7 @@ def _descriptor(loaded: Loaded, result: Result) -> dict[str, Any]:
         parts.append(say("fix", lang) + ("：" if lang == "zh" else ": ") + say(rule.fix, lang))
     if lang == "zh":
         parts += [f"**{say('in-english', lang)}**", documentation]
-    url = page_url(rule.name)
+    url = page_url(docs_url, rule.name)
     help_text = "\n\n".join(parts)
     return {
         "id": rule.name,
