@@ -6,10 +6,12 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator
+from string import ascii_letters
 from typing import Final
 
 from msgspec import structs
 
+from glmlint.engine.baseline import once_fingerprint
 from glmlint.engine.finish import Result
 from glmlint.engine.redact import is_harmless
 from glmlint.finding import Finding, TextEdit, fingerprint, json_pointer
@@ -17,7 +19,7 @@ from glmlint.fix.edit import apply
 from glmlint.fix.files import Unfixable, open_draft
 from glmlint.fix.rows import Repair, problems_of, repair_of
 from glmlint.read.source import Chunk, InputFile, SourceError, read_chunks
-from glmlint.rules.base import Edit, all_rules
+from glmlint.rules.base import Edit, Problem, all_rules
 from glmlint.trainer.prepared import count_rows, prepared_rows
 from glmlint.trainer.row import Row
 
@@ -26,6 +28,8 @@ MOST_EDITS: Final = 1000
 
 LONGEST_EDIT: Final = 4000
 """Characters of what comes in: a longer piece of a row is no suggestion, it is data."""
+
+_WORD: Final = 20
 
 Key = tuple[int, str, str]
 """Line, rule and fingerprint: a finding, as a second look at its row finds it again."""
@@ -112,13 +116,20 @@ def _edits_of_row(row: Row, keys: set[Key], repair: Repair) -> Iterator[tuple[Ke
     found: dict[Key, list[tuple[Edit, ...]]] = {}
     for rule, problems in problems_of(row, repair, Counter()):
         for problem in problems:
-            pointer = None if problem.pointer is None else json_pointer(problem.pointer)
-            key = row.line, rule, fingerprint(rule, pointer, row.identity)
+            key = row.line, rule, _identity(row, rule, problem)
             if key in keys and problem.edits not in found.setdefault(key, []):
                 found[key].append(problem.edits)
     for key, edits in found.items():
         if len(edits) == 1 and (edit := _text_edit(row, edits[0])) is not None:
             yield key, edit
+
+
+def _identity(row: Row, rule: str, problem: Problem) -> str:
+    """The fingerprint under which the finding is known."""
+    if problem.once is not None:
+        return once_fingerprint(rule, problem.once, row.path)
+    pointer = None if problem.pointer is None else json_pointer(problem.pointer)
+    return fingerprint(rule, pointer, row.identity)
 
 
 def _text_edit(row: Row, edits: tuple[Edit, ...]) -> TextEdit | None:
@@ -131,6 +142,9 @@ def _text_edit(row: Row, edits: tuple[Edit, ...]) -> TextEdit | None:
         return None
     start = _same(before, after)
     tail = _same(before[start:][::-1], after[start:][::-1])
+    # A word is replaced as a whole: "gpt" by "assistant", not "gp" by "assistan".
+    start -= len(_word_at_end(before[max(start - _WORD, 0) : start]))
+    tail -= len(_word_at_end(before[len(before) - tail :][:_WORD][::-1]))
     text = after[start : len(after) - tail]
     if len(text) > LONGEST_EDIT or not is_harmless(text):
         return None
@@ -139,6 +153,10 @@ def _text_edit(row: Row, edits: tuple[Edit, ...]) -> TextEdit | None:
     except (ValueError, RecursionError):
         return None
     return TextEdit(row.positions.span(start, len(before) - tail, row.line), text)
+
+
+def _word_at_end(text: str) -> str:
+    return text[len(text.rstrip(ascii_letters)) :]
 
 
 def _same(one: str, other: str) -> int:

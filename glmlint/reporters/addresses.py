@@ -50,7 +50,15 @@ def _below_root(folder: str) -> str:
 
 def uri(path: str) -> str:
     """A path as a part of a URI: any byte that a URI can't hold is percent-encoded."""
-    return quote(os.fsencode(path), safe="/")
+    return quote(raw(path), safe="/")
+
+
+def raw(path: str) -> bytes:
+    """The bytes of a path; of a name that no file can have, those of what is shown of it."""
+    try:
+        return path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "backslashreplace")
 
 
 def file_uri(path: str) -> str:
@@ -61,7 +69,7 @@ def file_uri(path: str) -> str:
 
 def as_text(path: str) -> str:
     """A path in which bytes that are no UTF-8 are written as escapes: some readers stop at them."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return raw(path).decode("utf-8", "backslashreplace")
 
 
 def page_url(docs_url: str, rule: str) -> str | None:

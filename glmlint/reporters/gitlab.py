@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 from glmlint.engine.finish import Result
 from glmlint.finding import Finding
 from glmlint.output import put
-from glmlint.reporters.addresses import as_text, in_repository
+from glmlint.reporters.addresses import as_text, in_repository, raw
 from glmlint.reporters.base import About, ReporterOptions
 from glmlint.reporters.json_layout import laid_out
 from glmlint.reporters.verdict import left_out, message
@@ -73,7 +73,7 @@ def _issue(
     where = in_repository(path) or path
     own = f"{rule}\0{where}\0{identity}"
     seen[own] += 1
-    text = f"{own}\0{seen[own]}".encode("utf-8", "surrogateescape")
+    text = raw(f"{own}\0{seen[own]}")
     return {
         "description": told,
         "check_name": rule,
