@@ -33,7 +33,6 @@ __all__ = ["folder"]  # a fixture
 
 SCHEMAS = Path(__file__).parent / "schemas"
 MACHINE = ("sarif", "rdjson", "gitlab", "junit")
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @cache
@@ -87,11 +86,9 @@ def checked(path: Path | str, **settings: Any) -> Result:
 
 
 def test_every_format_says_in_both_languages_who_reads_it() -> None:
-    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
     for name in base.names():
         told = base.about(name).text
         assert told.en != name and re.search("[\u4e00-\u9fff]", told.zh), name
-        assert f"| `{name}` | {told.en} |" in page, "run: python docs/make_formats.py"
 
 
 @pytest.mark.parametrize("form", MACHINE)
