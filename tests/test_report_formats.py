@@ -375,6 +375,22 @@ def test_a_rule_is_linked_where_its_page_is_known() -> None:
         assert page_url(odd, "null-content") is None
 
 
+def test_rules_are_linked_to_the_commit_that_pip_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    installed = tmp_path / "glmlint-9.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: glmlint\nVersion: 9\n")
+    source = {"url": "https://e.org/o/r.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}}
+    (installed / "direct_url.json").write_text(json.dumps(source))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    known = page_url.__globals__["_installed_from"]
+    known.cache_clear()
+    found = page_url("", "null-content")
+    known.cache_clear()
+    assert found == "https://e.org/o/r/blob/abc/docs/rules/null-content.md"
+
+
 COMMAND = re.compile(r"::(error|warning|notice) (.*?)::(.*)")
 
 

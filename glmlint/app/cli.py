@@ -244,7 +244,7 @@ def check(
         raise Failure(say("ignores-alone", lang))
     if diff:
         raise SystemExit(_diff(paths, plan, context, unsafe_fixes, progress))
-    if any(about(report.form).excerpts for report in reports):
+    if any(about(one.form).excerpts for one in reports):
         plan = replace(plan, excerpts=True)
     fixes = None
     if fix:
@@ -267,12 +267,12 @@ def check(
     if plan.write_baseline:
         whole = not result.problems and result.exit_code != 130
         save_baseline(plan, result.baseline, whole=whole)
-    if any(about(report.form).edits for report in reports):
+    if not report.interrupted and any(about(one.form).edits for one in reports):
         from glmlint.fix.suggest import with_edits
 
         result.findings = with_edits(result)
     # Files first: whoever reads standard output may close it early.
-    for form, target in sorted(reports, key=lambda report: report.target == "-"):
+    for form, target in sorted(reports, key=lambda one: one.target == "-"):
         terminal = target == "-" and sys.stdout.isatty()
         options = ReporterOptions(
             width=width(),

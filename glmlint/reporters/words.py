@@ -283,10 +283,6 @@ WORDS: Final = {
     ),
     "nothing-found": Text("no findings", "没有问题"),
     # the command line
-    "unknown-format": Text(
-        "unknown format {form}: one of {known}", "未知的格式 {form}：可用的有 {known}"
-    ),
-    "more-outputs": Text("more --output than --format", "--output 比 --format 多"),
     "is-input": Text(
         "{flag} {target}: this file is an input; name another one",
         "{flag} {target}：该文件是输入，请指定另一个文件",
