@@ -29,8 +29,8 @@ def index() -> str:
     lines = [
         "# Recipes",
         "",
-        "A recipe is an account of one trainer: how it turns a row into ids and labels. "
-        "`glmlint check --recipe NAME`; what several make of the same rows shows `glmlint compare`.",
+        "A recipe reproduces one trainer: how it turns a row into ids and labels. Choose it with "
+        "`glmlint check --recipe NAME`; `glmlint compare` shows what several make of the same rows.",
         "",
         "| recipe | trainer | read from | what carries loss |",
         "|---|---|---|---|",
@@ -44,7 +44,7 @@ def index() -> str:
 
 
 def page(trainer: Trainer) -> str:
-    """One trainer: its facts, its options, and what its file says of it."""
+    """One trainer: its facts, its options, and the docstring of its file."""
     module = inspect.getmodule(type(trainer))
     assert module is not None
     module = importlib.import_module(module.__name__)
@@ -96,7 +96,7 @@ def cell(text: str) -> str:
 
 
 def main() -> None:
-    """Write the pages, and take away those of trainers that are no more."""
+    """Write the pages, and delete those of trainers that no longer exist."""
     FOLDER.mkdir(exist_ok=True)
     wanted = pages()
     for name, text in wanted.items():

@@ -14,7 +14,7 @@ from glmlint.finding import Finding
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
 from glmlint.read.source import read_bytes
-from glmlint.reporters.catalogue import example_files, first_line
+from glmlint.reporters.catalogue import documentation_zh, example_files, first_line
 from glmlint.reporters.verdict import message
 from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules, general
 from glmlint.text import NOUN
@@ -73,7 +73,7 @@ def page(loaded: Loaded) -> str:
         f"# {rule.name}",
         f"{rule.severity} · family `{rule.family}` · on {on} · fix: {FIXES[rule.fix]}",
         loaded.doc.strip(),
-        f"中文：{rule.title_zh}。",
+        f"中文：{documentation_zh(rule)}",
         "## What it says",
         "\n".join(sentences(loaded)),
     ]

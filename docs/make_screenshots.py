@@ -6,6 +6,7 @@ import html
 import io
 import os
 import re
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def spaced(text: re.Match[str]) -> str:
 def pictures() -> dict[str, str]:
     """File name -> picture: both in English, with the default settings."""
     os.chdir(ROOT)
-    plan = resolve({"lang": "en"}, (EXAMPLE,))
+    plan = replace(resolve({"lang": "en"}, (EXAMPLE,)), excerpts=True)
     context = open_context(plan)
     result = finish(check_lines(read_chunks(InputFile(EXAMPLE)), plan, context), plan, context)
     checked, shown = io.StringIO(), io.StringIO()

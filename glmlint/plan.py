@@ -40,9 +40,31 @@ def version(text: str) -> tuple[int, ...]:
     return tuple(parts)
 
 
+DEFAULT_EXCLUDE: Final = (
+    ".direnv", ".eggs", ".git", ".hg", ".ipynb_checkpoints", ".mypy_cache", ".nox", ".pytest_cache",
+    ".ruff_cache", ".svn", ".tox", ".venv", ".vscode", "__pycache__", "__pypackages__", "dist",
+    "node_modules", "site-packages", "venv",
+)  # fmt: skip
+"""Folders of tools: what they hold is nobody's training data."""
+
+
+@dataclass(frozen=True)
+class FileChoice:
+    """Which files a folder means, beside their names."""
+
+    exclude: tuple[tuple[str, str], ...] = tuple((".", name) for name in DEFAULT_EXCLUDE)
+    """Folder and pattern: without a slash the name of any file or folder, else a path from there."""
+    gitignore: bool = True
+    """Leave out what git ignores."""
+    force: bool = False
+    """Leave out what `exclude` matches also where it is named."""
+    stdin_name: str | None = None
+    """The name under which standard input is reported."""
+
+
 @dataclass(frozen=True)
 class FileRules:
-    """The rules of the files that a pattern means."""
+    """The rules of the files that a pattern matches."""
 
     files: str
     """A glob, relative to `Plan.per_file_root`."""
@@ -105,6 +127,8 @@ class Plan:
     lang: str = "en"
     max_findings: int = 20_000
     """How many findings a report keeps (the first ones); counts are always whole."""
+    choice: FileChoice = FileChoice()
+    """Which files are read."""
     output_format: str = "full"
     """How `--format text` is laid out: one of `STYLES`."""
     column_unit: str = "codepoint"

@@ -44,6 +44,31 @@ class Text(NamedTuple):
         return self.zh if lang == "zh" else self.en
 
 
+_CHINESE_PUNCTUATION: Final = frozenset("，。、；：？！（）《》「」“”‘’…—")
+
+
+def unwrapped_zh(text: str) -> str:
+    """A Chinese text that is indented and wrapped in the source, each paragraph on one line.
+
+    Where two lines meet, a space comes between Chinese and a word or code, and nothing between
+    Chinese characters or beside Chinese punctuation. An item (`- `) stays on its own line.
+    """
+    lines: list[str] = []
+    for line in map(str.strip, text.strip().split("\n")):
+        if line and lines and lines[-1] and not line.startswith("- "):
+            lines[-1] += ("" if _meet(lines[-1][-1], line[0]) else " ") + line
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _meet(before: str, after: str) -> bool:
+    """Whether two characters stand side by side in a Chinese text, without a space."""
+    if {before, after} & _CHINESE_PUNCTUATION:
+        return True
+    return all("\u3400" <= char <= "\u9fff" for char in (before, after))
+
+
 def listed(names: Iterable[str]) -> Text:
     """Names in a row, as each language separates them."""
     names = list(names)

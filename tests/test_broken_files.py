@@ -76,7 +76,7 @@ def test_the_fault_of_the_file_is_found_and_nothing_else_of_its_kind(name: str) 
 
 def test_utf_16_is_named() -> None:
     assert messages("utf16.jsonl", "not-utf8") == [
-        (None, None, "the file is UTF-16 (little-endian): the loader reads UTF-8 only "
+        (None, None, "the file is UTF-16 (little-endian): the loader reads only UTF-8 "
          "and refuses the file")
     ]  # fmt: skip
 
@@ -103,7 +103,7 @@ def test_prose_is_called_text() -> None:
 def test_a_quote_that_is_not_escaped_is_pointed_at() -> None:
     [(line, column, message)] = messages("one_bad_line.jsonl", "invalid-json")
     assert (line, column) == (50, 308)
-    assert "a quote inside a text" in message
+    assert "a quote inside a string" in message
 
 
 def test_a_raw_line_break_is_told_where_the_text_begins() -> None:

@@ -338,7 +338,7 @@ def test_case_13_the_cause_is_named_once_and_nothing_is_thrown_away(tmp_path: Pa
     before = [json.loads(line) for line in file.read_text().splitlines()]
     [found] = findings(file)
     assert (found.rule, found.severity, found.rows) == ("answer-under-user", "error", 4)
-    assert "stands under the role user" in found.message
+    assert "has the role user" in found.message
     assert fixed(file) == before
     after = fixed(file, unsafe=True)
     for row in before:

@@ -58,7 +58,7 @@ def test_calls_in_another_models_form_are_told() -> None:
     assert told(result, "call-as-text") == [(1, 3)]
     assert "“<function=”" in says(result, "call-as-text")
     assert result.totals.with_findings == 3
-    assert "这是其他模型的写法" in says(
+    assert "用的是其他模型的格式" in says(
         case("11-xml-calls-as-text/train.jsonl", "zh"), "call-as-text"
     )
 
@@ -205,7 +205,7 @@ def test_dialogues_inside_one_message_are_told() -> None:
     ],
 )
 def test_a_question_that_is_a_whole_dialogue_is_told(question: str) -> None:
-    assert "holds a dialogue" in says(check(talk(question, "Well.")), "dialogue-in-message")
+    assert "has a dialogue" in says(check(talk(question, "Well.")), "dialogue-in-message")
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,9 @@ def test_a_question_in_another_models_prompt_format_is_told(question: str) -> No
     ],
 )
 def test_an_answer_that_goes_on_as_the_user_is_told(answer: str) -> None:
-    assert "goes on with a turn" in says(check(talk("What time?", answer)), "dialogue-in-message")
+    assert "goes on with a user turn" in says(
+        check(talk("What time?", answer)), "dialogue-in-message"
+    )
 
 
 @pytest.mark.parametrize(
@@ -303,12 +305,12 @@ def test_what_is_said_about_tokens_is_left_alone(question: str, answer: str) -> 
             "Run:\n```bash\nls\n\n### Step 2\nThen look at what it printed and go to that folder.",
             "goes on",
         ),
-        ("Here:\n```python\nprint('hello')", "inside a block"),
+        ("Here:\n```python\nprint('hello')", "inside a code block"),
         (
             "Here:\n```c\nvoid sort(int *a) {\n  // sorts the numbers. It is fast, and it is stable.",
             "inside",
         ),
-        ("Here:\n```python\nfor word in words:\n    print(word, end=' ')", "inside a block"),
+        ("Here:\n```python\nfor word in words:\n    print(word, end=' ')", "inside a code block"),
         ("Done.\n```", "closes nothing"),
     ],
 )
@@ -371,7 +373,7 @@ def test_an_empty_or_blank_string_is_no_tools() -> None:
         (
             "glm4",
             "[]",
-            "a text that holds no tool, not a list of tools: the official script raises",
+            "text without a tool, not a list of tools: the official script raises",
         ),
         ("glm4-combine", " ", "a blank string: the prompt gets the heading"),
         ("glm4-2024-06", [], ""),
@@ -435,8 +437,8 @@ def calling(*turns: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("turns", "sentence"),
     [
-        ("cccccra", "5 calls in a row from messages[1] on, and 1 result:"),
-        ("cccrra", "3 calls in a row from messages[1] on, and 2 results:"),
+        ("cccccra", "5 calls in a row from messages[1] on, but only 1 result:"),
+        ("cccrra", "3 calls in a row from messages[1] on, but only 2 results:"),
         ("ccRa", "is taught <|assistant|>"),
         ("crauccrra", "messages[6] is the next one: after it the model is taught <|assistant|>"),
         ("crcra", ""),

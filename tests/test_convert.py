@@ -464,7 +464,7 @@ def test_mapped_rows_that_are_refused(row: Any, columns: tuple[str, ...], kind: 
         (("--map", "q=user", "--map", "r=user"), "user has been mapped already"),
         (("--map", "q=user", "--map", "q=assistant"), "q has been mapped already"),
         (("--map", "d=messages", "--map", "q=user"), "nothing can be mapped to user beside it"),
-        (("--map", "q=user", "--map", "a=assistant", "--from", "alpaca"), "leave --from out"),
+        (("--map", "q=user", "--map", "a=assistant", "--from", "alpaca"), "leave out --from"),
         (("--map", "q\n::error::=usr"), "did you mean user?"),
     ],
 )
@@ -795,14 +795,14 @@ def test_refused_rows_are_told_by_line_and_the_others_written(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("raw", "place", "words"),
     [
-        (b'{"messages": [],}', "1:16", "invalid-json: not JSON at 1:16: a comma before the closing }"),
-        (b'{"messages": [{"role": "user", "role": "a"}]}', "1:32", 'the key "role" stands twice'),
+        (b'{"messages": [],}', "1:16", "invalid-json: invalid JSON at 1:16: a comma before the closing }"),
+        (b'{"messages": [{"role": "user", "role": "a"}]}', "1:32", 'the key "role" occurs twice'),
         (b'{"messages": [{"role": "user", "content": "\\ud83d"}]}', "1:43", "half of a character"),
         (b'{"messages": "\xff"}', "1:15", "not-utf8: "),
         (b'{"messages": [{"role": "user", "content": NaN}]}', "1:43", "non-finite-number: "),
         (b"7", "1:1", "not-object: the row is a number"),
         (b'{"messages": [{"role": "us\\u001b[31m\\ner", "content": "x"}]}', "1:24", r"us\x1b[31m\ner"),
-        (b'{"a\\nb": "x"}', "1:1", "in no format that is known"),
+        (b'{"a\\nb": "x"}', "1:1", "the format of the row is not recognised"),
     ],
 )  # fmt: skip
 def test_a_row_is_refused_in_the_words_of_check_on_one_line(

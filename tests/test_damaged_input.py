@@ -68,7 +68,7 @@ def told(recipe: str, model: str, *rows: list[dict[str, Any]], **options: Any) -
         # The run ends.
         (
             *("verl", "4", [ASK, SAY], {}, "error"),
-            ("ends with AssertionError", "Hi[gMASK]<sop><|assistant|>"),
+            ("raises AssertionError", "Hi[gMASK]<sop><|assistant|>"),
         ),
     ],
 )

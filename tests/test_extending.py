@@ -308,7 +308,7 @@ def test_the_limit_is_a_flag_and_a_setting(package: Path, data: str, tmp_path: P
         assert done.returncode == 0
     for given, sentence in (
         (("--max-turns", "1.5"), "'1.5' is not a valid integer"),
-        (("--max-lost-share", "nan"), "max-lost-share: nan is no number"),
+        (("--max-lost-share", "nan"), "max-lost-share: nan is not a number"),
     ):
         done = glmlint_in(package, "check", data, *given)
         assert (done.returncode, done.stdout) == (2, "") and sentence in done.stderr

@@ -650,7 +650,7 @@ def test_of_a_file_and_its_copies_none_ends_empty(tmp_path: Path) -> None:
     done = fix(*files, tmp_path / "d.jsonl", unsafe=True, rules=rules)
     assert done.dropped == 1 and len(files[0].read_bytes().splitlines()) == 2
     assert [file.read_bytes() for file in files[1:]] == [data, before]
-    told = {Path(path).name for path, note in done.notes if note.startswith("no row is dropped")}
+    told = {Path(path).name for path, note in done.notes if note.startswith("no row is deleted")}
     assert told == {"b.jsonl", "c.json", "d.jsonl"}
 
 
@@ -730,7 +730,7 @@ def test_a_full_disk_leaves_the_file_and_nothing_else(tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)), timeout=LIMIT
     )  # fmt: skip
     assert done.returncode == 2
-    assert b"not repaired, the file is as it was: " in done.stderr
+    assert b"not repaired, the file is unchanged: " in done.stderr
     assert done.stderr.endswith(b"Nothing was fixed.\n")
     assert file.read_bytes() == data
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.jsonl"]
@@ -807,7 +807,7 @@ def test_a_diff_changes_nothing_and_exits_1(tmp_path: Path) -> None:
 def test_unsafe_fixes_alone_are_refused() -> None:
     done = glmlint("check", "--unsafe-fixes", "-")
     assert done.returncode == 2
-    assert b"--unsafe-fixes goes with --fix or --diff" in done.stderr
+    assert b"--unsafe-fixes needs --fix or --diff" in done.stderr
 
 
 def patched(old: bytes, diff: bytes) -> bytes:

@@ -407,6 +407,7 @@ def test_nothing_prints_beside_the_gate() -> None:
 
 OUT_BESIDE: Final = {
     "reporters.catalogue": {"out.write", "json.dumps"},  # glmlint's own words, by `json_text`
+    "app.init": {"out.write"},  # the settings file
     "scoring.command": {"sys.stdout.write"},  # a report that `score_text` has made
 }  # fmt: skip
 
@@ -476,4 +477,4 @@ def test_a_diff_into_a_file_is_a_patch_and_into_a_pipe_is_safe(folder: Path) -> 
     piped = subprocess.run(
         command, capture_output=True, check=False, env=environment, timeout=LIMIT
     )
-    assert b"a\\u202eb" in piped.stdout and b"written as escapes" in piped.stderr
+    assert b"a\\u202eb" in piped.stdout and b"are escaped in the diff" in piped.stderr

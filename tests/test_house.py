@@ -238,6 +238,7 @@ def test_the_core_needs_neither_torch_nor_transformers() -> None:
         "jsonschema",
         "msgspec",
         "numpy",
+        "pathspec",
         "python-stdnum",
         "pyyaml",
         "rich",

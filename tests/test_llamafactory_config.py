@@ -142,7 +142,7 @@ def test_a_config_without_data_checks_nothing_else(tmp_path: Path) -> None:
     """The current folder is not what the trainer reads."""
     (tmp_path / "other.jsonl").write_text('{"instruction": "a", "input": "", "output": "b"}\n')
     (tmp_path / "dataset_info.json").write_text('{"hub": {"hf_hub_url": "a/b"}}')
-    for dataset, why in (("hub", "hub comes from hf_hub_url: it was not looked at"), ("", "")):
+    for dataset, why in (("hub", "hub comes from hf_hub_url: it was not checked"), ("", "")):
         config = tmp_path / "sft.yaml"
         config.write_text(
             "stage: sft\ndo_train: true\nmodel_name_or_path: a\ntemplate: glm4\noutput_dir: o\n"

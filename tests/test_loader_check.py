@@ -268,7 +268,7 @@ def test_what_the_loader_changes_is_told_once(tmp_path: Path) -> None:
         return [
             (finding["severity"], finding["rows"])
             for finding in json.loads(out)["findings"]
-            if finding["rule"] == "version-dependent" and "hands rows over" in finding["message"]
+            if finding["rule"] == "version-dependent" and "as it loads them" in finding["message"]
         ]
 
     # Texts that are all dates come back as datetime objects, and are printed as such.

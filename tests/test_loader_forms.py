@@ -286,15 +286,15 @@ def test_a_cut_file_is_an_error_with_row_exception_and_cure(tmp_path: Path, name
 @pytest.mark.parametrize(
     ("rows", "pin", "severity", "words"),
     [
-        (3, "5.2.0", "warning", "datasets 5.2.0 loads the file, but what reads line by line"),
-        (3, "", "warning", "but versions 4.7.0 to 4.8.4 fail (ValueError)"),
+        (3, "5.2.0", "warning", "datasets 5.2.0 loads the file, programs that read line by line"),
+        (3, "", "warning", "versions 4.7.0 to 4.8.4 fail (ValueError)"),
         (
             3,
             "4.7.0",
             "error",
-            "the object in line 1 stands over several lines: datasets 4.7.0 fails",
+            "the object in line 1 spans several lines: datasets 4.7.0 fails",
         ),
-        (6250, "", "warning", "but versions below 4.8.5 fail (DatasetGenerationError, ValueError)"),
+        (6250, "", "warning", "versions below 4.8.5 fail (DatasetGenerationError, ValueError)"),
         (6250, "4.4.1", "error", "datasets 4.4.1 cuts the file"),
     ],
 )
@@ -404,7 +404,7 @@ def test_a_list_of_messages_alone_in_a_file(tmp_path: Path) -> None:
     path = write(tmp_path, json.dumps(CHAT["messages"]) + "\n")
     told = of(findings(path), "not-jsonl")
     assert [severity for severity, _ in told] == ["error"]
-    assert "a row of each of its elements" in told[0][1]
+    assert "a row of each element" in told[0][1]
 
 
 @pytest.mark.parametrize("key", ["data", "rows", "训练集"])

@@ -168,7 +168,7 @@ def test_rows_that_the_template_prints_whole_are_not_told(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("template", "words"), [("GLM-4.5", "make a row"), ("GLM-4.7-Flash", "clear_thinking")]
+    ("template", "words"), [("GLM-4.5", "a row of its own"), ("GLM-4.7-Flash", "clear_thinking")]
 )
 def test_thoughts_of_earlier_answers(template: str, words: str, tmp_path: Path) -> None:
     flags = ("--recipe", "template", "--tokenizer", "glm4.5", "--template", template)

@@ -229,7 +229,7 @@ def test_the_line_of_the_report(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ((*LLAMA, "--no-truncate"), "goes without --no-truncate"),
+        ((*LLAMA, "--no-truncate"), "can't be combined with --no-truncate"),
         (("--recipe", "glm4"), "doesn't pack rows with these options"),
         (("--recipe", "trl"), "doesn't pack rows with these options"),
     ],

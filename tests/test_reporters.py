@@ -37,7 +37,7 @@ from glmlint.visible import visible
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "train.jsonl"
 GOLDEN = Path(__file__).parent / "golden"
 ESCAPE = re.compile(r"\x1b")
-STYLE = re.compile(r"\x1b\[[0-9;]*m")
+STYLE = re.compile(r"\x1b(?:\[[0-9;]*m|\]8;.*?\x1b\\)")
 
 GOOD = {
     "messages": [
@@ -65,7 +65,7 @@ def run(
     rows: dict[str, list[Any]], *, exact: bool = True, problems: Any = (), **settings: Any
 ) -> Result:
     """A finished run over rows by path."""
-    plan = Plan(**{"rules": default_rules(), **settings})
+    plan = Plan(**{"rules": default_rules(), "excerpts": True, **settings})
     context = context_of(plan)
     if not exact:
         context = Context(plan, replace(context.tokenizer, exact=False), context.template)
@@ -315,9 +315,14 @@ def test_quiet_prints_findings_only() -> None:
 def test_statistics_count_by_rule() -> None:
     result = example_run()
     lines = printed(result, "text", statistics=True, quiet=True).splitlines()
-    counts = {rule: int(number) for number, rule in map(str.split, lines)}
+    counts = {rule: int(number) for number, rule, *_ in map(str.split, lines)}
     assert counts == dict(result.rule_counts)
-    assert "null-content" in on_terminal(result, statistics=True)
+    assert "2 openai-tool-calls (1 rows, error, tools, safe)" in lines
+    table = on_terminal(result, statistics=True, width=100)
+    assert re.search(
+        r"^ *2 +1 +error +openai-tool-calls +tools +safe \(--fix\)$", table, re.MULTILINE
+    )
+    assert "Trainable" not in table
 
 
 def test_hostile_data_stays_on_its_line_in_a_pipe() -> None:
@@ -333,7 +338,9 @@ def test_what_is_not_exact_is_marked() -> None:
     guessed = run(rows, exact=False)
     assert "≈22 tokens" not in printed(run(rows), "text")
     assert re.search(r"≈\d+ tokens", printed(guessed, "text"))
-    assert re.search(r"a\.jsonl +1 +≈\d+ +≈\d+\.\d% +≈0", on_terminal(guessed))
+    assert re.search(r"≈\d+ tokens, ≈\d+\.\d% trained", on_terminal(guessed))
+    table = on_terminal(guessed, verbose=True)
+    assert re.search(r"a\.jsonl +1 +≈\d+ +≈\d+\.\d% +≈0", table)
 
 
 # --- tables --------------------------------------------------------------------------------------
@@ -356,23 +363,99 @@ def long_run(lang: str) -> Result:
 def test_no_line_is_wider_than_the_terminal(width: int, lang: str) -> None:
     for result in (example_run(lang), long_run(lang), run({}, lang=lang)):
         for color in (False, True):
-            text = STYLE.sub("", on_terminal(result, width, color=color))
-            wide = [line for line in text.split("\n") if cell_len(line) > width]
-            assert wide == []
+            for verbose in (False, True):
+                printed = on_terminal(result, width, color=color, verbose=verbose)
+                text = STYLE.sub("", printed)
+                assert [line for line in text.split("\n") if cell_len(line) > width] == []
 
 
 def test_tables_come_in_the_order_of_reading() -> None:
-    text = on_terminal(example_run())
-    marks = [
-        "null-content",
-        "Trainable",
-        "Length of samples",
-        "── budget 1,025",
-        "smallest for 99%",
-        "✗",
+    full = ["Length of samples", "── budget 1,025", "smallest for 99%"]
+    short = ["\nlength ", "1,127 keeps 99%"]
+    for verbose, marks in ((True, full), (False, short)):
+        text = on_terminal(example_run(), verbose=verbose)
+        # The worst come first, whatever their lines.
+        marks = ["duplicate-key", "null-content", "File  ", *marks, "✗"]
+        places = [text.index(mark) for mark in marks]
+        assert places == sorted(places)
+
+
+def test_the_example_fits_a_screen_or_two() -> None:
+    """Findings with their excerpts, numbers and verdict, at 80 columns."""
+    text = STYLE.sub("", on_terminal(example_run(), color=True))
+    assert len(text.splitlines()) <= 45
+    assert text.count(": -v shows them") == 1  # what is only worth knowing
+    assert "version-dependent" in on_terminal(example_run(), verbose=True)
+
+
+def test_an_excerpt_shows_and_marks_the_place() -> None:
+    lines = on_terminal(example_run()).splitlines()
+    [at] = [number for number, line in enumerate(lines) if "special-token-in-content" in line]
+    begin = lines[at].index("<|user|>")
+    assert lines[at + 1] == " " * begin + "^" * len("<|user|>")
+    colored = on_terminal(example_run(), color=True)
+    assert re.search(r"\x1b\[[0-9;]*4[0-9;]*m<\|user\|>\x1b", colored)  # underlined
+    assert "^" not in colored
+
+
+def test_an_excerpt_is_cut_out_of_a_long_line_of_wide_characters() -> None:
+    text = "长" * 500_000 + "<|user|>" + "长" * 500_000
+    row = {"messages": [{"role": "user", "content": "问"}, {"role": "assistant", "content": text}]}
+    written = json.dumps(row, ensure_ascii=False)
+    result = run({"a.jsonl": [written.encode()]}, rules={"special-token-in-content": "error"})
+    lines = on_terminal(result).splitlines()[1:]
+    begin = lines[0].index("<|user|>")
+    assert "…" in lines[0][:begin] and lines[0].endswith("…")
+    assert lines[1] == " " * cell_len(lines[0][:begin]) + "^" * 8
+    assert result.findings[0].column == written.index("<|user|>") + 1
+
+
+def test_what_says_the_same_of_many_rows_is_folded() -> None:
+    rows = [GOOD, *[NULL] * 400]
+    result = run({"a.jsonl": rows}, rules={"null-content": "warning"})
+    text = on_terminal(result)
+    assert text.count("null-content") == 1
+    assert "and 399 more rows: 3, 4, 5," in text
+    assert len(result.findings) == 400
+    assert on_terminal(result, verbose=True).count(" warning null-content") == 200
+    one = run({"a.jsonl": rows[:3]}, rules={"null-content": "warning"})
+    assert "and 1 more row: 3" in on_terminal(one)
+
+
+def test_a_clean_file_is_three_lines() -> None:
+    lines = on_terminal(run({"a.jsonl": [GOOD]})).splitlines()
+    assert len(lines) == 3
+    assert lines[0] == "✓ a.jsonl: 1 sample, nothing found"
+    assert "no row is cut" in lines[1]
+    assert "glm4 · ChatGLM · budget 1,025 (default;" in lines[2]
+    cut = on_terminal(run({"a.jsonl": [GOOD]}, rules={}, max_length=12))
+    assert re.search(r"1 rows? cut, \d+\.\d% of what is trained lost", cut)
+
+
+def test_styles_of_text() -> None:
+    result = example_run()
+    concise = on_terminal(result, style="concise").splitlines()
+    # A line each, then the verdict, which may take two.
+    assert 1 <= len(concise) - len(result.findings) <= 2
+    assert concise[0].startswith("examples/train.jsonl: warning budget-too-small ")
+    assert " unknown-role [*] " in "\n".join(concise)
+    grouped = on_terminal(result, style="grouped")
+    assert grouped.startswith("examples/train.jsonl\n")
+    assert "help:" not in grouped and "^" not in grouped
+    piped = printed(result, "text", style="concise", quiet=True)
+    assert len(piped.splitlines()) == len(result.findings)
+    assert "Did you mean" not in piped
+
+
+def test_columns_count_in_the_unit_that_is_asked_for() -> None:
+    row = {"messages": [{"role": "user", "content": "𝄞你"}, {"role": "human", "content": "b"}]}
+    written = json.dumps(row, ensure_ascii=False).encode()
+    result = run({"a.jsonl": [written]}, rules={"unknown-role": "error"})
+    [codepoint, byte, utf16] = [
+        int(printed(result, "text", column_unit=unit).split(":")[2])
+        for unit in ("codepoint", "byte", "utf16")
     ]
-    places = [text.index(mark) for mark in marks]
-    assert places == sorted(places)
+    assert (byte, utf16) == (codepoint + 5, codepoint + 1)
 
 
 def test_colour_is_printed_only_when_asked_for() -> None:
@@ -382,7 +465,7 @@ def test_colour_is_printed_only_when_asked_for() -> None:
 
 def test_help_is_printed_once_a_rule() -> None:
     result = run({"a.jsonl": [NULL] * 5}, rules={"null-content": "warning"})
-    assert on_terminal(result).count("→ Give it text") == 1
+    assert on_terminal(result).count("help: Give it text") == 1
 
 
 @pytest.mark.parametrize("color", [False, True])
@@ -432,6 +515,10 @@ def test_one_and_several_differ_in_english() -> None:
     assert counted(1, "error", "zh") == "1 个错误"
 
 
+def fields(text: str) -> set[str]:
+    return set(re.findall(r"{(\w+)[:}]", text))
+
+
 def test_both_languages_have_the_same_fields() -> None:
     several = [text for pair in words.COUNTED.values() for text in pair]
     for text in [
@@ -440,14 +527,14 @@ def test_both_languages_have_the_same_fields() -> None:
         *words.ORIGINS.values(),
         *several,
     ]:
-        assert set(re.findall(r"{(\w+)}", text.en)) == set(re.findall(r"{(\w+)}", text.zh))
+        assert fields(text.en) == fields(text.zh)
 
 
 # --- the verdict ---------------------------------------------------------------------------------
 
 
 def last(result: Result) -> str:
-    return " ".join(on_terminal(result).split())
+    return " ".join(on_terminal(result, verbose=True).split())
 
 
 def test_the_verdict_says_what_to_do_next() -> None:
@@ -660,7 +747,7 @@ def test_explain_shows_documentation_and_examples() -> None:
 
 
 def test_explain_suggests_the_nearest_rule() -> None:
-    with pytest.raises(catalogue.UnknownRule, match="tools is a family, no rule"):
+    with pytest.raises(catalogue.UnknownRule, match="tools is a family, not a rule"):
         catalogue.write_rule("tools", io.StringIO(), "en", 80, False)
     with pytest.raises(catalogue.UnknownRule, match="did you mean null-content"):
         catalogue.write_rule("nul-content", io.StringIO(), "en", 80, False)

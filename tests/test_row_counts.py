@@ -185,7 +185,7 @@ def test_rows_of_another_format_are_said_to_be_so(tmp_path: Path, row: dict[str,
     told = rows_told(result)
     assert told == "0 clean, 0 with findings, 2 that stop the trainer (in another trainer's format)"
     told = rows_told(check_text(tmp_path, text, "zh"))
-    assert told == "0 个正常，0 个有问题，2 个会让训练脚本中止（其他训练框架的格式）"
+    assert told == "0 个正常，0 个有问题，2 个会让训练框架中止（其他训练框架的格式）"
     told = rows_told(check_text(tmp_path, json.dumps([row, row, {"messages": 5}])))
     assert told.endswith("3 that stop the trainer (2 in another trainer's format)")
     told = rows_told(check_text(tmp_path, json.dumps([{"messages": 5}, GOOD])))

@@ -15,6 +15,7 @@ from glmlint.engine.finish import finish
 from glmlint.plan import Plan
 from glmlint.read.source import read_bytes
 from glmlint.rules.base import FAMILIES, Example, all_rules
+from glmlint.text import unwrapped_zh
 from glmlint.trainer.base import Context, open_context
 
 RULES = [loaded for loaded in all_rules().values() if loaded.rule.family != "score"]
@@ -106,6 +107,21 @@ def test_a_rule_has_a_chinese_title(name: str) -> None:
     assert not re.search(r"[\n.]|。$", title)
     spelt = re.sub(r"`[^`]*`", "", title)
     assert not re.search(r"[,;:?!()]", spelt), "Chinese punctuation"
+
+
+@pytest.mark.parametrize("name", all_rules())
+def test_a_rule_is_explained_in_chinese(name: str) -> None:
+    """Paragraph by paragraph, with a space between Chinese and a word, number or code."""
+    loaded = all_rules()[name]
+    _, *english = loaded.doc.strip().split("\n\n")
+    chinese = unwrapped_zh(loaded.rule.doc_zh).split("\n\n")
+    assert len(chinese) == len(english)
+    assert chinese[-1].startswith("依据：") == english[-1].startswith("Evidence")
+    for paragraph in chinese:
+        assert _CHINESE(paragraph) and paragraph.endswith(("。", "：", "。）"))
+        spelt = re.sub(r"`[^`]*`", "``", paragraph)
+        assert re.findall(r"[\u4e00-\u9fff][A-Za-z0-9`]|[A-Za-z0-9`][\u4e00-\u9fff]", spelt) == []
+        assert re.findall(r"[\u4e00-\u9fff][,;:?!]|[,;:?!][\u4e00-\u9fff]", spelt) == []
 
 
 def test_no_two_rules_have_the_same_chinese_title() -> None:

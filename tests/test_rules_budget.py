@@ -265,3 +265,28 @@ ODD_MESSAGE = st.fixed_dictionaries(
 def test_no_validation_row_raises(recipe: str, rows: list[Any]) -> None:
     found = eval_findings(rows, recipe=recipe, max_input_length=7)
     assert {finding.severity for finding in found} <= {"warning", "error"}
+
+
+def test_the_place_of_a_cut_is_where_the_trainer_cuts() -> None:
+    answer = "第一步：清洁表面。\n" * 30 + "Then let it dry, 等一天。"
+    row = {
+        "messages": [
+            {"role": "user", "content": "怎么做？"},
+            {"role": "assistant", "content": answer},
+        ]
+    }
+    for ascii_only in (False, True):
+        line = json.dumps(row, ensure_ascii=ascii_only)
+        for budget in (20, 21, 22, 23, 150):
+            plan = Plan(rules={"over-truncated": "error"}, max_length=budget, lang="en")
+            report = check_lines([Chunk("a.jsonl", [line.encode()], [1])], plan)
+            [finding] = finish(report, plan, open_context(plan)).findings
+            assert finding.column is not None and finding.span is not None
+            piece = line[finding.column - 1 : finding.span.columns[1] - 1]
+            lost = json.loads(f'"{piece}"')
+            assert answer.endswith(lost)
+            ids, _ = open_context(plan).tokenizer.encode([lost])
+            # The answer's last token is its stop, which is lost as well.
+            assert finding.message.startswith(
+                f"{budget + len(ids) + 1} tokens, the budget keeps {budget}"
+            )

@@ -300,7 +300,7 @@ def test_a_repeat_among_rows_with_a_long_prompt_is_found() -> None:
     )
     plan = Plan(rules={"near-duplicate": "info"}, limits={"near-duplicates": 0.9})
     [found] = run({"t.jsonl": [line(row) for row in (*rows, again)]}, plan).findings
-    assert (found.line, "like line 5" in found.message) == (7, True)
+    assert (found.line, "similar to line 5" in found.message) == (7, True)
 
 
 @needs_rensa

@@ -126,7 +126,7 @@ class TestWhoIsTrained:
     def test_a_quoted_assistant_token_moves_the_mask_into_the_users_text(self) -> None:
         row = talk(("user", "Hi"), ("assistant", "Hello"), ("user", "What is <|assistant|> for?"))
         (found,) = by_rule("combine-spill", row, recipe="glm4-combine")
-        assert "as text" in found.message
+        assert "in its text" in found.message
         assert not found.fixable
 
     def test_a_template_may_close_the_turn_itself(self, tmp_path: Path) -> None:
@@ -254,8 +254,8 @@ class TestReasoning:
             ("<think>a</think>b", None),
             ("<think></think><think>c</think>", None),
             ("<think>a", "opens"),
-            ("a</think>", "closes"),
-            ("</think><think>", "closes"),
+            ("a</think>", "without a <think>"),
+            ("</think><think>", "without a <think>"),
             ("`<think>` is a tag", None),
             ("```\n<think>\n```", None),
             ("```\n<think>", None),

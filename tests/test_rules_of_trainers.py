@@ -106,7 +106,7 @@ def test_trl_trains_prompts_and_no_last_stop() -> None:
 def test_trl_with_its_own_template() -> None:
     result = check(*CHATS, recipe="trl", model="glm-4.5")
     (prompts,) = told(result, "non-assistant-supervised")
-    assert prompts.help == "Set assistant_only_loss: true to train answers alone."
+    assert prompts.help == "Set assistant_only_loss: true to train only answers."
     result = check(*CHATS, recipe="trl", model="glm-4.5", set=["assistant_only_loss=true"])
     assert result.findings == []
 
@@ -118,7 +118,7 @@ def test_axolotl_trains_no_stop() -> None:
     result = check(*CHATS, recipe="axolotl", model="glm-4.5")
     between, last = told(result, "stop-token-untrained")
     assert 'eot_tokens: ["<|user|>"]' in between.help
-    assert "<|user|> follows it" in between.message
+    assert "<|user|> follows and" in between.message
     named = check(*CHATS, recipe="axolotl", model="glm-4.5", set=['eot_tokens=["<|user|>"]'])
     assert [f.message for f in told(named, "stop-token-untrained")] == [last.message]
     inputs = check(*CHATS, recipe="axolotl", set=["train_on_inputs=true"])
@@ -172,7 +172,7 @@ def test_swift_with_all_tokens() -> None:
     (prompts,) = told(
         check(*CHATS, recipe="swift", set=["loss_scale=all"]), "non-assistant-supervised"
     )
-    assert (prompts.rows, prompts.help) == (3, "Set loss_scale: default to train answers alone.")
+    assert (prompts.rows, prompts.help) == (3, "Set loss_scale: default to train only answers.")
 
 
 def test_answers_in_a_row_are_one_answer_to_swift() -> None:
@@ -298,7 +298,7 @@ def test_a_trainer_that_cuts_nothing_has_no_smallest_budget() -> None:
 
 def test_no_form_brings_calls_through_axolotl() -> None:
     (found,) = told(check(openai('{"city": "Rome"}'), recipe="axolotl"), "other-format")
-    assert "prints tool calls of no form" in found.help
+    assert "prints tool calls in no form" in found.help
     assert "glmlint convert" not in found.help, "it is in the form that axolotl reads"
 
 
@@ -516,7 +516,7 @@ def test_a_trainer_of_all_tokens_learns_them_as_the_users() -> None:
     (found,) = told(check(*rows, recipe="trl"), "answer-under-user")
     assert "never learned" not in found.message
     (found, *_) = told(check(talk("a", "b", "c"), recipe="trl"), "last-not-assistant")
-    assert "trains it as if it were an answer" in found.message
+    assert "trains it like an answer" in found.message
     (found,) = told(check(talk("a", "b", "再见"), recipe="swift"), "last-not-assistant")
     assert "teaches nothing" in found.message
     assert told(check(talk("a", "b", "c"), recipe="llamafactory"), "last-not-assistant") == []
@@ -574,11 +574,11 @@ def test_a_call_under_the_role_function_is_dropped_with_its_cure() -> None:
         row = _sharegpt(("human", city), ("function", call), ("observation", "22"), ("gpt", "22"))
         for recipe, to in (("llamafactory", "sharegpt"), ("swift", "swift")):
             (found,) = told(check(row, recipe=recipe), "would-be-dropped")
-            assert "holds a call here" in found.help
+            assert "is a tool call, for which" in found.help
             assert f"--to {to}" in found.help
     plain = _sharegpt(("human", "a"), ("human", "b"), ("gpt", "c"))
     (found,) = told(check(plain, recipe="llamafactory"), "would-be-dropped")
-    assert "holds a call" not in found.help
+    assert "is a tool call" not in found.help
 
 
 def test_what_the_trainer_stops_at_is_the_form_or_something_else() -> None:

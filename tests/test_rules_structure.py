@@ -138,7 +138,7 @@ def test_what_would_close_the_row_is_named() -> None:
 
 def test_a_place_in_a_row_of_several_lines_is_told_by_line_and_column() -> None:
     [finding] = check(b'{\n  "a": 1,\n  "b": None\n}')
-    assert finding.message.startswith("not JSON at 3:8: None is no JSON: it writes null")
+    assert finding.message.startswith("invalid JSON at 3:8: None is not valid JSON: write null")
     assert (finding.line, finding.column) == (1, 1)
 
 
@@ -543,7 +543,7 @@ def test_columns_that_hold_no_text_to_train_on_are_an_info() -> None:
 
 def test_the_first_line_has_no_row_above_it() -> None:
     first, later = check(b"Your data:", b"and more")
-    assert first.message.startswith("not JSON at 1:1: plain text, 'Your data:';")
+    assert first.message.startswith("invalid JSON at 1:1: plain text, 'Your data:';")
     assert "the rest of the row above" in later.message
 
 

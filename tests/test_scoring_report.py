@@ -68,7 +68,7 @@ def test_errors_come_first_and_the_rest_is_counted() -> None:
     text = score_text(report(), max_findings=1)
     assert "template-mismatch" in text and "a note" not in text
     assert "and 1 more" in text
-    assert "Errors: 1, warnings: 0, notes: 1." in text
+    assert "Errors: 1, warnings: 0, infos: 1." in text
 
 
 def test_rows_without_a_score_are_told_apart() -> None:

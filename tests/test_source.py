@@ -26,14 +26,13 @@ from glmlint.finding import Defect
 from glmlint.loader import chunk_starts
 from glmlint.read import source
 from glmlint.read.charset import BINARY, BOM, CODECS, DAMAGED
+from glmlint.read.paths import PathProblem, find_inputs
 from glmlint.read.scan import scan_values
 from glmlint.read.source import (
     Chunk,
     InputFile,
-    PathProblem,
     SourceError,
     encoding_guess,
-    find_inputs,
     read_chunks,
     split_values,
 )

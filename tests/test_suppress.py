@@ -515,7 +515,7 @@ def test_a_baseline_is_not_written_from_half_of_the_data(project: Path) -> None:
 def test_add_ignores_on_the_command_line(project: Path) -> None:
     (project / "old.json").write_text('{"version": 1, "findings": {}}')
     done = glmlint("check", "train", "--add-ignores", cwd=project)
-    assert done.exit_code == 0 and "2 rows ignore" in done.stderr and done.stdout == ""
+    assert done.exit_code == 0 and "in 2 rows now ignored" in done.stderr and done.stdout == ""
     again = glmlint("check", "train", "--format", "json", cwd=project)
     report = json.loads(again.stdout)
     assert again.exit_code == 0 and report["suppressed"]["row"] >= 2

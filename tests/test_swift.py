@@ -439,8 +439,8 @@ def test_its_own_settings_file(tmp_path: Path) -> None:
     assert config.max_length == 4096
     assert [each.path for each in (*config.data, *config.eval)] == [str(tmp_path / "a.jsonl")] * 2
     assert [warning.en.split(": ", 1)[1] for warning in config.warnings] == [
-        "split_dataset_ratio is not followed: a part of the rows, drawn by chance, is kept for validation",
-        "dataset: a.jsonl#500: all rows are checked, not 500 drawn by chance",
+        "split_dataset_ratio is ignored; with it, a random part of the rows is kept for validation",
+        "dataset: a.jsonl#500: all rows are checked, not 500 random ones",
         "dataset: no file AI-ModelScope/alpaca; data sets of a hub are not read",
     ]
 

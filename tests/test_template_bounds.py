@@ -274,7 +274,7 @@ def test_no_template_is_read_without_end(data: Path, tmp_path: Path) -> None:
     with long.open("wb") as file:
         file.truncate(1 << 33)
     told = refused(run("check", data, "--template", long, "--lang", "en", megabytes=2048))
-    assert "is longer than 1,048,576 bytes: that is no chat template" in told
+    assert "is longer than 1,048,576 bytes, too long for a chat template" in told
     for odd in ("/dev/zero", tmp_path, tmp_path / "none"):
         assert "no template" in refused(run("check", data, "--template", odd, "--lang", "en"))
     (tmp_path / "latin.jinja").write_bytes(b"caf\xe9")

@@ -168,7 +168,7 @@ def test_a_model_folder_brings_its_template_and_runs_no_code(tmp_path: Path, sha
         ("none", None, "no such tokenizer"),
         ("bad.json", b"{", "can't be read as a tokenizer.json"),
         ("odd.json", b"[]", "can't be read as a tokenizer.json"),
-        ("bad.model", b"\xff\xfe not ranks", "is no tiktoken rank file"),
+        ("bad.model", b"\xff\xfe not ranks", "is not a tiktoken rank file"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(

@@ -10,15 +10,29 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glmlint import __version__
+from glmlint.app.flags import (
+    MISSING_ARGUMENT,
+    Choice,
+    IntRange,
+    Option,
+    UsageFault,
+    add_options,
+    argument,
+    color_option,
+    lang_option,
+    option,
+)
+from glmlint.app.help import Command, Group
 from glmlint.app.options import (
     Failure,
-    add_options,
     baseline_options,
     complete_files,
     complete_formats,
     complete_rule,
     complete_styles,
     data_paths,
+    fail_on_option,
+    file_options,
     limit_options,
     make_plan,
     model_option,
@@ -27,153 +41,227 @@ from glmlint.app.options import (
     rule_options,
     save_baseline,
 )
-from glmlint.app.outputs import ORDER, OutputsFault, remember_order, reports_of
-from glmlint.app.process import UnknownCommand, run
-from glmlint.output import tell
+from glmlint.app.outputs import ORDER, OutputsFault, ReportTarget, remember_order, reports_of
+from glmlint.app.process import run
+from glmlint.output import put, tell
 from glmlint.plan import COLUMN_UNITS, STYLES
+from glmlint.text import Text, nearest
+from glmlint.visible import printable_path
 
 if TYPE_CHECKING:
     from glmlint.engine.finish import Result
     from glmlint.plan import Plan
+    from glmlint.read.paths import Found
     from glmlint.trainer.base import Context
 
 LATER = {
     "compare": (
         "glmlint.app.compare:compare",
-        "The same rows under several trainers: what each teaches.",
+        Text("The same rows under several trainers: what each teaches.",
+             "同一批数据在几种训练框架下各自学到什么。"),
     ),
     "convert": (
         "glmlint.convert.command:convert",
-        "ShareGPT, OpenAI, Alpaca, ChatGLM3 to GLM messages, and back.",
+        Text("ShareGPT, OpenAI, Alpaca, ChatGLM3 to GLM messages, and back.",
+             "在 ShareGPT、OpenAI、Alpaca、ChatGLM3 与 GLM messages 格式之间转换。"),
+    ),
+    "init": (
+        "glmlint.app.init:init",
+        Text(
+            "Write a commented glmlint.toml, and show what calls glmlint in a hook and in CI.",
+            "生成带注释的 glmlint.toml，并给出 pre-commit 和 CI 的写法。",
+        ),
     ),
     "score": (
         "glmlint.scoring.command:score",
-        "Baseline loss of a model on the supervised tokens.",
+        Text("Baseline loss of a model on the supervised tokens.",
+             "模型在受监督 token 上的基线损失。"),
     ),
-}
+}  # fmt: skip
 """Commands whose modules are imported when they are called, and what `--help` says of them."""
 
 
-class Commands(click.Group):
+class Commands(Group):
     """The group of commands; some are loaded late, so that questions are answered quickly."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, in the order of the help text."""
-        return [*super().list_commands(context), *LATER]
+        del ctx
+        return [*self.commands, *LATER]
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
-        if name in LATER:
-            module, _, attribute = LATER[name][0].partition(":")
+        if cmd_name in LATER:
+            module, _, attribute = LATER[cmd_name][0].partition(":")
             command: click.Command = getattr(importlib.import_module(module), attribute)
             return command
-        return super().get_command(context, name)
+        return super().get_command(ctx, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command of the first argument; of those that there are, late ones too, one is meant."""
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            raise UnknownCommand(args[0], self.list_commands(ctx), ctx)
+            near = nearest(args[0], self.list_commands(ctx))
+            meant = (
+                Text(f"; did you mean {near}?", f"；是否应为 {near}？") if near else Text("", "")
+            )
+            raise UsageFault(_NO_COMMAND, ctx, name=args[0], meant=meant)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing those that are loaded late."""
-        del context
-        own = [(name, self.commands[name].get_short_help_str(120)) for name in self.commands]
-        with formatter.section("Commands"):
-            formatter.write_dl([*own, *((name, text) for name, (_, text) in LATER.items())])
+    def summaries(self) -> list[tuple[str, Text]]:
+        """Name and summary of each command, without importing those that are loaded late."""
+        return [*super().summaries(), *((name, text) for name, (_, text) in LATER.items())]
 
 
-class FormatOption(click.Option):
+_NO_COMMAND = Text("no command {name}{meant}", "没有命令 {name}{meant}")
+
+
+class FormatOption(Option):
     """`--format`, whose help names the formats that there are."""
 
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+    def record(self, context: click.Context, lang: str) -> tuple[str, str, str] | None:
         """The flag and its help, with the formats in it."""
         from glmlint.reporters.base import names
 
-        record = super().get_help_record(ctx)
+        found = super().record(context, lang)
         *first, last = names()
-        named = f"{', '.join(first)} or {last}"
-        return record and (record[0], record[1].format(formats=named))
+        named = f"{'、'.join(names())}" if lang == "zh" else f"{', '.join(first)} or {last}"
+        return found and (found[0], found[1].format(formats=named), found[2])
 
 
-class OfPlace(click.Command):
+class OfPlace(Command):
     """A command that takes FILE:LINE; `-:17`, a line of standard input, is no flag."""
 
-    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put such a place behind the flags."""
         places = [word for word in args if word.startswith("-:") and word[2:].isdecimal()]
         if places and "--" not in args:
             args = [*(word for word in args if word not in places), "--", *places]
-        return super().parse_args(context, args)
+        return super().parse_args(ctx, args)
 
 
-class OfReports(click.Command):
+class OfReports(Command):
     """A command that prints reports: each `--output` is that of the `--format` before it."""
 
-    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Remember in which order they came."""
         given = list(args)
-        rest = super().parse_args(context, args)
-        remember_order(self, context, given)
+        rest = super().parse_args(ctx, args)
+        remember_order(self, ctx, given)
         return rest
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="glmlint %(version)s")
-@click.option("--debug", is_flag=True, help="Show tracebacks of errors in glmlint itself.")
-def cli(debug: bool) -> None:
-    """See exactly what your trainer will train on, before you pay for the GPU.
+def _show_version(context: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        put(sys.stdout, f"glmlint {__version__}")
+        context.exit()
 
-    \b
-    glmlint check train.jsonl       what trains, what is lost, what is broken
-    glmlint show train.jsonl:17     one sample, token by token
-    glmlint explain null-content    what a rule means
-    """
-    del debug  # read by `main`
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    summary=Text(
+        "See exactly what your trainer will train on, before you pay for the GPU.",
+        "在花钱租 GPU 之前，看清训练框架到底会训练什么。",
+    ),
+    more=Text(
+        "\b\n"
+        "glmlint check train.jsonl       what trains, what is lost, what is broken\n"
+        "glmlint show train.jsonl:17     one sample, token by token\n"
+        "glmlint explain null-content    what a rule means\n"
+        "glmlint init                    write a settings file",
+        "\b\n"
+        "glmlint check train.jsonl       训练了什么、丢了什么、哪里有错\n"
+        "glmlint show train.jsonl:17     逐 token 查看一个样本\n"
+        "glmlint explain null-content    说明一条规则\n"
+        "glmlint init                    生成配置文件",
+    ),
+)
+@option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    group="general",
+    help=Text("Show the version and exit.", "显示版本并退出。"),
+)
+@option(
+    "--debug",
+    is_flag=True,
+    group="general",
+    help=Text("Show tracebacks of errors in glmlint itself.", "glmlint 自身出错时显示 traceback。"),
+)
+@lang_option()
+@click.pass_context
+def cli(context: click.Context, debug: bool, lang: str | None) -> None:
+    """Show the help where no command is named; `--debug` is read by `main`."""
+    del debug
+    if context.invoked_subcommand is None:
+        for line in context.get_help().splitlines():
+            put(sys.stdout, line)
+        context.exit(2)
+    if lang is not None:  # as if it stood behind the command
+        given = {"lang": lang}
+        context.default_map = dict.fromkeys(cli.list_commands(context), given)
 
 
 _REPORT_OPTIONS = (
-    click.option("--fail-on", type=click.Choice(["error", "warning", "info", "never"]),
-                 help="The mildest severity that fails the run.  [default: error]"),
+    fail_on_option(),
     *limit_options(),
-    click.option("--eval", multiple=True, metavar="FILE", shell_complete=complete_files,
-                 help="A file of the validation split: report rows that stand in both."),
+    option("--eval", multiple=True, metavar="FILE", shell_complete=complete_files, group="rules",
+           help=Text("A file of the validation split: report rows that stand in both.",
+                     "验证集文件：报告同时出现在两边的数据行。")),
     baseline_options,
-    click.option("--add-ignores", is_flag=True, default=None,
-                 help="Write the findings of each row into it, as rules that it ignores."),
-    click.option("--format", "formats", multiple=True, metavar="FORMAT", cls=FormatOption,
-                 shell_complete=complete_formats,
-                 help="{formats}; may be repeated, each with its --output behind it.  [default: text]"),
-    click.option("--output", "--output-file", "outputs", multiple=True, metavar="FILE",
-                 shell_complete=complete_files,
-                 help="Where the format before goes.  [default: standard output]"),
-    click.option("--output-format", metavar="STYLE", shell_complete=complete_styles,
-                 help="Style of text: full (with excerpts), concise (one line a finding) or grouped "
-                      "(by file); any other name is that of a --format.  [default: full]"),
-    click.option("--column-unit", type=click.Choice(COLUMN_UNITS),
-                 help="What columns count: Unicode code points, UTF-8 bytes (vim, Emacs) or UTF-16 "
-                      "units (LSP).  [default: codepoint]"),
-    click.option("--max-findings", type=click.IntRange(0), metavar="N",
-                 help="How many findings are kept and printed; counts are always whole.  "
-                      "[default: 20000; 200 on a terminal]"),
-    click.option("--fix", is_flag=True,
-                 help="Repair what is safe to repair, in place; then report what is left."),
-    click.option("--unsafe-fixes", is_flag=True,
-                 help="With --fix or --diff: also repairs that change what is trained."),
-    click.option("--diff", is_flag=True,
-                 help="Show what --fix would do and change nothing; exit code 1 if that is anything."),
-    click.option("--statistics", is_flag=True, help="Count findings by rule."),
-    click.option("--profile-rules", is_flag=True, default=None,
-                 help="After the report, on standard error: the time that each rule took."),
-    click.option("--quiet", "-q", is_flag=True, help="Print findings only."),
-    click.option("--verbose", "-v", is_flag=True,
-                 help="Print everything: all tables, every help, what was assumed in full."),
-    click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto",
-                 help="[default: auto]"),
-    click.option("--progress", type=click.Choice(["auto", "always", "never"]), default="auto",
-                 help="Progress on standard error.  [default: auto]"),
+    option("--add-ignores", is_flag=True, default=None, group="fixing",
+           help=Text("Write the findings of each row into it, as rules that it ignores.",
+                     "把每一行的问题写入该行，作为它要忽略的规则。")),
+    option("--format", "formats", multiple=True, metavar="FORMAT", cls=FormatOption,
+           shell_complete=complete_formats, group="output", default_shown="text",
+           help=Text("{formats}; may be repeated, each with its --output after it.",
+                     "{formats}；可重复使用，各自的 --output 写在其后。")),
+    option("--output", "--output-file", "outputs", multiple=True, metavar="FILE",
+           shell_complete=complete_files, group="output",
+           default_shown=Text("standard output", "标准输出"),
+           help=Text("Where the format before goes.", "前一个格式写到哪里。")),
+    option("--output-format", metavar="STYLE", shell_complete=complete_styles, group="output",
+           default_shown="full",
+           help=Text("Style of text: full (with excerpts), concise (one line a finding) or grouped "
+                     "(by file); any other name is that of a --format.",
+                     "text 格式的样式：full（带原文摘录）、concise（每个问题一行）或 grouped（按文件分组）；"
+                     "其他名称等同于 --format。")),
+    option("--column-unit", type=Choice(COLUMN_UNITS), group="output", default_shown="codepoint",
+           help=Text("What columns count: Unicode code points, UTF-8 bytes (vim, Emacs) or UTF-16 "
+                     "units (LSP).",
+                     "列号的单位：Unicode 码点、UTF-8 字节（vim、Emacs）或 UTF-16 码元（LSP）。")),
+    option("--max-findings", type=IntRange(0), metavar="N", group="output",
+           default_shown=Text("20000; 200 on a terminal", "20000，终端上为 200"),
+           help=Text("How many findings are kept and printed; counts are always whole.",
+                     "最多保留并显示多少个问题；计数始终是完整的。")),
+    option("--fix", is_flag=True, group="fixing",
+           help=Text("Repair what is safe to repair, in place; then report what is left.",
+                     "原地修复可以安全修复的问题，然后报告剩下的。")),
+    option("--unsafe-fixes", is_flag=True, group="fixing",
+           help=Text("With --fix or --diff: also repairs that change what is trained.",
+                     "与 --fix 或 --diff 一起使用：也包括会改变训练内容的修复。")),
+    option("--diff", is_flag=True, group="fixing",
+           help=Text("Show what --fix would do and change nothing; exit code 1 if that is anything.",
+                     "只显示 --fix 会做的修改，不改动文件；有可修改之处时退出码为 1。")),
+    option("--statistics", is_flag=True, group="output",
+           help=Text("Count findings by rule.", "按规则统计问题。")),
+    option("--profile-rules", is_flag=True, default=None, group="output",
+           help=Text("After the report, on standard error: the time that each rule took.",
+                     "在报告之后向标准错误输出每条规则的耗时。")),
+    option("--quiet", "-q", is_flag=True, group="output",
+           help=Text("Print findings only.", "只显示问题。")),
+    option("--verbose", "-v", is_flag=True, group="output",
+           help=Text("Print everything: all tables, every help, what was assumed in full.",
+                     "显示全部内容：所有表格、每条建议以及完整的前提。")),
+    color_option(),
+    option("--progress", type=Choice(["auto", "always", "never"]), default="auto", group="output",
+           default_shown="auto",
+           help=Text("When to show progress on standard error.", "何时在标准错误上显示进度。")),
 )  # fmt: skip
 
 
@@ -182,11 +270,32 @@ def report_options(command: Any) -> Any:
     return add_options(command, _REPORT_OPTIONS)
 
 
-@cli.command(cls=OfReports)
-@click.argument("paths", nargs=-1, metavar="[PATH]…", shell_complete=complete_files)
+@cli.command(
+    cls=OfReports,
+    summary=Text(
+        "Lint files or folders; `-` is standard input, no PATH the current folder.",
+        "检查文件或文件夹；`-` 表示标准输入，不给 PATH 则检查当前文件夹。",
+    ),
+    more=Text(
+        "Exit code 0: clean; 1: findings at or over --fail-on; 2: something could not be read or "
+        "done; 130: interrupted.",
+        "退出码 0：没有问题；1：有达到 --fail-on 级别的问题；2：有内容无法读取或操作未能完成；130：被中断。",
+    ),
+)
+@argument(
+    "paths",
+    nargs=-1,
+    metavar="[PATH]…",
+    shell_complete=complete_files,
+    help=Text(
+        "Files, folders or patterns; a folder means its .jsonl, .ndjson and .parquet files.",
+        "文件、文件夹或通配模式；文件夹表示其中的 .jsonl、.ndjson 和 .parquet 文件。",
+    ),
+)
 @model_option
 @plan_options
 @rule_options
+@file_options
 @report_options
 @click.pass_context
 def check(
@@ -204,16 +313,15 @@ def check(
     fix: bool,
     unsafe_fixes: bool,
     diff: bool,
+    show_files: bool,
+    show_settings: bool,
     **flags: Any,
 ) -> None:
-    """Lint files or folders; `-` is standard input, no PATH the current folder.
-
-    Exit code 0: clean; 1: findings at or over --fail-on; 2: something could not be read or done;
-    130: interrupted.
-    """
+    """Lint files or folders."""
     from dataclasses import replace
 
     from glmlint.output import OutputError, colored, opened, silence, width
+    from glmlint.read.paths import look_up
     from glmlint.reporters.base import ReporterOptions, about, get
     from glmlint.reporters.words import say
     from glmlint.runners.local import check_files
@@ -221,6 +329,9 @@ def check(
 
     # As ruff has it, where styles and formats are one.
     flags["output_format"] = output_format if output_format in STYLES else None
+    if show_settings:
+        _show_settings(flags, paths, color)
+        return
     plan, context = make_plan(flags, paths)
     lang = plan.lang
     paths = data_paths(paths, plan)
@@ -237,21 +348,36 @@ def check(
     written = [("--output", target) for target in outputs]
     if plan.write_baseline and plan.baseline_file is not None:
         written.append(("--baseline", plan.baseline_file))
-    refuse_inputs(written, (*paths, *plan.eval_files), lang)
+    refuse_inputs(written, (*paths, *plan.eval_files), plan)
+    found = look_up(paths, plan.choice)
+    if show_files:
+        raise SystemExit(_show_files(found, lang))
+    if plan.choice.stdin_name is not None and (fix or diff or plan.add_ignores):
+        raise Failure(say("stdin-name-alone", lang))
+    if found.inputs and not quiet:
+        if found.json_files:
+            tell(say("json-left", lang, n=found.json_files))
+        if found.ignored:
+            first, *more = found.ignored
+            key = "ignored-more" if more else "ignored"
+            tell(say(key, lang, path=printable_path(first), n=len(more)))
     if diff and plan.profile_rules:
         raise Failure(say("profile-diff", lang))
     if plan.add_ignores and (fix or diff or plan.write_baseline):
         raise Failure(say("ignores-alone", lang))
     if diff:
         raise SystemExit(_diff(paths, plan, context, unsafe_fixes, progress))
-    if any(about(one.form).excerpts for one in reports):
+    drawn = sys.stdout.isatty() and ReportTarget("text", "-") in reports
+    if drawn or any(about(one.form).excerpts for one in reports):
         plan = replace(plan, excerpts=True)
     fixes = None
     if fix:
         from glmlint.fix.run import fix_files, sentence
 
         fixes = fix_files(paths, plan, context, unsafe=unsafe_fixes, progress=progress)
-    report = check_files(paths, plan, context, progress)
+    read = ["-" if file.is_stdin else file.path for file in found.inputs]
+    report = check_files(read, plan, context, progress)
+    report.problems[:0] = [(problem.path, problem.say(lang)) for problem in found.problems]
     if fixes is not None:
         report.problems += fixes.failures
 
@@ -273,6 +399,8 @@ def check(
         result.findings = with_edits(result)
     # Files first: whoever reads standard output may close it early.
     for form, target in sorted(reports, key=lambda one: one.target == "-"):
+        if form == "text" and target == "-" and not result.files and not report.interrupted:
+            continue  # nothing could be read: the lines below say why
         terminal = target == "-" and sys.stdout.isatty()
         options = ReporterOptions(
             width=width(),
@@ -284,6 +412,7 @@ def check(
             style=plan.output_format,
             verbose=verbose,
             column_unit=plan.column_unit,
+            links=terminal and os.environ.get("TERM") not in ("dumb", "linux"),
             docs_url=os.environ.get("GLMLINT_DOCS_URL", "").rstrip("/"),
         )
         try:
@@ -296,16 +425,44 @@ def check(
             raise
         except OSError as error:
             raise Failure(f"--output {target}: {system_fault(error).plain(lang)}") from None
-    for path, reason in report.problems:
-        tell(reason, path=path)
+    if found.excluded and not result.files:
+        tell(say("all-excluded", lang, n=len(found.excluded)))
     if fixes is not None:
         for path, note in fixes.notes:
             tell(note, path=path)
-        tell(sentence(fixes, lang), name="")
+        if result.files:
+            tell(sentence(fixes, lang), name="")
+    for path, reason in report.problems:
+        tell(reason, path=path)
     if report.interrupted:
         tell(say("stopped", lang))
     _profile(result, color)
     raise SystemExit(result.exit_code)
+
+
+def _show_settings(flags: dict[str, Any], paths: tuple[str, ...], color: str) -> None:
+    """Print the settings: a table on a terminal, TOML in a pipe."""
+    from glmlint.app.settings import SettingsError, asked_language
+    from glmlint.app.show_settings import show_settings
+    from glmlint.output import colored, width
+
+    named = {name.replace("_", "-"): value for name, value in flags.items()}
+    terminal = sys.stdout.isatty()
+    try:
+        show_settings(
+            named, paths, sys.stdout, width(), colored(color, terminal) if terminal else None
+        )
+    except SettingsError as error:
+        raise Failure(error.say(asked_language(named, paths))) from None
+
+
+def _show_files(found: Found, lang: str) -> int:
+    """Print the files that would be read, one a line. 2: a path could not be read."""
+    for file in found.inputs:
+        put(sys.stdout, printable_path(file.path))
+    for problem in found.problems:
+        tell(problem.say(lang), path=problem.path)
+    return 2 if found.problems else 0
 
 
 def _profile(result: Result, color: str) -> None:
@@ -334,7 +491,7 @@ def _add_ignores(result: Result) -> int:
         if done.reason is not None:
             failures.append((file.path, done.reason))
         if done.rows:
-            counts = say("ignores-added", lang, rows=f"{done.rows:,}", rules=f"{done.rules:,}")
+            counts = say("ignores-added", lang, rows=done.rows, rules=done.rules)
             tell(counts, path=file.path)
     for path, reason in failures:
         tell(reason, path=path)
@@ -362,22 +519,40 @@ def _diff(paths: tuple[str, ...], plan: Plan, context: Context, unsafe: bool, pr
 
 
 def data_of(plan: Plan) -> tuple[str, ...]:
-    """The files that the trainer's own settings name. Raises UsageError without any."""
+    """The files that the trainer's own settings name. Raises UsageFault without any."""
     if not plan.data:
-        raise click.UsageError("Missing argument 'FILE[:LINE]'.")
+        raise UsageFault(MISSING_ARGUMENT, click.get_current_context(), name="FILE[:LINE]")
     return plan.data
 
 
-@cli.command(cls=OfPlace)
-@click.argument("place", required=False, metavar="FILE[:LINE]", shell_complete=complete_files)
+_PLACES = Text(
+    "A file or folder, or a file and the line of one sample; `-` is standard input.",
+    "文件或文件夹，或文件加某个样本的行号；`-` 表示标准输入。",
+)
+_PLACE = Text(
+    "A file, and the line of one sample; without a line its first samples, `-` is standard input.",
+    "文件以及某个样本的行号；不给行号则取开头的样本，`-` 表示标准输入。",
+)
+
+
+@cli.command(
+    cls=OfPlace,
+    summary=Text(
+        "One sample as the trainer sees it: supervised, masked and lost tokens, and the budget.",
+        "训练框架眼中的一个样本：受监督、不监督和丢失的 token，以及长度预算。",
+    ),
+)
+@argument(
+    "place", required=False, metavar="FILE[:LINE]", shell_complete=complete_files, help=_PLACE
+)
 @model_option
 @plan_options
 @rule_options
-@click.option("--ids", is_flag=True, help="Print token ids too.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto",
-              help="[default: auto]")  # fmt: skip
+@option("--ids", is_flag=True, group="output",
+        help=Text("Print token ids too.", "同时显示 token id。"))  # fmt: skip
+@color_option()
 def show(place: str | None, ids: bool, color: str, **flags: Any) -> None:
-    """One sample as the trainer sees it: supervised, masked and lost tokens, and the budget."""
+    """Print samples as the trainer sees them."""
     from glmlint.engine.show import ShowError, look
     from glmlint.output import colored, width
     from glmlint.reporters.base import ReporterOptions
@@ -403,23 +578,36 @@ def show(place: str | None, ids: bool, color: str, **flags: Any) -> None:
         write_sample(sample, context, sys.stdout, options, ids)
 
 
-@cli.command(cls=OfPlace)
-@click.argument("place", required=False, metavar="FILE[:LINE]", shell_complete=complete_files)
+@cli.command(
+    cls=OfPlace,
+    summary=Text(
+        "Print the trainer's own ids and labels, one JSON object a sample.",
+        "输出训练框架实际得到的 input_ids 和 labels，每个样本一个 JSON 对象。",
+    ),
+    more=Text(
+        'A row at which the trainer raises gives its exception as "error".',
+        '训练脚本会抛出异常的行，其异常写在 "error" 中。',
+    ),
+)
+@argument(
+    "place", required=False, metavar="FILE[:LINE]", shell_complete=complete_files, help=_PLACES
+)
 @model_option
 @plan_options
-@click.option("--no-truncate", is_flag=True, help="The whole sequence, before the budget cuts it.")
-@click.option(
-    "--packed",
+@option(
+    "--no-truncate",
     is_flag=True,
-    help="The sequences that come out of the trainer's packer, where it packs rows.",
+    group="budget",
+    help=Text("The whole sequence, before the budget cuts it.", "完整序列，不按长度预算截断。"),
 )
+@option("--packed", is_flag=True, group="output",
+        help=Text("The sequences that come out of the trainer's packer, where it packs rows.",
+                  "在训练框架打包数据时，输出打包之后的序列。"))  # fmt: skip
 def encode(place: str | None, no_truncate: bool, packed: bool, **flags: Any) -> None:
-    """Print the trainer's own ids and labels, one JSON object a sample.
-
-    A row at which the trainer raises gives its exception as "error".
-    """
+    """Print ids and labels."""
     from glmlint.engine.encode import encode_rows, packed_rows
-    from glmlint.read.source import SourceError, find_inputs
+    from glmlint.read.paths import find_inputs
+    from glmlint.read.source import SourceError
     from glmlint.reporters.rows import entry_of
     from glmlint.reporters.words import say
 
@@ -429,7 +617,7 @@ def encode(place: str | None, no_truncate: bool, packed: bool, **flags: Any) -> 
         raise Failure(say("packed-alone", plan.lang))
     if packed and not context.trainer.packs(context.options):
         raise Failure(say("packed-none", plan.lang, trainer=context.trainer.called.say(plan.lang)))
-    inputs, missing = find_inputs((path,) if place else data_of(plan))
+    inputs, missing = find_inputs((path,) if place else data_of(plan), plan.choice)
     for problem in missing:
         raise Failure(problem.say(plan.lang), path=problem.path)
     write = sys.stdout.buffer.write
@@ -449,14 +637,27 @@ def encode(place: str | None, no_truncate: bool, packed: bool, **flags: Any) -> 
         raise Failure(say("no-such-line", plan.lang, path=path, line=line))
 
 
-@cli.command()
+def form_option(command: Any) -> Any:
+    """Add `--format text|json`."""
+    return option(
+        "--format", "form", type=Choice(["text", "json"]), default="text", group="output",
+        default_shown="text", help=Text("How the result is printed.", "输出格式。"),
+    )(command)  # fmt: skip
+
+
+@cli.command(
+    cls=Command,
+    summary=Text(
+        "The catalogue of rules: severity, family, fix, and which are on.",
+        "规则目录：级别、规则族、能否修复，以及哪些已启用。",
+    ),
+)
 @model_option
 @plan_options
 @rule_options
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
-              help="[default: text]")  # fmt: skip
+@form_option
 def rules(form: str, **flags: Any) -> None:
-    """The catalogue of rules: severity, family, fix, and which are on."""
+    """Print the catalogue of rules."""
     from glmlint.app.settings import SettingsError, asked_language, resolve
     from glmlint.output import colored, width
     from glmlint.reporters.catalogue import write_rules
@@ -470,29 +671,55 @@ def rules(form: str, **flags: Any) -> None:
     write_rules(plan, sys.stdout, form, width(), colored("auto", sys.stdout.isatty()))
 
 
-@cli.command()
-@click.argument("rule", shell_complete=complete_rule)
-@click.option("--lang", type=click.Choice(["en", "zh", "auto"]), default="auto",
-              help="Language of the text.  [default: auto]")  # fmt: skip
-def explain(rule: str, lang: str) -> None:
-    """One rule: what it means, why it matters in training, examples, how to repair it."""
+@cli.command(
+    cls=Command,
+    summary=Text(
+        "What rules mean, why they matter in training, examples, how to repair it.",
+        "说明规则：含义、对训练的影响、示例以及如何修复。",
+    ),
+    more=Text("Without a RULE: the list of all.", "不给 RULE 则列出所有规则。"),
+)
+@argument("names", nargs=-1, metavar="[RULE]…", shell_complete=complete_rule,
+          help=Text("Names of rules.", "规则名。"))  # fmt: skip
+@form_option
+@lang_option("auto")
+def explain(names: tuple[str, ...], form: str, lang: str) -> None:
+    """Print what rules mean."""
     from glmlint.output import colored, language, width
-    from glmlint.reporters.catalogue import UnknownRule, write_rule
+    from glmlint.reporters.catalogue import UnknownRule, known_rules, write_rule, write_rules
 
     color = colored("auto", sys.stdout.isatty())
+    lang = language(lang)
     try:
-        write_rule(rule, sys.stdout, language(lang), width(), color)
+        found = known_rules(names)
     except UnknownRule as error:
-        raise Failure(error.say(language(lang))) from None
+        raise Failure(error.say(lang)) from None
+    if form == "json" or not names:
+        from glmlint.app.settings import SettingsError, resolve
+
+        try:
+            plan = resolve({"lang": lang})
+        except SettingsError as error:
+            raise Failure(error.say(lang)) from None
+        write_rules(plan, sys.stdout, form, width(), color, found or None)
+        return
+    for number, rule in enumerate(names):
+        if number:
+            put(sys.stdout, "")
+        write_rule(rule, sys.stdout, lang, width(), color)
 
 
-@cli.command()
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text",
-              help="[default: text]")  # fmt: skip
-@click.option("--lang", type=click.Choice(["en", "zh", "auto"]), default="auto",
-              help="Language of the text.  [default: auto]")  # fmt: skip
+@cli.command(
+    cls=Command,
+    summary=Text(
+        "The trainers that glmlint knows to the token, with source and date.",
+        "glmlint 逐 token 复现的训练框架（配方），附来源和日期。",
+    ),
+)
+@form_option
+@lang_option("auto")
 def recipes(form: str, lang: str) -> None:
-    """The trainers that glmlint knows to the token, with source and date."""
+    """Print the recipes."""
     from glmlint.output import colored, language, width
     from glmlint.reporters.catalogue import write_recipes
 

@@ -8,108 +8,156 @@ from typing import Any, Final
 
 import click
 
+from glmlint.app.flags import (
+    COUNT,
+    LENGTH,
+    MISSING_ARGUMENT,
+    Choice,
+    UsageFault,
+    argument,
+    color_option,
+    lang_option,
+    option,
+)
+from glmlint.app.help import Command
 from glmlint.app.options import Failure, complete_files, complete_recipes, data_paths, make_plan
+from glmlint.text import Text
+
+_AS_IN_CHECK: Final = Text("As in `glmlint check`.", "与 `glmlint check` 相同。")
 
 _REPEATED: Final = ("recipe", "max_length", "model", "tokenizer", "template", "trainer_config")
 """Flags that may be given once for all sides, or once for each, in order."""
 
 
-@click.command()
-@click.argument("files", nargs=-1, metavar="FILE…", shell_complete=complete_files)
-@click.option(
+@click.command(
+    cls=Command,
+    summary=Text(
+        "Show what several trainers teach of the same rows, and where they differ.",
+        "对比几种训练框架在同一批数据上各自训练什么、有哪些差异。",
+    ),
+    more=Text(
+        "\b\n"
+        "glmlint compare train.jsonl --recipe glm4 --recipe llamafactory\n"
+        "glmlint compare train.jsonl --max-length 512 --max-length 2048\n"
+        "glmlint compare glm.jsonl sharegpt.jsonl --recipe glm4 --recipe llamafactory"
+        "\n\n"
+        "Rows that a trainer does not read are handed to it in a form that it reads. Two files are "
+        "the same rows, each in the form of its side.",
+        "\b\n"
+        "glmlint compare train.jsonl --recipe glm4 --recipe llamafactory\n"
+        "glmlint compare train.jsonl --max-length 512 --max-length 2048\n"
+        "glmlint compare glm.jsonl sharegpt.jsonl --recipe glm4 --recipe llamafactory"
+        "\n\n"
+        "某个训练框架不支持的数据行会先转换成它支持的格式。给出两个文件时，它们是同一批数据，各用一方的格式。",
+    ),
+)
+@argument(
+    "files",
+    nargs=-1,
+    metavar="FILE…",
+    shell_complete=complete_files,
+    help=Text("One file for all sides, or one for each.", "各方共用的一个文件，或每方一个。"),
+)
+@option(
     "--recipe",
     multiple=True,
     metavar="NAME",
     shell_complete=complete_recipes,
-    help="A trainer; given once for each side.",
+    group="trainer",
+    help=Text("A trainer; given once for each side.", "训练框架的配方；每方给一次。"),
 )
-@click.option(
+@option(
     "--trainer-config",
     multiple=True,
     metavar="FILE",
     shell_complete=complete_files,
-    help="A trainer's own settings; given once for each side.",
+    group="trainer",
+    help=Text(
+        "A trainer's own settings; given once for each side.", "训练框架自己的配置；每方给一次。"
+    ),
 )
-@click.option(
+@option(
     "--set",
     "set_",
     multiple=True,
     metavar="[N:]KEY=VALUE",
-    help="An option of the trainers that have it, or of side N alone.",
+    group="trainer",
+    help=Text(
+        "An option of the trainers that have it, or of side N alone.",
+        "训练框架的选项：用于有此选项的各方，或只用于第 N 方。",
+    ),
 )
-@click.option(
+@option(
     "--max-length",
     multiple=True,
-    type=click.IntRange(1),
+    type=LENGTH,
     metavar="L",
-    help="The budget; given twice, it compares two budgets.",
+    group="budget",
+    help=Text(
+        "The budget; given twice, it compares two budgets.", "长度预算；给两次则对比两种预算。"
+    ),
 )
-@click.option(
+@option(
     "--model",
     multiple=True,
     metavar="NAME|FOLDER",
     shell_complete=complete_files,
-    help="The model that is tuned.",
+    group="trainer",
+    help=Text("The model that is tuned.", "要微调的模型。"),
 )
-@click.option(
+@option(
     "--tokenizer",
     multiple=True,
     metavar="SPEC",
     shell_complete=complete_files,
-    help="As in `glmlint check`.",
+    group="trainer",
+    help=_AS_IN_CHECK,
 )
-@click.option(
+@option(
     "--template",
     multiple=True,
     metavar="NAME|FILE",
     shell_complete=complete_files,
-    help="As in `glmlint check`.",
+    group="trainer",
+    help=_AS_IN_CHECK,
 )
-@click.option("--pin", multiple=True, metavar="NAME=VERSION", help="As in `glmlint check`.")
-@click.option(
+@option("--pin", multiple=True, metavar="NAME=VERSION", group="trainer", help=_AS_IN_CHECK)
+@option(
+    "--rows",
+    type=COUNT,
+    default=1,
+    default_shown=1,
+    metavar="N",
+    group="output",
+    help=Text("How many of the rows that differ are printed.", "显示多少个有差异的数据行。"),
+)
+@option(
+    "--format",
+    "form",
+    type=Choice(["text", "json"]),
+    default="text",
+    default_shown="text",
+    group="output",
+    help=Text("How the result is printed.", "输出格式。"),
+)
+@color_option()
+@option(
     "--config",
     metavar="FILE",
     shell_complete=complete_files,
-    help="Settings file.  [default: glmlint.toml or pyproject.toml, upwards]",
+    group="general",
+    default_shown=Text(
+        "glmlint.toml or pyproject.toml, upwards", "向上查找 glmlint.toml 或 pyproject.toml"
+    ),
+    help=Text("Settings file.", "配置文件。"),
 )
-@click.option(
-    "--rows",
-    type=click.IntRange(0),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="How many of the rows that differ are printed.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How the result is printed.",
-)
-@click.option(
-    "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    help="[default: auto]",
-)
-@click.option("--lang", type=click.Choice(["en", "zh", "auto"]),
-              help="Language of the report.  [default: auto]")  # fmt: skip
+@lang_option()  # fmt: skip
 def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: Any) -> None:
-    """Show what several trainers teach of the same rows, and where they differ.
-
-    \b
-    glmlint compare train.jsonl --recipe glm4 --recipe llamafactory
-    glmlint compare train.jsonl --recipe llamafactory --max-length 512 --max-length 2048
-    glmlint compare glm.jsonl sharegpt.jsonl --recipe glm4 --recipe llamafactory
-
-    Rows that a trainer does not read are handed to it in a form that it reads. Two files are the
-    same rows, each in the form of its side.
-    """
+    """Compare what trainers make of the same rows."""
     from glmlint.compare.rows import Side, compare_files
     from glmlint.output import colored, width
-    from glmlint.read.source import SourceError, find_inputs
+    from glmlint.read.paths import find_inputs
+    from glmlint.read.source import SourceError
     from glmlint.reporters.base import ReporterOptions
     from glmlint.reporters.words import say
 
@@ -129,7 +177,7 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
         own["set"] = _set(flags["set_"], place + 1)
         named = () if not files else (files[place if len(files) > 1 else 0],)
         plan, context = make_plan(own, named)
-        found, missing = find_inputs(data_paths(named, plan))
+        found, missing = find_inputs(data_paths(named, plan), plan.choice)
         for problem in missing:
             raise Failure(problem.say(plan.lang), path=problem.path)
         sides.append(Side(plan.recipe, context))
@@ -138,12 +186,12 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
     if len(sides) < 2:
         raise Failure(say("compare-two", plan.lang))
     if not all(paths):
-        raise click.UsageError("Missing argument 'FILE…'.")
+        raise UsageFault(MISSING_ARGUMENT, click.get_current_context(), name="FILE…")
     _name(sides)
     try:
         result = compare_files(paths, sides, rows)
     except SourceError as error:
-        raise Failure(error.say(plan.lang)) from None
+        raise Failure(error.say(plan.lang), path=error.path) from None
     if form == "json":
         from glmlint.compare.json_report import write_comparison as write_json
 
@@ -161,8 +209,12 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
 
 def _own(values: Sequence[Any], place: int, number: int, name: str) -> Any:
     if len(values) > 1 and len(values) != number:
-        flag = name.replace("_", "-")
-        raise click.UsageError(f"--{flag} is given {len(values)} times for {number} sides")
+        raise UsageFault(
+            Text("{flag} is given {times} times for {sides} sides",
+                 "{flag} 给了 {times} 次，而对比的有 {sides} 方"),
+            click.get_current_context(),
+            flag=f"--{name.replace('_', '-')}", times=len(values), sides=number,
+        )  # fmt: skip
     return None if not values else values[place] if len(values) > 1 else values[0]
 
 

@@ -97,17 +97,18 @@ def reports_of(
                 targets[index] = target
             waiting = []
     found = [ReportTarget(form, to or "-") for form, to in zip(formats, targets, strict=True)]
-    _see_to(found)
+    _see_to(found, styled=styled)
     return found
 
 
-def _see_to(reports: list[ReportTarget]) -> None:
+def _see_to(reports: list[ReportTarget], *, styled: bool) -> None:
     """Whether the reports can be written as they are asked for. Raises OutputsFault."""
     from glmlint.reporters.base import about, names
 
     for report in reports:
         if report.form not in names():
-            raise OutputsFault(_UNKNOWN, form=report.form, known=listed(names()))
+            known = listed([*names(), *(STYLES if styled else ())])
+            raise OutputsFault(_UNKNOWN, form=report.form, known=known)
     seen: set[str] = set()
     for report in reports:
         real = os.path.realpath(report.target)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
 import click
 
+from glmlint.app.flags import MISSING_ARGUMENT, UsageFault, asked_language
 from glmlint.app.options import Failure
 from glmlint.output import OutputError, silence, tell
 from glmlint.temporary import remove_made
-from glmlint.text import RunStopped
+from glmlint.text import RunStopped, Text, nearest
 
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C: 128 and the signal's number, as shells count."""
@@ -62,7 +62,7 @@ def _run(command: click.Command) -> int:
     except click.UsageError as error:
         name = error.ctx.command_path if error.ctx is not None else "glmlint"
         hint = _word("usage-hint", command=name)
-        tell(_sentence(error) + hint, name=name)
+        tell(_sentence(error, asked_language(sys.argv[1:])) + hint, name=name)
         code = 2
     except click.ClickException as error:
         error.show()
@@ -89,30 +89,36 @@ def _run(command: click.Command) -> int:
     return _flushed(code)
 
 
-class UnknownCommand(click.UsageError):
-    """There is no command of that name."""
-
-    def __init__(self, name: str, known: Iterable[str], context: click.Context) -> None:
-        super().__init__(name, context)
-        self.known = known
-
-
-def _sentence(error: click.UsageError) -> str:
+def _sentence(error: click.UsageError, lang: str) -> str:
     """What is wrong with the command line; only a name that is clearly meant is suggested."""
-    from glmlint.text import Text, nearest
-
-    if isinstance(error, UnknownCommand):
-        key, name, near = "no-command", error.message, nearest(error.message, error.known)
-    elif isinstance(error, click.NoSuchOption):
-        key, name = "no-option", error.option_name
+    if isinstance(error, UsageFault):
+        return error.say(lang)
+    if isinstance(error, click.NoSuchOption):
         options = error.ctx.command.params if error.ctx is not None else ()
         flags = (flag[2:] for one in options for flag in one.opts if flag.startswith("--"))
-        near = nearest(name.lstrip("-"), flags)
-        near = near and f"--{near}"
-    else:
-        return error.format_message()
-    meant = Text(f"; did you mean {near}?", f"；是否应为 {near}？") if near else Text("", "")
-    return _word(key, name=name, meant=meant)
+        near = nearest(error.option_name.lstrip("-"), flags)
+        meant = (
+            Text(f"; did you mean --{near}?", f"；是否应为 --{near}？") if near else Text("", "")
+        )
+        return _NO_OPTION.say(lang, name=error.option_name, meant=meant)
+    if isinstance(error, click.BadOptionUsage):
+        options = error.ctx.command.params if error.ctx is not None else ()
+        flag = any(
+            isinstance(one, click.Option) and one.is_flag and error.option_name in one.opts
+            for one in options
+        )
+        return (_NO_VALUE if flag else _NEEDS_VALUE).say(lang, name=error.option_name)
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        if isinstance(error.param, click.Option):
+            return _MISSING_OPTION.say(lang, name=max(error.param.opts, key=len))
+        return MISSING_ARGUMENT.say(lang, name=error.param.human_readable_name)
+    return error.format_message()  # a kind that our commands do not raise
+
+
+_NO_OPTION: Final = Text("no option {name}{meant}", "没有选项 {name}{meant}")
+_NO_VALUE: Final = Text("{name} takes no value", "{name} 不带值")
+_NEEDS_VALUE: Final = Text("{name} needs a value", "{name} 需要一个值")
+_MISSING_OPTION: Final = Text("missing option {name}", "缺少选项 {name}")
 
 
 def _flushed(code: int) -> int:
@@ -138,7 +144,7 @@ def _refused(error: OSError) -> int:
 
 
 class _Out(io.FileIO):
-    """The raw stream under standard output: its errors are told from those of files."""
+    """The raw stream under standard output: its errors are kept apart from those of files."""
 
     def write(self, data: Any, /) -> int:
         try:
@@ -195,8 +201,6 @@ def _stopping() -> Iterator[None]:
 
 def _word(key: str, **values: object) -> str:
     """What is said outside of any command, in the language of the command line."""
-    from glmlint.output import language
     from glmlint.reporters.words import say
 
-    asked = re.search(r"--lang[= ](en|zh)\b", " ".join(sys.argv))
-    return say(key, asked[1] if asked else language("auto"), **values)
+    return say(key, asked_language(sys.argv[1:]), **values)

@@ -7,14 +7,22 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from glmlint.app.limits import declared
 from glmlint.engine.baseline import BaselineError, read_baseline
 from glmlint.output import language
-from glmlint.plan import DEFAULT_MAX_INPUT, DEFAULT_MAX_OUTPUT, NO_BUDGET, FileRules, Plan, version
+from glmlint.plan import (
+    DEFAULT_MAX_INPUT,
+    DEFAULT_MAX_OUTPUT,
+    NO_BUDGET,
+    FileChoice,
+    FileRules,
+    Plan,
+    version,
+)
 from glmlint.read.schema import validator
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
 from glmlint.text import Text, Told, is_file, is_folder, listed, nearest, system_fault
@@ -39,7 +47,8 @@ def asked_language(flags: Mapping[str, Any], paths: Sequence[str] = ()) -> str:
     asked = flags.get("lang")
     if not asked:
         try:
-            asked = _settings_file(flags.get("config"), paths)[2].get("lang")
+            places = _places(flags, paths)
+            asked = _settings_file(flags.get("config"), places)[2].get("lang")
         except SettingsError:
             asked = None  # the file's fault is what is to be told
     return language(asked or "auto")
@@ -56,20 +65,9 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
     Raises:
         SettingsError: an unknown name, a value out of range, a settings file that is broken.
     """
-    given = {name: value for name, value in flags.items() if value not in (None, (), [])}
-    file, folder, config = _settings_file(given.pop("config", None), paths)
-    own = trainer_config(given, config, folder, paths)
-    settings: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    for source, values in ((file, config), (own.name, own.settings), ("flag", given)):
-        for name, value in values.items():
-            settings[name] = value
-            origins[name] = source
-        # A later pair beats an earlier budget, and back; both in one place are an error below.
-        if "max-length" in values and not _HALVES & values.keys():
-            settings = {name: settings[name] for name in settings if name not in _HALVES}
-        elif _HALVES & values.keys() and "max-length" not in values:
-            settings.pop("max-length", None)
+    gathered = gather(flags, paths)
+    given, config, own = gathered.given, gathered.config, gathered.own
+    settings, origins, folder = gathered.settings, gathered.origins, gathered.folder
     recipe = settings.get("recipe", Plan.recipe)
     _known(recipe, all_trainers(), Text("unknown recipe {name}", "未知的配方 {name}"))
     options: dict[str, Any] = {}
@@ -91,7 +89,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
     if family is not None and "select" in given and not _expand(given["select"]) & _of(family):
         raise SettingsError(
             Text(
-                "--select names no rule of the family {family}",
+                "--select selects no rule of the family {family}",
                 "--select 中没有规则族 {family} 的规则",
             ),
             family=family,
@@ -131,10 +129,76 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         eval_files=(*settings.get("eval", ()), *(one.path for one in own.eval)),
         lang=language(settings.get("lang", "auto")),
         max_findings=settings.get("max-findings", Plan.max_findings),
+        choice=_choice(settings, given, folder),
         output_format=settings.get("output-format", Plan.output_format),
         column_unit=settings.get("column-unit", Plan.column_unit),
         origins=origins,
     )
+
+
+class Gathered(NamedTuple):
+    """Settings before they become a plan: who set what."""
+
+    settings: dict[str, Any]
+    """Key -> the value that counts."""
+    origins: dict[str, str]
+    """Key -> "flag", or a file's name."""
+    given: dict[str, Any]
+    """The flags that were given."""
+    config: dict[str, Any]
+    """The settings file."""
+    file: str
+    """Its name; "default" without one."""
+    folder: Path
+    """Its folder."""
+    own: Own
+    """The trainer's own settings."""
+
+
+def gather(flags: Mapping[str, Any], paths: Sequence[str] = ()) -> Gathered:
+    """Read the settings of all sources; arguments and errors as of `resolve`."""
+    given = {name: value for name, value in flags.items() if value not in (None, (), [])}
+    file, folder, config = _settings_file(given.pop("config", None), _places(given, paths))
+    own = trainer_config(given, config, folder, paths)
+    settings: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for source, values in ((file, config), (own.name, own.settings), ("flag", given)):
+        for name, value in values.items():
+            settings[name] = value
+            origins[name] = source
+        # A later pair beats an earlier budget, and back; both in one place are an error below.
+        if "max-length" in values and not _HALVES & values.keys():
+            settings = {name: settings[name] for name in settings if name not in _HALVES}
+        elif _HALVES & values.keys() and "max-length" not in values:
+            settings.pop("max-length", None)
+    return Gathered(settings, origins, given, config, file, folder, own)
+
+
+def _places(given: Mapping[str, Any], paths: Sequence[str]) -> Sequence[str]:
+    """Where the settings file is looked for: standard input may have a name."""
+    name = given.get("stdin-filename")
+    return (name, *paths[1:]) if name and tuple(paths[:1]) == ("-",) else paths
+
+
+def _choice(settings: Mapping[str, Any], given: Mapping[str, Any], folder: Path) -> FileChoice:
+    """Which files a folder means. A pattern of a flag is relative to the current folder."""
+    exclude = FileChoice.exclude
+    if "exclude" in settings:
+        root = "." if "exclude" in given else str(folder)
+        exclude = tuple((root, pattern) for pattern in _split(settings["exclude"]))
+    more = settings.get("extend-exclude", ())
+    root = "." if "extend-exclude" in given else str(folder)
+    return FileChoice(
+        exclude=(*exclude, *((root, pattern) for pattern in _split(more))),
+        gitignore=settings.get("respect-gitignore", True),
+        force=bool(settings.get("force-exclude")),
+        stdin_name=settings.get("stdin-filename"),
+    )
+
+
+def _split(patterns: Iterable[str]) -> list[str]:
+    """Patterns of a repeated flag, each of which may hold several, as rules may."""
+    return [one for entry in patterns for one in map(str.strip, entry.split(",")) if one]
 
 
 def _limits(settings: Mapping[str, Any]) -> dict[str, float]:
@@ -142,7 +206,9 @@ def _limits(settings: Mapping[str, Any]) -> dict[str, float]:
     found = {one.name: one.value(settings[one.name]) for one in declared() if one.name in settings}
     for name, value in found.items():
         if value != value:  # NaN: no number is beyond it, so that the rule would never speak
-            raise SettingsError(Text("{name}: nan is no number", "{name}：nan 不是数字"), name=name)
+            raise SettingsError(
+                Text("{name}: nan is not a number", "{name}：nan 不是数字"), name=name
+            )
     return found
 
 
@@ -356,7 +422,7 @@ def _settings_file(named: str | None, paths: Sequence[str]) -> tuple[str, Path, 
                 if file.is_file() and (name == "glmlint.toml" or _has_table(file)):
                     return name, folder, _read(file)
     except (OSError, RuntimeError):  # RuntimeError: a link to itself, below Python 3.13
-        pass  # a path that can't be resolved is told when it is read
+        pass  # a path that can't be resolved is reported when it is read
     return "default", Path(), {}
 
 
@@ -391,9 +457,42 @@ def _read(file: Path) -> dict[str, Any]:
             Text("{file}: {place}: {fault}", "{file}: {place} 的值不合要求：{fault}"),
             file=file,
             place=place or Text("the settings", "整个文件"),
-            fault=fault.message,
+            fault=_fault(fault),
         )
     return content
+
+
+_TYPES: Final = {
+    "string": Text("a string", "字符串"),
+    "integer": Text("an integer", "整数"),
+    "number": Text("a number", "数字"),
+    "boolean": Text("true or false", "true 或 false"),
+    "array": Text("a list", "列表"),
+    "object": Text("a table", "表"),
+}
+
+
+def _fault(fault: Any) -> Text:
+    """What the schema says of a value, by the keyword that it breaks."""
+    value, wanted = fault.instance, fault.validator_value
+    if fault.validator == "type" and wanted in _TYPES:
+        kind = _TYPES[wanted]
+        return Text(f"{value!r:.80} is not {kind.en}", f"{value!r:.80} 不是{kind.zh}")
+    if fault.validator == "enum":
+        known = listed(map(str, wanted))
+        return Text(
+            f"{value!r:.80} is not one of {known.en}", f"{value!r:.80} 不在可选值之中：{known.zh}"
+        )
+    if fault.validator in ("minimum", "maximum"):
+        least = fault.validator == "minimum"
+        return Text(
+            f"{value} is {'less' if least else 'more'} than {wanted}",
+            f"{value} {'小于' if least else '大于'} {wanted}",
+        )
+    if fault.validator == "required":
+        missing = listed(name for name in wanted if name not in value)
+        return Text(f"{missing.en} is missing", f"缺少 {missing.zh}")
+    return Text(fault.message, fault.message)
 
 
 def trainer_options(recipe: str, given: Any) -> dict[str, Any]:
@@ -435,9 +534,15 @@ def trainer_options(recipe: str, given: Any) -> dict[str, Any]:
                 Text("--set {key}={value}: {why}", "--set {key}={value}：{why}"),
                 key=key,
                 value=options[key],
-                why=str(error).partition(" - at")[0],
+                why=_option_fault(str(error).partition(" - at")[0]),
             ) from None
     return options
+
+
+def _option_fault(told: str) -> Text:
+    """What msgspec says of a value of another type."""
+    found = re.fullmatch(r"Expected (.+), got (.+)", told)
+    return Text(told, f"应为 {found[1]}，得到的是 {found[2]}" if found else told)
 
 
 def _parsed(text: str) -> Any:
@@ -465,7 +570,7 @@ def _budget(
         if halves:
             raise SettingsError(
                 Text(
-                    "--max-length is the budget itself and can't stand beside --{half}",
+                    "--max-length is the whole budget and can't be combined with --{half}",
                     "--max-length 就是预算本身，不能与 --{half} 同时使用",
                 ),
                 half=halves[0],
@@ -511,7 +616,7 @@ def _pins(value: Any) -> dict[str, str]:
             if not version(number):
                 raise SettingsError(
                     Text(
-                        "--pin {entry}: {number!r} is no version",
+                        "--pin {entry}: {number!r} is not a version",
                         "--pin {entry}: {number!r} 不是版本号",
                     ),
                     entry=entry,

@@ -208,9 +208,9 @@ def _stops(result: Comparison, which: str) -> Text:
             en.append(f"{side.label} teaches {told}")
             zh.append(f"{side.label} 训练 {told}")
     head = {
-        "stop": Text("stop behind an answer: ", "回答之后的停止符："),
-        "call-stop": Text("stop behind a call: ", "调用之后的停止符："),
-        "end": Text("stop behind the last answer: ", "最后一个回答之后的停止符："),
+        "stop": Text("stop after an answer: ", "回答之后的停止符："),
+        "call-stop": Text("stop after a call: ", "调用之后的停止符："),
+        "end": Text("stop after the last answer: ", "最后一个回答之后的停止符："),
     }[which]
     return Text(head.en + "; ".join(en), head.zh + "；".join(zh))
 

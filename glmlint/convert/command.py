@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import click
 
+from glmlint.app.flags import Choice, argument, lang_option, option
+from glmlint.app.help import Command
 from glmlint.app.options import Failure, complete_files
 from glmlint.convert.base import Format, Kind, formats
 from glmlint.convert.columns import TARGETS, mapped
@@ -24,8 +26,9 @@ from glmlint.convert.run import (
 )
 from glmlint.finding import Pointer, json_pointer, place
 from glmlint.output import colored, language, silence, tell, tell_json, width
-from glmlint.read.source import InputFile, SourceError, find_inputs, rereadable
-from glmlint.text import Told, system_fault
+from glmlint.read.paths import find_inputs
+from glmlint.read.source import InputFile, SourceError, rereadable
+from glmlint.text import Text, Told, system_fault
 from glmlint.visible import escaped_json, printable_path, visible
 
 SHOWN_REFUSALS: Final = 20
@@ -42,13 +45,13 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
         "times": "{times} times in {rows} rows",
         "more": "and {more} more rows that were not converted",
         "done": "{converted} of {rows} rows converted to {to}{formats}{target}",
-        "kept": "{path} is left as it was: no row could be converted",
+        "kept": "{path} is unchanged: no row could be converted",
         "nothing": "nothing was written: no row could be converted",
         "one-file": "{files} files; convert takes one",
-        "endings": "written are .jsonl, .json and .gz of them",
-        "itself": "{path} is the input itself; --force replaces it",
+        "endings": "only .jsonl, .json and their .gz can be written",
+        "itself": "{path} is the input itself; --force overwrites it",
         "interrupted": "interrupted: nothing was replaced",
-        "map-and-from": "--map says what the columns hold: leave --from out beside it",
+        "map-and-from": "--map already says what the columns hold: leave out --from",
         "title": "Lost or guessed on the way",
         "columns": ("what", "times", "rows", "first", ""),
     },
@@ -75,43 +78,107 @@ _WORDS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-@click.command("convert")
-@click.argument("file", metavar="FILE", shell_complete=complete_files)
-@click.option("--to", type=click.Choice(sorted(writers())), required=True, help="What to write.")
-@click.option(
-    "--from", "source", type=click.Choice(["auto", *sorted(formats())]), default="auto",
-    show_default=True, help="What the rows are; auto looks at each.",
-)  # fmt: skip
-@click.option(
+@click.command(
+    "convert",
+    cls=Command,
+    summary=Text(
+        "Convert FILE (- is standard input) between GLM messages and other trainers' formats.",
+        "在 GLM messages 与其他训练框架的格式之间转换 FILE（- 表示标准输入）。",
+    ),
+    more=Text(
+        "What could not be carried over is reported on standard error. Exit code 1 when a row was "
+        "not converted.",
+        "无法保留的内容会在标准错误上列出。有数据行未能转换时，退出码为 1。",
+    ),
+)
+@argument(
+    "file",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help=Text("The file to convert; `-` is standard input.", "要转换的文件；`-` 表示标准输入。"),
+)
+@option(
+    "--to",
+    type=Choice(sorted(writers())),
+    required=True,
+    metavar="FORMAT",
+    group="conversion",
+    help=Text(
+        f"The format to write: {', '.join(sorted(writers()))}.",
+        f"要写出的格式：{'、'.join(sorted(writers()))}。",
+    ),
+)
+@option(
+    "--from",
+    "source",
+    type=Choice(["auto", *sorted(formats())]),
+    default="auto",
+    default_shown="auto",
+    metavar="FORMAT",
+    group="conversion",
+    help=Text(
+        f"The format of the rows: auto (looks at each), {', '.join(sorted(formats()))}.",
+        f"数据行的格式：auto（逐行判断）、{'、'.join(sorted(formats()))}。",
+    ),
+)
+@option(
     "--map",
     "columns",
     multiple=True,
     metavar="COLUMN=TARGET",
-    help=f"What a column of another name holds ({', '.join(TARGETS)}); give it once for each.",
+    group="conversion",
+    help=Text(
+        f"What a column of another name holds ({', '.join(TARGETS)}); give it once for each.",
+        f"其他名称的列中是什么内容（{'、'.join(TARGETS)}）；每列给一次。",
+    ),
 )
-@click.option(
-    "--output", "-o", default="-", metavar="FILE|-", show_default=True,
+@option(
+    "--take",
+    type=Choice(["chosen"]),
+    group="conversion",
+    help=Text("Which answer of preference rows to take.", "偏好数据中取哪个回答。"),
+)
+@option(
+    "--strict",
+    is_flag=True,
+    group="gates",
+    help=Text(
+        "Exit 1 also when something was lost or guessed.",
+        "有内容丢失或靠推测得出时，退出码也为 1。",
+    ),
+)
+@option(
+    "--output",
+    "-o",
+    default="-",
+    metavar="FILE|-",
     shell_complete=complete_files,
-    help="Where to write: JSON Lines, or one array where the name ends in .json.",
-)  # fmt: skip
-@click.option("--take", type=click.Choice(["chosen"]), help="The answer of preference rows.")
-@click.option("--strict", is_flag=True, help="Exit 1 also when something was lost or guessed.")
-@click.option("--force", is_flag=True, help="Let the output replace the input.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
-    help="Of the report on standard error.",
-)  # fmt: skip
-@click.option(
-    "--lang", type=click.Choice(["en", "zh", "auto"]), default="auto", show_default=True,
-    help="Language of the report.",
-)  # fmt: skip
-@click.pass_context
+    group="output",
+    default_shown=Text("standard output", "标准输出"),
+    help=Text(
+        "Where to write: JSON Lines, or one array where the name ends in .json.",
+        "写到哪里：JSON Lines；文件名以 .json 结尾时写成一个数组。",
+    ),
+)
+@option(
+    "--force",
+    is_flag=True,
+    group="output",
+    help=Text("Let the output replace the input.", "允许用输出覆盖输入文件。"),
+)
+@option(
+    "--format",
+    "form",
+    type=Choice(["text", "json"]),
+    default="text",
+    default_shown="text",
+    group="output",
+    help=Text("Of the report on standard error.", "标准错误上报告的格式。"),
+)
+@lang_option("auto")
+@click.pass_context  # fmt: skip
 def convert(context: click.Context, /, **flags: Any) -> None:
-    """Convert FILE (- is standard input) between GLM messages and other trainers' formats.
-
-    What could not be carried over is told on standard error. Exit code 1 when a row was not
-    converted.
-    """
+    """Convert a file, and exit."""
     context.exit(convert_file(flags))
 
 
@@ -265,7 +332,7 @@ def _print_losses(losses: list[Count], path: str, words: dict[str, Any], lang: s
             _tell(f"{count.kind.name}: {sentence}", path, count.line)
         return
     from rich.table import Table
-    from rich.text import Text
+    from rich.text import Text as Styled
 
     from glmlint.reporters.tables import console_for
 
@@ -275,7 +342,7 @@ def _print_losses(losses: list[Count], path: str, words: dict[str, Any], lang: s
     for count in losses:
         where = f"{count.line} {visible(_place(count.pointer))}".strip()
         cells = (count.kind.name, str(count.times), str(count.rows), where)
-        table.add_row(*map(Text, (*cells, _sentence(count.kind, lang))))
+        table.add_row(*map(Styled, (*cells, _sentence(count.kind, lang))))
     with console_for(sys.stderr, width(), colored("auto", True)) as console:
         console.print(table)
 

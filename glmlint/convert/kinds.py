@@ -15,7 +15,7 @@ REASONING: Final = Kind(
 )
 REASONING_UNREAD: Final = Kind(
     "reasoning-unread",
-    "reasoning that is no text, or not the assistant's, is left out",
+    "reasoning that is not text, or not the assistant's, is left out",
     "不是文本或不属于 assistant 的思考过程被略去",
 )
 THOUGHT_IN_TEXT: Final = Kind(
@@ -44,7 +44,7 @@ KEY_TWICE: Final = Kind(
 )
 LOSS_SWITCH: Final = Kind(
     "loss-switch",
-    "a switch of what is learned (loss, weight, train, …) is left out: the target has no place for it",
+    "a switch for what is trained (loss, weight, train, …) is left out: the target has no place for it",
     "控制训练哪些内容的开关（loss、weight、train 等）被略去：目标格式没有它的位置",
 )
 MEDIA: Final = Kind(
@@ -54,7 +54,7 @@ MEDIA: Final = Kind(
 )
 PART: Final = Kind(
     "part",
-    "a content part of a type that is not known is left out",
+    "a content part of an unknown type is left out",
     "内容中有未知类型的部分，已略去",
 )
 PARTS_JOINED: Final = Kind(
@@ -155,12 +155,12 @@ EMPTY_TOOLS: Final = Kind(
 )
 BUILTIN_TOOL: Final = Kind(
     "builtin-tool",
-    "a tool that is no function is written as it is: the target's trainers do not know it",
+    "a tool that is not a function is written as it is: the target's trainers do not know it",
     "非 function 类型的工具照原样写出：使用目标格式的训练工具不认识它",
 )
 NOT_OBJECT: Final = Kind(
     "arguments-not-object",
-    "the arguments of a call are no JSON object: written as a string",
+    "the arguments of a call are not a JSON object: written as a string",
     "工具调用的参数不是 JSON 对象：写成字符串",
 )
 RESULT_WITHOUT_CALL: Final = Kind(
@@ -170,7 +170,7 @@ RESULT_WITHOUT_CALL: Final = Kind(
 )
 METADATA: Final = Kind(
     "metadata",
-    "metadata on a message that is no tool call is left out",
+    "metadata on a message that is not a tool call is left out",
     "不是工具调用的消息上的 metadata 被略去",
 )
 TOOLS_ELSEWHERE: Final = Kind(
@@ -187,28 +187,28 @@ TURN_ORDER: Final = Kind(
 # --- refused ----------------------------------------------------------------------------------
 
 UNKNOWN_FORMAT: Final = Kind(
-    "unknown-format", "the row is in no format that is known", "无法识别这一行的格式"
+    "unknown-format", "the format of the row is not recognised", "无法识别这一行的格式"
 )
 NO_MESSAGES: Final = Kind(
     "no-messages",
-    "there is no list of messages where the format has it",
+    "the list of messages that the format requires is missing",
     "没有该格式应有的消息列表",
 )
 MESSAGE_NOT_OBJECT: Final = Kind("message-not-object", "a message is not an object", "消息不是对象")
-UNKNOWN_ROLE: Final = Kind("unknown-role", "a role that is not known", "未知的角色")
+UNKNOWN_ROLE: Final = Kind("unknown-role", "an unknown role", "未知的角色")
 CALL_UNREADABLE: Final = Kind(
     "call-unreadable",
-    "a tool call without a name, or that is no JSON, cannot be carried over",
+    "a tool call without a name, or that is not valid JSON, cannot be carried over",
     "工具调用没有名称或不是 JSON，无法转换",
 )
 TOOLS_UNREADABLE: Final = Kind(
     "tools-unreadable",
-    "the tools are no JSON list of functions",
+    "the tools are not a JSON list of functions",
     "tools 不是由函数组成的 JSON 列表",
 )
 HISTORY: Final = Kind(
     "history-unreadable",
-    "the history is no list of questions with their answers, nor of messages",
+    "the history is neither a list of questions with their answers nor of messages",
     "history 既不是由问答组成的列表，也不是消息列表",
 )
 NO_COLUMN: Final = Kind(
@@ -219,8 +219,12 @@ NO_PLACE: Final = Kind(
     "Alpaca rows hold a system text, questions and answers in turn, and nothing else",
     "Alpaca 的行只有 system 文本和交替的问答，放不下别的内容",
 )
-NO_QUESTION: Final = Kind("no-question", "there is no question as text", "没有文本形式的问题")
-NO_ANSWER: Final = Kind("no-answer", "there is no answer as text", "没有文本形式的回答")
+NO_QUESTION: Final = Kind(
+    "no-question", "the question is missing or not text", "缺少问题，或问题不是文本"
+)
+NO_ANSWER: Final = Kind(
+    "no-answer", "the answer is missing or not text", "缺少回答，或回答不是文本"
+)
 PREFERENCE: Final = Kind(
     "preference",
     "a preference row has two answers: --take chosen makes the chosen one the answer",
@@ -234,9 +238,7 @@ PLAIN_TEXT: Final = Kind(
 BROKEN: Final = Kind("broken", "the row cannot be read", "这一行无法读取")
 NOT_WRITABLE: Final = Kind(
     "not-writable",
-    "the row holds a value that JSON in UTF-8 cannot say",
+    "the row holds a value that JSON in UTF-8 cannot represent",
     "这一行含有 UTF-8 编码的 JSON 无法表示的值",
 )
-SHAPE: Final = Kind(
-    "shape", "the GLM row that came out is not of good shape", "得到的 GLM 行格式不正确"
-)
+SHAPE: Final = Kind("shape", "the resulting GLM row is not valid", "得到的 GLM 行格式不正确")

@@ -84,7 +84,10 @@ def read_baseline(path: str) -> dict[str, int]:
         ) from None
     except (ValueError, RecursionError) as error:
         raise BaselineError(
-            Text("baseline {path} is no JSON: {error}", "基线文件 {path} 不是合法的 JSON：{error}"),
+            Text(
+                "baseline {path} is not valid JSON: {error}",
+                "基线文件 {path} 不是合法的 JSON：{error}",
+            ),
             path=path,
             error=error,
         ) from None
@@ -107,7 +110,7 @@ def read_baseline(path: str) -> dict[str, int]:
                 counts[fingerprint] = count
     except (KeyError, TypeError, AttributeError):
         raise BaselineError(
-            Text("{path} is no baseline of glmlint", "{path} 不是 glmlint 的基线文件"), path=path
+            Text("{path} is not a baseline of glmlint", "{path} 不是 glmlint 的基线文件"), path=path
         ) from None
     return counts
 
@@ -126,7 +129,7 @@ def write_baseline(path: str, found: Mapping[str, Mapping[str, int]], scores: bo
     if _holds_other(path):
         raise BaselineError(
             Text(
-                "{path} is no baseline of glmlint, and is not written over",
+                "{path} is not a baseline of glmlint and is not overwritten",
                 "{path} 不是 glmlint 的基线文件，不会被覆盖",
             ),
             path=path,

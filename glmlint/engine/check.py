@@ -146,6 +146,7 @@ class Checker:
         held: list[Held] = []
         held_once: set[tuple[str, str]] = set()
         told: set[tuple[str, str]] = set()
+        rules: set[str] = set()
         for loaded, severity in self.rules_for(row.path, row.facts):
             rule = loaded.rule
             if row.defect is not None and row.value is None and rule.needs_value:
@@ -169,6 +170,7 @@ class Checker:
                     stats.ignored += 1
                     continue
                 if problem.once is not None:
+                    rules.add(rule.name)
                     key = (rule.name, _short(problem.once))
                     old = self._knows_old and self._is_old(once_fingerprint(*key, row.path))
                     if self.plan.add_ignores and not old:
@@ -198,11 +200,13 @@ class Checker:
                     continue
                 if self.plan.add_ignores:
                     _want(stats, row, rule.name)
+                rules.add(rule.name)
                 stats.rule_counts[rule.name] += 1
                 stats.severity_counts[level] += 1
                 if len(found) < most:
                     found.append(self._finding(row, rule.name, level, problem))
                 counted = counted or level != "info"
+        stats.rule_rows.update(rules)
         stats.findings += found
         if found and len(stats.findings) >= self.plan.max_findings:
             keep_first(stats.findings, self.plan.max_findings)
@@ -254,8 +258,8 @@ class Checker:
         """Where in the row a problem is, and a piece of the row around it if reports show one."""
         positions = row.positions
         found = None
-        if problem.quote and problem.pointer:
-            found = positions.quoted(problem.pointer, problem.quote)
+        if problem.part is not None and (part := problem.part()) is not None:
+            found = positions.part(*part)
         if found is None and problem.column is not None:
             found = problem.column - 1, problem.column
         if found is None:
@@ -300,7 +304,7 @@ def _want(stats: FileStats, row: Row, rule: str) -> None:
 
 
 def matches(path: str, pattern: str, root: str) -> bool:
-    """Whether a glob of the settings file means a file.
+    """Whether a glob of the settings file matches a file.
 
     Args:
         path: as given on the command line.

@@ -38,6 +38,8 @@ class Result(Struct):
     """The findings that are kept, by file and place."""
     rule_counts: Counter[str]
     """Every finding by rule, also those that are not kept."""
+    rule_rows: Counter[str]
+    """Rows by rule that has findings in them."""
     severity_counts: Counter[str]
     problems: list[tuple[str, str]]
     exit_code: int
@@ -67,6 +69,7 @@ def _finished(report: Report, checker: Checker) -> Result:
     files: list[FileResult] = []
     findings: list[Finding] = []
     rule_counts: Counter[str] = Counter()
+    rule_rows: Counter[str] = Counter()
     severity_counts: Counter[str] = Counter()
     matching = Matching(plan.baseline, plan.write_baseline)
     placed, ignored = _placed(report, checker, matching)
@@ -75,6 +78,8 @@ def _finished(report: Report, checker: Checker) -> Result:
         totals = Totals()
         totals.add(stats.totals)
         rule_counts += stats.rule_counts
+        rule_rows += stats.rule_rows
+        old: set[tuple[int, str]] = set()
         severity_counts += stats.severity_counts
         late: list[Finding] = []
         named: set[int | None] = set()
@@ -96,11 +101,14 @@ def _finished(report: Report, checker: Checker) -> Result:
             if held.finding is not None:
                 late.append(held.finding)
             rule_counts[held.rule] += 1
+            rule_rows[held.rule] += (held.line, held.rule) not in old
+            old.add((held.line, held.rule))
             severity_counts[held.severity] += 1
             if held.clean and held.severity != "info":
                 named.add(held.line)
         across = placed.get(stats.path, Across())
         rule_counts += across.rule_counts
+        rule_rows += across.rule_counts
         severity_counts += across.severity_counts
         named |= across.named
         totals.with_findings += len(named)
@@ -116,7 +124,7 @@ def _finished(report: Report, checker: Checker) -> Result:
         total.add(file.totals)
     return Result(
         plan, context, files, total, [redacted(found) for found in findings[: plan.max_findings]],
-        rule_counts, severity_counts, report.problems, exit_code,
+        rule_counts, rule_rows, severity_counts, report.problems, exit_code,
         {"row": ignored, "baseline": matching.number}, matching.found,
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 Schemas come with the data, so they are not trusted: nothing is ever fetched, references may run in
 circles, patterns may be built to hang. Most schemas are plain and are judged by functions compiled
 here; `jsonschema` is asked only about others, under a bound on the work. Where the bound is reached,
-it is said that nobody looked (`ArgumentSchema.unjudged`), and nothing else.
+only that is reported (`ArgumentSchema.unjudged`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from msgspec import Struct
 from glmlint.finding import Pointer
 
 Checker = Callable[[Any], bool]
-"""True: the value certainly fits. False: it may not; the whole validator knows."""
+"""True: the value certainly matches. False: it may not; the whole validator knows."""
 
 MAX_WORK: Final = 10_000_000
 """Bound on one validation, in units of about 30 ns."""
@@ -30,7 +30,7 @@ KEYWORD_WORK: Final = 1000
 """What one keyword on one value costs."""
 
 MAX_WASTE: Final = 15 * MAX_WORK
-"""Bound on the work of all validations of a run that came to nothing: from then on each of them has
+"""Bound on the work of all validations of a run that gave no result: from then on each of them has
 a bound of `LITTLE_WORK`, and no schema of more than `SMALL` values is tried."""
 
 LITTLE_WORK: Final = MAX_WORK // 50
@@ -50,7 +50,7 @@ MAX_FAULTS: Final = 20
 
 
 class ArgumentFault(Struct, frozen=True):
-    """One place where arguments break their schema, or where a schema is none."""
+    """One place where arguments break their schema, or where a schema is invalid."""
 
     kind: str
     """"required", "type", "enum", "forbidden", "unlisted", "other"; of schemas "schema", "ref", and
@@ -62,7 +62,7 @@ class ArgumentFault(Struct, frozen=True):
     wanted: str = ""
     """What the schema asks for, in its own words."""
     got: str = ""
-    """What stands there, as short JSON."""
+    """The value there, as short JSON."""
 
 
 class TooMuchWork(Exception):
@@ -89,7 +89,7 @@ _IS_TYPE: Final[dict[str, Checker]] = {
     "array": lambda value: type(value) is list,
     "null": lambda value: value is None,
 }
-"""`1.0` is an integer in JSON Schema; a boolean is no number."""
+"""`1.0` is an integer in JSON Schema; a boolean is not a number."""
 
 _NEEDS_WHOLE: Final = frozenset(
     ("$ref", "$dynamicRef", "$recursiveRef", "$schema", "$id", "id", "$anchor", "$dynamicAnchor",
@@ -99,13 +99,13 @@ _NEEDS_WHOLE: Final = frozenset(
      "propertyNames", "minProperties", "maxProperties", "unevaluatedItems", "unevaluatedProperties",
      "pattern", "multipleOf", "contentEncoding", "contentMediaType", "contentSchema")
 )  # fmt: skip
-"""Keywords that are left to `jsonschema`. Words that are no keyword ask nothing of anything."""
+"""Keywords that are left to `jsonschema`. Other words have no meaning."""
 
 _HARMLESS: Final[dict[str, type]] = {
     "title": str, "description": str, "format": str, "examples": list, "deprecated": bool,
     "readOnly": bool, "writeOnly": bool, "$comment": str,
 }  # fmt: skip
-"""Keyword that asks nothing of a value -> the type that it must have itself."""
+"""Keyword that restricts no value -> the type that it must have itself."""
 
 
 class _NotPlain(Exception):
@@ -158,7 +158,7 @@ def compile_plain(schema: Any, depth: int = 0) -> Checker:
     """The checker of a plain schema, which thereby is known to be a valid one.
 
     Raises:
-        _NotPlain: the schema needs the whole validator, or is none.
+        _NotPlain: the schema needs the whole validator, or is invalid.
     """
     if schema is True:
         return _accept
@@ -286,7 +286,7 @@ def surely_valid(schema: Any) -> bool:
         for key, value in part.items():
             kind = _VALID.get(key)
             if kind is None:
-                continue  # a word that is no keyword
+                continue  # not a keyword
             if kind == "schema":
                 stack.append(value)
             elif kind == "schemas" and type(value) is list and value:
@@ -386,7 +386,7 @@ def _equal(one: Any, other: Any) -> bool:
 def pattern_cost(pattern: str) -> tuple[int, int] | None:
     """(exponent, factor) of the work that a search takes on a text of length n, at the worst.
 
-    None for a pattern that may take far more, or that can't be told: repeats inside an unbounded
+    None for a pattern that may take far more, or that can't be judged: repeats inside an unbounded
     repeat, alternatives there, references back, looking around, more than 500 characters, or no
     pattern of Python's.
     """
@@ -453,7 +453,7 @@ def _patterns(schema: Any) -> Iterator[str]:
 
 _PATTERN_KEYS: Final = ("pattern", "patternProperties")
 _NEED_PATTERNS: Final = ("additionalProperties", "unevaluatedProperties")
-"""Keywords whose sense hangs on `patternProperties` beside them."""
+"""Keywords whose meaning depends on `patternProperties` beside them."""
 
 
 def _without_patterns(schema: Any) -> Any:
@@ -613,7 +613,7 @@ def _errors(draft: Any, schema: Any, value: Any) -> list[Any] | None:
 
 
 def _spent() -> bool:
-    """Whether the last validation came to nothing because it took too much work."""
+    """Whether the last validation gave no result because it took too much work."""
     if _work.done <= _work.limit:
         return False
     _work.wasted += _work.done
@@ -635,7 +635,7 @@ class ArgumentSchema:
             self._plain = None
 
     def fits(self, arguments: Any) -> bool:
-        """Whether the arguments certainly fit; False where they may not."""
+        """Whether the arguments certainly match; False where they may not."""
         return self._plain is not None and self._plain(arguments)
 
     @cached_property
@@ -655,7 +655,7 @@ class ArgumentSchema:
 
     @cached_property
     def _judged(self) -> tuple[Any, list[ArgumentFault]]:
-        """(the draft that the schema is valid under or None, what is wrong with the schema)."""
+        """(the draft under which the schema is valid or None, what is wrong with the schema)."""
         if self._plain is not None:
             return None, []
         if not isinstance(self.schema, dict):
@@ -689,7 +689,7 @@ class ArgumentSchema:
         return found
 
     def errors(self, arguments: Any) -> list[ArgumentFault]:
-        """Where arguments break the schema; [] when they don't, or when nobody can tell."""
+        """Where arguments break the schema; [] when they don't, or when that is unknown."""
         if self.fits(arguments) or self.unchecked:
             return []
         if self._plain is not None:
@@ -801,7 +801,7 @@ def _argument_faults(error: Any) -> list[ArgumentFault]:
 
 
 def _together(faults: list[ArgumentFault]) -> list[ArgumentFault]:
-    """The faults, with all names that are missing in one place told in one."""
+    """The faults; all names that are missing in one place become one fault."""
     missing: dict[Pointer, list[str]] = {}
     for fault in faults:
         if fault.kind == "required":

@@ -5,7 +5,7 @@ arguments as content, which is what the model itself writes; the name on the fir
 content; and `{"name", "arguments"}` as content, the sample of the official README.
 
 A text is taken for a call only where it is meant as one: `metadata` says so, an observation
-follows, or it names a tool that the row declares. A JSON answer of an assistant is no call.
+follows, or it names a tool that the row declares. A JSON answer of an assistant is not a call.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LONG_TEXT: Final = 1 << 18
 
 
 class Turn(Struct, gc=False):
-    """One message that is an object; UNSET where a key is absent. Any value can stand anywhere."""
+    """One message that is an object; UNSET where a key is absent. Any value may be anywhere."""
 
     message: int
     role: Any
@@ -71,7 +71,7 @@ class Tool:
         self.name: str = name or ""
         """"" when it has none."""
         self.fault = _shape_fault(value)
-        """What is wrong with the shape, as a variant of `tool-shape`; None for a good one."""
+        """What is wrong with the shape, as a variant of `tool-shape`; None for a valid one."""
 
     @property
     def built_in(self) -> bool:
@@ -125,7 +125,7 @@ class ToolSet:
         if isinstance(value, str):
             self.value = value = decode(value)
         self.empty = blank or value in ([], {}) or (self.in_string and value is None)
-        """Whether it says that there are no tools: an empty list, or a text that holds none."""
+        """Whether it says that there are no tools: an empty list, or text without one."""
         if isinstance(value, dict):
             value = [value]
         entries = value if isinstance(value, list) else []
@@ -149,7 +149,7 @@ class ToolSet:
 
     @cached_property
     def with_bad_schema(self) -> list[Tool]:
-        """Entries of good shape whose `parameters` are no valid JSON Schema."""
+        """Well-formed entries whose `parameters` are not a valid JSON Schema."""
         return [
             tool
             for tool in self.tools
@@ -158,7 +158,7 @@ class ToolSet:
 
     @cached_property
     def with_unjudged_schema(self) -> list[Tool]:
-        """Entries of good shape whose `parameters` take too much work to be judged."""
+        """Well-formed entries whose `parameters` take too much work to be judged."""
         return [
             tool
             for tool in self.tools
@@ -220,13 +220,13 @@ class Call(Struct):
     text: str
     """The arguments as they are written; the whole content in the `name-arguments` forms."""
     arguments: Any
-    """UNSET where the text is no JSON, or is a built-in tool's."""
+    """UNSET where the text is not valid JSON, or is a built-in tool's."""
     tool: Tool | None
     """The declared tool; None for an unknown one and where the row declares none."""
     has_text: bool
     """Whether `text` is just the arguments."""
     written: Pointer | None = None
-    """Where the call stands in a row of another form than GLM's."""
+    """Where the call is, in a row of another form than GLM's."""
 
     @property
     def at(self) -> Pointer:
@@ -235,7 +235,7 @@ class Call(Struct):
 
     @property
     def free(self) -> bool:
-        """A call of a built-in tool: code or free text, about which nothing can be said."""
+        """A call of a built-in tool: code or free text, which can't be checked."""
         return self.name in BUILT_IN and (self.tool is None or self.tool.built_in)
 
 
@@ -280,7 +280,7 @@ _decode_fast: Final = msgspec.json.Decoder().decode
 
 
 def decode(text: str) -> Any:
-    """The JSON value of a text, as Python's `json` reads it; UNSET where it is none."""
+    """The JSON value of a text, as Python's `json` reads it; UNSET where it is not valid JSON."""
     try:
         return _decode_fast(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -294,7 +294,7 @@ def decode(text: str) -> Any:
 def decode_whole(text: str) -> Any:
     """The JSON value of a text, where it can be written again with nothing lost; UNSET elsewhere.
 
-    A key that stands twice would lose one of its values, and an infinity is no JSON.
+    A key that occurs twice would lose one of its values, and an infinity is not valid JSON.
     """
     try:
         found = read(text.encode())
@@ -351,7 +351,7 @@ def turns(row: Row) -> list[Turn]:
 
 @per_row
 def declared(row: Row) -> list[Declared]:
-    """Every tool list of the row, wherever it stands; the row's own last."""
+    """Every tool list of the row, wherever it is; the row's own last."""
     if row.conversation is not None:
         at = row.conversation.tools_at
         return [] if at is None else [Declared(-1, None, at, tool_set(value_at(row.value, at)))]
@@ -411,7 +411,7 @@ def _read_calls(row: Row) -> Iterator[Call]:
 
 
 def _without_padding(row: Row, arguments: dict[str, Any], at: Pointer) -> dict[str, Any]:
-    """The arguments that somebody wrote: those of other functions, as null, are for `null-padding`."""
+    """The arguments that somebody wrote: nulls for those of other functions are left to `null-padding`."""
     nulls = padded(row)
     ways = ((*at, "function", "arguments"), (*at, "arguments"))
     return {
@@ -483,9 +483,9 @@ class Flow(NamedTuple):
     """How calls and results follow each other."""
 
     unanswered: list[int]
-    """Messages of calls after which neither a result nor the end of the row stands."""
+    """Messages of calls that neither a result nor the end of the row follows."""
     uncalled: list[int]
-    """Observations before which no call stands."""
+    """Observations without a call before them."""
     last_call: int | None
     """The call that the row ends with."""
     parallel: list[Parallel]
@@ -493,7 +493,7 @@ class Flow(NamedTuple):
 
 
 class Parallel(NamedTuple):
-    """Calls that stand in a row, and the results that follow them."""
+    """Consecutive calls, and the results that follow them."""
 
     calls: list[int]
     """Messages of the calls."""
@@ -566,7 +566,7 @@ def _is_result(turn: Turn) -> bool:
 
 
 def _foreign_calls(row: Row) -> set[int]:
-    """Messages that are a call in another form: `tool_calls`, `function_call`, or a role of its own."""
+    """Messages that are a call in another form: `tool_calls`, `function_call`, or its own role."""
     if row.sample is not None and not row.facts & Fact.KEYS:
         return set()
     if row.conversation is not None:

@@ -1,4 +1,4 @@
-"""Every text that a row gives away: contents, metadata, and what its tool lists and calls say."""
+"""Every text of a row: contents, metadata, and those in its tool lists and calls."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ContentPlace(NamedTuple):
         return place(self.pointer[:2] if short else self.pointer)
 
     def may_become(self, text: str) -> bool:
-        """Whether the text may be rewritten so: it is no name, and stays JSON where it is JSON."""
+        """Whether the text may be rewritten so: it is not a name, and JSON stays valid JSON."""
         if not self.exact:
             return False
         keys = [part for part in self.pointer if isinstance(part, str)]
@@ -106,7 +106,7 @@ def _in_tools(raw: bytes, look: Look) -> tuple[tuple[Pointer, str, Hits], ...]:
 
 
 def _found(value: Any, look: Look) -> Iterator[tuple[Pointer, str, Hits]]:
-    """The strings of a JSON value in which there is something, in the order in which they stand."""
+    """The strings of a JSON value that are not empty, in the order in which they are written."""
     if isinstance(value, str):
         if hits := look(value):
             yield (), value, hits

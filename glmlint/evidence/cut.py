@@ -8,16 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from glmlint.evidence.teaching import written_role
+from glmlint.finding import Pointer
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import IGNORE_INDEX, Tokens, authors
 from glmlint.trainer.row import Row, per_row
 
 
 def verdict(row: Row, limit: float) -> str | None:
-    """The one rule that speaks of a cut row, the worst that holds; None for a row that fits.
+    """The one rule that reports a cut row, the worst that applies; None for a row that fits.
 
     `answer-fully-truncated`, `over-truncated` (the lost share exceeds the limit) or
-    `truncated`. Of a row that is left out for its length, `would-be-dropped` speaks.
+    `truncated`. `would-be-dropped` reports a row that is left out for its length.
     """
     if row.layout is None or row.dropped is not None or row.error is not None:
         return None
@@ -103,6 +104,25 @@ def cut_message(row: Row) -> int:
     return first if first >= 0 else max(int(found.owners.max()), 0)
 
 
+def cut_part(row: Row, turn: int) -> tuple[Pointer, int, int] | None:
+    """The part of a turn's text that the budget cuts off; None where that is not a part of it."""
+    texts = {index: text for index, _, text in row.texts}
+    if turn not in texts or not row.writes(turn) or not row.context.trainer.cuts_prefix:
+        return None
+    tokens, text = row.all_tokens, texts[turn].encode("utf-8", "surrogatepass")
+    mine = np.flatnonzero(tokens.owners == turn)
+    lost = [int(token) for token in tokens.input_ids[mine[mine >= row.kept]]]
+    if len(lost) == len(mine):
+        return None
+    known = row.context.tokenizer
+    for end in range(len(lost), max(len(lost) - 3, 0), -1):  # a stop token may stand behind it
+        tail = b"".join(map(known.token_bytes, lost[:end]))
+        if tail and text.endswith(tail):
+            start = len(text[: -len(tail)].decode("utf-8", "ignore"))
+            return row.at(turn, "content"), start, len(texts[turn])
+    return None
+
+
 def loses_end_only(row: Row) -> bool:
     """Whether nothing but the appended end token is cut."""
     found = _outline(row)
@@ -118,7 +138,7 @@ class CutAnswer(NamedTuple):
 
     turn: int
     finished: bool
-    """The kept part is taught as a whole answer: a stop is taught behind it."""
+    """The kept part is trained as a whole answer: a stop token is trained after it."""
 
 
 def cuts_an_answer(row: Row) -> CutAnswer | None:

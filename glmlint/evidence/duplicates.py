@@ -27,7 +27,7 @@ LIMIT: Final = 200 << 20
 """Bytes of a run's tables: 17 million rows, 10 million with prompts, 390,000 with signatures."""
 
 SHORTEST_PROMPT: Final = 64
-"""Bytes of a prompt, JSON around it included. "Hello" asked twice is no repetition."""
+"""Bytes of a prompt, JSON around it included. "Hello" asked twice is not a duplicate."""
 
 _KEY: Final = ("key", "<u8")
 _PROMPT: Final = ("prompt", "<u8")
@@ -42,7 +42,7 @@ _ANSWER: Final = b'{"role":"assistant"'
 def conversation(value: Any) -> bytes | None:
     """The bytes that stand for a row of any shape: its messages, in a fixed order of their keys.
 
-    Rows of good shape come out as their typed form is encoded. None where there are no messages.
+    Well-formed rows come out as their typed form is encoded. None where there are no messages.
     """
     messages = value.get("messages") if isinstance(value, dict) else None
     if not isinstance(messages, list) or not messages:
@@ -62,7 +62,7 @@ def _in_order(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def table(rows: list[tuple[bytes, int, bool]], prompts: bool = False, near: bool = False) -> Table:
-    """The table of (conversation, line, whether the row is clean otherwise) triples.
+    """The table of (conversation, line, whether the row is otherwise clean) triples.
 
     A row without an answer, or with a prompt of a few letters, has its own key as prompt: it is
     like no other row.

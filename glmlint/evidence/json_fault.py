@@ -1,4 +1,4 @@
-"""Says what is wrong with a text that is no JSON: the kind of fault and its place."""
+"""Says why a text is not valid JSON: the kind of fault and its place."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _STRUCTURE: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{\]}]', re.DOTALL)
 
 
 class JsonFault(Struct, frozen=True):
-    """Why a text is no JSON."""
+    """Why a text is not valid JSON."""
 
     kind: str
     at: int
     """Code point of the text."""
     found: str = ""
-    """What stands there, made printable."""
+    """The text there, made printable."""
     wanted: str = ""
     """What JSON has in its place, where that is plain."""
 

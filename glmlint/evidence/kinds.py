@@ -20,7 +20,7 @@ KINDS: Final = (
 )  # fmt: skip
 """In the order of a conversation. "header": the role token of an answer and what belongs to it.
 "empty-thought": one that the template puts in. "call-end": the tag that closes a call. "stop": the
-token behind an answer that is not the last; "call-stop": behind a call; "end": behind the last of them."""
+token after an answer that is not the last; "call-stop": after a call; "end": after the last of them."""
 
 _CODE: Final = {name: code for code, name in enumerate(KINDS)}
 _THOUGHT: Final = re.compile(rb"<think>.*?</think>\s?|</think>", re.DOTALL)
@@ -40,7 +40,7 @@ class Kinds(Struct):
     codes: Codes
     """What each token is in the input."""
     taught: Codes
-    """What each label teaches: the same, but for a token behind an answer, which teaches its stop."""
+    """What each label teaches: the same, but for a token after an answer, which teaches its stop."""
     unclosed: int = 0
     """Calls whose tag is opened and not closed."""
 
@@ -106,7 +106,7 @@ def _of_answer(ids: npt.NDArray[np.int32], row: Row, calls_tool: bool, text: str
     header = _HEADER.match(spelled)
     head = header.end() if header else 0
     codes[starts < head] = _CODE["header"]
-    # Behind the last end of a thought there is none, and each beginning would look for its end.
+    # After the last `</think>` there is none, and each `<think>` would search for its end.
     last = spelled.rfind(b"</think>") + len(b"</think>") + 1
     thoughts = list(_THOUGHT.finditer(spelled, 0, last))
     template_thinks = b"<think>" not in text.encode("utf-8", "replace")

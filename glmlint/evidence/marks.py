@@ -2,7 +2,7 @@
 
 Under the template of the run they are ordinary text, and a model that is trained on an answer with
 one learns to write it. Sources: the chat templates that are published with the models, and the
-parsers of vLLM (vllm/tool_parsers, 2026-10), whose names stand beside the patterns.
+parsers of vLLM (vllm/tool_parsers, 2026-10), whose names are beside the patterns.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from glmlint.trainer.row import Row, per_row
 
 
 class Mark(NamedTuple):
-    """A mark as it stands in a text."""
+    """A mark as it is written in a text."""
 
     kind: str
     """"call", "result" or "end": what it sets off, or that a call's closing tag ends the answer."""
@@ -51,7 +51,7 @@ _RESULT: Final = re.compile(
 _OBSERVED: Final = re.compile(
     r"^[ \t>*]*(Observation|观察|Result(?=: *[{\[]))(?: \d+)?(?:\*\*)? ?[:：]", re.MULTILINE
 )
-"""What ReAct writes before a result; an ordinary heading where no action stands before it."""
+"""What ReAct writes before a result; an ordinary heading where no action comes before it."""
 _CLOSED: Final = re.compile(
     r"(</(?:tool_calls?|function(?:_calls?)?|(?:antml:)?invoke|functioncall|tool_use|TOOLCALL)>"
     r"|\[/TOOL_CALLS\]|<\|/?tool_calls?(?:_section)?_end\|>|<[|｜]tool▁calls?▁end[|｜]>)\s*\Z"
@@ -109,7 +109,7 @@ def _with_colon(word: str) -> str:
 
 
 def _first(pattern: re.Pattern[str], text: str, context: Context) -> tuple[str, int] | None:
-    """The first mark that the run's own template does not know, and where it stands."""
+    """The first mark that the run's own template does not know, and where it is."""
     for found in pattern.finditer(text):
         mark = found[found.lastindex or 0]
         if not own(mark, context):
@@ -129,7 +129,7 @@ _KNOWN: Final = frozenset(
      "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|im_sep|>", "<|return|>",
      "<|endofprompt|>", "<|END_OF_TURN_TOKEN|>", "<｜end▁of▁sentence｜>", "<｜begin▁of▁sentence｜>")
 )  # fmt: skip
-"""Those between bars that are told by their own name: of others there may be any number."""
+"""Those between bars that are reported by name: of others there may be any number."""
 _TOKENS_ASKED: Final = re.compile(
     r"token|vocab|\bBERT\b|template|\bHTML\b|strike|special (?:symbol|character)|标记|词表|分词|词元|特殊符号|模板|标签",
     re.IGNORECASE,
@@ -146,7 +146,7 @@ def tokens_of_others(text: str, asked: str, context: Context) -> list[tuple[str,
 
     Args:
         text: the answer.
-        asked: its question: nothing is found where one of the two speaks of tokens.
+        asked: its question: nothing is found where one of the two is about tokens.
         context: what is a control token here is not among those found.
     """
     text = without_code(text).strip()
@@ -169,26 +169,26 @@ def tokens_of_others(text: str, asked: str, context: Context) -> list[tuple[str,
     if found and (_TOKENS_ASKED(asked) or _TOKENS_ASKED(text)):
         return []
     if ("foreign", "<|…|>") in found and any(_marks(text, context)):
-        del found["foreign", "<|…|>"]  # a token around a call or a result, which is told
+        del found["foreign", "<|…|>"]  # a token around a call or a result, which is reported
     return [(kind, group, token) for (kind, group), token in found.items()]
 
 
 def _at_an_edge(match: re.Match[str], text: str) -> bool:
-    """Whether a token stands where control tokens do: at an end of a text or line, or by another."""
+    """Whether a token is where control tokens are: at an end of a text or line, or beside another."""
     after = text[match.end() : match.end() + 2].lstrip(" ")
     before = text[max(match.start() - 2, 0) : match.start()].rstrip(" ")
     return after[:1] in ("", "\n", "<", "[") or before[-1:] in ("", "\n", ">", "]")
 
 
 def _is_a_word(match: re.Match[str], text: str) -> bool:
-    """Whether a token stands in a sentence as a word does: between spaces, behind another word."""
+    """Whether a token is a word in a sentence: between spaces, after another word."""
     before = text[max(match.start() - 40, 0) : match.start()]
     after = text[match.end() : match.end() + 2]
     return before.endswith(" ") and after[:1] == " " and before.rstrip()[-1:].isalnum()
 
 
 def _is_named(token: str, asked: str) -> bool:
-    """Whether a question speaks of a token, as against one that ends with it itself."""
+    """Whether a question is about a token, and does not merely end with it."""
     asked = asked[:_MOST]
     if token not in asked:
         return False
@@ -196,7 +196,7 @@ def _is_named(token: str, asked: str) -> bool:
 
 
 def _is_strike(token: str, match: re.Match[str], text: str) -> bool:
-    """Whether `<s>` or `</s>` crosses text out, as HTML has it, and stands for no end."""
+    """Whether `<s>` or `</s>` crosses text out, as in HTML, and is not an end token."""
     if token == "<s>":
         return match.start() > 0
     if token == "</s>":

@@ -1,4 +1,4 @@
-"""Which rows say nearly the same: MinHash signatures of their words, compared in bands.
+"""Which rows are nearly the same: MinHash signatures of their words, compared in bands.
 
 The signatures come from `rensa` (some thirty times as fast as `datasketch` on the same rows, with
 the same error: 0.025 at 128 permutations). Sixteen bits of each value are kept, 512 bytes a row.
@@ -31,7 +31,7 @@ _SEED: Final = 1
 _WORDS: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
 """A word, or one character of a script that has no spaces."""
 _FEWEST: Final = 8
-"""Words of a row: fewer are like too much else."""
+"""Words of a row: fewer resemble too many other rows."""
 _MISSED: Final = 0.01
 """Share of the pairs at the threshold that the bands may miss."""
 _LONG: Final = 16
@@ -41,7 +41,7 @@ _WINDOW: Final = 16
 _ALIKE: Final = 0.8
 """Share of the threshold that the answers, and all but the system's words, must reach."""
 _ASKED: Final = 0.5
-"""How alike the questions of rows with short answers must be."""
+"""How similar the questions of rows with short answers must be."""
 
 Signatures = npt.NDArray[np.uint16]
 
@@ -95,12 +95,12 @@ def _minhash(shingles: list[str], permutations: int) -> Signatures:
 
 
 def _bits(content: bytes, number: int) -> Signatures:
-    """A signature that only the same bytes have."""
+    """A signature that only identical bytes have."""
     return np.frombuffer(hashlib.shake_128(content).digest(2 * number), "<u2")
 
 
 def _texts(conversation: bytes) -> list[str]:
-    """All that is said, what is said by others than the system, the answers, the last question."""
+    """All texts, all but the system's, the answers, and the last question."""
     messages: list[Any] = msgspec.json.decode(conversation)["messages"]
     said = [
         (message.get("role"), message["content"])
@@ -118,8 +118,8 @@ def _texts(conversation: bytes) -> list[str]:
 def similar_pairs(rows: Signatures, threshold: float) -> Iterator[tuple[int, int, float]]:
     """(row, earlier row, similarity) for each row that is like an earlier one.
 
-    Rows are alike where they are as a whole, without their system messages, in their answers, and,
-    where these are short, in their questions: a prompt that many rows share makes no two alike. In each band of equal
+    Rows are similar where they are as a whole, without their system messages, in their answers, and,
+    where these are short, in their questions: a shared prompt alone makes no two rows similar. In each band of equal
     values a row is compared with the first, with the one before it, and with the one whose answers
     are next to its own; the earliest row that is similar enough is given.
     """
@@ -154,7 +154,7 @@ def similar_pairs(rows: Signatures, threshold: float) -> Iterator[tuple[int, int
 def _alike(
     rows: Signatures, left: npt.NDArray[np.intp], right: npt.NDArray[np.intp], threshold: float
 ) -> Iterator[tuple[int, float]]:
-    """(index, similarity) of those pairs that are alike as a whole and in their parts."""
+    """(index, similarity) of those pairs that are similar as a whole and in their parts."""
     whole = np.mean(rows[left, :PERMUTATIONS] == rows[right, :PERMUTATIONS], axis=1)
     near = np.flatnonzero(whole >= threshold)
     left, right = left[near], right[near]

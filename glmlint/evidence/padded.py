@@ -1,4 +1,4 @@
-"""Nulls of a row that a table put in: keys that some other message or tool has, as null in all the rest."""
+"""Nulls of a row that a table added: keys that some other message or tool has, null in all the rest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from glmlint.trainer.row import Fact, Row, per_row
 
 @per_row
 def padding(row: Row) -> tuple[Pointer, ...]:
-    """The places of such nulls in order, as far as the row alone tells; mostly none."""
+    """The places of such nulls in order, as far as the row alone shows; mostly none."""
     if not row.facts & Fact.NULLS or row.defect is not None:
         return ()
     return tuple(row_padding(row.value))

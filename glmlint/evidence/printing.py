@@ -1,4 +1,4 @@
-"""What of a row's turns the trainer lays out at all: found in the layout, whatever the template."""
+"""Which of a row's turns the trainer lays out at all: found in the layout, for any template."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def tools_unprinted(row: Row) -> bool:
 
 
 def prints_thoughts(key: str, context: Context) -> bool:
-    """Whether a thought under a key of an answer is laid out where nothing stands behind it."""
+    """Whether a thought under a key of an answer is laid out where nothing follows it."""
     return context.remembered(("prints thoughts", key), lambda: _prints(key, context))
 
 

@@ -82,12 +82,12 @@ class Totals(Struct):
 
 
 MOST_ONCE: Final = 10_000
-"""Findings told once a file that are kept of it. Data may make each of its rows another one: those
+"""Findings reported once per file that are kept of it. Data may make each of its rows another one: those
 beyond are only counted."""
 
 
 class Once(Struct):
-    """A finding that is told once a file: its first place, and how many rows it stands for."""
+    """A finding that is reported once per file: its first place, and how many rows it stands for."""
 
     rule: str
     severity: str
@@ -100,18 +100,18 @@ class Once(Struct):
     rows: int
     fixable: bool = False
     habit: Habit | None = None
-    """What is said instead where most rows of the file are so."""
+    """What is reported instead where most rows of the file are like this."""
     span: Location | None = None
     excerpt: Excerpt | None = None
 
     def before(self, other: Once) -> bool:
-        """Whether this is the row that is told of the two: the worse one, else the earlier one."""
+        """Whether this one of the two rows is reported: the worse one, else the earlier one."""
         mine, theirs = RANK[self.severity], RANK[other.severity]
         return mine > theirs or (mine == theirs and (self.line or 0) <= (other.line or 0))
 
 
 class Habit(Struct, frozen=True):
-    """What is said once a file of something that most of its rows have: a cause, not a slip."""
+    """What is reported once per file of something that most of its rows have: a cause, not a slip."""
 
     text: Text
     help: Text
@@ -142,7 +142,7 @@ class Curve(Struct):
     places: Places = field(default_factory=Places)
     """Place -> by how much the number of supervised tokens at a place changes there."""
     grid: Int | None = None
-    """Kept supervised tokens at each budget of `GRID`; None where `places` tells all."""
+    """Kept supervised tokens at each budget of `GRID`; None where `places` is exact."""
 
     def add(self, counts: Counts) -> None:
         """Add a chunk of rows."""
@@ -175,7 +175,7 @@ class Curve(Struct):
 
 
 class Ignores(Struct):
-    """What one row wants to be left alone with, and what came of it."""
+    """What one row ignores, and what came of it."""
 
     names: dict[str, frozenset[str]]
     """Rules, families or ALL, as the row has them, and the rules that each stands for."""
@@ -192,7 +192,7 @@ class Ignores(Struct):
     """Whether nothing was found in the row."""
 
     def match(self, rule: str) -> bool:
-        """Whether the row ignores that rule; remembers that the name was of use."""
+        """Whether the row ignores that rule; remembers that the name was used."""
         found = self.matched.get(rule)
         if found is None:
             found = [name for name, rules in self.names.items() if rule in rules]
@@ -222,7 +222,7 @@ class Times(Struct):
     rows: Counter[str] = field(default_factory=Counter)
     """Rows that a rule was called for."""
     parts: Counter[str] = field(default_factory=Counter)
-    """Nanoseconds of what is no rule, by the names in `PARTS`."""
+    """Nanoseconds of what is not a rule, by the names in `PARTS`."""
 
     def add(self, other: Times) -> None:
         """Add what was measured elsewhere."""
@@ -262,6 +262,8 @@ class FileStats(Struct):
     once: dict[tuple[str, str], Once] = field(default_factory=dict)
     rule_counts: Counter[str] = field(default_factory=Counter)
     """Findings of single places by rule, also of those that are not kept."""
+    rule_rows: Counter[str] = field(default_factory=Counter)
+    """Rows by rule that has findings in them."""
     severity_counts: Counter[str] = field(default_factory=Counter)
     defects: list[Defect] = field(default_factory=list)
     """Faults of the whole file."""
@@ -316,6 +318,7 @@ class FileStats(Struct):
         for key, once in other.once.items():
             self.add_once(key, once)
         self.rule_counts += other.rule_counts
+        self.rule_rows += other.rule_rows
         self.severity_counts += other.severity_counts
         self.notes.update(other.notes)
         self.rows.parts += other.rows.parts
@@ -340,7 +343,7 @@ class FileStats(Struct):
             self.first_blank = min(self.first_blank or other.first_blank, other.first_blank)
 
     def add_once(self, key: tuple[str, str], once: Once) -> None:
-        """Count a finding that is told once a file: of its worst row, the earliest of them."""
+        """Count a finding that is reported once per file: of its worst row, the earliest of them."""
         known = self.once.get(key)
         if known is None:
             if len(self.once) < MOST_ONCE:

@@ -51,7 +51,7 @@ RowId = tuple[str, int, bytes]
 
 
 def row_id(row: ScoredRow) -> RowId:
-    """What a row goes by in its run."""
+    """How a row is identified in its run."""
     return row.path, row.line, row.key
 
 
@@ -90,7 +90,7 @@ class ScoredPart:
 
 @dataclass(slots=True, eq=False)
 class Judged:
-    """One scored row and what is said of it."""
+    """One scored row and its statistics."""
 
     row: ScoredRow
     score: RowScore
@@ -123,7 +123,7 @@ class Judged:
 
 
 def is_content(kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Where the data speak, not the format: content and tool arguments."""
+    """Whether a label is data, not format: content and tool arguments."""
     return np.asarray((kinds == CONTENT) | (kinds == ARGUMENTS))
 
 
@@ -148,7 +148,7 @@ def format_median(rows: Iterable[Judged]) -> float | None:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class FileScores:
-    """What a run says of one file."""
+    """The scores of one file in a run."""
 
     path: str
     rows: list[Judged] = field(default_factory=list)

@@ -39,7 +39,7 @@ def foreign_messages(row: Row) -> list[int]:
 def carries_loss(row: Row, index: int) -> bool:
     """Whether a message carries loss itself.
 
-    The token behind it, its stop, is not asked; nor is the last one alone, where it is trained for what
+    The token after it, its stop, is not asked; nor is the last one alone, where it is trained for what
     it holds of the next text: tokens do not end where texts do.
     """
     assert row.layout is not None
@@ -127,7 +127,7 @@ def unstopped_answers(row: Row) -> Iterator[int]:
 
 
 def _closes_a_part(row: Row, index: int, place: int) -> bool:
-    """Whether a control token ends a part of the message, as `</tool_call>` does, and not the message."""
+    """Whether a control token ends a part of the message, as `</tool_call>` does, not the message."""
     layout = row.layout
     assert layout is not None
     piece = layout.pieces[place]
@@ -151,7 +151,7 @@ def _system_headers(row: Row) -> Counter[int]:
 
 
 def prints_tools(row: Row, index: int) -> bool:
-    """Whether a message's tool list is in the prompt: it stands behind a system token of its own."""
+    """Whether a message's tool list is in the prompt: it stands after a system token of its own."""
     if row.layout is None:
         return False
     if row.sample is not None:
@@ -239,7 +239,7 @@ def _put(value: Any, at: Pointer) -> Any:
 
 
 def taught_after(row: Row, index: int) -> str | None:
-    """The control token that is taught as what follows a turn; None for text, or for nothing."""
+    """The control token that is trained after a turn; None for text, or for nothing."""
     layout = row.layout
     if layout is None or index not in layout.owners:
         return None

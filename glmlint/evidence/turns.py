@@ -14,7 +14,7 @@ Fate = Literal["raises", "trained", "printed", "nothing", "left out", "unknown"]
 
 
 def fate(row: Row, index: int) -> Fate:
-    """What becomes of the message at `index` under the row's recipe.
+    """What happens to the message at `index` under the row's recipe.
 
     "raises": the trainer raises because of it. "trained": some of it carries loss. "printed": it
     is in the prompt, without loss. "nothing": it is an answer that is left out, and nothing in
@@ -66,7 +66,7 @@ def content_of(message: Any) -> Any:
 
 
 def says_nothing(message: dict[str, Any], *apart_from: str) -> bool:
-    """Whether a message has nothing that somebody wrote, but for its role and the named keys."""
+    """Whether a message has no content apart from its role and the named keys."""
     nothing: tuple[Any, ...] = (None, "", [], {})
     return all(
         value in nothing or isinstance(value, bool | int | float)
@@ -99,15 +99,15 @@ def answer_at(row: Row) -> int | None:
 
 
 def kind_of(value: Any) -> tuple[str, str]:
-    """The kind of a JSON value, in English and Chinese, as it stands in a sentence."""
+    """The kind of a JSON value, in English and Chinese, as sentences name it."""
     if value is None:
-        return "null", "null"
+        return "null", "空值 null"
     if isinstance(value, bool):
         return "true or false", "布尔值"
     if isinstance(value, int | float):
         return "a number", "数字"
     if isinstance(value, str):
-        return "a text", "文本"
+        return "a string", "字符串"
     return ("a list", "列表") if isinstance(value, list) else ("an object", "对象")
 
 

@@ -75,7 +75,7 @@ def _some(stream: IO[bytes], number: int) -> list[bytes]:
 def _hunks(lines: Iterable[Line]) -> Iterator[bytes]:
     before: deque[Line] = deque(maxlen=CONTEXT)
     hunk: list[Line] = []
-    same = 0  # lines at the hunk's end that are no change
+    same = 0  # lines at the hunk's end that are not changes
     old = new = 1  # numbers of the lines that come next
     for mark, line in lines:
         if hunk:

@@ -23,7 +23,7 @@ _HALF: Final = re.compile("[\ud800-\udfff]")
 
 
 class Unfit(Exception):
-    """An edit names a place that the row does not have, or a value that JSON has not."""
+    """An edit names a place that the row does not have, or a value that is not valid JSON."""
 
 
 class Member(Struct):
@@ -40,7 +40,7 @@ class Member(Struct):
 
 
 class Container(Struct):
-    """An object or an array whose members stand apart."""
+    """An object or an array, its members cut apart."""
 
     brackets: str
     members: list[Member]
@@ -135,7 +135,7 @@ class _Taken:
     def __init__(self) -> None:
         self.touched: set[Pointer] = set()
         self.above: set[Pointer] = set()
-        """What holds a touched place."""
+        """Containers of touched places."""
         self.moved: dict[Pointer, int] = {}
         """Array -> first index at which elements have moved."""
 
@@ -318,7 +318,7 @@ def _cut(text: str) -> Container:
 def _match(pattern: re.Pattern[str], text: str, at: int) -> str:
     match = pattern.match(text, at)
     if match is None:
-        raise Unfit("no JSON")
+        raise Unfit("not valid JSON")
     return match[0]
 
 
@@ -336,7 +336,7 @@ def _value_end(text: str, at: int) -> int:
             depth -= 1
             if not depth:
                 return match.end()
-    raise Unfit("no JSON")
+    raise Unfit("not valid JSON")
 
 
 def _written(member: Member) -> str:

@@ -46,40 +46,43 @@ MAX_PASSES: Final = 5
 """How often a file is read again after its form has changed."""
 
 STDIN: Final = Text("standard input is not repaired", "标准输入不会被修复")
-NOT_A_FILE: Final = Text("not repaired: no regular file", "未修复：不是普通文件")
+NOT_A_FILE: Final = Text("not repaired: not a regular file", "未修复：不是普通文件")
 PACKED: Final = Text(
     "not repaired: unpack a compressed or Parquet file first",
     "未修复：压缩文件或 Parquet 文件需先解包",
 )
 READ_ONLY: Final = Text("not repaired: the file is read-only", "未修复：文件是只读的")
 FOLDER: Final = Text(
-    "not repaired: no file can be written beside it ({reason})",
-    "未修复：无法在同一文件夹中写入文件（{reason}）",
+    "not repaired: no file can be created beside it ({reason})",
+    "未修复：无法在同一文件夹中创建文件（{reason}）",
 )
 WRITING: Final = Text(
-    "not repaired, the file is as it was: {reason}", "未修复，文件保持原样：{reason}"
+    "not repaired, the file is unchanged: {reason}",
+    "未修复，文件保持原样：{reason}",
 )
 CHANGED: Final = Text(
-    "not repaired: the file has changed in the meantime; run glmlint again",
+    "not repaired: the file changed in the meantime; run glmlint again",
     "未修复：文件在此期间被改动；请重新运行 glmlint",
 )
 WIDE: Final = Text(
-    "not repaired: the file is {encoding}; --unsafe-fixes writes it in UTF-8",
+    "not repaired: the file is {encoding}; --unsafe-fixes converts it to UTF-8",
     "未修复：文件编码是 {encoding}；--unsafe-fixes 会转存为 UTF-8",
 )
 UNDECODABLE: Final = Text(
-    "not repaired: some bytes are no {encoding}", "未修复：有些字节不是 {encoding}"
+    "not repaired: some bytes are not valid {encoding}",
+    "未修复：有些字节不是合法的 {encoding}",
 )
 UNREWRITABLE: Final = Text(
-    "not written one row a line: row {row} cannot be read", "未改写为每行一条：第 {row} 条无法读取"
+    "not rewritten one row per line: row {row} cannot be read",
+    "未改写为每行一条：第 {row} 条无法读取",
 )
 LEFT: Final = Text(
-    "left as they were, since their edits undo each other or are too many: rows {rows}",
+    "left unchanged, since their edits undo each other or are too many: rows {rows}",
     "修改互相抵消或过多，以下各条保持原样：{rows}",
 )
 EMPTIED: Final = Text(
-    "no row is dropped: all of them would be, and no repair leaves a file empty; "
-    "if it is a copy of another file, delete it yourself",
+    "no row is deleted: all of them would be, and repairs never empty a file; if it is a copy of "
+    "another file, delete it yourself",
     "没有删除任何行：否则所有行都会被删除，而修复不会清空文件；如果它是另一个文件的副本，请自行删除",
 )
 
@@ -92,14 +95,14 @@ class Unfixable(Exception):
         self.text = text
         self.values = values
         self.fails = fails
-        """Whether the run has failed with it; else it is only told."""
+        """Whether the run fails with it; otherwise it is only reported."""
 
 
 class Draft(Struct):
-    """A file, and what is to stand in its place."""
+    """A file, and what will replace it."""
 
     path: str
-    """As the user named it."""
+    """As the user gave it."""
     real: Path
     """The file itself, behind links."""
     before: os.stat_result
@@ -110,15 +113,15 @@ class Draft(Struct):
     """Every temporary file, noted before it is made: Ctrl-C may come as soon as it is there."""
     done: Pass = field(default_factory=Pass)
     notes: dict[str, tuple[Text, dict[str, object]]] = field(default_factory=dict)
-    """What is to be said of it, once each."""
+    """What is reported about it, once each."""
     keeps_rows: bool = False
-    """No row goes: all would have gone."""
+    """No row is deleted: all would have been."""
     old: Counter[str] = field(default_factory=Counter)
-    """Old findings that the last pass over it left alone."""
+    """Old findings that the last pass over it did not repair."""
     known: Survey | None = None
 
     def survey(self) -> Survey:
-        """What the file is like as it was found; read when the first row asks."""
+        """What the original file is like; read when the first row asks."""
         if self.known is None:
             self.known = Survey()
             with contextlib.suppress(SourceError, OSError), self.real.open("rb") as file:
@@ -127,7 +130,7 @@ class Draft(Struct):
 
 
 class Fixes(Struct):
-    """What is to be repaired in a run, or has been."""
+    """What a run repairs, or has repaired."""
 
     drafts: list[Draft] = field(default_factory=list)
     """Files that change."""
@@ -138,7 +141,7 @@ class Fixes(Struct):
     failures: list[tuple[str, str]] = field(default_factory=list)
     """(path, reason) of files that could not be repaired: exit code 2."""
     notes: list[tuple[str, str]] = field(default_factory=list)
-    """(path, sentence) of what is only told."""
+    """(path, sentence) of what is only reported."""
 
 
 @contextlib.contextmanager
@@ -242,14 +245,14 @@ def _settle(
             if not _advance(draft, repair, beside, None, passes.add):
                 break
         if draft.temporary == before:
-            break  # else the loader may hand over the other rows otherwise
+            break  # else the loader may change the other rows
     if draft.done.left:
         rows = ", ".join(map(str, draft.done.left[:10])) + ", …" * (len(draft.done.left) > 10)
         draft.notes["left"] = (LEFT, {"rows": rows})
 
 
 def _learn(draft: Draft, repair: Repair) -> None:
-    """See what the loader makes of the file as it is to be."""
+    """Learn what the loader makes of the repaired file."""
     # Rows are judged as they are once the blank lines are out.
     stay = not repair.removes_blank_lines(draft.path)
     with (
@@ -352,7 +355,7 @@ def _decode(draft: Draft, handle: IO[bytes], form: FileForm, allowed: bool, besi
 
 
 def new_file(draft: Draft, beside: bool) -> Path:
-    """An empty file that nobody else can read."""
+    """An empty file that no other user can read."""
     if beside and not (draft.before.st_mode & 0o222 and os.access(draft.real, os.W_OK)):
         raise Unfixable(READ_ONLY, fails=True)
     folder = draft.real.parent if beside else Path(tempfile.gettempdir())
@@ -465,7 +468,7 @@ def _repeated(
     context: Context,
     across: list[str],
 ) -> dict[str, dict[int, str]]:
-    """File -> number of a row that is to go -> the rule that says so."""
+    """File -> number of a row to delete -> the rule that deletes it."""
 
     def only(rules: dict[str, str]) -> dict[str, str]:
         return {name: level for name, level in rules.items() if name in across}
@@ -506,7 +509,7 @@ def _repeated(
 
 
 def _numbered(path: str, draft: Draft | None) -> Iterator[Chunk]:
-    """The rows of a file with their numbers in place of lines: several may stand on one."""
+    """The rows of a file with their numbers instead of lines: a line may hold several."""
     number = 1
     if draft is None:
         for chunk in read_chunks(InputFile(path)):

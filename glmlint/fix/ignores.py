@@ -31,14 +31,14 @@ from glmlint.rules.base import IGNORE_KEY, Edit
 from glmlint.trainer.base import Text
 
 BLOCK: Final = 10 << 20
-"""Bytes in which `datasets` looks for the columns of a file; a later new column ends the load."""
+"""Bytes from which `datasets` infers the columns of a file; a later new column ends the load."""
 
 KEYS_MAY_GO: Final = (3, 1)
 """From this version of `datasets` on a later block may lack a column of the first one."""
 
 LATE: Final = Text(
-    "no ignores written: `datasets` takes the columns from the first 10 MB of a file and would not "
-    "load this one any more; use --baseline",
+    "no ignores written: `datasets` takes the columns from the first 10 MB of a file and could no "
+    "longer load this one; use --baseline",
     "未写入忽略项：datasets 只从文件的前 10 MB 推断列，写入后将无法加载；请改用 --baseline",
 )
 

@@ -27,11 +27,11 @@ MAX_ROUNDS: Final = 50
 """How often one row is read again after an edit."""
 
 MAX_PROBLEMS: Final = 10_000
-"""How many problems of one row are repaired: past them the row is left as it was."""
+"""How many problems of one row are repaired: beyond them the row is left unchanged."""
 
 
 class Old:
-    """What the baseline still lets stand; each old finding takes one of its fingerprint away."""
+    """What the baseline still allows; each old finding uses up one of its fingerprint."""
 
     def __init__(self, baseline: Mapping[str, int] | None) -> None:
         self.left: Counter[str] = Counter(baseline)
@@ -49,11 +49,11 @@ class Old:
         self.taken.update(found)
 
     def of_file(self, rule: str, path: str) -> bool:
-        """Whether the baseline holds what the rule says of the file as a whole."""
+        """Whether the baseline holds the rule's finding of the whole file."""
         return self.left[fingerprint(rule, None, file_identity(path))] > 0
 
     def of_rows(self, rule: str, key: str, path: str) -> bool:
-        """Whether it holds what the rule says once a file."""
+        """Whether it holds the rule's finding that is reported once per file."""
         return self.left[once_fingerprint(rule, key, path)] > 0
 
     def of_row(self, rule: str, problem: Problem, row: Row, found: Counter[str]) -> bool:
@@ -76,7 +76,7 @@ class Repair(Struct, frozen=True):
     checker: Checker
     unsafe: bool
     old: Old
-    """Findings that are left alone."""
+    """Findings that are not repaired."""
     drops: bool = True
     """Whether rows may go."""
     survey: Callable[[], Survey] | None = None
@@ -94,7 +94,7 @@ class Repair(Struct, frozen=True):
 
 
 class Repaired(Struct):
-    """What became of one row."""
+    """What was done to one row."""
 
     raw: bytes | None
     """The row's bytes; None when the row is to go."""

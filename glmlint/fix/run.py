@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import IO, Final
 
 from glmlint.engine.redact import MASK, redacted_line
 from glmlint.fix.diff import unified
 from glmlint.fix.files import Fixes, commit, drafted
-from glmlint.plan import Plan
+from glmlint.plan import FileChoice, Plan
 from glmlint.progress import Progress
-from glmlint.read.source import find_inputs
+from glmlint.read.paths import find_inputs
 from glmlint.trainer.base import Context, Text
 from glmlint.visible import diff_line, printable_path
 
 FIXED: Final = (Text("Fixed", "已修复"), Text("Would fix", "可修复"))
-"""Done, and only looked at."""
+"""For `--fix`, and for `--diff`."""
 
 NOTHING: Final = Text("Nothing to fix.", "没有可修复的问题。")
 FAILED: Final = Text("Nothing was fixed.", "没有修复任何问题。")
 
 HIDDEN: Final = Text(
-    "{mask} in the diff stands for a secret or a person's number: "
-    "it can't be applied there; --fix can",
-    "差异中的 {mask} 代表密钥或个人号码：含有它的行不能用差异文件应用，请使用 --fix",
+    "{mask} in the diff replaces a secret or personal number: the diff can't be applied there; "
+    "--fix can",
+    "差异中的 {mask} 代替了密钥或个人号码：含有它的行不能用差异文件应用，请使用 --fix",
 )
 
 ESCAPED: Final = Text(
-    "characters that can't be seen, or that a log would act on, are written as escapes in the "
-    "diff: it can't be applied there; a diff that goes to a file (> fix.patch) has them as they are",
-    "差异中不可见的字符或会被日志系统解释的内容以转义形式显示，含有它们的行不能用差异文件应用；"
-    "把差异重定向到文件（> fix.patch）时会保持原样",
+    "characters that are invisible or control a log are escaped in the diff: it can't be applied "
+    "there; a diff written to a file (> fix.patch) keeps them",
+    "差异中不可见的字符或会被日志系统解释的内容以转义形式显示，含有它们的行不能用差异文件应用；把差异重定向到文件（> fix.patch）时会保持原样",
 )
 
 _LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
@@ -49,7 +49,7 @@ def fix_files(
         unsafe: also what changes the meaning of rows.
         progress: "auto", "always" or "never".
     """
-    files = [file.path for file in find_inputs(paths)[0]]
+    files = [file.path for file in find_inputs(paths, _unnamed(plan))[0]]
     with (
         Progress(files, progress) as bar,
         drafted(files, plan, context, unsafe=unsafe, progress=bar.add) as fixes,
@@ -73,7 +73,7 @@ def diff_files(
     Secrets and numbers of persons are not shown, nor, unless `raw`, characters that act on a
     terminal or a log: lines with them can't be applied, and `notes` says so.
     """
-    inputs, missing = find_inputs(paths)
+    inputs, missing = find_inputs(paths, _unnamed(plan))
     files = [file.path for file in inputs]
     with (
         Progress(files, progress) as bar,
@@ -97,6 +97,11 @@ def diff_files(
             if escaped:
                 fixes.notes.append((draft.path, ESCAPED.say(plan.lang)))
     return fixes
+
+
+def _unnamed(plan: Plan) -> FileChoice:
+    """Standard input is repaired nowhere, least of all in a file whose name it has."""
+    return replace(plan.choice, stdin_name=None)
 
 
 def sentence(fixes: Fixes, lang: str, *, would: bool = False) -> str:

@@ -43,7 +43,7 @@ class Unrewritable(Exception):
 
 
 class Undecodable(Exception):
-    """A UTF-16 or UTF-32 file has bytes that are none."""
+    """A UTF-16 or UTF-32 file has bytes that are not valid in that encoding."""
 
 
 class Piece(Struct):
@@ -59,7 +59,7 @@ class Piece(Struct):
 
 
 class FileForm(Struct):
-    """How a file stands on the disk."""
+    """How the bytes of a file are laid out."""
 
     mode: Mode
     start: int
@@ -69,7 +69,7 @@ class FileForm(Struct):
     defects: list[Defect]
     """Faults of the whole file, as `source.read_chunks` reports them."""
     data: bool
-    """False for what stands in the place of data: a Git LFS pointer, the text of a link."""
+    """False for what replaces the data: a Git LFS pointer, the text of a link."""
 
 
 class Pass(Struct):
@@ -91,7 +91,7 @@ class Pass(Struct):
 
 
 def form_of(handle: IO[bytes], name: str) -> FileForm:
-    """How the file's rows stand in it."""
+    """How the file's rows are laid out in it."""
     handle.seek(0)
     head = handle.read(HEAD_BYTES + 1)
     whole = len(head) <= HEAD_BYTES
@@ -138,7 +138,7 @@ def wanted_rewrites(form: FileForm, path: str, repair: Repair) -> set[str]:
 
 
 def pieces(handle: IO[bytes], form: FileForm) -> Iterator[Piece]:
-    """The whole file behind its byte order mark, in order; the rows are those that `check` reads."""
+    """The whole file after its byte order mark, in order; the rows are those that `check` reads."""
     handle.seek(form.start)
     if form.mode == "lines":
         return _lines(handle)
@@ -356,7 +356,7 @@ def _line_end(handle: IO[bytes], form: FileForm) -> bytes:
 
 
 class _Writer:
-    """Puts rows and what stands between them together again."""
+    """Puts rows and the bytes between them together again."""
 
     def __init__(
         self, output: Output, done: Pass, mode: Mode, rewrites: set[str], line_end: bytes
@@ -391,7 +391,7 @@ class _Writer:
 
     def _gap(self, piece: Piece) -> bytes:
         """What is written before a piece: a dropped element takes the comma before it along,
-        a dropped first one that behind it."""
+        a dropped first one the comma after it."""
         if self.started or self.opening is None:
             return piece.gap
         gap, self.opening = self.opening, None

@@ -35,12 +35,12 @@ _line_ends = re.compile(rb"[\r\n]+").search
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """A cut that falls into a value: what is parsed there is no JSON, and the load fails."""
+    """A cut that falls into a value: what is parsed there is not valid JSON, and the load fails."""
 
     line: int
     """1-based line where the value starts."""
     offset: int
-    """Byte of the unpacked file behind which it is cut."""
+    """Byte of the unpacked file after which it is cut."""
     later: bool
     """Whether that is past the first chunk."""
 
@@ -97,7 +97,7 @@ class Cuts:
         self.found: dict[str, Cut] = {}
         """Way of reading -> the first value that it cuts."""
         self.lost = False
-        """Whether a line was too long to follow: then nothing is known of what comes behind it."""
+        """Whether a line was too long to follow: then nothing is known of what comes after it."""
         self._chunk = chunk
         self._bom = bom
         self._limit = limit

@@ -25,9 +25,9 @@ class Node:
         self.lists: dict[int, object] = {}
         """Lists seen, by identity: a tool list that the decoder shares is walked once."""
         self.always: set[str] | None = None
-        """The keys that no object lacks; None where that is to be worked out anew."""
+        """The keys that no object lacks; None where that has to be computed."""
         self.places: dict[str, int] | None = None
-        """The place of each key in `keys`; None where that is to be worked out anew."""
+        """The place of each key in `keys`; None where that has to be computed."""
 
     def __getstate__(self) -> tuple[Any, ...]:
         return self.facts, self.keys, self.absent, self.item
@@ -73,11 +73,11 @@ KIND: Final[dict[type, str]] = {
 # Facts beside the kinds.
 SEEN: Final = "seen"  # a key, whatever its value
 CLASH: Final = "clash"  # two kinds within one Arrow block
-DOUBLE: Final = "double"  # a number that is no int64
+DOUBLE: Final = "double"  # a number that is not an int64
 FRACTION: Final = "fraction"  # one that int64 can't hold
 KEPT: Final = "kept fraction"  # one that it can't hold after pandas' codec either, as 1e-12 can
 WIDE: Final = "wide"  # an int64 that a double can't hold exactly
-BIG: Final = "big"  # an integer that is no int64
+BIG: Final = "big"  # an integer that is not an int64
 NULLS: Final = "nulls"  # a null item of a list, at first
 LED: Final = "led"  # the first item that is not null, after a null one, within one Arrow block
 ORDER: Final = "order"  # an object whose keys come in another order than that of first appearance

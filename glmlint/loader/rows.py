@@ -50,7 +50,7 @@ class Load(msgspec.Struct, frozen=True):
     """The type of the rows."""
     how: How
     changes: bool
-    """Whether any row may come back otherwise than written, in the columns that are read."""
+    """Whether any row may come back changed, in the columns that are read."""
     reads: tuple[str, ...] | None = None
     """The columns that the trainer reads; None for all."""
 
@@ -64,7 +64,7 @@ class Load(msgspec.Struct, frozen=True):
     def changed(self, value: dict[str, Any]) -> dict[str, Any] | None:
         """The row as the trainer receives it; None where what it reads of it is as written.
 
-        Only the columns that the trainer reads are made anew, where those are known.
+        Only the columns that the trainer reads are rebuilt, where those are known.
         """
         if self.reads is None:
             loaded: dict[str, Any] = self.row(value)
@@ -99,7 +99,7 @@ class Load(msgspec.Struct, frozen=True):
     def added(self) -> frozenset[str] | None:
         """The keys that every message gets, null where it has none of its own.
 
-        None where texts may come back otherwise, or messages are no objects.
+        None where texts may come back changed, or messages are not objects.
         """
         if self.keeps_keys:
             return frozenset()
@@ -124,7 +124,7 @@ class Load(msgspec.Struct, frozen=True):
 
 
 def may_change(rows: Node, columns: StructOf, read: Collection[str]) -> bool:
-    """Whether some row of a chunk may come back otherwise in the columns that are read.
+    """Whether some row of a chunk may come back changed in the columns that are read.
 
     Args:
         rows: the facts of the chunk, as `as_types` gives them.
@@ -144,7 +144,7 @@ def may_change(rows: Node, columns: StructOf, read: Collection[str]) -> bool:
 
 
 def _may_change(node: Node, column: Column, path: Path_) -> bool:
-    """Whether some value of a chunk may come back otherwise, by its facts as `as_types` gives them."""
+    """Whether some value of a chunk may come back changed, by its facts as `as_types` gives them."""
     facts = node.facts
     kinds = {fact for fact in facts if fact in TYPED}
     if column == "json":

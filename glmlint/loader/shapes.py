@@ -215,11 +215,11 @@ class Shapes:
             self._known.add(key)
 
     def known(self, key: Hashable, offset: int, length: int = 0) -> bool:
-        """Count the row and skip it, if one of the same `key` told all that it could tell.
+        """Count the row and skip it, if one of the same `key` added all that it can.
 
         For callers that know a row's shape without its decoded form. A key has to stand for
         everything but the characters of plain texts: the keys and types at every level in order,
-        and lists or numbers by value; what `add_below` is told of may be left out. Where False comes
+        and lists or numbers by value; what `add_below` gets may be left out. Where False comes
         back, `add` it with the key.
         """
         if offset > self._row_limit or offset + length > self._end_limit:
@@ -232,7 +232,7 @@ class Shapes:
         return True
 
     def known_below(self, key: Hashable) -> bool:
-        """Whether a value of the last row's tool list, by its bytes, has told all that it can."""
+        """Whether a value of the last row's tool list, by its bytes, has added all that it can."""
         return key in self._known
 
     def add_below(self, path: Path_, value: object, line: int, key: Hashable) -> None:
@@ -640,7 +640,7 @@ class Shapes:
         return (first.item or Node()) if alone else None
 
     def _written_anew(self, release: tuple[int, ...]) -> bool:
-        """Whether the elements of an array are written anew, one a line, and read as such."""
+        """Whether the elements of an array are rewritten, one a line, and read as such."""
         if release < USE_JSON or (self.bom and release < BOM_STRIPPED):
             return False
         return self.form.bare and (self.form.kind == "array" or self._begin in (0, 3 * self.bom))
@@ -771,7 +771,7 @@ class Shapes:
 
 
 def opens_object(elements: Node) -> bool:
-    """Whether the first thing of all in an array that is no bracket is an object."""
+    """Whether the first thing of all in an array that is not a bracket is an object."""
     node: Node | None = elements
     while node is not None and (kinds := node.kinds()) and kinds[0] == "array":
         node = node.item

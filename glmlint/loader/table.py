@@ -78,7 +78,7 @@ def table_column(node: Node) -> Column:
 
 
 def table_changes(node: Node) -> bool:
-    """Whether some value comes back otherwise than written."""
+    """Whether some value comes back changed."""
     if node.absent or not node.facts.keys().isdisjoint((PADS, ORDER, DOUBLE, "double")):
         return True
     below = [*node.keys.values(), *([node.item] if node.item is not None else [])]

@@ -178,7 +178,7 @@ class Reading(Conflicts):
             release: of `datasets`.
             spoiled: what pandas' codec can't read line by line in the first chunk -> its line.
             one_block: whether the first chunk is one Arrow block from 4.7 on.
-            listed: whether the rows are the elements of an array, written anew.
+            listed: whether the rows are the elements of an array, rewritten.
         """
         super().__init__()
         self.listed = listed
@@ -392,7 +392,7 @@ class Reading(Conflicts):
         return True
 
     def _odd_rows(self, node: Node) -> list[int]:
-        """First lines of rows that are no objects."""
+        """First lines of rows that are not objects."""
         return [
             line
             for fact, line in node.facts.items()

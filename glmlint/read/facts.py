@@ -14,7 +14,7 @@ class Fact:
     ANY: Final = 0
     """A rule with this runs on every row that has a value."""
     DEFECT: Final = 1 << 0
-    """The bytes are no row, or the loader refuses them."""
+    """The bytes are not a row, or the loader refuses them."""
     ODD: Final = 1 << 1
     """The row breaks the sample schema."""
     KEYS: Final = 1 << 2
@@ -52,7 +52,7 @@ class Fact:
     LOOP: Final = 1 << 18
     """An answer whose last letters stand shortly before its end, too."""
     LOADED: Final = 1 << 20
-    """The loader hands the row over otherwise than it is written."""
+    """The loader hands the row over changed."""
     NUMBER: Final = 1 << 19
     """What may be the number of a person, a card or an account."""
     MARKS: Final = 1 << 21
@@ -68,7 +68,7 @@ class Fact:
 
 
 _ALL_LOOKED_AT: Final = 10
-"""The first 2**10 rows are looked at, and about 2**9 of each doubling behind them."""
+"""The first 2**10 rows are looked at, and about 2**9 of each doubling after them."""
 
 
 def is_looked_at(line: int) -> bool:

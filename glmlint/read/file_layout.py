@@ -31,7 +31,7 @@ def stand_in(head: bytes, whole: bool) -> str | None:
 
 
 def _looks_like_path(text: bytes) -> bool:
-    """One word, no JSON, with a slash or the ending of a data file."""
+    """One word, not JSON, with a slash or the ending of a data file."""
     try:
         word = text.decode()
     except UnicodeDecodeError:

@@ -20,7 +20,7 @@ SHORTEST_LOOP: Final = 60
 """Characters of the longest unit, and of the shortest loop in words."""
 
 _INSIDE: Final = 240
-"""Characters of the shortest loop inside an answer that is told, those of tiny units apart: they
+"""Characters of the shortest loop inside an answer that is reported, those of tiny units apart: they
 lie in its bytes as a row of equal words."""
 _STRIDE: Final = 160
 _NEAR: Final = 128
@@ -54,7 +54,7 @@ class Loop(NamedTuple):
 
     @property
     def stop(self) -> int:
-        """Index behind its last character."""
+        """Index after its last character."""
         return self.start + self.length
 
 

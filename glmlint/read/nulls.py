@@ -102,7 +102,7 @@ _KEYWORDS: Final = frozenset(
         *("writeOnly", "dependentRequired", "dependentSchemas"),
     )
 )
-"""Keywords of JSON Schema for which null is no value. (`default`, `const` and `examples` may be null.)"""
+"""Keywords of JSON Schema for which null is not a value. (`default`, `const` and `examples` may be null.)"""
 
 _MAPS: Final = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 """Keywords that hold schemas by name."""
@@ -113,7 +113,7 @@ _INSIDE: Final = (
 
 
 def tool_nulls(tool: Any, at: Pointer, place: NullPlace | None = None) -> Iterator[Pointer]:
-    """The nulls of one tool that nobody can have meant.
+    """The nulls of one tool that cannot be intended.
 
     Where a schema wants something else null says the same as no key. What could be meant, such as
     `"default": null`, is among them only where the file is known to come from a table.

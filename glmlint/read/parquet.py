@@ -75,8 +75,8 @@ _UNPACKED_TIMES: Final = 1000
 def _bomb(packed: int) -> SourceError:
     return SourceError(
         Text(
-            "the rows take more than {times:,} times the {packed:,} bytes of the file: "
-            "the rows before are read",
+            "the rows take more than {times:,} times the {packed:,} bytes of the file: only the "
+            "rows before are read",
             "数据行已超过文件大小（{packed:,} 字节）的 {times:,} 倍：只读取了此前的行",
         ),
         times=_UNPACKED_TIMES,
@@ -97,9 +97,8 @@ def _refuse_bombs(metadata: Any) -> None:
                 raise SourceError(
                     Text(
                         "the column {column} packs {values:,} values of {whole:,} bytes into "
-                        "{packed:,}: that is no data, and it is not read",
-                        "列 {column} 把 {values:,} 个值（{whole:,} 字节）压缩成了 {packed:,} 字节："
-                        "这不像是数据，未读取",
+                        "{packed:,}: this is hardly data, and it is not read",
+                        "列 {column} 把 {values:,} 个值（{whole:,} 字节）压缩成了 {packed:,} 字节：这不像是数据，未读取",
                     ),
                     column=str(column.path_in_schema)[:200],
                     values=column.num_values,

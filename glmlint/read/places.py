@@ -22,12 +22,12 @@ class Place(msgspec.Struct):
     stops: list[int]
     """Where each row's line ends, with its line end."""
     blanks: list[tuple[int, int]]
-    """(1-based line, offset) of the first blank line, and of the first one behind each border."""
+    """(1-based line, offset) of the first blank line, and of the first one after each border."""
     begin: int
     """Where the chunk begins: 0, or where the chunk before it ends."""
     end: int
     borders: list[int]
-    """Where `datasets` begins to read anew, as far as the chunk reaches (see `loader`)."""
+    """Where `datasets` starts reading again, as far as the chunk reaches (see `loader`)."""
     loader_bytes: int
     """How much it reads at a time, but for the rest of a line."""
     bom: bool

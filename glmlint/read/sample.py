@@ -1,4 +1,4 @@
-"""One line -> one sample: the typed form that a row of good shape has.
+"""One line -> one sample: the typed form that a valid row has.
 
 `schemas/sample.schema.json` is the authority on shape; the types here accept exactly the rows
 that it accepts (a property test holds this) and decode them some twenty times faster.
@@ -24,7 +24,7 @@ SILENT_KEYS: Final = frozenset(
     ("messages", "id", "idx", "uid", "uuid", "source", "label", "labels", "dataset", "split", "lang",
      "language", "category", "task", "tags", "meta", "index", "url", "date", "glmlint")
 )  # fmt: skip
-"""Bookkeeping beside `messages`: no trainer reads them, and nobody thinks that one does."""
+"""Bookkeeping beside `messages`: no trainer reads them, and nobody expects one to."""
 
 
 class Message(Struct, omit_defaults=True):
@@ -87,7 +87,7 @@ decode_tools: Final = msgspec.json.Decoder(list[Tool]).decode
 """bytes of a `tools` value -> list of tools. Raises as `decode_sample`."""
 
 SHAPE_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What the decoders raise on bytes that are no row of good shape."""
+"""What the decoders raise on bytes that are not a valid row."""
 
 MAX_DEPTH: Final = 500
 """How deep a row may nest; a deeper one is not read."""
@@ -128,7 +128,7 @@ def _values_at_most(raw: bytes, start: int, stop: int) -> int:
 def read_strictly(raw: bytes) -> Any | None:
     """The JSON value of the bytes, or None when they need the careful reader.
 
-    None for anything that msgspec takes otherwise than `json` does or passes in silence:
+    None for anything that msgspec reads differently than `json` does or silently skips:
     repeated keys (seen by writing the value again and counting its quotes), escaped quotes,
     and values too deep.
     """

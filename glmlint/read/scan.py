@@ -44,7 +44,7 @@ def after_blank(data: bytes, pos: int) -> int:
 
 
 def value_end(data: bytes, pos: int) -> int:
-    """Index behind the object or array that opens at `data[pos]`; -1 where it does not close."""
+    """Index after the object or array that opens at `data[pos]`; -1 where it does not close."""
     depth = 0
     size = len(data)
     while True:
@@ -93,7 +93,7 @@ def scan_values(
 ) -> Iterator[Row]:
     """Rows of a stream of JSON values (`in_array`: of the elements of the one array it is).
 
-    Brackets and strings are followed, nothing is parsed: text that is no JSON comes out as a row,
+    Brackets and strings are followed, nothing is parsed: text that is not valid JSON comes out as a row,
     and so does an unfinished value at the end. A value of more than `max_bytes` is never held
     whole; its row is empty and has the defect `line-too-long`. The rows do not depend on how the
     stream is cut into blocks. `spans` gets where each row begins and ends in the stream, in bytes,
@@ -245,7 +245,7 @@ _AFTER_ARRAY: Final = "text after the end of the array"
 _LAST_COMMAS: Final = ("a comma before the closing bracket", "a comma after the last value")
 
 NO_ROWS: Final = frozenset((_NOT_CLOSED, _AFTER_ARRAY, *_LAST_COMMAS))
-"""Faults of what stands around the rows: what carries one of these is no row itself."""
+"""Faults of what stands around the rows: what carries one of these is not a row itself."""
 
 
 def _invalid(reason: str, line: int) -> Defect:

@@ -1,8 +1,7 @@
-"""Paths -> files -> chunks of rows as bytes, each with the line where it stands."""
+"""Files -> chunks of rows as bytes, each with the line where it stands."""
 
 from __future__ import annotations
 
-import glob
 import io
 import os
 import re
@@ -10,7 +9,7 @@ import stat
 import sys
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
@@ -21,22 +20,21 @@ import msgspec
 from glmlint.finding import Defect
 from glmlint.loader import CHUNK
 from glmlint.read.charset import BOM, encoding_guess, to_utf8, wide_encoding
-from glmlint.read.faults import SourceError
+from glmlint.read.faults import SourceError, reason_of
 from glmlint.read.file_layout import detect, stand_in
+from glmlint.read.foreign import refuse_binary, refuse_text
 from glmlint.read.parquet import parquet_rows
 from glmlint.read.places import InArray, OverLines, Place, Placer
 from glmlint.read.scan import BLANK, Ahead, Row, after_blank, scan_values, split_values, too_long
 from glmlint.read.unpack import PACKED_BYTES, in_blocks, unpack_gzip, unpack_zstd
-from glmlint.text import Text, system_fault
+from glmlint.text import Text
 
 __all__ = [
     "Chunk",
     "InputFile",
-    "PathProblem",
     "Place",
     "SourceError",
     "encoding_guess",
-    "find_inputs",
     "is_packed",
     "read_bytes",
     "read_chunks",
@@ -45,20 +43,11 @@ __all__ = [
     "split_values",
 ]
 
-DATA_SUFFIXES: Final = (
-    *(base + packed for base in (".jsonl", ".ndjson") for packed in ("", ".gz", ".zst")),
-    ".parquet",
-)
-"""What a folder means: its files with these endings."""
-
-NAMED_SUFFIXES: Final = (*DATA_SUFFIXES, ".json", ".json.gz", ".json.zst")
-"""What a pattern means: also the `.json` files that it matches."""
-
 HEAD_BYTES: Final = 1 << 20
 """How much of a file decides how its rows stand in it. Not a matter of the chunk's size."""
 
 _MAGIC: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".parquet": b"PAR1"}
-"""First bytes of what is no text."""
+"""First bytes of what is not text."""
 
 
 class InputFile(msgspec.Struct, frozen=True):
@@ -68,18 +57,13 @@ class InputFile(msgspec.Struct, frozen=True):
     """As the user wrote it or as it was found; "-" is standard input."""
     copy: IO[bytes] | None = None
     """Keeps the bytes of a pipe as they are first read; read instead of it from then on."""
+    stdin: bool = False
+    """Its bytes come from standard input, and `path` is only a name for them."""
 
-
-class PathProblem(msgspec.Struct, frozen=True):
-    """A path that could not be read, wholly or in part: exit code 2."""
-
-    path: str
-    reason: Text
-    """What is the matter, as a phrase that follows "path: "; nothing is to be filled in."""
-
-    def say(self, lang: str) -> str:
-        """The reason in that language."""
-        return self.reason.plain(lang)
+    @property
+    def is_stdin(self) -> bool:
+        """Whether its bytes come from standard input, under whatever name."""
+        return self.stdin or self.path == "-"
 
 
 class Chunk(msgspec.Struct):
@@ -87,7 +71,7 @@ class Chunk(msgspec.Struct):
 
     path: str
     lines: list[bytes] = []
-    """Each row's bytes, without a line end. A blank line is no row."""
+    """Each row's bytes, without a line end. A blank line is not a row."""
     numbers: list[int] | range = range(0)
     """1-based line where each row starts; in Parquet, the row's own number."""
     defects: dict[int, Defect] = {}
@@ -101,156 +85,6 @@ class Chunk(msgspec.Struct):
     """Where the rows stand in the file's bytes; None in Parquet."""
     aheads: list[Ahead] = []
     """What stands before each row in its line; empty where rows begin their lines."""
-
-
-# --- paths ---------------------------------------------------------------------------------------
-
-
-def find_inputs(paths: Sequence[str]) -> tuple[list[InputFile], list[PathProblem]]:
-    """The files that paths, folders and patterns mean, each once, in the order given.
-
-    A folder means the files of `DATA_SUFFIXES` at any depth, sorted; hidden folders in it are
-    left out. A pattern (`*`, `?`, `[…]`, `**`) that no file bears as its name is expanded here.
-    """
-    inputs: list[InputFile] = []
-    problems: list[PathProblem] = []
-    seen: set[str] = set()
-    for given in paths:
-        found, wrong = _meaning(given)
-        problems += wrong
-        for path in found:
-            identity = path if path == "-" else os.path.realpath(path)
-            if identity not in seen:
-                seen.add(identity)
-                inputs.append(InputFile(path))
-    return inputs, problems
-
-
-def _meaning(given: str) -> tuple[list[str], list[PathProblem]]:
-    if given == "-":
-        return ["-"], []
-    try:
-        mode = Path(given).stat().st_mode
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and glob.has_magic(given):
-            return _matches(given)
-        return [], [PathProblem(given, _reason(error))]
-    if stat.S_ISDIR(mode):
-        found, problems = _data_files(given)
-        if not found and not problems:
-            problems = [PathProblem(given, _without_data(given))]
-        return found, problems
-    reason = _unreadable(given, mode)
-    return ([], [PathProblem(given, reason)]) if reason else ([given], [])
-
-
-def _unreadable(path: str, mode: int) -> Text | None:
-    """Why a thing that is no folder cannot be read. A pipe can: `<(zcat …)` is one."""
-    device = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
-    if stat.S_ISSOCK(mode) or (device and path != os.devnull):
-        return Text(
-            "not a file but a device or a socket; - reads standard input",
-            "不是文件，而是设备或套接字；读取标准输入请用 -",
-        )
-    return None if os.access(path, os.R_OK) else _FORBIDDEN
-
-
-def _matches(pattern: str) -> tuple[list[str], list[PathProblem]]:
-    matched = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - keeps "./"
-    any_data = any(path.lower().endswith(NAMED_SUFFIXES) for path in matched)
-    found: list[str] = []
-    problems: list[PathProblem] = []
-    for path in matched:
-        if _is_folder(path):
-            more, wrong = _data_files(path)
-        elif any_data and not path.lower().endswith(NAMED_SUFFIXES):
-            continue  # `data/*` does not mean the README beside the data
-        else:
-            more, wrong = _meaning(path)
-        found += more
-        problems += wrong
-    if not found and not problems:
-        problems = [PathProblem(pattern, _NO_MATCH)]
-    return found, problems
-
-
-def _data_files(folder: str) -> tuple[list[str], list[PathProblem]]:
-    """Data files below a folder, sorted. Links to folders are followed, each target once."""
-    found: list[str] = []
-    problems: list[PathProblem] = []
-    visited: set[str] = set()
-    waiting = [folder]  # a stack: no depth of folders is too deep for it
-    while waiting:
-        path = waiting.pop()
-        try:
-            mode = Path(path).stat().st_mode
-            if stat.S_ISDIR(mode):
-                identity = os.path.realpath(path)
-                if identity not in visited:
-                    visited.add(identity)
-                    waiting += reversed(_wanted_in(path))
-            elif stat.S_ISREG(mode):
-                reason = _unreadable(path, mode)
-                if reason:
-                    problems.append(PathProblem(path, reason))
-                else:
-                    found.append(path)
-        except OSError as error:
-            problems.append(PathProblem(path, _reason(error)))
-    return found, problems
-
-
-def _wanted_in(folder: str) -> list[str]:
-    """Folders and data files in a folder, sorted by name."""
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries)
-    wanted = []
-    for name in names:
-        path = os.path.join(folder, name)  # noqa: PTH118 - Path drops the "./" that the user wrote
-        if _is_folder(path):
-            if not name.startswith("."):
-                wanted.append(path)
-        # "._x.jsonl" is what macOS leaves beside x.jsonl on foreign disks: no data.
-        elif name.lower().endswith(DATA_SUFFIXES) and not name.startswith("._"):
-            wanted.append(path)
-    return wanted
-
-
-def _is_folder(path: str) -> bool:
-    try:
-        return Path(path).is_dir()
-    except OSError:
-        return False
-
-
-_FORBIDDEN = Text("no permission to read it", "没有读取权限")
-_NO_MATCH = Text("no file with data matches this pattern", "没有与此模式匹配的数据文件")
-
-
-def _without_data(folder: str) -> Text:
-    reason = Text(
-        "no .jsonl, .ndjson or .parquet file in this folder",
-        "文件夹中没有 .jsonl、.ndjson 或 .parquet 文件",
-    )
-    if any(entry.name.endswith(".json") for entry in Path(folder).iterdir()):
-        return Text(
-            f"{reason.en}; a .json file is read when it is named",
-            f"{reason.zh}；.json 文件需要直接写出文件名才会读取",
-        )
-    return reason
-
-
-def _reason(error: OSError | ValueError) -> Text:
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return Text("no such file or folder", "文件或文件夹不存在")
-    if isinstance(error, PermissionError):
-        return _FORBIDDEN
-    if isinstance(error, IsADirectoryError):
-        return Text("a folder, not a file", "是文件夹，不是文件")
-    if isinstance(error, OSError):
-        told = system_fault(error)
-        return Text(told.en.lower(), told.zh)
-    return Text(str(error), f"路径无效：{error}")
 
 
 # --- chunks --------------------------------------------------------------------------------------
@@ -272,8 +106,11 @@ def read_chunks(
     try:
         with _opened(file) as handle:
             yield from _chunks_of(handle, file.path, chunk_bytes, max_line, loader_bytes)
+    except SourceError as error:
+        error.path = file.path
+        raise
     except OSError as error:
-        raise SourceError(Text("{why}", "{why}"), why=_reason(error)) from error
+        raise SourceError(Text("{why}", "{why}"), why=reason_of(error)) from error
 
 
 def read_bytes(
@@ -286,9 +123,9 @@ def read_bytes(
 @contextmanager
 def rereadable(file: InputFile) -> Iterator[InputFile]:
     """The file in a form that can be read more than once: of a pipe a copy is kept on disk."""
-    if file.path == "-" or _is_pipe(file.path):
+    if file.is_stdin or _is_pipe(file.path):
         with tempfile.TemporaryFile() as copy:
-            yield InputFile(file.path, copy)
+            yield msgspec.structs.replace(file, copy=copy)
     else:
         yield file
 
@@ -324,7 +161,7 @@ def _opened(file: InputFile) -> Iterator[IO[bytes]]:
     if copy is not None and copy.seek(0, os.SEEK_END):
         copy.seek(0)
         yield copy
-    elif file.path == "-":
+    elif file.is_stdin:
         if sys.stdin is None:  # a process without a console
             raise SourceError(Text("there is no standard input", "没有标准输入"))
         yield sys.stdin.buffer if copy is None else _copying(sys.stdin.buffer, copy)
@@ -354,7 +191,7 @@ class _Copying(io.RawIOBase):
                     "no copy of the pipe can be kept on disk ({why})",
                     "无法把管道的内容暂存到磁盘（{why}）",
                 ),
-                why=_reason(error),
+                why=reason_of(error),
             ) from None
         return data
 
@@ -366,11 +203,12 @@ def _chunks_of(
     faults: list[Defect] = []
     head, whole, blocks = _take_head(_read(handle, max(chunk_bytes, PACKED_BYTES)))
     kind = stand_in(head, whole)
+    refuse_binary(head, path)
     for suffix, magic in _MAGIC.items():
         if name.endswith(suffix) and head and kind is None and not head.startswith(magic):
             raise SourceError(
                 Text(
-                    "the name ends in {suffix}, the content is something else",
+                    "the name ends in {suffix}, but the content is something else",
                     "文件名以 {suffix} 结尾，内容却不是这种格式",
                 ),
                 suffix=suffix,
@@ -383,6 +221,7 @@ def _chunks_of(
         head, whole, blocks = _take_head(unpack_gzip(blocks))
     elif head.startswith(_MAGIC[".zst"]):
         head, whole, blocks = _take_head(unpack_zstd(blocks))
+    refuse_binary(head, path)
 
     wide = wide_encoding(head, whole)
     if wide:
@@ -393,6 +232,8 @@ def _chunks_of(
         faults.append(Defect("byte-order-mark"))
         head, blocks = head[len(BOM) :], _from(blocks, len(BOM))
     kind = stand_in(head, whole)
+    if kind is None:
+        refuse_text(head, path)
     if kind:
         yield Chunk(path, file_defects=[*faults, Defect("not-jsonl", {"kind": kind})])
         return
@@ -535,11 +376,11 @@ class _Lines:
         return self._with_blank(whole, first, lines, edges, number, place)
 
     def _place(self, whole: bytes, end: int) -> Place:
-        """Where these lines stand, and what is known of the file behind them."""
+        """Where these lines stand, and what is known of the file after them."""
         begin = self.offset
         first = begin + self.lead  # where `whole` begins
         while True:
-            # The loader goes on from the first line that begins so far behind the last border.
+            # The loader goes on from the first line that begins that far after the last border.
             wanted = self.borders[-1] + self.loader_bytes
             edge = begin if begin > wanted else -1
             if edge < 0:
@@ -555,7 +396,7 @@ class _Lines:
     def _first_blanks(
         self, place: Place, whole: bytes, first: int, gaps: Iterable[tuple[int, int, int]]
     ) -> list[tuple[int, int]]:
-        """The first blank line, and the first one behind each border.
+        """The first blank line, and the first one after each border.
 
         Args:
             first: where in the file `whole` begins.
@@ -563,7 +404,7 @@ class _Lines:
         """
         begin, borders = place.begin, place.borders
         found: list[tuple[int, int]] = []
-        done = -1  # the last border behind which one is known
+        done = -1  # the last border after which one is known
         for start, stop, number in gaps:
             at = start
             while at < stop:

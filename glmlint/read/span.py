@@ -63,19 +63,19 @@ class Positions:
             pointer = pointer[:-1]  # the whole text, at the latest, is there
         return found
 
-    def quoted(self, pointer: Pointer, quote: str) -> tuple[int, int] | None:
-        """Start and stop of a part of the string that the pointer names; None where it is not found.
+    def part(self, pointer: Pointer, start: int, stop: int) -> tuple[int, int] | None:
+        """Where a part of a string is written; None where the pointer names no string.
 
-        It may be written with the escapes that `json.dumps` makes, for all but ASCII or as few as
-        need be.
+        Args:
+            pointer: of the string, as it is read.
+            start: of the part, in code points of the string.
+            stop: of the part.
         """
-        start, stop = self.nearest(pointer)
-        for ascii_only in (False, True):
-            written = json.dumps(quote, ensure_ascii=ascii_only)[1:-1]
-            at = self.text.find(written, start, stop)
-            if at >= 0:
-                return at, at + len(written)
-        return None
+        found = self.byte_range(pointer)
+        if found is None or self.text[found[0] : found[0] + 1] != '"':
+            return None
+        begin = _written(self.text, found[0] + 1, found[1], start)
+        return begin, _written(self.text, begin, found[1], stop - start)
 
     def span(self, start: int, stop: int, line: int) -> Location:
         """What editors need to find a part of the text.
@@ -92,7 +92,7 @@ class Positions:
         return Location(line + first, line + last, *zip(at, end, strict=True))
 
     def excerpt(self, start: int, stop: int, around: int) -> Excerpt:
-        """A part of the text with at most `around` code points before, of and behind it."""
+        """A part of the text with at most `around` code points before, in and after it."""
         begin, end = max(start - around, 0), min(stop + around, len(self.text))
         inside = min(stop, start + around)
         after = self.text[stop:end] if inside == stop else ""
@@ -141,6 +141,30 @@ class _Ruler:
         size = len(piece.encode("utf-8", "surrogatepass"))
         units = len(piece.encode("utf-16-le", "surrogatepass")) // 2
         return before[0] + size, before[1] + units
+
+
+_LETTER: Final = re.compile(
+    r"[^\\]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.",
+    re.DOTALL,
+)
+"""A character of a string as JSON writes it."""
+
+
+def _written(text: str, at: int, end: int, number: int) -> int:
+    """Where so many characters of a string end, which begin at `at`, as they are written."""
+    while number > 0:
+        stop = text.find("\\", at, end)  # up to there each character is one
+        plain = min(number, (end if stop < 0 else stop) - at)
+        at += plain
+        number -= plain
+        if number <= 0 or stop < 0:
+            break
+        match = _LETTER.match(text, at, end)
+        if match is None:
+            break
+        at = match.end()
+        number -= 1
+    return min(at, end)
 
 
 def byte_range(text: str, pointer: Pointer) -> tuple[int, int] | None:

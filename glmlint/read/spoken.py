@@ -47,7 +47,7 @@ class Spoken(Struct, frozen=True):
     whole: bool = True
     """Whether name, arguments and id are all that the text says: no other key, none of them twice."""
     sure: bool = True
-    """Whether it is a call by its looks alone: it has arguments, and no key that calls have not."""
+    """Whether it is a call by its looks alone: it has arguments, and no key that calls do not have."""
 
 
 class SpokenCalls(Struct, frozen=True):

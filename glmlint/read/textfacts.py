@@ -34,7 +34,7 @@ _SPEAKERS: Final = tuple(
                  *"手答理人类服生复")
     for after in ("", "**", ">", "]", "】")
 )  # fmt: skip
-"""Ends of what those are called who answer, or who are nobody but a user, maybe set off."""
+"""Ends of names of those who answer, or who can only be users, maybe set off."""
 
 
 def _speakers(colon: bytes) -> tuple[list[int], bytes, int]:
@@ -102,7 +102,7 @@ _SIEVE: Final = (
     (_pairs("输".encode()[1:]), "输入(?<=动输入|作输入)".encode(), Fact.MARKS),
     (_pairs("参".encode()[1:]), "参数(?<=动参数|作参数)".encode(), Fact.MARKS),
     (_pairs(b"s[", b"LT", b"E:"), rb"functools\[|RESULT of|RESPONSE:", Fact.MARKS),
-    # Speakers of a dialogue: those that answer, and those whom nobody but a user is called.
+    # Speakers of a dialogue: those that answer, and names that only users have.
     _speakers(b":"),
     _speakers("：".encode()),
     (_pairs(b"##"), r"## ?(?:Instr|Resp|Human|Assis|User|指令|问题|回答|回复)".encode(), Fact.MARKS),
@@ -136,7 +136,7 @@ _KINDS: Final = np.zeros(256, np.uint8)
 _KINDS[48:58], _KINDS[65:91], _KINDS[[32, 45]] = _DIGIT, _CAPITAL, _BLANK
 """Byte -> what it is in a long number; 0: it ends one."""
 _AROUND: Final = np.array((*range(-1, -17, -1), *range(8, 24)))
-"""Bytes before a word of eight and behind it, from the word outwards."""
+"""Bytes before a word of eight and after it, from the word outwards."""
 _COUNTS: Final = np.array([byte.bit_count() for byte in range(256)], np.uint8)
 _ENOUGH: Final = _COUNTS >= 2
 _APART: Final = np.array(
@@ -153,7 +153,7 @@ PLACEHOLDER_WORDS: Final = frozenset(
     ("todo", "tbd", "fixme", "xxx", "placeholder", "lorem ipsum", "answer", "response", "output",
      "待补充", "待填写", "待定", "待完善", "占位", "占位符", "此处填写", "请填写", "答案", "回答")
 )  # fmt: skip
-"""Contents that are no content."""
+"""Contents that count as empty."""
 
 _LONGEST_WORD: Final = max(map(len, PLACEHOLDER_WORDS)) + 4
 
@@ -249,7 +249,7 @@ def _long_numbers(
     found, size = found[fits], 8 - _COUNTS[blanks[fits]]
     around = np.frombuffer(whole, np.uint8).take(8 * found[:, None] + _AROUND, mode="clip")
     kinds = _KINDS[around].reshape(-1, 16)
-    # From the word outwards, one bit a byte: what ends the run takes all bits behind it along.
+    # From the word outwards, one bit a byte: what ends the run takes all bits after it along.
     outside = ~np.packbits(kinds != 0, axis=1).view(">u2").astype(np.uint16)
     for step in (1, 2, 4, 8):
         outside |= outside >> step

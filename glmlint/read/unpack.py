@@ -16,11 +16,11 @@ _UNPACKED_BYTES: Final = 1 << 20
 _ZSTD_BYTES: Final = 1 << 10
 
 _DAMAGED = Text(
-    "the {kind} data is damaged; the rows before are read",
+    "the {kind} data is damaged; only the rows before are read",
     "{kind} 数据已损坏；只读取了损坏之前的行",
 )
 _TOO_SHORT = Text(
-    "the {kind} data ends too early; the rows before are read",
+    "the {kind} data ends too early; only the rows before are read",
     "{kind} 数据不完整；只读取了中断之前的行",
 )
 

@@ -1,1 +1,1 @@
-"""One file a trainer: how it turns a sample into token ids and labels."""
+"""One file per trainer: how it turns a sample into token ids and labels."""

@@ -46,7 +46,7 @@ _CHANGES_IDS: Final = {
     "dataset_exact_deduplication": ("equal rows are left out", "会去掉重复的数据行"),
     "pretraining_dataset": ("rows are streamed for pre-training", "按预训练方式流式读取"),
 }
-"""Keys that change which ids or rows are trained and that are not followed -> how."""
+"""Keys that change which ids or rows are trained and that glmlint ignores -> how."""
 
 
 def from_config(values: Mapping[str, Any], file: str) -> TrainerConfig | None:
@@ -69,11 +69,13 @@ def from_config(values: Mapping[str, Any], file: str) -> TrainerConfig | None:
     config.max_length = config.options.get("sequence_len")
     for key, (en, zh) in _CHANGES_IDS.items():
         if values.get(key):
-            _warn(config, f"{file}: {key} is not followed: {en}", f"{file}：未按 {key} 处理：{zh}")
+            _warn(
+                config, f"{file}: {key} is ignored; with it, {en}", f"{file}：未按 {key} 处理：{zh}"
+            )
     if values.get("val_set_size"):
         _warn(
             config,
-            f"{file}: val_set_size is not followed: a part of the rows, drawn by chance, is kept "
+            f"{file}: val_set_size is ignored; with it, a random part of the rows is kept "
             "for validation",
             f"{file}：未按 val_set_size 处理：会随机留出一部分数据行用于验证",
         )
@@ -112,7 +114,7 @@ def _template(values: Mapping[str, Any], file: str, config: TrainerConfig) -> No
         return
     _warn(
         config,
-        f"{file}: chat_template is not followed: name the template with --template",
+        f"{file}: chat_template is ignored: name the template with --template",
         f"{file}：未按 chat_template 处理：请用 --template 指定模板",
     )
 
@@ -142,7 +144,7 @@ def _read_set(
         if entry.get(key) not in (None, "tokenizer_default", values.get(key)):
             _warn(
                 config,
-                f"{file}: {name}.{key} is not followed: name the template with --template",
+                f"{file}: {name}.{key} is ignored: name the template with --template",
                 f"{file}：未按 {name}.{key} 处理：请用 --template 指定模板",
             )
     found = list(data_files(entry.get("path"), entry.get("data_files"), Path(file).parent))
@@ -168,8 +170,8 @@ def _mapping(
                 file,
                 f"{name}.message_field_{key}",
                 Text(
-                    "message_property_mappings names another field: axolotl ends with ValueError",
-                    "message_property_mappings 指定了另一个字段：axolotl 会以 ValueError 结束",
+                    "message_property_mappings names another field: axolotl raises ValueError",
+                    "message_property_mappings 指定了另一个字段：axolotl 会抛出 ValueError",
                 ),
             )
         mapping.setdefault(key, old or key)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from glmlint.read.source import DATA_SUFFIXES
+from glmlint.read.paths import DATA_SUFFIXES
 from glmlint.text import is_folder
 from glmlint.trainer.config import found_file
 

@@ -41,11 +41,11 @@ _CHANGES_IDS: Final = {
     "split_special_tokens": "control tokens typed in texts are split",
     "tokenized_path": "rows that were tokenized before are loaded instead of the files",
     "max_samples": "only the first rows of each data set are used",
-    "streaming": "rows are read one after the other, without the types of the whole file",
-    "interleave_probs": "rows of several data sets are drawn by chance",
-    "val_size": "a part of the rows, drawn by chance, is kept for validation",
+    "streaming": "rows are read one by one, without the types of the whole file",
+    "interleave_probs": "rows of several data sets are drawn at random",
+    "val_size": "a random part of the rows is kept for validation",
 }
-"""Keys that change which ids or rows are trained and that are not followed -> how."""
+"""Keys that change which ids or rows are trained and that glmlint ignores -> how."""
 
 _CHANGES_IDS_ZH: Final = {
     "add_tokens": "会向词表添加 token",
@@ -443,7 +443,7 @@ def from_config(values: Mapping[str, Any], file: str) -> TrainerConfig | None:
             file,
             "stage",
             Text(
-                f"{stage} is not supervised fine-tuning: glmlint knows stage sft alone",
+                f"{stage} is not supervised fine-tuning: glmlint supports only stage sft",
                 f"{stage} 不是有监督微调：glmlint 只支持 stage: sft",
             ),
         )
@@ -473,15 +473,15 @@ def from_config(values: Mapping[str, Any], file: str) -> TrainerConfig | None:
         if values.get(key) not in (None, False, 0, ""):
             zh = _CHANGES_IDS_ZH[key]
             config.warnings.append(
-                Text(f"{file}: {key} is not followed: {why}", f"{file}：未按 {key} 处理：{zh}")
+                Text(f"{file}: {key} is ignored; with it, {why}", f"{file}：未按 {key} 处理：{zh}")
             )
     unknown = sorted(values.keys() - _KNOWN)
     if unknown:
         names = ", ".join(unknown[:5])
         config.warnings.append(
             Text(
-                f"{file}: LLaMA-Factory 0.9.5 has no {names}: it ends with ValueError at start",
-                f"{file}：LLaMA-Factory 0.9.5 没有 {names}：启动时会以 ValueError 结束",
+                f"{file}: LLaMA-Factory 0.9.5 has no {names}: it raises ValueError at start",
+                f"{file}：LLaMA-Factory 0.9.5 没有 {names}：启动时会抛出 ValueError",
             )
         )
     _read_sets(values, file, config)
@@ -551,9 +551,7 @@ def _info(folder: Path) -> dict[str, Any]:
             Text("{path} can't be read: {why}", "无法读取 {path}：{why}"), path=path, why=why
         ) from None
     if not isinstance(info, dict):
-        raise ConfigError(
-            Text("{path} does not hold an object", "{path} 的内容不是对象"), path=path
-        )
+        raise ConfigError(Text("{path} is not a JSON object", "{path} 的内容不是对象"), path=path)
     return info
 
 
@@ -565,7 +563,7 @@ def _files(name: str, entry: Any, folder: Path, config: TrainerConfig) -> list[D
     elsewhere = [key for key in entry if key.endswith("_hub_url") or key in _ELSEWHERE]
     if elsewhere:
         config.warnings.append(
-            Text(f"{place}: {name} comes from {elsewhere[0]}: it was not looked at",
+            Text(f"{place}: {name} comes from {elsewhere[0]}: it was not checked",
                  f"{place}：{name} 来自 {elsewhere[0]}：未检查")
         )  # fmt: skip
         return []
@@ -595,12 +593,12 @@ def _files(name: str, entry: Any, folder: Path, config: TrainerConfig) -> list[D
             }
     if entry.get("num_samples") is not None:
         config.warnings.append(
-            Text(f"{place}: {name}: num_samples draws rows by chance: all rows are checked",
+            Text(f"{place}: {name}: num_samples draws random rows: all rows are checked",
                  f"{place}：{name}：num_samples 会随机抽取数据行：此处检查全部数据行")
         )  # fmt: skip
     if entry.get("split") not in (None, "train"):
         config.warnings.append(
-            Text(f"{place}: {name}: a file has no split {entry['split']!s:.40}: the run ends with ValueError",
+            Text(f"{place}: {name}: a file has no split {entry['split']!s:.40}: the run stops with ValueError",
                  f"{place}：{name}：文件没有名为 {entry['split']!s:.40} 的 split：训练会以 ValueError 结束")
         )  # fmt: skip
     try:
@@ -615,8 +613,8 @@ def _files(name: str, entry: Any, folder: Path, config: TrainerConfig) -> list[D
     readable = [one for one in found if one.suffix in _SUFFIXES]
     if len(readable) < len(found):
         raise wrong(
-            place, name, Text(f"LLaMA-Factory takes no file {found[0].name}",
-                              f"LLaMA-Factory 不支持文件 {found[0].name}")
+            place, name, Text(f"LLaMA-Factory does not read the file {found[0].name}",
+                              f"LLaMA-Factory 不读取文件 {found[0].name}")
         )  # fmt: skip
     return [DataFile(str(one), options, name) for one in readable]
 

@@ -49,7 +49,7 @@ class Given:
     system_owner: int = SYSTEM
     system_at: Pointer = ()
     system_more: str = ""
-    """What the converter puts behind the system text."""
+    """What the converter puts after the system text."""
     tools: Any = ""
     tools_at: Pointer = ()
     media: Mapping[str, Any] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Start:
 
     messages: Any
     first: int
-    """The place of the first message that is no system text: 1 or 0."""
+    """The place of the first message that is not a system text: 1 or 0."""
     more: int
     """By how many turns the row's `Conversation` is longer in front: 1 for a system column."""
     system: Any
@@ -98,7 +98,7 @@ class Start:
 
     @property
     def rest(self) -> Any:
-        """The messages behind the system text."""
+        """The messages after the system text."""
         return self.messages[1:] if self.first else self.messages
 
 
@@ -207,7 +207,7 @@ class ArrowInvalid(ValueError):
 
 
 def _added(value: Any, text: str) -> Any:
-    """`value += text` of a value that is no string: only a list takes it, letter by letter."""
+    """`value += text` of a value that is not a string: only a list takes it, letter by letter."""
     value = value.copy() if isinstance(value, list) else value
     mixed = isinstance(value, list) and any(isinstance(item, dict) for item in value)
     value += text
@@ -267,7 +267,7 @@ def from_alpaca(row: Mapping[str, Any], names: Names, at: At) -> Given:
 
 
 def odd(turns: list[SpokenTurn], names: Names) -> Dropped | None:
-    """Why a list of turns is no list of pairs."""
+    """Why a list of turns is not a list of pairs."""
     at = (names.messages or "",)
     if len(turns) % 2:
         return Dropped("invalid-message-count", "Invalid message count", at)

@@ -137,13 +137,13 @@ OTHER_TOOL_FORMATS: Final = frozenset(
     ("gemma4", "llama3", "lfm2", "minimax1", "minimax2", "mistral", "qwen", "qwen3_5", "seed_oss",
      "ling")
 )  # fmt: skip
-"""Those of other models, which the package has and glmlint has not."""
+"""Those of other models, which the package has and glmlint does not have."""
 
 
 def tools_text(content: Any, form: ToolFormat) -> str:
     """What the tools of a row become, from the text (or whatever else stands there).
 
-    Raises what the package raises: RuntimeError where the text is no JSON.
+    Raises what the package raises: RuntimeError where the text is not valid JSON.
     """
     try:
         tools = json.loads(content)
@@ -155,7 +155,7 @@ def tools_text(content: Any, form: ToolFormat) -> str:
 def calls_text(content: Any, form: ToolFormat, thought: tuple[str, str]) -> str:
     """What a turn of calls becomes, from its JSON text; a thought or other text stays in front.
 
-    Raises what the package raises: RuntimeError where the text is no JSON.
+    Raises what the package raises: RuntimeError where the text is not valid JSON.
     """
     if not isinstance(content, str):
         raise TypeError(f"expected string or bytes-like object, got {type(content).__name__!r}")

@@ -41,8 +41,8 @@ def from_config(values: Mapping[str, Any], file: str) -> TrainerConfig | None:
     if values.get("apply_chat_template"):
         config.warnings.append(
             Text(
-                f"{file}: apply_chat_template is not followed: the rollout then gets text and no "
-                "messages",
+                f"{file}: apply_chat_template is ignored; with it, the rollout gets text "
+                "instead of messages",
                 f"{file}：未按 apply_chat_template 处理：此时 rollout 得到的是文本而不是消息",
             )
         )

@@ -30,13 +30,13 @@ _OTHERS: Final = frozenset(("template", "stage", "finetuning_type", "base_model"
 """Keys of other trainers that have the model's key too."""
 
 _CHANGES_IDS: Final = {
-    "dataset_kwargs": ("it may skip the preparation of the rows", "可能跳过数据准备"),
+    "dataset_kwargs": ("the preparation of the rows may be skipped", "可能跳过数据准备"),
     "test_split_size": (
-        "a part of the rows, drawn by chance, is kept for validation",
+        "a random part of the rows is kept for validation",
         "会随机留出一部分数据行用于验证",
     ),
 }
-"""Keys that change which ids or rows are trained and that are not followed -> how."""
+"""Keys that change which ids or rows are trained and that glmlint ignores -> how."""
 
 
 def from_config(values: Mapping[str, Any], file: str) -> TrainerConfig | None:
@@ -62,14 +62,14 @@ def from_config(values: Mapping[str, Any], file: str) -> TrainerConfig | None:
     elif template is not None:
         config.warnings.append(
             Text(
-                f"{file}: chat_template_path is not followed: name the template with --template",
+                f"{file}: chat_template_path is ignored: name the template with --template",
                 f"{file}：未按 chat_template_path 处理：请用 --template 指定模板",
             )
         )
     for key, (en, zh) in _CHANGES_IDS.items():
         if values.get(key):
             config.warnings.append(
-                Text(f"{file}: {key} is not followed: {en}", f"{file}：未按 {key} 处理：{zh}")
+                Text(f"{file}: {key} is ignored; with it, {en}", f"{file}：未按 {key} 处理：{zh}")
             )
     folder = Path(file).parent
     sets = typed(values, "datasets", list, file)

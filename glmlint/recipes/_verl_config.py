@@ -98,5 +98,5 @@ def _home(name: Any) -> Any:
 
 def _warn(config: TrainerConfig, file: str, key: str, en: str, zh: str) -> None:
     config.warnings.append(
-        Text(f"{file}: {key} is not followed: {en}", f"{file}：未按 {key} 处理：{zh}")
+        Text(f"{file}: {key} is ignored; with it, {en}", f"{file}：未按 {key} 处理：{zh}")
     )

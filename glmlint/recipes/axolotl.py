@@ -62,19 +62,18 @@ _SPOKEN: Final = frozenset(("system", "user", "assistant", "observation"))
 
 
 _ANSWERS_ALONE: Final = Text(
-    "Leave train_on_inputs out and set roles_to_train: [assistant] to train answers alone.",
+    "Leave train_on_inputs out and set roles_to_train: [assistant] to train only answers.",
     "去掉 train_on_inputs，并设置 roles_to_train: [assistant]，即只训练回答。",
 )
 _NAME_STOP: Final = Text(
-    'Name it in eot_tokens: ["{token}"]: axolotl gives a label to an end token only where the template '
-    "holds it, as this one does; the last answer has none behind it.",
-    '把它写进 eot_tokens: ["{token}"]：只有模板中写明的结束标记 axolotl 才会计入损失，当前模板满足这一点；'
-    "最后一个回答之后仍然没有。",
+    'Add it to eot_tokens: ["{token}"]: axolotl trains an end token only where the template '
+    "contains it, as this one does; the last answer still has none after it.",
+    '把它加入 eot_tokens: ["{token}"]：axolotl 只训练模板中写明的结束符，当前模板满足这一点；最后一个回答之后仍然没有。',
 )
 _PRINT_STOP: Final = Text(
-    "axolotl appends no end token and trains one only where the template prints it: let the chat "
-    "template print <|endoftext|> behind each answer.",
-    "axolotl 不会添加结束标记，只有模板输出的结束标记才会参与训练：请让对话模板在每个回答后输出 <|endoftext|>。",
+    "axolotl adds no end token, and trains only one that the template prints: make the chat "
+    "template print <|endoftext|> after each answer.",
+    "axolotl 不会添加结束符，只训练模板输出的结束符：请让对话模板在每个回答后输出 <|endoftext|>。",
 )
 
 
@@ -133,9 +132,9 @@ class Axolotl(Trainer):
     source = "axolotl 0.19.0 axolotl/prompt_strategies/chat_template.py"
     date = "2026-09-10"
     supervises = Text(
-        "what is printed of the content of assistant messages, and the end token near behind it "
-        "where the template holds one",
-        "assistant 消息 content 渲染出的部分，以及模板中紧随其后的结束标记（若有）",
+        "what the template prints of the content of assistant messages, and the end token right "
+        "after it where the template has one",
+        "assistant 消息 content 渲染出的部分，以及模板中紧随其后的结束符（若有）",
     )
     Options = AxolotlOptions
     reads = frozenset(("openai", "sharegpt"))

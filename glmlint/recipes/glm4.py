@@ -90,9 +90,9 @@ class Glm4(Trainer):
     source = "THUDM/GLM-4 finetune/finetune.py @dfe4601"
     date = "2025-04-16"
     supervises = Text(
-        "every assistant message but its role token, and the one token after it "
-        "(the next role token, or the appended <|user|>)",
-        "每条 assistant 消息（不含角色标记）以及其后的一个标记（下一个角色标记，或末尾追加的 <|user|>）",
+        "every assistant message except its role token, and the one token after it (the next role "
+        "token, or the appended <|user|>)",
+        "每条 assistant 消息（不含角色标记）以及其后的一个 token（下一个角色标记，或末尾追加的 <|user|>）",
     )
     called = Text("the official script", "官方脚本")
     budget_means = BUDGET
@@ -183,7 +183,7 @@ def without_prefix(text: str, context: Context) -> list[Piece]:
     pieces = context.split(text)
     if len(pieces) >= 2 and isinstance(pieces[0], int) and isinstance(pieces[1], int):
         return pieces[2:]
-    ids, _ = text_of(pieces, context)  # a template that starts otherwise loses two real tokens
+    ids, _ = text_of(pieces, context)  # a template that starts differently loses two real tokens
     return [int(token) for token in ids[2:]]
 
 

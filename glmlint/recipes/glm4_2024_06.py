@@ -1,7 +1,7 @@
-"""The official fine-tuning script of June 2024, the one that the public article walks through.
+"""The official fine-tuning script of June 2024, which the public article walks through.
 
 Source: THUDM/GLM-4 finetune_demo/finetune.py, commit 7fcaeba (2024-06-07), with
-tokenization_chatglm.py of glm-4-9b-chat of that month: header and content are encoded apart,
+tokenization_chatglm.py of glm-4-9b-chat of that month: header and content are encoded separately,
 and no control token is recognised in text.
 """
 
@@ -45,9 +45,9 @@ class Glm4June2024(Trainer):
     source = "THUDM/GLM-4 finetune_demo/finetune.py @7fcaeba"
     date = "2024-06-07"
     supervises = Text(
-        "every assistant message but its role token, and the one token after it "
-        "(the next role token, or the appended <|endoftext|>)",
-        "每条 assistant 消息（不含角色标记）以及其后的一个标记（下一个角色标记，或末尾追加的 <|endoftext|>）",
+        "every assistant message except its role token, and the one token after it (the next role "
+        "token, or the appended <|endoftext|>)",
+        "每条 assistant 消息（不含角色标记）以及其后的一个 token（下一个角色标记，或末尾追加的 <|endoftext|>）",
     )
     called = Text("the official script", "官方脚本")
     budget_means = BUDGET

@@ -1,4 +1,4 @@
-"""The official fine-tuning script at its last commit, `combine: true` (what its YAML files ship).
+"""The official fine-tuning script at its last commit, `combine: true` (the setting of its YAML files).
 
 Source: THUDM/GLM-4 finetune/finetune.py, commit dfe4601 (2025-04-16), `process_batch`.
 """
@@ -25,7 +25,8 @@ MOST_PREFIXES: Final = 256
 
 
 _EVERY_ANSWER: Final = Text(
-    "Train with combine: false (recipe glm4) to learn every answer, or make one row of each answer.",
+    "Train with combine: false (recipe glm4) to train every answer, or make each answer a row of "
+    "its own.",
     "用 combine: false（配方 glm4）训练每个回答，或把每个回答拆成单独的一行。",
 )
 
@@ -43,8 +44,8 @@ class Glm4Combine(Trainer):
     source = "THUDM/GLM-4 finetune/finetune.py @dfe4601"
     date = "2025-04-16"
     supervises = Text(
-        "what follows the last <|assistant|> but its first token, to the appended <|user|>",
-        "最后一个 <|assistant|> 之后除首个标记外的全部内容，直到末尾追加的 <|user|>",
+        "everything after the last <|assistant|> except its first token, to the appended <|user|>",
+        "最后一个 <|assistant|> 之后除首个 token 外的全部内容，直到末尾追加的 <|user|>",
     )
     called = Text("the official script", "官方脚本")
     budget_means = BUDGET

@@ -1,9 +1,10 @@
-"""The official vision script: the text and the mask of GLM-4V, with the places of its image.
+"""The official vision script: the text and the mask of GLM-4V, with the place of each image.
 
 Source: THUDM/GLM-4 finetune/finetune_vision.py (commit 875836e; the same at dfe4601, 2025-04-16),
-`process_batch`, with tokenization_chatglm.py of glm-4v-9b: as the renderer of June 2024, but with the
-name GLM-4 and no heading in the tool text, and an image as three control tokens before the text.
-The model itself puts its own number of image tokens there later: they are in no id and no label.
+`process_batch`, with tokenization_chatglm.py of glm-4v-9b: like the renderer of June 2024, but with
+the name GLM-4 and no heading in the tool text, and an image as three control tokens before the
+text. The model itself later inserts its own number of image tokens there: they are in no id and no
+label.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ class Glm4V(Trainer):
     source = "THUDM/GLM-4 finetune/finetune_vision.py @dfe4601"
     date = "2025-04-16"
     supervises = Text(
-        "every token of every assistant message, its role token and header included; "
-        "never the token after it, so no stop token at all",
-        "每条 assistant 消息的全部标记（包括角色标记和首行）；其后的标记从不参与训练，因此没有任何停止标记",
+        "every token of every assistant message, including its role token and header; never the "
+        "token after it, so no stop token at all",
+        "每条 assistant 消息的全部 token（包括角色标记和首行）；其后的 token 从不参与训练，因此没有任何停止符",
     )
     called = Text("the official vision script", "官方视觉脚本")
     budget_means = Text(
@@ -68,10 +69,9 @@ class Glm4V(Trainer):
         del context
         if of in ("stop", "end"):
             return Text(
-                "In `process_batch` of finetune_vision.py, set `loss_masks` to True for the first token "
-                "behind each answer, and for the <|user|> that is appended at the end.",
-                "请在 finetune_vision.py 的 `process_batch` 中，把每个回答之后的第一个标记以及末尾追加的 "
-                "<|user|> 在 `loss_masks` 中设为 True。",
+                "In `process_batch` of finetune_vision.py, set `loss_masks` to True for the first "
+                "token after each answer, and for the <|user|> appended at the end.",
+                "请在 finetune_vision.py 的 `process_batch` 中，把每个回答之后的第一个 token 以及末尾追加的 <|user|> 在 `loss_masks` 中设为 True。",
             )
         return None
 

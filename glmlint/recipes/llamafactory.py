@@ -1,7 +1,8 @@
-"""LLaMA-Factory, supervised fine-tuning with the templates of GLM.
+"""LLaMA-Factory, supervised fine-tuning with its GLM templates.
 
-Source: llamafactory 0.9.5, data/template.py, data/mm_plugin.py and data/processor/supervised.py.
-A row is pairs of question and answer. Each half is encoded for itself, and the cut is by pair.
+Source: llamafactory 0.9.5, data/template.py, data/mm_plugin.py and data/processor/supervised.py. A
+row is a list of pairs of question and answer. Each half is encoded on its own, and the budget is
+shared out by pair.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class ChatForm:
     def without_thought(self, text: Any) -> str:
         """`remove_thought`: the text without what stands between the thought's tags, each time.
 
-        Raises TypeError for what is no text, as `re.sub` does.
+        Raises TypeError for what is not text, as `re.sub` does.
         """
         if not isinstance(text, str):
             raise TypeError(f"expected string or bytes-like object, got {type(text).__name__!r}")
@@ -249,7 +250,7 @@ class Writer:
         return "\n" + said
 
     def put_turn(self, turn: SpokenTurn, text: str, label: int, answerer: int) -> None:
-        """A turn with its text; behind a question the token that hands over to the answer.
+        """A turn with its text; after a question the token that hands over to the answer.
 
         Args:
             answerer: owner of that token.
@@ -351,18 +352,15 @@ class LlamaFactory(Trainer):
     name = "llamafactory"
     trains_answers = True
     convert_to = ("sharegpt", "openai", "alpaca")
-    title = Text(
-        "LLaMA-Factory with a template of GLM (sft)", "LLaMA-Factory 的 GLM 模板（sft 阶段）"
-    )
+    title = Text("LLaMA-Factory with a GLM template (sft)", "LLaMA-Factory 的 GLM 模板（sft 阶段）")
     called = Text("LLaMA-Factory", "LLaMA-Factory")
     budget_means = Text("cutoff_len", "cutoff_len")
     source = "llamafactory 0.9.5, data/"
     date = "2026-05-30"
     supervises = Text(
-        "every answer and call from behind <|assistant|> on, and <|endoftext|> after each of them "
-        "(the input holds <|user|> or <|observation|> there, but for the last)",
-        "每个回答和调用（从 <|assistant|> 之后开始），以及其后的 <|endoftext|>"
-        "（除最后一个外，输入中该位置是 <|user|> 或 <|observation|>）",
+        "every answer and call after <|assistant|>, and <|endoftext|> after each of them (except "
+        "after the last, the input has <|user|> or <|observation|> there)",
+        "每个回答和调用（从 <|assistant|> 之后开始），以及其后的 <|endoftext|>（除最后一个外，输入中该位置是 <|user|> 或 <|observation|>）",
     )
     Options = Settings
     reads = frozenset(FORMS)
@@ -375,8 +373,8 @@ class LlamaFactory(Trainer):
     one_form = True
     cuts_units = True
     cut_words = Text(
-        "shares the budget out pair by pair, and teaches the end of what is left",
-        "逐轮分配预算，并在剩下的内容之后照样训练结束标记",
+        "shares the budget out pair by pair, and trains an end token after what is left",
+        "逐轮分配预算，并在剩下的内容之后照样训练结束符",
     )
     budget_option = "cutoff_len"
     pins = MappingProxyType({"datasets": "4.0.0", "transformers": "5.6.0"})
@@ -390,9 +388,8 @@ class LlamaFactory(Trainer):
             return Told(
                 Text(
                     "template {template} is for images, whose tokens glmlint can't count; for rows "
-                    "without images use {same}, which writes text the same way",
-                    "模板 {template} 用于图像，glmlint 无法计算图像占用的 token 数；"
-                    "数据不含图像时请用 {same}，二者的文本格式相同",
+                    "without images use {same}, which formats text the same way",
+                    "模板 {template} 用于图像，glmlint 无法计算图像占用的 token 数；数据不含图像时请用 {same}，二者的文本格式相同",
                 ),
                 template=template,
                 same=TEXT_OF_VISION[template],
@@ -400,7 +397,7 @@ class LlamaFactory(Trainer):
         if template not in CHAT_FORMS:
             return Told(
                 Text(
-                    "glmlint has no template {template} of LLaMA-Factory (it has {names})",
+                    "glmlint does not have LLaMA-Factory's template {template} (it has {names})",
                     "glmlint 不支持 LLaMA-Factory 的模板 {template}（支持：{names}）",
                 ),
                 template=template,
@@ -417,15 +414,14 @@ class LlamaFactory(Trainer):
         if tools is not None and tools not in TOOL_FORMATS:
             told = (
                 Text(
-                    "glmlint has no tool_format {name} of LLaMA-Factory (it has {names})",
+                    "glmlint does not have LLaMA-Factory's tool_format {name} (it has {names})",
                     "glmlint 不支持 LLaMA-Factory 的 tool_format {name}（支持：{names}）",
                 )
                 if tools in OTHER_TOOL_FORMATS
                 else Text(
-                    "LLaMA-Factory has no tool_format {name}: it ends with ValueError (for GLM "
-                    "there are {names})",
-                    "LLaMA-Factory 没有名为 {name} 的 tool_format，会以 ValueError 结束"
-                    "（可用于 GLM 的有：{names}）",
+                    "LLaMA-Factory has no tool_format {name} and raises ValueError (for GLM it has "
+                    "{names})",
+                    "LLaMA-Factory 没有名为 {name} 的 tool_format，会抛出 ValueError（可用于 GLM 的有：{names}）",
                 )
             )
             return Told(told, name=tools, names=listed(TOOL_FORMATS))
@@ -433,7 +429,7 @@ class LlamaFactory(Trainer):
         if options.cutoff_len < least:
             return Told(
                 Text(
-                    "cutoff_len {length} keeps nothing of a row; it has to be at least {least}",
+                    "cutoff_len {length} keeps nothing of a row; it must be at least {least}",
                     "cutoff_len 为 {length} 时，数据行不会保留任何内容；至少应为 {least}",
                 ),
                 length=str(options.cutoff_len),

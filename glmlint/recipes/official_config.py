@@ -21,7 +21,7 @@ def from_config(values: Mapping[str, Any], file: str, folder: str | None) -> Tra
     Args:
         values: the file's keys.
         file: its path.
-        folder: the script's `data_dir`, which stands on its command line; None where nobody said.
+        folder: the script's `data_dir`, which stands on its command line; None where it is not given.
 
     Raises:
         ConfigError: a value of another type.

@@ -1,13 +1,14 @@
-"""slime's supervised training (`slime.rollout.sft_rollout`): messages rendered apart, cut by lengths.
+"""slime's supervised training (`slime.rollout.sft_rollout`): messages rendered one by one, cut by
+lengths.
 
-Source: THUDM/slime, `slime/utils/mask_utils.py`, `slime/utils/data.py`, `slime/rollout/sft_rollout.py`,
-August 2026. Arguments that it leaves out are `--input-key messages --tool-key tools`, as its examples
-give them.
+Source: THUDM/slime, `slime/utils/mask_utils.py`, `slime/utils/data.py`,
+`slime/rollout/sft_rollout.py`, August 2026. Where arguments are missing, `--input-key messages
+--tool-key tools` are assumed, as in its examples.
 
-slime has no mask of its own for GLM. Two lengths are measured on the template once: of what stands in
-front of a message, and of an answer's header. `qwen`, the default, fits GLM-4.5's template.
-`qwen3` renders each message beside another one and takes that length off once more, which cuts role
-tokens and words out of the input under every template of GLM.
+slime has no mask of its own for GLM. It measures two lengths on the template once: the text before
+a message, and the header of an answer. `qwen`, the default, fits GLM-4.5's template. `qwen3`
+renders each message together with another one and subtracts that length once more, which cuts role
+tokens and words out of the input under every GLM template.
 """
 
 from __future__ import annotations
@@ -76,10 +77,9 @@ class Slime(Trainer):
     source = "THUDM/slime slime/utils/mask_utils.py @624b824a"
     date = "2026-08"
     supervises = Text(
-        "what the template prints for each assistant message, without its role token and without "
-        "the token that ends it; `step_loss_mask` switches a message off",
-        "模板为每条 assistant 消息渲染出的内容，不含角色标记，也不含结束该消息的标记；"
-        "可用 `step_loss_mask` 关闭某条消息",
+        "what the template prints for each assistant message, without its role token and the token "
+        "that ends it; `step_loss_mask` turns a message off",
+        "模板为每条 assistant 消息渲染出的内容，不含角色标记，也不含结束该消息的 token；可用 `step_loss_mask` 关闭某条消息",
     )
     Options = SlimeOptions
     reads = frozenset(("openai",))
@@ -92,8 +92,8 @@ class Slime(Trainer):
     through_datasets = False
     suffixes = frozenset((".jsonl", ".parquet"))
     joins = Text(
-        "Take a template whose messages can be rendered one by one; of the values of "
-        "`--loss-mask-type`, `qwen`, the default, comes nearest to GLM-4.5's template.",
+        "Use a template whose messages can be rendered one by one; of the values of "
+        "`--loss-mask-type`, the default `qwen` is closest to GLM-4.5's template.",
         "请换用可以逐条渲染消息的模板；`--loss-mask-type` 的各个取值中，默认的 `qwen` 最接近 GLM-4.5 的模板。",
     )
 

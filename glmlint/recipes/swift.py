@@ -1,4 +1,4 @@
-"""ms-swift's supervised training (`swift sft`), with its templates of GLM.
+"""ms-swift's supervised training (`swift sft`), with its GLM templates.
 
 Source: ms-swift 4.6.0 on PyPI (2026-10-14): swift/template, swift/agent_template, swift/loss_scale
 and swift/dataset/preprocessor.
@@ -132,7 +132,7 @@ MODEL_TEMPLATES: Final[dict[str, TemplateName]] = {
 
 
 _ANSWERS_ALONE: Final = Text(
-    "Set loss_scale: default to train answers alone.",
+    "Set loss_scale: default to train only answers.",
     "设置 loss_scale: default，即只训练回答。",
 )
 
@@ -148,8 +148,8 @@ class Swift(Trainer):
     source = "ms-swift 4.6.0"
     date = "2026-10-14"
     supervises = Text(
-        "every answer without its header, and the stop token behind it, as `loss_scale` says",
-        "每个回答（不含其开头的角色标记）及其后的停止标记，由 loss_scale 决定",
+        "every answer without its header, and the stop token after it, as set by `loss_scale`",
+        "每个回答（不含其开头的角色标记）及其后的停止符，由 loss_scale 决定",
     )
     Options = SwiftOptions
     reads = frozenset(("openai", "sharegpt", "alpaca", "prompt-response", "swift", "text"))
@@ -159,8 +159,8 @@ class Swift(Trainer):
     loss_fields = frozenset(("loss", "loss_scale"))
     template_name = "ms-swift"
     cut_words = Text(
-        "leaves a longer row out, cuts its start or its end, or splits it, as "
-        "`truncation_strategy` says",
+        "leaves a longer row out, cuts its start or its end, or splits it, as set by "
+        "`truncation_strategy`",
         "按 truncation_strategy 的设置丢弃过长的行、截去其开头或结尾，或将其切分",
     )
 
@@ -242,12 +242,12 @@ def _pieces(part: Part, context: Context) -> Iterator[tuple[Piece, int]]:
         control = set(context.tokenizer.control.values())
         for token in part.ids:
             if not 0 <= token < context.tokenizer.vocab_size:
-                raise TrainerError("IndexError", f"{token} is no token id of the model")
+                raise TrainerError("IndexError", f"{token} is not a token id of the model")
             yield token if token in control else Encoded(np.array([token], np.uint32)), part.owner
 
 
 def _teach_stops(layout: Layout, stop: int) -> None:
-    """The stop token behind a trained part is trained, too."""
+    """The stop token after a trained part is trained, too."""
     trained = [label != NONE for label in layout.first]
     for place in range(1, len(trained)):
         if layout.pieces[place] == stop and trained[place - 1] and not trained[place]:

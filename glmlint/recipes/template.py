@@ -1,9 +1,9 @@
 """Any chat template, for trainers that glmlint does not know: a row is rendered and labelled.
 
-Not a trainer but what many scripts do. `labels` says how: `generation` takes what the template marks
-by `{% generation %}`; `prefixes` what an answer adds to the text that stands before it with the header
-of an answer; `assistant` what the template prints for an assistant's message, without that header;
-`last` the same of the last one; `all` everything.
+This is not one trainer but what many scripts do. `labels` selects what is trained: `generation`,
+what the template marks with `{% generation %}`; `prefixes`, what an answer adds to the text before
+it with the header of an answer; `assistant`, what the template prints for an assistant message,
+without that header; `last`, the same for the last one; `all`, everything.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ _CUTS: Final = MappingProxyType(
 _CURES: Final = MappingProxyType(
     {
         "stop": Text(
-            "Where your trainer gives a label to the token behind an answer, say so: --set train_stop=true",
-            "若你的训练脚本会训练回答之后的 token，请注明：--set train_stop=true",
+            "If your trainer trains the token after an answer, set: --set train_stop=true",
+            "若你的训练框架会训练回答之后的 token，请注明：--set train_stop=true",
         ),
         "end": Text(
-            "Where your trainer puts a token behind the last answer, say so, for instance: "
-            "--set append='<|user|>'",
-            "若你的训练脚本会在最后一个回答后添加标记，请注明，例如：--set append='<|user|>'",
+            "If your trainer adds a token after the last answer, set it, for instance: --set "
+            "append='<|user|>'",
+            "若你的训练框架会在最后一个回答后添加 token，请注明，例如：--set append='<|user|>'",
         ),
         "prompts": Text(
-            "Where your trainer trains answers alone, say so: --set labels=assistant",
-            "若你的训练脚本只训练回答，请注明：--set labels=assistant",
+            "If your trainer trains only answers, set: --set labels=assistant",
+            "若你的训练框架只训练回答，请注明：--set labels=assistant",
         ),
     }
 )
@@ -63,9 +63,9 @@ class TemplateOptions(Struct, frozen=True, forbid_unknown_fields=True):
 
     labels: Labels = "assistant"
     append: str | None = None
-    """A control token that is put behind the row, and carries loss where the last turn does."""
+    """A control token that is put after the row, and carries loss where the last turn does."""
     train_stop: bool = False
-    """Whether the token behind a trained turn carries loss."""
+    """Whether the token after a trained turn carries loss."""
     messages: str = "messages"
     tools: str = "tools"
     chat_template_kwargs: dict[str, Any] | None = None
@@ -78,12 +78,12 @@ class AnyTemplate(Trainer):
 
     name = "template"
     title = Text("any chat template, labels by rule", "任意对话模板，按规则打标签")
-    called = Text("a trainer of this kind", "此类训练脚本")
+    called = Text("a trainer of this kind", "此类训练框架")
     budget_means = Text("max_length", "max_length")
-    source = "no package: what `labels` says"
+    source = "no package: set by `labels`"
     date = "2026-11-29"
     supervises = Text(
-        "what the template prints for assistant messages, or what `labels` says",
+        "what the template prints for assistant messages, or what `labels` selects",
         "模板为 assistant 消息渲染出的内容，或由 labels 指定的部分",
     )
     Options = TemplateOptions
@@ -196,7 +196,7 @@ def _append(layout: Layout, token: str, context: Context) -> None:
 
 
 def _train_stops(layout: Layout) -> None:
-    """The first token behind what carries loss carries loss, too."""
+    """The first token after what carries loss carries loss, too."""
     for place in range(len(layout.pieces) - 1, 0, -1):
         if layout.rest[place - 1] != NONE and layout.first[place] == NONE:
             layout.first[place] = SAME

@@ -71,24 +71,23 @@ _TO_TEMPLATE: Final = (
 
 
 _MASK: Final = Text(
-    "Set assistant_only_loss: true to train answers alone.",
+    "Set assistant_only_loss: true to train only answers.",
     "设置 assistant_only_loss: true，即只训练回答。",
 )
 _NO_MASK: Final = Text(
-    "assistant_only_loss: true needs {{% generation %}} in the chat template, and TRL raises ValueError "
-    "with this one; of rows with prompt and completion it trains the completion alone.",
-    "assistant_only_loss: true 要求对话模板含有 {{% generation %}}，当前模板会使 TRL 抛出 ValueError；"
-    "改用 prompt 和 completion 两列的数据则只训练 completion。",
+    "assistant_only_loss: true needs {{% generation %}} in the chat template; with this template "
+    "TRL raises ValueError. For rows with prompt and completion it trains only the completion.",
+    "assistant_only_loss: true 要求对话模板含有 {{% generation %}}，当前模板会使 TRL 抛出 ValueError；改用 prompt 和 completion 两列的数据则只训练 completion。",
 )
 _END: Final = Text(
-    "TRL puts no end token behind messages: let the chat template print <|endoftext|> behind the answer.",
-    "TRL 不会在 messages 之后添加结束标记：请让对话模板在回答后输出 <|endoftext|>。",
+    "TRL adds no end token after messages: make the chat template print <|endoftext|> after the "
+    "answer.",
+    "TRL 不会在 messages 之后添加结束符：请让对话模板在回答后输出 <|endoftext|>。",
 )
 _END_AND_MASK: Final = Text(
-    "TRL puts no end token behind messages; with assistant_only_loss: true it takes a template of its "
-    "own for this model, which ends in a trained <|user|>.",
-    "TRL 不会在 messages 之后添加结束标记；设置 assistant_only_loss: true 时，它会为此模型换用自带的模板，"
-    "其末尾的 <|user|> 参与训练。",
+    "TRL adds no end token after messages; with assistant_only_loss: true it uses its own template "
+    "for this model, which ends in a trained <|user|>.",
+    "TRL 不会在 messages 之后添加结束符；设置 assistant_only_loss: true 时，它会为此模型换用自带的模板，其末尾的 <|user|> 参与训练。",
 )
 
 
@@ -116,10 +115,9 @@ class Trl(Trainer):
     source = "trl 1.16.0 trl/trainer/sft_trainer.py"
     date = "2026-10-15"
     supervises = Text(
-        "every token, prompts too; of prompt and completion the completion; with "
-        "assistant_only_loss what the template marks as the assistant's",
-        "所有 token，包括提示部分；prompt/completion 数据只训练 completion；"
-        "启用 assistant_only_loss 时只训练模板标记为 assistant 的部分",
+        "every token, including prompts; for rows with prompt and completion, the completion; with "
+        "assistant_only_loss, what the template marks as the assistant's",
+        "所有 token，包括提示词部分；prompt/completion 数据只训练 completion；启用 assistant_only_loss 时只训练模板标记为 assistant 的部分",
     )
     Options = TrlOptions
     reads = frozenset(("openai", "prompt-response", "sharegpt", "text"))
@@ -361,7 +359,7 @@ def _as_messages(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ended(row: dict[str, Any], eos: str, field: str) -> dict[str, Any]:
-    """Plain text with the end token behind it; such rows lose their `messages`."""
+    """Plain text with the end token after it; such rows lose their `messages`."""
     row = {key: value for key, value in row.items() if key != "messages"}
     for key in (field, "completion"):
         if key in row and not row[key].endswith(eos):

@@ -1,7 +1,8 @@
-"""unsloth's `train_on_responses_only`: labels from the marker of an answer to that of a question.
+"""unsloth's `train_on_responses_only`: labels from the marker of an answer to the marker of a
+question.
 
-Source: unsloth_zoo 2026.10.9, `unsloth_zoo/dataset_utils.py`; rows are rendered as its
-notebooks do, by the tokenizer's chat template.
+Source: unsloth_zoo 2026.10.9, `unsloth_zoo/dataset_utils.py`; rows are rendered with the
+tokenizer's chat template, as in its notebooks.
 """
 
 from __future__ import annotations
@@ -61,21 +62,21 @@ _ONE_OF_TWO: Final = (
 
 
 _STOP: Final = Text(
-    "unsloth trains what stands between its markers, without them: let the chat template print "
-    "<|endoftext|> behind each answer, which it trains.",
+    "unsloth trains the text between its markers, not the markers: make the chat template print "
+    "<|endoftext|> after each answer, and it is trained.",
     "unsloth 只训练标记之间的内容，不含标记本身：请让对话模板在每个回答后输出 <|endoftext|>，它会参与训练。",
 )
 _CURES: Final = {
     "stop": _STOP,
     "end": _STOP,
     "calls": Text(
-        "instruction_part='<|user|>' and response_part='<|assistant|>' train the call, and its result "
-        "with it.",
+        "instruction_part='<|user|>' and response_part='<|assistant|>' train the call, but also "
+        "its result.",
         "设置 instruction_part='<|user|>'、response_part='<|assistant|>' 可以训练调用，但其结果也会一并参与训练。",
     ),
     "results": Text(
-        "No option of unsloth ends an answer at <|observation|>: leave rows with calls out, or make "
-        "the labels yourself.",
+        "No option of unsloth ends an answer at <|observation|>: leave out rows with calls, or "
+        "create the labels yourself.",
         "unsloth 没有让回答在 <|observation|> 处结束的选项：请去掉含调用的数据，或自行生成 labels。",
     ),
 }
@@ -94,9 +95,9 @@ class Unsloth(Trainer):
     source = "unsloth_zoo 2026.10.9 unsloth_zoo/dataset_utils.py"
     date = "2026-10-26"
     supervises = Text(
-        "what stands between the marker of an answer and the next marker of a question or of an "
-        "answer, tool results too",
-        "从回答标记之后到下一个提问或回答标记之前的全部内容，包括工具返回结果",
+        "the text between the marker of an answer and the next marker of a question or answer, "
+        "including tool results",
+        "从回答标记之后到下一个提问或回答标记之前的全部内容，包括工具结果",
     )
     Options = UnslothOptions
     reads = frozenset(("openai", "sharegpt", "text"))
@@ -112,8 +113,8 @@ class Unsloth(Trainer):
             return None
         return Told(
             Text(
-                f"unsloth ends with ValueError: {_ONE_OF_TWO}",
-                f"unsloth 会以 ValueError 结束：{_ONE_OF_TWO}",
+                f"unsloth raises ValueError: {_ONE_OF_TWO}",
+                f"unsloth 会抛出 ValueError：{_ONE_OF_TWO}",
             )
         )
 
@@ -240,7 +241,7 @@ def _found(context: Context) -> Labels | Exception:
 
 
 def _masked(given: list[str] | str | None, encode: Any) -> list[list[int]]:
-    """Ids of `mask_out_tokens`, and of each behind a space where that makes another token of it."""
+    """Ids of `mask_out_tokens`, and of each after a space where that makes another token of it."""
     found: list[list[int]] = []
     for text in [given] if isinstance(given, str) else given or []:
         bare, spaced = encode(text), encode(" " + text)

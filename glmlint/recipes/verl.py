@@ -1,12 +1,14 @@
-"""verl's supervised training on conversations (`MultiTurnSFTDataset`): each message rendered by itself.
+"""verl's supervised training on conversations (`MultiTurnSFTDataset`): each message rendered on its
+own.
 
 Source: verl 0.9.1, `verl/utils/dataset/multiturn_sft_dataset.py` and
 `verl/utils/tokenizer/chat_template.py`.
 
-verl reads Parquet. What a table makes of a row is part of what is trained: all messages get the keys of
-all others, all calls the arguments of all others, null where they had none, and GLM-4.5's template
-prints such an argument. Rows of a JSON file are taken as a Parquet file that was written of them gives
-them back (pyarrow, pandas). How a file is really written is up to its owner: check the Parquet itself.
+verl reads Parquet. What a table makes of a row is part of what is trained: all messages get the
+keys of all others, all calls the arguments of all others, null where they had none, and GLM-4.5's
+template prints such an argument. Rows of a JSON file are read as they would come back from a
+Parquet file written from them (pyarrow, pandas). How a file is really written depends on its owner:
+check the Parquet file itself.
 """
 
 from __future__ import annotations
@@ -79,16 +81,16 @@ class Verl(Trainer):
     source = "verl 0.9.1 verl/utils/dataset/multiturn_sft_dataset.py"
     date = "2026-09-20"
     supervises = Text(
-        "what the template prints for each assistant message, without its role token and without "
-        "the token that ends it",
-        "模板为每条 assistant 消息渲染出的内容，不含角色标记，也不含结束该消息的标记",
+        "what the template prints for each assistant message, without its role token and the token "
+        "that ends it",
+        "模板为每条 assistant 消息渲染出的内容，不含角色标记，也不含结束该消息的 token",
     )
     Options = VerlOptions
     reads = frozenset(("openai",))
     cuts_prefix = False
     cut_words = Text(
         "ends the run at a longer row, or cuts it (data.truncation)",
-        "遇到更长的行会结束训练，或将其截断（data.truncation）",
+        "遇到更长的行会中止训练，或将其截断（data.truncation）",
     )
     budget_option = "max_length"
     through_datasets = False
@@ -96,10 +98,10 @@ class Verl(Trainer):
     suffixes = frozenset((".parquet",))
     pins = MappingProxyType({"transformers": "5.10.4"})
     joins = Text(
-        "A model or a template whose messages can be rendered one by one; "
-        "`data.ignore_input_ids_mismatch: true` only silences the check and trains what is joined.",
-        "请使用可以逐条渲染消息的模型或模板；`data.ignore_input_ids_mismatch: true` "
-        "只是关闭检查，训练的仍是拼接后的内容。",
+        "Use a model or template whose messages can be rendered one by one; "
+        "`data.ignore_input_ids_mismatch: true` only turns the check off and trains the joined "
+        "messages.",
+        "请使用可以逐条渲染消息的模型或模板；`data.ignore_input_ids_mismatch: true` 只是关闭检查，训练的仍是拼接后的内容。",
     )
 
     def default_budget(self, options: VerlOptions) -> int | None:
@@ -243,7 +245,7 @@ def _each(messages: Any, tools: Any, kwargs: dict[str, Any], context: Context) -
 def _behind_another(
     message: Any, index: int, tools: Any, kwargs: dict[str, Any], context: Context
 ) -> Layout:
-    """A message that the template refuses alone, rendered behind a user message that says nothing."""
+    """A message that the template refuses alone, rendered after a user message that says nothing."""
     try:
         both = render_chats([[_NOBODY], [_NOBODY, message]], context, tools=tools, **kwargs)
     except Exception as error:

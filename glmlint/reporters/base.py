@@ -41,6 +41,8 @@ class ReporterOptions:
     """Everything: what was assumed in full, all tables, every help."""
     column_unit: str = "codepoint"
     """What columns count: one of `plan.COLUMN_UNITS`."""
+    links: bool = False
+    """Places and rules are links, where the terminal takes them (OSC 8)."""
     docs_url: str = ""
     """Where the documentation stands, without a slash at the end; "" where it is nowhere to link to."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Sequence
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from glmlint.plan import Plan
 from glmlint.reporters.words import FAMILY, SEVERITY, counted, say
 from glmlint.rules.base import FAMILIES, Example, Loaded, Rule, all_rules, general
-from glmlint.text import NOUN, Text, Told, nearest
+from glmlint.text import NOUN, Text, Told, nearest, unwrapped_zh
 from glmlint.trainer.base import all_trainers
 from glmlint.visible import json_text, visible
 
@@ -30,15 +31,25 @@ class UnknownRule(Told):
     """No rule has that name; the message names the nearest one."""
 
 
-def write_rules(plan: Plan, out: IO[str], form: str, width: int, color: bool) -> None:
+def write_rules(
+    plan: Plan,
+    out: IO[str],
+    form: str,
+    width: int,
+    color: bool,
+    chosen: Sequence[Loaded] | None = None,
+) -> None:
     """Every rule: name, severity, fix, first line of its documentation, and whether it is on.
 
     Args:
         plan: which rules are on, with which severity, and the language.
         form: "text" or "json".
         width: cells of a line.
+        chosen: these rules in this order; None: all of them, by family.
     """
-    rules = sorted(all_rules().values(), key=lambda loaded: (_family(loaded), loaded.rule.name))
+    rules = [*chosen] if chosen is not None else [*all_rules().values()]
+    if chosen is None:
+        rules.sort(key=lambda loaded: (_family(loaded), loaded.rule.name))
     if form == "json":
         entries = [rule_object(loaded, plan.rules) for loaded in rules]
         out.write(json_text(entries, indent=2) + "\n")
@@ -88,6 +99,7 @@ def rule_object(loaded: Loaded, active: dict[str, str]) -> dict[str, Any]:
         "text": {"en": rule.text.en, "zh": rule.text.zh},
         "help": {"en": general(rule.help, rule).en, "zh": general(rule.help, rule).zh},
         "documentation": loaded.doc.strip(),
+        "documentation_zh": documentation_zh(loaded.rule),
     }
 
 
@@ -96,33 +108,50 @@ def first_line(loaded: Loaded) -> str:
     return " ".join(loaded.doc.strip().partition("\n\n")[0].split())
 
 
+def known_rules(names: Iterable[str]) -> list[Loaded]:
+    """The rules of those names.
+
+    Raises:
+        UnknownRule: one sentence with the nearest name.
+    """
+    found = []
+    for name in names:
+        if name in FAMILIES:
+            raise UnknownRule(
+                Text(
+                    "{name} is a family, not a rule: `glmlint rules` lists what is in it",
+                    "{name} 是规则族，不是规则：`glmlint rules` 会列出其中的规则",
+                ),
+                name=name,
+            )
+        if name not in all_rules():
+            near = nearest(name, all_rules())
+            hint = (
+                Text(f": did you mean {near}?", f"（是否应为 {near}？）")
+                if near
+                else Text("; `glmlint rules` lists them", "；`glmlint rules` 会列出所有规则")
+            )
+            raise UnknownRule(
+                Text("unknown rule {name}{hint}", "未知的规则 {name}{hint}"),
+                name=name,
+                hint=hint,
+            )
+        found.append(all_rules()[name])
+    return found
+
+
+def documentation_zh(rule: Rule) -> str:
+    """A rule's documentation in Chinese: the title, then each paragraph on one line."""
+    return f"{rule.title_zh}。\n\n{unwrapped_zh(rule.doc_zh)}".strip()
+
+
 def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> None:
     """One rule: what it means, its evidence, severity and fix, and examples.
 
     Raises:
         UnknownRule: one sentence with the nearest name.
     """
-    loaded = all_rules().get(name)
-    if name in FAMILIES:
-        raise UnknownRule(
-            Text(
-                "{name} is a family, no rule: `glmlint rules` lists what is in it",
-                "{name} 是规则族，不是规则：`glmlint rules` 会列出其中的规则",
-            ),
-            name=name,
-        )
-    if loaded is None:
-        near = nearest(name, all_rules())
-        hint = (
-            Text(f": did you mean {near}?", f"（是否应为 {near}？）")
-            if near
-            else Text("; `glmlint rules` lists them", "；`glmlint rules` 会列出所有规则")
-        )
-        raise UnknownRule(
-            Text("unknown rule {name}{hint}", "未知的规则 {name}{hint}"),
-            name=name,
-            hint=hint,
-        )
+    (loaded,) = known_rules((name,))
     from rich.markdown import Markdown
     from rich.text import Text as Styled
 
@@ -138,7 +167,10 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
         console.print(title, soft_wrap=True)
         console.print()
         if lang == "zh":
-            print_wrapped(console, f"{rule.title_zh}。")
+            for line in documentation_zh(rule).split("\n"):
+                bullet = Styled("- ") if line.startswith("- ") else None
+                indent = 2 if bullet else 0
+                print_wrapped(console, line[indent:], indent=indent, first=bullet)
         else:
             console.print(Markdown(loaded.doc.strip()))
         console.print()
@@ -156,10 +188,6 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
             print_wrapped(console, f"{say(key, lang)}{_colon(lang)}{text}")
         _examples(console, say("bad-example", lang), rule.bad, lang, "red")
         _examples(console, say("good-example", lang), rule.good, lang, "green")
-        if lang == "zh":
-            console.print()
-            console.print(Styled(say("in-english", lang), style="bold"))
-            console.print(Markdown(loaded.doc.strip()))
 
 
 def _examples(

@@ -10,7 +10,9 @@ from msgspec import Struct
 
 from glmlint.engine.finish import Result
 from glmlint.evidence.report import Curve, Places, nearest_rank
+from glmlint.finding import RANK
 from glmlint.plan import Plan
+from glmlint.rules.base import all_rules
 from glmlint.trainer.base import Context, get_trainer
 from glmlint.trainer.packing import Lengths
 
@@ -126,6 +128,34 @@ def packing(result: Result) -> Packing | None:
         number += 1
         tokens += sum(part.stop - part.start for part in sequence)
     return Packing(number, tokens / (number * plan.max_length) if number else None)
+
+
+class RuleCount(Struct, frozen=True):
+    """What one rule found in a run."""
+
+    rule: str
+    family: str
+    severity: str
+    findings: int
+    rows: int
+    """0 for a rule about whole files."""
+    fix: str | None
+    """"safe", "unsafe" or None."""
+
+
+def statistics(result: Result) -> list[RuleCount]:
+    """The rules that found something, the most frequent first."""
+    found = []
+    for name, number in sorted(result.rule_counts.items(), key=lambda item: (-item[1], item[0])):
+        rule = all_rules()[name].rule
+        told = {one.severity for one in result.findings if one.rule == name}
+        severity = max(
+            told, key=RANK.__getitem__, default=result.plan.rules.get(name, rule.severity)
+        )
+        found.append(
+            RuleCount(name, rule.family, severity, number, result.rule_rows[name], rule.fix)
+        )
+    return found
 
 
 def template_name(context: Context) -> str:

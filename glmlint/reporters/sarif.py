@@ -16,7 +16,7 @@ from glmlint.finding import Finding, Location
 from glmlint.output import put
 from glmlint.reporters.addresses import file_uri, in_repository, page_url, uri
 from glmlint.reporters.base import About, ReporterOptions
-from glmlint.reporters.catalogue import first_line, unfilled
+from glmlint.reporters.catalogue import documentation_zh, first_line, unfilled
 from glmlint.reporters.json_layout import laid_out
 from glmlint.reporters.verdict import left_out, message
 from glmlint.reporters.words import say
@@ -104,13 +104,11 @@ def _descriptor(loaded: Loaded, result: Result, docs_url: str) -> dict[str, Any]
     severity = rule.severity if severity == "off" else severity
     title = first_line(loaded) if lang == "en" else rule.title_zh
     advice = unfilled(rule.help, lang, rule)
-    documentation = loaded.doc.strip()
-    parts = [documentation] if lang == "en" else [f"{rule.title_zh}。"]
-    parts.append(say("advises", lang) + ("：" if lang == "zh" else ": ") + advice)
+    colon = "：" if lang == "zh" else ": "
+    parts = [loaded.doc.strip() if lang == "en" else documentation_zh(rule)]
+    parts.append(say("advises", lang) + colon + advice)
     if rule.fix:
-        parts.append(say("fix", lang) + ("：" if lang == "zh" else ": ") + say(rule.fix, lang))
-    if lang == "zh":
-        parts += [f"**{say('in-english', lang)}**", documentation]
+        parts.append(say("fix", lang) + colon + say(rule.fix, lang))
     url = page_url(docs_url, rule.name)
     help_text = "\n\n".join(parts)
     return {
@@ -118,7 +116,7 @@ def _descriptor(loaded: Loaded, result: Result, docs_url: str) -> dict[str, Any]
         "name": "".join(part.capitalize() for part in rule.name.split("-")),
         "shortDescription": {"text": title},
         "fullDescription": {"text": f"{title}{'。' if lang == 'zh' else ' '}{advice}"},
-        "help": {"text": help_text.replace("**", ""), "markdown": help_text},
+        "help": {"text": help_text, "markdown": help_text},
         **({} if url is None else {"helpUri": url}),
         "defaultConfiguration": {"level": LEVELS[severity]},
         "properties": {

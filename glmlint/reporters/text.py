@@ -7,7 +7,7 @@ from typing import IO
 from glmlint.engine.finish import Result
 from glmlint.output import put
 from glmlint.reporters.base import About, ReporterOptions
-from glmlint.reporters.figures import budgets, lengths_of, quantiles
+from glmlint.reporters.figures import budgets, lengths_of, quantiles, statistics
 from glmlint.reporters.verdict import (
     assumed,
     left_out,
@@ -42,16 +42,24 @@ def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
 
 
 def _write_plain(result: Result, out: IO[str], options: ReporterOptions) -> None:
+    lang = result.plan.lang
     if options.statistics:
-        for rule, number in result.rule_counts.most_common():
-            put(out, f"{number} {rule}")
+        for row in statistics(result):
+            facts = [f"{row.rows} rows", row.severity, row.family, *([row.fix] if row.fix else [])]
+            put(out, f"{row.findings} {row.rule} ({', '.join(facts)})")
     else:
         for finding in result.findings[: options.max_findings]:
-            told = f"{message(finding, result.plan.lang)} [{visible(finding.help)}]"
-            put(out, f"{place(finding)}: {finding.severity} {finding.rule} {told}")
+            told = message(finding, lang)
+            if options.style == "full":
+                told += f" [{visible(finding.help)}]"
+            where = place(finding, options.column_unit)
+            put(out, f"{where}: {finding.severity} {finding.rule} {told}")
         if left := left_out(result, options.max_findings):
             put(out, f"glmlint: {left}")
-    if options.quiet:
+    if options.quiet or not (result.totals.samples or result.findings):
+        return
+    if options.style != "full" or options.statistics:
+        put(out, f"glmlint: {verdict(result)}")
         return
     lines = [summary(result), *_length_lines(result), *packing_told(result)]
     lines += [verdict(result), *assumed(result)]

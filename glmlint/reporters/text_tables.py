@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import IO, Final
 
 from rich.cells import cell_len
@@ -11,36 +10,24 @@ from rich.text import Text
 
 from glmlint.engine.finish import Result
 from glmlint.evidence.report import Places, Totals
-from glmlint.finding import SEVERITIES, Finding
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import Budget, budgets, grid, histogram, lengths_of, quantiles
-from glmlint.reporters.tables import (
-    STYLES,
-    console_for,
-    heading,
-    padded,
-    plain_table,
-    print_wrapped,
-    shortened,
-)
+from glmlint.reporters.tables import console_for, heading, plain_table, print_wrapped, shortened
+from glmlint.reporters.text_findings import write_findings, write_statistics
 from glmlint.reporters.verdict import (
     assumed,
-    left_out,
+    assumed_short,
     mark,
-    message,
     packing_told,
+    remarks,
     rows_told,
     verdict,
+    verdict_short,
 )
-from glmlint.reporters.words import SEVERITY, budget_told, percent, say
-from glmlint.visible import printable_path, visible
-
-MOST_FINDINGS: Final = 200
-"""Findings printed to a terminal when nobody set --max-findings: a longer list is not read there."""
+from glmlint.reporters.words import budget_told, counted, percent, say
+from glmlint.visible import printable_path
 
 MOST_FILES: Final = 20
-LONGEST_MESSAGE: Final = 600
-"""Characters of one message; a message can quote data."""
 
 BARS: Final = 9
 """More bars than this, and each is a doubling in place of half of one."""
@@ -50,88 +37,108 @@ def write_tables(result: Result, out: IO[str], options: ReporterOptions) -> None
     """Print the report in the order of reading: what is wrong, the numbers, the next step."""
     with console_for(out, options.width, options.color) as console:
         if options.statistics:
-            _statistics(console, result)
-        else:
-            _findings(console, result, _limit(result, options))
+            write_statistics(console, result)
+        elif result.findings:
+            write_findings(console, result, options)
         if options.quiet:
             return
-        _summary(console, result)
-        lengths = lengths_of(result)
-        if len(lengths.at):
-            _lengths(console, result, lengths)
-            _budgets(console, result)
-        for line in packing_told(result):
-            console.print()
-            print_wrapped(console, line)
-        _verdict(console, result)
+        if options.verbose:
+            _everything(console, result)
+        elif options.statistics or options.style != "full":
+            _verdict_line(console, result)
+        elif _is_clean(result):
+            _clean(console, result)
+        elif result.totals.samples or result.findings:
+            _short(console, result)
+        elif not result.problems:  # else what could not be read is all that there is to say
+            _verdict_line(console, result)
 
 
-def _limit(result: Result, options: ReporterOptions) -> int:
-    if "max-findings" in result.plan.origins:
-        return options.max_findings
-    return min(MOST_FINDINGS, options.max_findings)
+def _everything(console: Console, result: Result) -> None:
+    """All tables, and what was assumed in full."""
+    _summary(console, result)
+    if result.totals.samples:
+        print_wrapped(console, rows_told(result), "dim")
+    lengths = lengths_of(result)
+    if len(lengths.at):
+        _lengths(console, result, lengths)
+        _budgets(console, result)
+    for line in packing_told(result):
+        console.print()
+        print_wrapped(console, line)
+    console.print()
+    _verdict_line(console, result, whole=True)
+    for line in assumed(result):
+        print_wrapped(console, line, "dim", indent=2)
 
 
-# --- findings ------------------------------------------------------------------------------------
+def _short(console: Console, result: Result) -> None:
+    """The numbers that a person looks for, in a few lines."""
+    _summary(console, result)
+    if result.totals.unreadable or result.totals.dropped:
+        print_wrapped(console, rows_told(result), "dim")
+    for line in (_length_line(result), _budget_words(result)):
+        if line is not None:
+            console.print(line, soft_wrap=True)
+    for told in packing_told(result):
+        print_wrapped(console, told)
+    _verdict_line(console, result)
+    for told in (assumed_short(result), *remarks(result)):
+        print_wrapped(console, told, "dim", indent=2)
 
 
-def _findings(console: Console, result: Result, limit: int) -> None:
-    lang = result.plan.lang
-    shown = result.findings[:limit]
-    helped: set[str] = set()
-    column = max((len(_place(finding)) for finding in shown), default=0)
-    severity = max(cell_len(SEVERITY[name].say(lang)) for name in SEVERITIES)
-    for number, (path, group) in enumerate(groupby(shown, key=lambda finding: finding.path)):
-        if number:
-            console.print()
-        print_wrapped(console, printable_path(path), "bold underline")
-        for finding in group:
-            _finding(console, finding, lang, column, severity, helped)
-    if more := left_out(result, limit):
-        print_wrapped(console, more, "dim")
-
-
-def _finding(
-    console: Console, finding: Finding, lang: str, column: int, severity: int, helped: set[str]
-) -> None:
-    level = SEVERITY[finding.severity].say(lang)
-    first = Text.assemble(
-        (f"  {_place(finding):>{column}}  ", "dim"),
-        (padded(level, severity), STYLES[finding.severity]),
-        "  ",
-        (finding.rule, "bold"),
+def _is_clean(result: Result) -> bool:
+    """Whether there is nothing that a person has to look at."""
+    totals = result.totals
+    return (
+        result.exit_code == 0
+        and not result.rule_counts
+        and bool(totals.kept_supervised_tokens)
+        and not totals.unreadable
+        and not totals.dropped
     )
-    console.print(first, soft_wrap=True)
-    indent = column + severity + 6
-    told = message(finding, lang)
-    if len(told) > LONGEST_MESSAGE:
-        told = told[: LONGEST_MESSAGE - 1] + "…"
-    print_wrapped(console, told, indent=indent)
-    if finding.rule not in helped:
-        helped.add(finding.rule)
-        print_wrapped(
-            console, visible(finding.help), "dim", indent=indent + 2,
-            first=Text(" " * indent + "→ ", style="dim"),
-        )  # fmt: skip
 
 
-def _place(finding: Finding) -> str:
-    if finding.line is None:
-        return ""
-    return str(finding.line) if finding.column is None else f"{finding.line}:{finding.column}"
+def _clean(console: Console, result: Result) -> None:
+    """Verdict, totals, budget: three lines."""
+    lang, about, totals = result.plan.lang, mark(result), result.totals
+    several = len(result.files) != 1
+    what = (
+        counted(len(result.files), "file", lang)
+        if several
+        else printable_path(result.files[0].path)
+    )
+    told = say("clean", lang, what=what, samples=counted(totals.samples, "sample", lang))
+    print_wrapped(console, told, "bold green", indent=2, first=Text("✓ ", style="bold green"))
+    parts = {
+        "tokens": f"{about}{totals.tokens:,}",
+        "ratio": about + percent(totals.trainable_ratio),
+        "cut": f"{about}{totals.truncated_samples:,}",
+        "lost": about + percent(totals.lost_share),
+    }
+    key = "clean-cut" if totals.truncated_samples else "clean-whole"
+    print_wrapped(console, say(key, lang, **parts), indent=2)
+    for line in packing_told(result):
+        print_wrapped(console, line, indent=2)
+    budget = "" if totals.lost_supervised_tokens == 0 else _keeps(result)
+    print_wrapped(console, assumed_short(result) + budget, "dim", indent=2)
+    for line in remarks(result):
+        print_wrapped(console, line, "dim", indent=2)
 
 
-def _statistics(console: Console, result: Result) -> None:
-    lang = result.plan.lang
-    if not result.rule_counts:
-        return
-    console.print(Text(say("by-rule", lang), style="bold"))
-    table = plain_table()
-    table.add_column(say("count", lang), justify="right")
-    table.add_column(say("rule", lang))
-    for rule, number in result.rule_counts.most_common():
-        table.add_row(f"{number:,}", rule)
-    console.print(table)
+def _keeps(result: Result) -> str:
+    """What larger budgets keep, as the end of a sentence."""
+    told = _budget_words(result)
+    return "" if told is None else f"; {told.plain}"
+
+
+def _verdict_line(console: Console, result: Result, *, whole: bool = False) -> None:
+    style = {0: "bold green", 1: "bold red"}.get(result.exit_code, "bold yellow")
+    symbol = {0: "✓", 1: "✗"}.get(result.exit_code, "!")
+    if result.exit_code == 0 and result.severity_counts.keys() - {"info"}:
+        style, symbol = "bold yellow", "!"
+    told = verdict(result) if whole else verdict_short(result)
+    print_wrapped(console, told, style, indent=2, first=Text(f"{symbol} ", style=style))
 
 
 # --- numbers -------------------------------------------------------------------------------------
@@ -161,8 +168,6 @@ def _summary(console: Console, result: Result) -> None:
     if len(result.files) != 1:
         table.add_row(Text(total[0], style="bold"), *total[1], style="bold")
     console.print(table)
-    if result.totals.samples:
-        print_wrapped(console, rows_told(result), "dim")
 
 
 def _numbers(totals: Totals, result: Result) -> list[str]:
@@ -257,10 +262,44 @@ def _budget_row(budget: Budget, about: str, lang: str) -> list[str]:
     ]
 
 
-def _verdict(console: Console, result: Result) -> None:
-    console.print()
-    style = {0: "bold green", 1: "bold red"}.get(result.exit_code, "bold yellow")
-    symbol = {0: "✓", 1: "✗"}.get(result.exit_code, "!")
-    print_wrapped(console, verdict(result), style, indent=2, first=Text(f"{symbol} ", style=style))
-    for line in assumed(result):
-        print_wrapped(console, line, "dim", indent=2)
+BLOCKS: Final = "▁▂▃▄▅▆▇█"
+
+
+def _length_line(result: Result) -> Text | None:
+    """A bar a doubling, red where it is over the budget, and the quantiles."""
+    lengths, lang, about = lengths_of(result), result.plan.lang, mark(result)
+    if not len(lengths.at):
+        return None
+    budget = result.plan.max_length
+    bars = histogram(lengths, edges_with(budget, int(lengths.at[0]), int(lengths.at[-1])))
+    most = max(number for _, number in bars)
+    line = Text(say("length-short", lang) + " ")
+    for edge, number in bars:
+        size = BLOCKS[max(round(number / most * 8), 1) - 1] if number else " "
+        line.append(size, style="red" if edge > budget else "green")
+    names = {"max": say("longest", lang)}
+    told = " · ".join(
+        f"{names.get(name, name)} {about}{value:,}"
+        for name, value in quantiles(lengths).items()
+        if name != "p95"
+    )
+    line.append(f"  {told}", "dim")
+    return line
+
+
+def _budget_words(result: Result) -> Text | None:
+    """The smallest budgets that keep most of what is trained, where this one does not keep all."""
+    lang, about = result.plan.lang, mark(result)
+    if not result.totals.lost_supervised_tokens:
+        return None
+    parts = []
+    for budget in budgets(result):
+        if budget.target is not None and budget.max_length > result.plan.max_length:
+            keeps = say("keeps-all", lang) if budget.target == 1 else f"{budget.target:.0%}"
+            length = about + budget_told(budget.max_length, lang)
+            parts.append(say("keeps-plain", lang, length=length, share=keeps))
+    if not parts:
+        return None
+    line = Text(say("budget-short", lang) + " ")
+    line.append(" · ".join(dict.fromkeys(parts)), "dim")
+    return line

@@ -102,7 +102,7 @@ def verdict(result: Result) -> str:
     if failing:
         worst = max(failing, key=lambda finding: RANK[finding.severity])
         parts.append(say("fix-first", lang, counts=severity_counts(result), place=place(worst)))
-        if any(_safely_fixable(finding, result) for finding in result.findings):
+        if any(safely_fixable(finding, result) for finding in result.findings):
             parts.append(say("fixable", lang))
         elif any(finding.fixable for finding in failing):
             parts.append(say("fixable-unsafe", lang))
@@ -145,13 +145,68 @@ def _next_step(result: Result) -> str:
     )
 
 
-def _safely_fixable(finding: Finding, result: Result) -> bool:
+def safely_fixable(finding: Finding, result: Result) -> bool:
+    """Whether `--fix` alone repairs it."""
     loaded = all_rules().get(finding.rule)
     if not finding.fixable or loaded is None or loaded.rule.fix != "safe":
         return False
     # A file in UTF-16 is repaired by --unsafe-fixes only.
     defects = (d for file in result.files if file.path == finding.path for d in file.stats.defects)
     return not any(defect.rule == "not-utf8" for defect in defects)
+
+
+def verdict_short(result: Result) -> str:
+    """What was found and what can be repaired, in one line; what to do next where nothing fails."""
+    lang = result.plan.lang
+    if result.exit_code == 0 and not result.severity_counts.keys() - {"info"}:
+        return verdict(result)
+    parts = [severity_counts(result)]
+    if result.exit_code == 130:
+        parts.insert(0, say("interrupted", lang).rstrip(".。"))
+    elif result.problems:
+        parts.insert(0, say("unread", lang, n=len(result.problems)))
+    if not result.totals.kept_supervised_tokens:
+        parts.append(say("untrained-short", lang))
+    safe = sum(safely_fixable(finding, result) for finding in result.findings)
+    unsafe = sum(finding.fixable for finding in result.findings) - safe
+    repairs = []
+    if safe:
+        repairs.append(say("fixable-count", lang, n=f"{safe:,}"))
+    if unsafe:
+        key = "fixable-unsafe-count" if safe else "unsafe-count"
+        repairs.append(say(key, lang, n=f"{unsafe:,}"))
+    if repairs:
+        parts.append(("，" if lang == "zh" else ", ").join(repairs))
+    return ("；" if lang == "zh" else "; ").join(parts)
+
+
+def assumed_short(result: Result) -> str:
+    """Recipe, template and budget in one line, and how to set the budget where nobody has."""
+    plan, context, lang = result.plan, result.context, result.plan.lang
+    source = origin(plan, "budget")
+    budget_from = _from(source, lang)
+    if source == "default" and plan.max_length != NO_BUDGET:
+        budget_from = say("budget-default", lang)
+    named = [f"{package} {getattr(plan, package)}" for package in sorted(plan.pinned)]
+    return say(
+        "assumed-short",
+        lang,
+        recipe=plan.recipe,
+        template=" · ".join(map(printable_path, (template_name(context), *named))),
+        budget=budget_told(plan.max_length, lang),
+        budget_from=budget_from,
+    )
+
+
+def remarks(result: Result) -> list[str]:
+    """What limits the report's truth: settings that can't be followed, guesses, what is left out."""
+    plan, lang = result.plan, result.plan.lang
+    lines = [visible(note.plain(lang)) for note in plan.notes]
+    if not result.context.tokenizer.exact:
+        lines.append(say("inexact", lang))
+    if any(result.suppressed.values()):
+        lines.append(say("suppressed", lang, **result.suppressed))
+    return lines
 
 
 def assumed(result: Result) -> list[str]:
@@ -187,11 +242,7 @@ def assumed(result: Result) -> list[str]:
                 **{name: text.plain(lang) for name, text in told.items()},
             )
         )
-    lines += (visible(note.plain(lang)) for note in plan.notes)
-    if not context.tokenizer.exact:
-        lines.append(say("inexact", lang))
-    if any(result.suppressed.values()):
-        lines.append(say("suppressed", lang, **result.suppressed))
+    lines += remarks(result)
     if result.findings:
         worst = max(result.findings, key=lambda finding: RANK[finding.severity])
         lines.append(say("explain", lang, rule=worst.rule))
@@ -217,14 +268,18 @@ def left_out(result: Result, limit: int) -> str:
     return say(key, result.plan.lang, n=f"{total - shown:,}", all=total, kept=kept)
 
 
-def place(finding: Finding) -> str:
-    """`path:line:column`, as far as the finding has them."""
-    parts = [printable_path(finding.path)]
-    for number in (finding.line, finding.column):
-        if number is None:
-            break
-        parts.append(str(number))
-    return ":".join(parts)
+def place(finding: Finding, unit: str = "codepoint") -> str:
+    """`path:line:column`, as far as the finding has them; columns in that unit."""
+    return ":".join(filter(None, (printable_path(finding.path), place_in_file(finding, unit))))
+
+
+def place_in_file(finding: Finding, unit: str = "codepoint") -> str:
+    """`line:column`, as far as the finding has them."""
+    if finding.span is not None:
+        return f"{finding.span.line}:{finding.span.counted(unit)[0]}"
+    if finding.line is None:
+        return ""
+    return f"{finding.line}" if finding.column is None else f"{finding.line}:{finding.column}"
 
 
 def _pinned(plan: Plan, package: str) -> str:

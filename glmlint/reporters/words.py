@@ -47,6 +47,34 @@ WORDS: Final = {
         "… and {n} more beyond --max-findings {kept}; the counts are whole",
         "……另有 {n} 个超出 --max-findings {kept}；各项计数仍是完整的",
     ),
+    "help-line": Text("help: {help}", "建议：{help}"),
+    "infos-apart": Text("{rules}: -v shows them", "{rules}：-v 可查看"),
+    "more-rows": Text("and {rows:more row}: {lines}", "另有 {rows} 行：{lines}"),
+    "more-in-rows": Text("and {n} more in {rows:row}: {lines}", "另有 {n} 处，分布在 {rows} 行：{lines}"),
+    "more-in-row": Text("and {n} more in this row", "这一行另有 {n} 处"),
+    "clean": Text("{what}: {samples}, nothing found", "{what}：{samples}，没有发现问题"),
+    "clean-whole": Text(
+        "{tokens} tokens, {ratio} trained; no row is cut", "{tokens} 个 token，{ratio} 参与训练；没有行被截断"
+    ),
+    "clean-cut": Text(
+        "{tokens} tokens, {ratio} trained; {cut} rows cut, {lost} of what is trained lost",
+        "{tokens} 个 token，{ratio} 参与训练；{cut} 行被截断，丢失受监督 token 的 {lost}",
+    ),
+    "length-short": Text("length", "长度"),
+    "budget-short": Text("budget", "预算"),
+    "keeps-all": Text("all", "全部"),
+    "assumed-short": Text(
+        "assumed: {recipe} · {template} · budget {budget} ({budget_from})",
+        "前提：{recipe} · {template} · 预算 {budget}（{budget_from}）",
+    ),
+    "budget-default": Text(
+        "default; --max-length N sets yours", "默认值；用 --max-length N 设置"
+    ),
+    "fixable-count": Text("[*] {n} fixable (--fix)", "[*] {n} 个可修复（--fix）"),
+    "fixable-unsafe-count": Text("{n} more (--unsafe-fixes)", "另有 {n} 个（--unsafe-fixes）"),
+    "unsafe-count": Text("{n} fixable (--unsafe-fixes)", "{n} 个可修复（--unsafe-fixes）"),
+    "rows": Text("Rows", "行数"),
+    "family": Text("Family", "规则族"),
     "stands-for": Text(" ({n} rows)", "（共 {n} 行）"),
     "by-rule": Text("Findings by rule", "按规则统计"),
     # tables
@@ -71,8 +99,8 @@ WORDS: Final = {
         "{clean} clean, {bad} with findings, {stopping}",
         "{clean} 个正常，{bad} 个有问题，{stopping}",
     ),
-    "stopping": Text("{n} that stop the trainer", "{n} 个会让训练脚本中止"),
-    "stopping-one": Text("{n} that stops the trainer", "{n} 个会让训练脚本中止"),
+    "stopping": Text("{n} that stop the trainer", "{n} 个会让训练框架中止"),
+    "stopping-one": Text("{n} that stops the trainer", "{n} 个会让训练框架中止"),
     "stopping-foreign": Text(
         " ({n} in another trainer's format)", "（其中 {n} 个是其他训练框架的格式）"
     ),
@@ -105,7 +133,6 @@ WORDS: Final = {
     "bad-example": Text("Reported", "会报告"),
     "good-example": Text("Not reported", "不会报告"),
     "with-settings": Text(" (with {settings})", "（设置：{settings}）"),
-    "in-english": Text("Explanation", "详细说明（英文）"),
     "source": Text("Source: {source}, {date}", "来源：{source}（{date}）"),
     "supervises": Text("Supervises", "监督范围"),
     "is-default": Text("  (default)", "（默认）"),
@@ -158,12 +185,12 @@ WORDS: Final = {
     "why-end": Text("appended end", "末尾追加"),
     "raises": Text(
         "The trainer raises {error} at this sample, and the run ends.",
-        "训练脚本在这个样本抛出 {error}，整个训练随之中止。",
+        "训练框架在这个样本抛出 {error}，整个训练随之中止。",
     ),
     "not-read": Text(
         "This row can't be read, so it has no tokens.", "这一行无法读取，因此没有 token。"
     ),
-    "dropped": Text("The trainer drops this sample: {reason}.", "训练脚本会丢弃这个样本：{reason}。"),
+    "dropped": Text("The trainer drops this sample: {reason}.", "训练框架会丢弃这个样本：{reason}。"),
     # the verdict
     "interrupted": Text(
         "Interrupted: this is what was found so far.", "已中断：以上是目前发现的内容。"
@@ -172,6 +199,8 @@ WORDS: Final = {
         "Not everything could be read ({n}); the rest was checked. Repair that and run again.",
         "有 {n} 处无法读取，其余部分已检查。请处理后重新运行。",
     ),
+    "unread": Text("{n:path} could not be read", "有 {n} 个路径无法读取"),
+    "untrained-short": Text("no token would be trained", "没有任何 token 参与训练"),
     "no-samples": Text("No samples were found.", "没有找到样本。"),
     "fix-first": Text(
         "{counts}: start with {place}.", "{counts}：请先处理 {place}。"
@@ -241,7 +270,7 @@ WORDS: Final = {
         "{samples}：{rows}；{tokens} 个 token，"
         "可训练 {ratio}；{truncated} 个被截断，丢失受监督 token {lost}；{counts}",
     ),
-    "and-dropped": Text(", {n} dropped by the trainer", "，{n} 个被训练脚本丢弃"),
+    "and-dropped": Text(", {n} dropped by the trainer", "，{n} 个被训练框架丢弃"),
     "length-line": Text(
         "lengths: p50 {p50}, p90 {p90}, p95 {p95}, p99 {p99}, max {max}; budget {budget}",
         "长度：p50 {p50}，p90 {p90}，p95 {p95}，p99 {p99}，最长 {max}；预算 {budget}",
@@ -270,7 +299,7 @@ WORDS: Final = {
     "profile-findings": Text("Findings", "问题"),
     "profile-rules": Text("all rules", "所有规则"),
     "profile-read": Text("reading and decoding", "读取与解码"),
-    "profile-lay-out": Text("laying out", "排版"),
+    "profile-lay-out": Text("laying out", "套用对话模板"),
     "profile-tokenize": Text("tokenizing", "分词"),
     "profile-shapes": Text("shapes of rows for the loader", "为加载器记录各行的形状"),
     "profile-hash": Text("hashes of rows to compare", "计算用于比较的行哈希"),
@@ -283,19 +312,40 @@ WORDS: Final = {
     ),
     "nothing-found": Text("no findings", "没有问题"),
     # the command line
+    "json-left": Text(
+        "{n:file} with the ending .json skipped: such a file is read only when it is named",
+        "跳过 {n} 个 .json 文件：直接写出文件名才会读取",
+    ),
+    "ignored": Text(
+        "{path} is ignored by git and was not read; --no-respect-gitignore reads it",
+        "{path} 被 git 忽略，没有读取；加上 --no-respect-gitignore 会读取",
+    ),
+    "ignored-more": Text(
+        "{path} and {n} more are ignored by git and were not read; --no-respect-gitignore reads them",
+        "{path} 及另外 {n} 处数据被 git 忽略，没有读取；加上 --no-respect-gitignore 会读取",
+    ),
+    "all-excluded": Text(
+        "nothing to check: {n:named file} excluded (exclude, extend-exclude, force-exclude)",
+        "没有要检查的文件：写出的 {n} 个文件都被排除（exclude、extend-exclude、force-exclude）",
+    ),
+    "stdin-name-alone": Text(
+        "--stdin-filename can't be combined with --fix, --diff or --add-ignores: standard input is "
+        "not repaired",
+        "--stdin-filename 不能与 --fix、--diff、--add-ignores 同时使用：标准输入无法修复",
+    ),
     "is-input": Text(
         "{flag} {target}: this file is an input; name another one",
         "{flag} {target}：该文件是输入，请指定另一个文件",
     ),
     "unsafe-alone": Text(
-        "--unsafe-fixes goes with --fix or --diff", "--unsafe-fixes 须与 --fix 或 --diff 一起使用"
+        "--unsafe-fixes needs --fix or --diff", "--unsafe-fixes 须与 --fix 或 --diff 一起使用"
     ),
     "profile-diff": Text(
-        "--profile-rules goes without --diff, which checks nothing",
+        "--profile-rules can't be combined with --diff, which checks nothing",
         "--profile-rules 不能与 --diff 同时使用：--diff 不做检查",
     ),
     "ignores-alone": Text(
-        "--add-ignores goes without --fix, --diff and --write-baseline",
+        "--add-ignores can't be combined with --fix, --diff or --write-baseline",
         "--add-ignores 不能与 --fix、--diff、--write-baseline 同时使用",
     ),
     "stopped": Text(
@@ -304,20 +354,20 @@ WORDS: Final = {
     "interrupted-line": Text("interrupted", "已中断"),
     "nothing-written": Text("interrupted; nothing was written", "已中断；没有写入任何内容"),
     "baseline-kept": Text(
-        "not written, not everything was read", "没有写入：有内容未能读取"
+        "not written: some files could not be read", "没有写入：有文件未能读取"
     ),
     "baseline-written": Text(
-        "{n} findings are old ones from now on", "已记录 {n} 个问题，今后视为已有问题"
+        "{n:finding} recorded; they no longer count", "已记录 {n} 个问题，今后不再计入"
     ),
     "ignores-added": Text(
-        "{rows} rows ignore {rules} findings more", "新增忽略 {rows} 行中的 {rules} 个问题"
+        "{rules:finding} in {rows:row} now ignored", "新增忽略 {rows} 行中的 {rules} 个问题"
     ),
     "packed-none": Text(
         "--packed: {trainer} doesn't pack rows with these options",
         "--packed：{trainer} 在这些选项下不打包数据",
     ),
     "packed-alone": Text(
-        "--packed goes without --no-truncate and without a line: the trainer packs all rows of the "
+        "--packed can't be combined with --no-truncate or a line: the trainer packs all rows of the "
         "file, as its cut leaves them",
         "--packed 不能与 --no-truncate 或行号一起使用：训练框架打包的是文件中截断之后的全部数据行",
     ),
@@ -329,8 +379,6 @@ WORDS: Final = {
     ),
     "system-fault": Text("{why}", "{why}"),
     "stopped-by": Text("stopped by {name}", "已被 {name} 终止"),
-    "no-command": Text("no command {name}{meant}", "没有命令 {name}{meant}"),
-    "no-option": Text("no option {name}{meant}", "没有选项 {name}{meant}"),
     "usage-hint": Text(
         " (`{command} --help` lists what it takes)", "（`{command} --help` 会列出可用的参数）"
     ),

@@ -1,9 +1,9 @@
-"""A row whose every supervised token lies past the budget.
+"""A row whose supervised tokens all lie beyond the budget.
 
-The prompt alone fills the sequence. The row costs a forward pass and teaches nothing; in a batch of
-its own its loss is nan or 0.
+The prompt alone fills the sequence. The row costs a forward pass and teaches nothing; in a batch
+of its own its loss is nan or 0.
 
-Evidence: TRL #6025, #6668; recipes.md, section 2.2.
+Evidence: TRL #6025, #6668; docs/recipes.md.
 """
 
 from __future__ import annotations
@@ -16,20 +16,26 @@ from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text, li
 rule = Rule(
     name="answer-fully-truncated",
     family="budget",
-    title_zh="一行中所有受监督的 token 都在预算之外",
+    title_zh="一行中所有受监督的 token 都超出预算",
+    doc_zh="""
+    单是提示词就占满了整个序列。这一行消耗一次前向计算，却学不到任何东西；如果一个 batch 里只
+    有它，损失会是 nan 或 0。
+
+    依据：TRL #6025、#6668；docs/recipes.md。
+    """,
     severity="error",
     when=Fact.CUT,
     fix="unsafe",
     text=Text(
-        "all {supervised} supervised tokens are lost: the first stands at place {first}, the "
-        "budget of {kept} ends before it, in {where}; the row teaches nothing",
-        "全部 {supervised} 个受监督 token 都被截掉：第一个位于第 {first} 位，预算 {kept} 在此之前"
-        "（{where}）就已用完；这一行学不到任何东西",
+        "all {supervised} supervised tokens are cut off (the first is token {first}, the budget of "
+        "{kept} ends in {where}): the row teaches nothing",
+        "全部 {supervised} 个受监督 token 都被截断（第一个是第 {first} 个 token，预算 {kept} 在 {where} 处用完）："
+        "这一行学不到任何东西",
     ),
     help=Text(
-        "Shorten what stands before the answer, raise the budget ({tokens} keeps the whole row), "
-        "or drop the row (`--unsafe-fixes` does).",
-        "缩短回答之前的内容，提高预算（{tokens} 可保留整行），或删除这一行（--unsafe-fixes 会删除整行）。",
+        "Shorten the prompt, raise the budget ({tokens} keeps the whole row), or drop the row "
+        "(`--unsafe-fixes` does).",
+        "缩短提示词，提高预算（{tokens} 可保留整行），或删除这一行（`--unsafe-fixes` 会删除）。",
     ),
     bad=(
         Example(

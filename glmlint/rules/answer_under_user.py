@@ -1,12 +1,12 @@
-"""An answer that stands under the role user, or under another one that is not the assistant's.
+"""An answer under the role user, or under another role that is not the assistant's.
 
-A conversation that ends with two messages of the user's in a row has its last answer under the wrong
-role, or none at all. Where most rows of a file end so, it is the first: whoever wrote the file has given
-the answer the question's role. Nothing is learned from it then, and in rows of one turn nothing at all.
-A thought (`<think>`) at the beginning says the same of a single row.
+Where a conversation ends with two user messages in a row, its last answer has the wrong role or is
+missing. Where most rows of a file end like this, it is the wrong role: whoever wrote the file gave
+the answer the role of the question. The last answer is then not learned, and in rows of one turn
+nothing is. A thought (`<think>`) at the start of the message shows the same for a single row.
 
-`--unsafe-fixes` gives such an answer the role assistant, where most rows of the file end so or it begins
-with a thought. It never cuts it off.
+`--unsafe-fixes` gives such an answer the role assistant where most rows of the file end like this
+or where it begins with a thought. It never removes the message.
 
 Evidence: smol-course #260.
 """
@@ -35,27 +35,36 @@ _DINNER = {
 rule = Rule(
     name="answer-under-user",
     family="structure",
-    title_zh="回答写在了 user（或其他非 assistant）角色下",
+    title_zh="回答写在了 user 或其他非 assistant 角色下",
+    doc_zh="""
+    对话以连续两条 user 消息结尾，说明最后的回答写错了角色，或者缺少回答。如果文件中大多数行都
+    这样结尾，那就是写错了角色：生成文件的程序把问题的角色给了回答。这样最后的回答学不到，只有
+    一轮的行则什么都学不到。对单独一行来说，消息以思考内容（`<think>`）开头也说明同样的问题。
+
+    如果文件中大多数行都这样结尾，或消息以思考内容开头，`--unsafe-fixes` 会把该回答的角色改为
+    assistant。它从不删除这条消息。
+
+    依据：smol-course #260。
+    """,
     severity="warning",
     when=Fact.ROLES | Fact.RAISES,
     fix="unsafe",
     text=Text(
-        "the conversation ends with {role} right after a question of the user's ({rows:row}): an answer "
-        "under the wrong role, or a question without one; either way nothing is learned from it",
-        "对话在 user 的提问之后以 {role} 结尾（共 {rows} 行）：可能是回答写错了角色，也可能是缺少回答；"
-        "无论哪种情况都学不到这部分内容",
+        "the conversation ends with {role} after a user question ({rows:row}): the answer has the wrong "
+        "role or is missing, and is not learned",
+        "对话在 user 的提问之后以 {role} 结尾（共 {rows} 行）：回答写错了角色或缺少回答，学不到这部分内容",
     ),
     variants={
         "thought": Text(
-            "the last message begins with a thought and stands under {role} ({rows:row}): it is an "
-            "answer under the wrong role, and nothing is learned from it",
-            "最后一条消息以思考内容开头，角色却是 {role}（共 {rows} 行）：这是写错了角色的回答，学不到任何内容",
+            "the last message begins with a thought but has the role {role} ({rows:row}): it is an "
+            "answer under the wrong role, and is not learned",
+            "最后一条消息以思考内容开头，角色却是 {role}（共 {rows} 行）：这是写错了角色的回答，不会被学习",
         ),
     },
     help=Text(
-        "Give the answer the role assistant, or add the answer that is missing. (`--unsafe-fixes` changes "
-        "the role where most rows of the file end so.)",
-        "把回答的角色改为 assistant，或补上缺少的回答。（文件中大多数行都这样结尾时，--unsafe-fixes 会修改角色。）",
+        "Give the answer the role assistant, or add the missing answer. (`--unsafe-fixes` changes the "
+        "role where most rows of the file end like this.)",
+        "把回答的角色改为 assistant，或补上缺少的回答。（文件中大多数行都这样结尾时，`--unsafe-fixes` 会修改角色。）",
     ),
     bad=(
         _DINNER,
@@ -80,31 +89,30 @@ rule = Rule(
 )
 
 _HABIT = Text(
-    "in {rows} of {samples} rows the answer stands under the role {role}: the last message follows a "
-    "question of the user's and is no assistant's, so that the last answer is never learned",
+    "in {rows} of {samples} rows the answer has the role {role}: the last message follows a user "
+    "question and is not the assistant's, so the last answer is never learned",
     "{samples} 行中有 {rows} 行的回答写在了角色 {role} 下：最后一条消息紧跟 user 的提问，却不是 assistant "
-    "所说，最后的回答因此学不到",
+    "消息，最后的回答因此学不到",
 )
 _HABIT_HELP = Text(
-    "Write these messages with the role assistant: `glmlint check --fix --unsafe-fixes` changes the role "
-    "and nothing else.",
+    "Give these messages the role assistant: `glmlint check --fix --unsafe-fixes` changes only the role.",
     "把这些消息的角色改为 assistant：`glmlint check --fix --unsafe-fixes` 只改角色，不动其他内容。",
 )
 
 
 _WRONG: Final = Text(
-    "the conversation ends with {role} right after a question of the user's ({rows:row}): an answer "
-    "under the wrong role, or a question without one",
-    "对话在 user 的提问之后以 {role} 结尾（共 {rows} 行）：可能是回答写错了角色，也可能是缺少回答",
+    "the conversation ends with {role} after a user question ({rows:row}): the answer has the wrong "
+    "role or is missing",
+    "对话在 user 的提问之后以 {role} 结尾（共 {rows} 行）：回答写错了角色或缺少回答",
 )
 _WRONG_HABIT: Final = Text(
-    "in {rows} of {samples} rows the last message follows a question of the user's and has the role "
-    "{role}: answers under the wrong role",
+    "in {rows} of {samples} rows the last message follows a user question and has the role {role}: "
+    "answers under the wrong role",
     "{samples} 行中有 {rows} 行的最后一条消息紧跟 user 的提问，角色却是 {role}：这是写错了角色的回答",
 )
 _ROLE: Final = Text(
-    "Give the answer the role of the assistant, or add the answer that is missing.",
-    "把回答的角色改为 assistant 一方，或补上缺少的回答。",
+    "Give the answer the assistant's role, or add the missing answer.",
+    "把回答的角色改为 assistant 对应的角色，或补上缺少的回答。",
 )
 
 
@@ -135,7 +143,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _in_other_forms(row: Row, index: int) -> Iterator[Problem]:
-    """The same of rows whose roles have other names: no repair writes them."""
+    """The same for rows whose roles have other names: no fix writes those."""
     assert row.conversation is not None
     turn = row.conversation.turns[index]
     trained = row.printed.get(index, False)

@@ -1,11 +1,11 @@
-"""Arguments of calls reach the model otherwise than they are written.
+"""Arguments of tool calls that reach the model in another form than they were written.
 
-In OpenAI's form the arguments of a call are an object or the text of one, and neither suits every trainer.
-`datasets` below 4.7 gives all objects of a file the same keys: a call that has only `city` gets the keys of
-every other call as null, and a trainer that prints them teaches the model to write
-`{"city": "Rome", "q": null}`. A text is dumped as JSON once more by one template, so that the model learns
-quotes and backslashes, and ends the run in another, which asks it for its items. What is told is what the
-trainer lays out for this very row.
+In OpenAI's format the arguments of a call are an object or its JSON text, and neither suits every
+trainer. `datasets` below 4.7 gives all objects of a file the same keys: a call that has only
+`city` gets the keys of every other call as null, and a trainer that prints them teaches the model
+to write `{"city": "Rome", "q": null}`. A string is encoded as JSON once more by one template, so
+the model learns quotes and backslashes; another template asks it for its items, and the run ends.
+What is reported is what the trainer makes of this very row.
 
 Evidence: LLaMA-Factory 0.9.5 with `datasets` 4.0.0 (golden vectors); transformers #45419.
 """
@@ -61,30 +61,38 @@ def _example(*rows: dict[str, Any], **plan: Any) -> Example:
 rule = Rule(
     name="arguments-changed",
     family="tools",
-    title_zh="调用参数到达模型时与书写的不同",
+    title_zh="工具调用的参数到达模型时与原文不同",
+    doc_zh="""
+    在 OpenAI 格式里，调用的参数可以是对象，也可以是对象的 JSON 文本，而没有一种写法适合所有训
+    练框架。4.7 之前的 `datasets` 会让文件中的所有对象拥有相同的键：只有 `city` 的调用会得到其
+    他调用的所有键，值为 null；训练框架如果把它们输出，模型就会学着写
+    `{"city": "Rome", "q": null}`。参数是字符串时，有的模板会再做一次 JSON 编码，模型因此学到
+    引号和反斜杠；另一个模板会对它取键值对，训练随之中止。这里报告的是训练框架对这一行实际输出
+    的内容。
+
+    依据：LLaMA-Factory 0.9.5 与 `datasets` 4.0.0（golden 向量）；transformers #45419。
+    """,
     severity="error",
     when=Fact.LOADED | Fact.RAISES | Fact.CALLS | Fact.KEYS | Fact.ODD | Fact.FOREIGN,
     text=Text(
-        "datasets {datasets} gives the arguments of {name} the keys of other calls as null ({rows:row} "
-        "so): the model is trained to write {printed}",
-        "datasets {datasets} 会给 {name} 的参数补上其他调用的键，值为 null（共 {rows} 行如此）："
-        "模型被训练写出 {printed}",
+        "datasets {datasets} gives the arguments of {name} the keys of other calls as null ({rows:row}): "
+        "the model is trained to write {printed}",
+        "datasets {datasets} 会给 {name} 的参数补上其他调用的键，值为 null（共 {rows} 行）：模型会学着写出 {printed}",
     ),
     variants={
         "twice": Text(
-            "{trainer} writes the arguments of {name}, which are a text, as JSON once more ({rows:row} "
-            "so): the model is trained to write {printed}",
-            "{name} 的参数是文本，{trainer}会再次将其编码为 JSON（共 {rows} 行如此）：模型被训练写出 {printed}",
+            "the arguments of {name} are a string, and {trainer} encodes it as JSON again ({rows:row}): "
+            "the model is trained to write {printed}",
+            "{name} 的参数是字符串，{trainer}会再做一次 JSON 编码（共 {rows} 行）：模型会学着写出 {printed}",
         ),
         "raises": Text(
-            "the arguments of {name} are a text, and the trainer raises {exception} at it ({rows:row} "
-            "so)",
-            "{name} 的参数是文本，训练脚本会因此抛出 {exception}（共 {rows} 行如此）",
+            "the arguments of {name} are a string: the trainer raises {exception} ({rows:row})",
+            "{name} 的参数是字符串：训练框架会抛出 {exception}（共 {rows} 行）",
         ),
     },
     help=Text(
-        "Run `glmlint convert` to a form in which arguments come as they are written.",
-        "用 `glmlint convert` 转换成参数能原样传递的格式。",
+        "Convert the file to a format that keeps arguments as written: `glmlint convert`.",
+        "用 `glmlint convert` 转换成能原样保留参数的格式。",
     ),
     bad=(
         _example(_row("Weather in Rome?", "weather", '{"city": "Rome"}')),
@@ -158,7 +166,7 @@ def _problem(row: Row, call: TurnCall, text: str | None, **values: Any) -> Probl
 
 
 def _object_in(call: TurnCall) -> dict[str, Any] | None:
-    """The object that arguments are the text of; None where they are none."""
+    """The object in arguments that are JSON text; None where they hold none."""
     if not isinstance(call.arguments, str):
         return None
     try:
@@ -169,7 +177,7 @@ def _object_in(call: TurnCall) -> dict[str, Any] | None:
 
 
 def _function(value: Any, at: Pointer) -> Any:
-    """What holds the arguments of a call that is written there; None where nothing does."""
+    """The object with the arguments of the call at that place; None where there is none."""
     for key in at:
         try:
             value = value[key]
@@ -179,7 +187,7 @@ def _function(value: Any, at: Pointer) -> Any:
 
 
 def _added(row: Row, call: TurnCall) -> list[str]:
-    """The keys that the loader gives the arguments of a call as null."""
+    """The keys that the loader adds to the arguments of a call, as null."""
     if row.loaded is None or not isinstance(call.arguments, dict):
         return []
     function = _function(row.loaded, call.at)
@@ -196,7 +204,7 @@ def _from_name(printed: str, call: TurnCall) -> str:
 
 
 def _lays_out_with_objects(row: Row, texts: list[TurnCall]) -> bool:
-    """Whether the trainer takes the row where arguments that are texts are the objects in them."""
+    """Whether the trainer accepts the row once these arguments are objects and not strings."""
     value = deepcopy(row.value if row.loaded is None else row.loaded)
     for call in texts:
         function = _function(value, call.at)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -29,7 +30,7 @@ FAMILIES: Final = ("structure", "tools", "mask", "budget", "loader", "content", 
 
 
 IGNORE_KEY: Final = "glmlint"
-"""The key of a row under which it answers back."""
+"""The key under which a row lists rules to ignore."""
 
 
 class Edit(Struct, frozen=True):
@@ -41,8 +42,12 @@ class Edit(Struct, frozen=True):
     value: Any = None
 
 
+Part = tuple[Pointer, int, int]
+"""Where a string stands, and the start and stop of a part of it, in code points of the string."""
+
+
 class Problem(Struct):
-    """What one rule says of one place."""
+    """What one rule reports at one place."""
 
     text: Text
     values: dict[str, Any]
@@ -51,19 +56,19 @@ class Problem(Struct):
     """Another severity than the rule's own, by recipe or evidence."""
     help: Text
     once: str | None
-    """Told once a file and per value of this, with the number of rows; None: told every time."""
+    """Reported once per file and value of this, with the number of rows; None: reported every time."""
     raises: bool
     """The sentence names the exception that the trainer raises."""
     edits: tuple[Edit, ...]
     column: int | None
     trains: bool = False
-    """The sentence says that what stands at the place is trained, though no assistant wrote it."""
+    """The sentence says that the text at the place is trained, though no assistant wrote it."""
     habit: Habit | None = None
-    """Told instead, once a file, where most rows of the file are so. `{samples}` is their number."""
+    """Reported instead, once per file, where most rows are like this. `{samples}` is their number."""
     of_trainer: bool = False
-    """It is the trainer's way with every such row, and no fault of the row: the row stays clean."""
-    quote: str = ""
-    """The part of the string at the place that the sentence is about; empty for all of it."""
+    """It is how the trainer treats every such row, not a fault of the row: the row counts as clean."""
+    part: Callable[[], Part | None] | None = None
+    """Finds what part of a string the sentence is about; asked only where the finding is shown."""
 
 
 class Placed(Struct):
@@ -123,7 +128,7 @@ def _lines(rows: tuple[Any, ...]) -> bytes:
 
 
 class Limit(Struct, frozen=True):
-    """What a rule is held to: a flag and a key of the settings by that name.
+    """A limit that a rule checks against: a flag and a settings key of that name.
 
     `app.limits` reads it from the rule's file without importing it: literals only.
     """
@@ -151,28 +156,31 @@ class Rule:
     """What the docstring's first line says, in Chinese; no stop at the end."""
     severity: str
     text: Text
-    """The sentence: where it is, what happens in training. Fields in braces are filled in."""
+    """The message: the place, then what happens in training. Fields in braces are filled in."""
     help: Text
     """What to do about it."""
+    doc_zh: str = ""
+    """What the docstring's other paragraphs say, in Chinese, as many paragraphs; wrapped lines are
+    joined (`text.unwrapped_zh`)."""
     help_alone: Text | None = None
-    """The same for a place at which no repair is at hand, where `help` speaks of one."""
+    """The help where no repair is available, if `help` mentions one."""
     limit: Limit | None = None
-    """What the rule is held to, where that can be set."""
+    """The limit that the rule checks against, where it has one."""
     form: str | None = None
-    """The form of rows whose shape the rule is about; it is left out where the trainer reads none."""
+    """The form of rows that the rule checks; the rule is off where the trainer does not read it."""
     when: int = Fact.ANY
     fix: str | None = None
     """"safe", "unsafe" or None."""
     opt_in: bool = False
     """Off unless selected by name or by ALL."""
     needs_value: bool = True
-    """Whether `check` is left out where the bytes are no JSON."""
+    """Whether `check` is skipped where the bytes are not JSON."""
     after: tuple[str, ...] = ()
-    """Rules that run before this one, since it looks at what they said of the row; "*": all others."""
+    """Rules that run before this one, since it depends on what they reported; "*": all others."""
     hashes: str | None = None
     """"rows", "prompts" or "signatures": what `check_run` needs to have remembered of every row."""
     applies: Callable[[Trainer, Plan], bool] | None = None
-    """Whether the rule has any meaning under a recipe; None: always."""
+    """Whether the rule applies under a recipe; None: always."""
     bad: tuple[Any, ...] = ()
     """Rows (or `Example`s) that the rule reports."""
     good: tuple[Any, ...] = ()
@@ -201,7 +209,7 @@ class Rule:
         trains: bool = False,
         habit: Habit | None = None,
         of_trainer: bool = False,
-        quote: str = "",
+        part: Callable[[], Part | None] | None = None,
         **values: Any,
     ) -> Problem:
         """A problem of this rule; `text` is a sentence, or the name of a variant."""
@@ -211,13 +219,23 @@ class Rule:
             help = self.help if edits or self.help_alone is None else self.help_alone
         return Problem(
             text or self.text, values, pointer, severity, help, once, raises, edits,
-            column, trains, habit, of_trainer, quote,
+            column, trains, habit, of_trainer, part,
         )  # fmt: skip
+
+
+def part_of(pointer: Pointer, text: str, part: str) -> Callable[[], Part | None]:
+    """The first place of a part in the string that the pointer names."""
+
+    def find() -> Part | None:
+        at = text.find(part)
+        return (pointer, at, at + len(part)) if at >= 0 else None
+
+    return find
 
 
 @cache
 def words_of(recipe: str) -> dict[str, Text]:
-    """Fields that any sentence may have: how the trainer that runs is called, and its budget."""
+    """Fields that any sentence may have: the name of the trainer of the run, and its budget."""
     trainer = get_trainer(recipe)
     return {"trainer": trainer.called, "budget_means": trainer.budget_means}
 
@@ -226,13 +244,13 @@ def general(text: Text, rule: Rule | None = None) -> Text:
     """A sentence as a page shows it: its own fields stay, the trainer is the default one.
 
     Args:
-        rule: whose sentence it is; where it says nothing of the default trainer, none is named.
+        rule: whose sentence it is; no trainer is named where the rule does not apply to the default one.
     """
     told = words_of(Plan.recipe)
     applies = None if rule is None else rule.applies
     if applies is not None and not applies(get_trainer(Plan.recipe), Plan()):
         told = {"trainer": Trainer.called, "budget_means": Trainer.budget_means}
-    en, zh = text.en, text.zh
+    en, zh = text.en, spaced(text.zh, told)
     for name, word in told.items():
         en, zh = en.replace(f"{{{name}}}", word.en), zh.replace(f"{{{name}}}", word.zh)
     return Text(en, zh)
@@ -240,7 +258,26 @@ def general(text: Text, rule: Rule | None = None) -> Text:
 
 def sentence(text: Text, plan: Plan, values: dict[str, Any]) -> str:
     """A rule's sentence in the language of the run."""
-    return text.say(plan.lang, **{**words_of(plan.recipe), **values})
+    values = {**words_of(plan.recipe), **values}
+    if plan.lang == "zh":
+        text = Text(text.en, spaced(text.zh, values))
+    return text.say(plan.lang, **values)
+
+
+def spaced(zh: str, values: Mapping[str, object]) -> str:
+    """A Chinese sentence with spaces between its characters and fields filled with Latin letters."""
+
+    def latin(field: re.Match[str], end: int) -> bool:
+        value = values.get(field[1])
+        edge = (value.zh if isinstance(value, Text) else str(value))[end:][:1]
+        return edge.isascii() and edge.isalnum()
+
+    zh = _FIELD_AFTER.sub(lambda found: " " * latin(found, 0) + found[0], zh)
+    return _FIELD_BEFORE.sub(lambda found: found[0] + " " * latin(found, -1), zh)
+
+
+_FIELD_AFTER: Final = re.compile(r"(?<=[\u3400-\u9fff])\{(\w+)\}")
+_FIELD_BEFORE: Final = re.compile(r"\{(\w+)\}(?=[\u3400-\u9fff])")
 
 
 @dataclass(frozen=True)
@@ -303,7 +340,7 @@ def _in_order(rules: dict[str, Loaded]) -> Iterable[str]:
 
 
 def limit_of(plan: Plan, rule: str) -> float:
-    """The limit of another rule, where a rule speaks only beyond it."""
+    """The limit of another rule, for a rule that reports only beyond it."""
     return all_rules()[rule].rule.limit_of(plan)
 
 
@@ -323,5 +360,5 @@ def known_name(name: str) -> str | None:
 
 
 def nearest_name(name: str) -> str | None:
-    """The rule or family whose name is most like an unknown one."""
+    """The rule or family whose name is closest to an unknown one."""
     return nearest(name, [*all_rules(), *FAMILIES, "ALL"])

@@ -1,7 +1,7 @@
 """Blank lines between rows.
 
-Loaders skip them, and so nothing is lost; but line numbers and row numbers drift apart, and small
-scripts that call `json.loads` on every line fail at the first one.
+Loaders skip them, so nothing is lost; but line numbers no longer match row numbers, and small
+scripts that call `json.loads` on every line fail at the first blank one.
 
 Evidence: `datasets` 5.2 skips them; LLaMA-Factory's own demo data has one.
 """
@@ -22,6 +22,12 @@ rule = Rule(
     name="blank-line",
     family="structure",
     title_zh="行与行之间有空行",
+    doc_zh="""
+    加载器会跳过空行，数据没有损失；但文件行号与样本序号从此对不上，逐行调用 `json.loads`
+    的小脚本会在第一个空行处报错。
+
+    依据：`datasets` 5.2 会跳过空行；LLaMA-Factory 自带的示例数据中就有一处。
+    """,
     severity="info",
     fix="safe",
     text=Text(

@@ -1,8 +1,8 @@
 """Phrases of another model: its name as its own, "as an AI", canned refusals.
 
-Data written by another assistant carry its manners. A fine-tuned model that says it is ChatGPT, or
-refuses where nothing was wrong, has learned it from such rows. Told once for each message, the
-most telling phrase first; where the question speaks of that model, nothing is told.
+Data written by another assistant carries its manners. A fine-tuned model that says it is ChatGPT,
+or refuses where nothing was wrong, has learned it from such rows. Reported once per message, with
+the most telling phrase; where the question is about that model, nothing is reported.
 
 Evidence: alpaca-like data; filters for "as an AI language model" in published cleaning scripts.
 """
@@ -19,15 +19,22 @@ rule = Rule(
     name="boilerplate",
     family="content",
     title_zh="回答带有其他模型的口吻：自报别家名称、“作为一个 AI”、套话式拒答",
+    doc_zh="""
+    由其他助手生成的数据会带有它的口吻。微调后的模型自称 ChatGPT，或无缘无故地拒答，都是从这样
+    的行里学来的。每条消息只报告一次，取最能说明问题的说法；如果问题本身就是关于那个模型的，则
+    不报告。
+
+    依据：alpaca 一类的数据；公开的清洗脚本中针对“as an AI language model”的过滤规则。
+    """,
     severity="info",
     text=Text(
-        "{where} speaks as another model (“{phrase}”): yours learns to call itself so",
-        "{where} 以别的模型自居（“{phrase}”）：您的模型会学到这样自称",
+        "{where} speaks as another model (“{phrase}”): yours learns to call itself that",
+        "{where} 以其他模型自居（“{phrase}”）：训练后的模型也会这样自称",
     ),
     variants={
         "canned": Text(
             "{where} has a canned phrase (“{phrase}”): the model learns to say it",
-            "{where} 含有套话（“{phrase}”）：模型会学到照说",
+            "{where} 含有套话（“{phrase}”）：模型会学着这样说",
         ),
     },
     help=Text("Rewrite the answer, or drop the row.", "改写回答，或删除这一行。"),
@@ -124,7 +131,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _first(searches: tuple[tuple[_Search, int], ...], text: str) -> str | None:
-    """What the first pattern that finds something finds."""
+    """The match of the first pattern that has one."""
     for search, before in searches:
         if found := search(text):
             return text[found.start() - before : found.end()]

@@ -1,7 +1,7 @@
-"""How long the rows of the file are, and which budgets keep 95, 99 and 100 % of what they teach.
+"""How long the rows of the file are, and which budgets keep 95, 99 and 100% of what they teach.
 
-The budget is guessed more often than measured. These numbers are exact: lengths in tokens under the
-chosen recipe, quantiles by nearest rank, and for each share the smallest budget that keeps it.
+The budget is guessed more often than measured. These numbers are exact: lengths in tokens under
+the chosen recipe, quantiles by nearest rank, and for each share the smallest budget that keeps it.
 
 Evidence: TRL #3449.
 """
@@ -18,6 +18,12 @@ rule = Rule(
     name="budget-report",
     family="budget",
     title_zh="各行的长度分布，以及保留 95%、99%、100% 训练内容所需的预算",
+    doc_zh="""
+    预算往往是猜的，而不是量出来的。这里的数字是精确的：在所用配方下以 token 计的长度、按最近
+    秩计算的分位数，以及保留各个比例所需的最小预算。
+
+    依据：TRL #3449。
+    """,
     severity="info",
     text=Text(
         "lengths in tokens: median {p50}, 90% {p90}, 95% {p95}, 99% {p99}, longest {longest}; "
@@ -35,7 +41,7 @@ rule = Rule(
     },
     help=Text(
         "In {trainer} the budget is {budget_means}; --max-length sets it here.",
-        "{trainer}的预算为 {budget_means}；此处用 --max-length 设置。",
+        "{trainer}的预算是 {budget_means}；这里用 --max-length 设置。",
     ),
     bad=(
         {

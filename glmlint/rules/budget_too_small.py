@@ -1,7 +1,7 @@
-"""The budget cuts more than 1 % of the supervised tokens of the whole file.
+"""The budget cuts more than 1% of the supervised tokens of the whole file.
 
-1 % is where the suggested budget lies: the summary names the smallest one that keeps 99 %. Below it
-the loss is no longer a matter of a few long rows; it shifts what the file as a whole teaches, away
+99% is what the suggested budget keeps: the summary names the smallest one that does. Below it the
+loss is no longer a matter of a few long rows; it shifts what the file as a whole teaches, away
 from long answers.
 
 Evidence: LLaMA-Factory #3995, TRL #3449; the official default of 1,025 is often never changed.
@@ -26,6 +26,12 @@ rule = Rule(
     name="budget-too-small",
     family="budget",
     title_zh="预算截掉了整个文件 1% 以上的受监督 token",
+    doc_zh="""
+    建议的预算会保留 99%：摘要给出能做到这一点的最小预算。再小的话，损失就不只是几条长行的问
+    题，而会改变整个文件教给模型的内容，使长回答越来越少。
+
+    依据：LLaMA-Factory #3995、TRL #3449；官方默认值 1,025 常常从未改过。
+    """,
     severity="warning",
     text=Text(
         "the budget of {budget} cuts {rows} of {readable} rows and loses {lost} of {supervised} "
@@ -35,9 +41,9 @@ rule = Rule(
     ),
     variants={
         "ends": Text(
-            "{rows} of {readable} rows are longer than the budget of {budget}, and the run ends at the "
-            "first of them; {longest} is enough for every row",
-            "{readable} 行中有 {rows} 行超过预算 {budget}，训练会在其中第一行结束；{longest} 足够容纳所有行",
+            "{rows} of {readable} rows are longer than the budget of {budget}: the run ends at the "
+            "first one; {longest} is enough for every row",
+            "{readable} 行中有 {rows} 行超过预算 {budget}：训练会在其中第一行中止；{longest} 足够容纳所有行",
         ),
     },
     help=Text(

@@ -1,14 +1,15 @@
-"""A tool call, or its result, as plain text in another model's form.
+"""A tool call, or its result, as plain text in another model's format.
 
-Each model writes calls in its own form: `<tool_call>`, `<function=`, `[TOOL_CALLS]`, `<|python_tag|>`,
-DeepSeek's and Claude's marks, ReAct's `Action:` and `Action Input:`. Where the run's own template does
-not print that form, it is plain text: the model learns to answer with it, and no server of this model
-takes it for a call. Where a result stands in the same answer (`<tool_response>`, `Observation:`), the
-model learns to make results up instead of waiting for them; a closing tag that was left at the end is
-learned as well. Told once a file and mark. Code blocks are left alone.
+Each model writes calls in its own format: `<tool_call>`, `<function=`, `[TOOL_CALLS]`,
+`<|python_tag|>`, the markers of DeepSeek and Claude, ReAct's `Action:` and `Action Input:`. Where
+the template of this run does not print that format, it is plain text: the model learns to answer
+with it, and no server of this model parses it as a call. Where the same answer holds a result too
+(`<tool_response>`, `Observation:`), the model learns to make results up instead of waiting for
+them; a closing tag left at the end is learned as well. Reported once per file and marker. Code
+blocks are left alone.
 
-Evidence: ScaleSWE #2; trajectories of OpenHands and SWE-agent; ReAct data of 2023; rows that were laid
-out with another model's chat template before they were written.
+Evidence: ScaleSWE #2; trajectories of OpenHands and SWE-agent; ReAct data of 2023; rows that were
+rendered with another model's chat template before they were written.
 """
 
 from __future__ import annotations
@@ -27,35 +28,44 @@ from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="call-as-text",
     family="tools",
-    title_zh="按其他模型的写法，用普通文本书写工具调用或其结果",
+    title_zh="工具调用或其结果是普通文本，用的是其他模型的格式",
+    doc_zh="""
+    每种模型都有自己的调用格式：`<tool_call>`、`<function=`、`[TOOL_CALLS]`、
+    `<|python_tag|>`、DeepSeek 和 Claude 的标记、ReAct 的 `Action:` 和 `Action Input:`。如果当
+    前模板不输出这种格式，它就只是普通文本：模型学到的是用这段文字作答，而这个模型的服务端不会
+    把它解析为调用。如果同一个回答里还写了结果（`<tool_response>`、`Observation:`），模型会学
+    着编造结果，而不是等待结果；留在末尾的闭合标签同样会被学到。每个文件、每种标记只报告一次。
+    代码块不检查。
+
+    依据：ScaleSWE #2；OpenHands 和 SWE-agent 的轨迹数据；2023 年的 ReAct 数据；写入之前已经用
+    其他模型的对话模板渲染过的行。
+    """,
     severity="warning",
     when=Fact.MARKS,
     fix="safe",
     text=Text(
-        "{where} writes a call as plain text, “{mark}”, which is another model's form ({rows:row}): "
-        "the model learns to answer with that text, not to call the tool",
-        "{where} 用普通文本书写调用“{mark}”，这是其他模型的写法（共 {rows} 行）："
-        "模型学到的是把这段文字当作回答，而不是调用工具",
+        "{where} has a call as plain text in another model's format, “{mark}” ({rows:row}): "
+        "the model learns to answer with it, not to call the tool",
+        "{where} 中的调用“{mark}”只是普通文本，用的是其他模型的格式（共 {rows} 行）："
+        "模型学到的是用这段文字作答，而不是调用工具",
     ),
     variants={
         "result": Text(
-            "{where} holds the result of a call inside the answer, “{mark}” ({rows:row}): "
+            "{where} has the result of a call inside the answer, “{mark}” ({rows:row}): "
             "the model learns to make results up instead of waiting for them",
             "{where} 在回答里写出了工具的返回结果“{mark}”（共 {rows} 行）："
             "模型会学着编造结果，而不是等待结果",
         ),
         "end": Text(
-            "{where} ends with “{mark}”, the end of a call in another model's form ({rows:row}): "
+            "{where} ends with “{mark}”, the end of a call in another model's format ({rows:row}): "
             "the model learns to write it",
-            "{where} 以“{mark}”结尾，这是其他模型写法中调用的结束标记（共 {rows} 行）："
-            "模型会学着写出它",
+            "{where} 以“{mark}”结尾，这是其他模型格式中调用的结束标签（共 {rows} 行）：模型会学着写出它",
         ),
     },
     help=Text(
-        "Write calls in the form of this model, one a message, and each result as a message of its "
-        "own. Where a program of yours reads this text, on purpose, ignore this rule.",
-        "按本模型的形式书写调用，每条消息一个；结果单独写成一条消息。"
-        "如果您的程序就是要解析这种文本，可以忽略此规则。",
+        "Write calls in this model's format, one per message, and each result as its own message. "
+        "If your own program parses this text, ignore this rule.",
+        "按本模型的格式写调用，每条消息一个；每个结果单独写成一条消息。如果有自己的程序解析这种文本，可以忽略此规则。",
     ),
     bad=(
         {
@@ -118,11 +128,10 @@ rule = Rule(
 )  # fmt: skip
 
 _GLM: Final = Text(
-    "Put the name into `metadata` and only the arguments into `content`, one call a message, and "
-    "the result into an `observation` message. Where a program of yours reads this text, on purpose, "
-    "ignore this rule.",
+    "Put the name in `metadata`, only the arguments in `content`, one call per message, and the "
+    "result in an `observation` message. If your own program parses this text, ignore this rule.",
     "把工具名放进 `metadata`，`content` 里只留参数，每条消息一个调用；结果写成 `observation` 消息。"
-    "如果您的程序就是要解析这种文本，可以忽略此规则。",
+    "如果有自己的程序解析这种文本，可以忽略此规则。",
 )
 _ALONE: Final = re.compile(r"\s*tool_call: *([\w.-]+)\s+arguments:\s*(\{.*\})\s*", re.DOTALL)
 
@@ -159,7 +168,7 @@ def _as_call(row: Row, index: int) -> tuple[Edit, ...]:
 
 
 def _call(text: str) -> tuple[str, str] | None:
-    """(name, arguments as they are written) of a text that is a call and nothing else."""
+    """(name, arguments as written) of a text that is a call and nothing else."""
     name, arguments = "", ""
     if found := _ALONE.fullmatch(text):
         name, arguments = found[1], found[2]

@@ -1,9 +1,10 @@
-"""The trainer writes tool calls otherwise than the model's own template.
+"""The trainer writes tool calls in another format than the model's own template.
 
-The rows are right, and the trainer's template of calls is not: it writes the arguments as Python prints an
-object, or puts the function's name on the line of the text before it. The model learns this form, and what
-reads its calls (a server's parser, the code that runs the tool) looks for the other one. It is so in every
-row with such a call, so it is told once a file. `unclosed-call` tells calls without their end.
+The rows are correct, and the trainer's format of calls is not: it writes the arguments as Python
+prints a dict, or puts the function's name on the line of the text before it. The model learns this
+format, and whatever reads its calls (a server's parser, the code that runs the tool) expects the
+other one. It happens in every row with such a call, so it is reported once per file.
+`unclosed-call` reports calls without their end.
 
 Evidence: ms-swift 4.6.0 with `chatglm4` and `glm4` (`{'city': 'Rome'}`; golden vectors).
 """
@@ -35,27 +36,34 @@ def _row(city: str, said: str = "") -> dict[str, Any]:
 rule = Rule(
     name="call-miswritten",
     family="tools",
-    title_zh="训练框架写出的工具调用与模型自己的形式不同",
+    title_zh="训练框架写出的工具调用与模型自己的格式不同",
+    doc_zh="""
+    数据没有错，错的是训练框架写调用的格式：参数按 Python 打印字典的样子写出，或者函数名接在前
+    面文本的同一行。模型会学到这种格式，而读取调用的程序（服务端的解析器、执行工具的代码）要的
+    是另一种。凡是有这类调用的行都会如此，所以每个文件只报告一次。缺少结尾的调用由
+    `unclosed-call` 报告。
+
+    依据：ms-swift 4.6.0 的 `chatglm4` 和 `glm4`（`{'city': 'Rome'}`；golden 向量）。
+    """,
     severity="warning",
     when=Fact.CALLS | Fact.KEYS | Fact.ODD | Fact.ROLES | Fact.FOREIGN | Fact.LABELS,
     text=Text(
-        "{trainer} writes the arguments of {where} as Python prints an object, not as JSON ({rows:row} "
-        "so): the model is trained to write {printed}",
-        "{trainer}按 Python 的打印形式而不是 JSON 写出 {where} 的参数（共 {rows} 行如此）："
-        "模型被训练写出 {printed}",
+        "{trainer} writes the arguments of {where} as a Python dict, not as JSON ({rows:row}): "
+        "the model is trained to write {printed}",
+        "{trainer}把 {where} 的参数写成 Python 字典而不是 JSON（共 {rows} 行）：模型会学着写出 {printed}",
     ),
     variants={
         "joined": Text(
-            "{trainer} writes the function's name of {where} right behind the text before it "
-            "({rows:row} so): the model is trained to write {printed}",
-            "{trainer}把 {where} 的函数名直接接在前面的文本之后（共 {rows} 行如此）：模型被训练写出 {printed}",
+            "{trainer} writes the function name of {where} right after the text before it ({rows:row}): "
+            "the model is trained to write {printed}",
+            "{trainer}把 {where} 的函数名直接接在前面的文本之后（共 {rows} 行）：模型会学着写出 {printed}",
         ),
     },
     help=Text(
-        "That is how {trainer} writes calls with these options: let what reads the calls expect this form, "
-        "or use a trainer that writes the model's own (`glmlint show` and `glmlint compare` print it).",
-        "{trainer}在当前选项下就是这样写工具调用的：请让解析调用的程序按这种形式读取，或改用会写出模型自身形式的训练"
-        "框架（用 `glmlint show` 和 `glmlint compare` 查看）。",
+        "{trainer} writes calls like this with these options: parse this format, or use a trainer that writes "
+        "the model's own (see `glmlint show` and `glmlint compare`).",
+        "{trainer}在当前选项下就是这样写调用的：按这种格式解析，或改用会写出模型自身格式的训练框架"
+        "（用 `glmlint show` 和 `glmlint compare` 查看）。",
     ),
     bad=(
         Example(rows=(_row("罗马"),), plan={"recipe": "swift"}),
@@ -98,7 +106,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _faults(turn: Speech, printed: str) -> Iterator[tuple[str, str]]:
-    """What is wrong with the calls of a turn as they are laid out: the sentence, and the text."""
+    """What is wrong with the calls of a turn as the trainer writes them: variant and text."""
     said = (turn.text or "").strip()
     for call in turn.calls:
         arguments = _object(call.arguments)

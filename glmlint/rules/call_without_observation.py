@@ -1,12 +1,12 @@
-"""A tool call in the middle of a row that no observation follows.
+"""A tool call in the middle of a row with no observation after it.
 
-After a call the model has to hand over: the token after it is the observation token. Where the user
-or the next answer follows at once, that token's place holds another role, and the model learns to go
-on by itself after a call, often with a result that it made up. Calls in a row before their results
-are fine.
+After a call the model has to hand over: the token after it is the observation token. Where the
+user or the next answer follows at once, another role is in that token's place, and the model
+learns to go on by itself after a call, often with a result that it made up. Several calls in a row
+before their results are fine.
 
 Evidence: slime #2263; the mask of the official script trains the role token after each call
-(docs/recipes.md, section 1); the row trains, so this is a warning.
+(docs/recipes.md); the row trains, so this is a warning.
 """
 
 from __future__ import annotations
@@ -22,34 +22,41 @@ rule = Rule(
     name="call-without-observation",
     family="tools",
     title_zh="对话中间的工具调用后面没有 observation",
+    doc_zh="""
+    调用之后模型应当交出控制权：紧接着的 token 是 observation 标记。如果后面直接是 user 消息或
+    下一个回答，这个位置就换成了别的角色，模型会学着在调用之后自己继续，结果往往是编造的。在给
+    出结果之前连续多次调用没有问题。
+
+    依据：slime #2263；官方脚本的掩码会训练每次调用之后的角色标记（docs/recipes.md）；这一行仍
+    能训练，所以是警告。
+    """,
     severity="warning",
     fix="unsafe",
     when=Fact.CALLS | Fact.TOOLS | Fact.ODD,
     text=Text(
         "{where} is a tool call, and no result follows: the model learns to go on without "
-        "waiting for the result",
+        "waiting for one",
         "{where} 是工具调用，但后面没有结果：模型会学着不等结果就继续",
     ),
     variants={
         "parallel": Text(
             "{where} is a tool call, and {after} is the next one: after it the model is taught {token}, "
             "not to wait for the result",
-            "{where} 是工具调用，紧接着的 {after} 又是一次调用：模型在它之后学到的是 {token}，"
-            "而不是等待结果",
+            "{where} 是工具调用，紧接着的 {after} 又是一次调用：模型在它之后学到的是 {token}，而不是等待结果",
         ),
         "fewer": Text(
-            "{number:call} in a row from {where} on, and {results:result}: the model learns "
-            "that some calls are never answered",
+            "{number:call} in a row from {where} on, but only {results:result}: the model learns "
+            "that some calls get no result",
             "从 {where} 起连续有 {number} 次调用，却只有 {results} 个结果：模型会学到有的调用没有结果",
         ),
     },
     help=Text(
-        "Put the result after it, as a message of role observation; --unsafe-fixes moves results that "
-        "stand behind several calls to their own calls.",
-        "在它后面补上结果：一条 role 为 observation 的消息；--unsafe-fixes 会把排在多个调用之后的结果移到各自的调用之后。",
+        "Add the result after it, as a message of role observation; `--unsafe-fixes` moves results that "
+        "follow several calls to their own calls.",
+        "在它后面补上结果：一条 role 为 observation 的消息；`--unsafe-fixes` 会把排在多个调用之后的结果移到各自的调用之后。",
     ),
     help_alone=Text(
-        "Put the result after it, as a message of its own.", "在它后面补上结果，单独作为一条消息。"
+        "Add the result after it, as its own message.", "在它后面补上结果，单独作为一条消息。"
     ),
     bad=(
         {
@@ -101,8 +108,8 @@ rule = Rule(
 
 ASSISTANT: Final = "<|assistant|>"
 _EACH_MOVED: Final = Text(
-    "Put each result right after its call: call, result, call, result; `--unsafe-fixes` does.",
-    "把每个结果放在它的调用之后：调用、结果、调用、结果；--unsafe-fixes 可以做到。",
+    "Put each result right after its call: call, result, call, result (`--unsafe-fixes` does).",
+    "把每个结果放在它的调用之后：调用、结果、调用、结果（`--unsafe-fixes` 会这样做）。",
 )
 _EACH: Final = Text(
     "Put each result right after its call: call, result, call, result.",
@@ -130,7 +137,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _one_by_one(row: Row, group: Parallel) -> tuple[Edit, ...]:
-    """Edits that put each result behind its call, of GLM messages that stand in one order."""
+    """Edits that put each result after its call, for GLM messages that are in one order."""
     places = group.calls + group.results
     if row.conversation is not None or not len(group.calls) == len(group.results) == group.number:
         return ()

@@ -1,8 +1,8 @@
-"""One prompt has different answers in different rows.
+"""The same prompt has different answers in different rows.
 
 Everything before the last answer is the same, and the answers differ. For open questions that is
-variety; for facts, labels and tool calls the rows pull the model to both sides, and the loss on
-them cannot go down. Told for every row that answers otherwise than the first one with its prompt.
+variety; for facts, labels and tool calls the rows pull the model both ways, and the loss on them
+cannot go down. Reported for every row whose answer differs from the first one with its prompt.
 Prompts of a few letters ("Hello") are left out.
 
 Evidence: what annotators' disagreement and two merged versions of one data set look like.
@@ -30,21 +30,28 @@ def _asked(question: str, answer: str) -> dict[str, object]:
 rule = Rule(
     name="conflicting-answers",
     family="dataset",
-    title_zh="同一个提示在不同的行里有不同的回答",
+    title_zh="同一个提示词在不同的行里有不同的回答",
+    doc_zh="""
+    最后一个回答之前的内容完全相同，回答却不同。对开放式问题来说这是多样性；对事实、标签和工具
+    调用来说，这些行会把模型拉向不同方向，损失降不下去。凡是回答与同一提示词的第一行不同的行，
+    都会报告。只有几个字的提示词（“你好”）不检查。
+
+    依据：标注者意见不一致，或同一数据集的两个版本合并之后，就是这个样子。
+    """,
     severity="info",
     hashes="prompts",
     text=Text(
-        "the prompt is that of line {first}, the answer is another one",
-        "提示与第 {first} 行相同，回答却不同",
+        "the prompt is the same as in line {first}, but the answer differs",
+        "提示词与第 {first} 行相同，回答却不同",
     ),
     variants={
         "elsewhere": Text(
-            "the prompt is that of {path}:{first}, the answer is another one",
-            "提示与 {path}:{first} 相同，回答却不同",
+            "the prompt is the same as in {path}:{first}, but the answer differs",
+            "提示词与 {path}:{first} 相同，回答却不同",
         ),
     },
     help=Text(
-        "Where only one answer is right, keep that one; for open questions nothing is wrong.",
+        "If only one answer is right, keep that one; open questions can be left as they are.",
         "如果只有一个答案正确，请只保留它；开放式问题可以忽略。",
     ),
     bad=(

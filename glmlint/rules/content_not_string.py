@@ -1,10 +1,10 @@
-"""Content that is no text: a number, an object, a list.
+"""Content that is not a string: a number, an object, a list.
 
 The Jinja template prints any value as Python does: a dict of arguments becomes `{'city': 'Rome'}`
-with single quotes, which is no JSON, and that is what the model learns to write. Empty ones vanish
-with their message. The script of June 2024 raises TypeError.
+with single quotes, which is not valid JSON, and that is what the model learns to write. Empty
+values vanish with their message. The script of June 2024 raises TypeError.
 
-Evidence: unsloth #4438; recipes.md, section 0.4 (run against the script).
+Evidence: unsloth #4438; measured with the official script.
 """
 
 from __future__ import annotations
@@ -19,35 +19,42 @@ from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="content-not-string",
     family="structure",
-    title_zh="`content` 不是文本，而是数字、对象或列表",
+    title_zh="`content` 不是字符串，而是数字、对象或列表",
+    doc_zh="""
+    Jinja 模板会按 Python 的方式打印任何值：参数字典会变成带单引号的 `{'city': 'Rome'}`，这不
+    是合法的 JSON，而模型学到的正是这种写法。空值会连同整条消息一起消失。2024 年 6 月的脚本会
+    抛出 TypeError。
+
+    依据：unsloth #4438；用官方脚本实测。
+    """,
     severity="error",
     when=Fact.ODD,
     text=Text(
-        "{place} is {en}, not a text: the prompt has it as Python prints it",
-        "{place} 是{zh}而不是文本：提示里会出现 Python 打印出来的样子",
+        "{place} is {en}, not a string: the prompt has it as Python prints it",
+        "{place} 是{zh}而不是字符串：提示词里会出现 Python 打印的形式",
     ),
     variants={
         "raises": Text(
-            "{place} is {en}, not a text: the trainer raises {exception}",
-            "{place} 是{zh}而不是文本：训练脚本抛出 {exception}",
+            "{place} is {en}, not a string: the trainer raises {exception}",
+            "{place} 是{zh}而不是字符串：训练框架抛出 {exception}",
         ),
         "trained": Text(
-            "{place} is {en}, not a text: the model is trained to write it as Python prints it",
-            "{place} 是{zh}而不是文本：模型会学着写出 Python 打印的样子",
+            "{place} is {en}, not a string: the model is trained to write it as Python prints it",
+            "{place} 是{zh}而不是字符串：模型会学着写出 Python 打印的形式",
         ),
         "left out": Text(
-            "{place} is {en}, not a text: the template leaves the whole message out",
-            "{place} 是{zh}而不是文本：模板会跳过整条消息",
+            "{place} is {en}, not a string: the template leaves the whole message out",
+            "{place} 是{zh}而不是字符串：模板会跳过整条消息",
         ),
         "nothing": Text(
-            "{place} is {en}, not a text: the template leaves the message out, "
-            "and the row has nothing to learn",
-            "{place} 是{zh}而不是文本：模板会跳过这条消息，这一行没有任何可训练的内容",
+            "{place} is {en}, not a string: the template leaves the message out, "
+            "and the row teaches nothing",
+            "{place} 是{zh}而不是字符串：模板会跳过这条消息，这一行学不到任何东西",
         ),
     },
     help=Text(
-        "Write it as text; arguments of a call as JSON text: json.dumps(value, ensure_ascii=False).",
-        "写成文本；工具调用的参数写成 JSON 文本：json.dumps(value, ensure_ascii=False)。",
+        "Write a string; for arguments of a call, JSON text: json.dumps(value, ensure_ascii=False).",
+        "写成字符串；工具调用的参数写成 JSON 文本：json.dumps(value, ensure_ascii=False)。",
     ),
     bad=(
         {
@@ -121,7 +128,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _in_other_forms(row: Row) -> Iterator[Problem]:
-    """Lists and objects that are laid out as Python prints them; many templates take lists of parts."""
+    """Lists and objects that come out as Python prints them; many templates accept lists of parts."""
     assert row.conversation is not None
     if row.layout is None:
         return

@@ -1,9 +1,9 @@
 """The row's last answer ends in the middle of a sentence.
 
-The model that wrote it ran into its limit of tokens, or an export cut a column. The stop token
-stands behind the cut all the same, and so the model learns to stop in mid-sentence. Only ends that
-no sentence has are told: a comma, an opening bracket, a word such as "the" or 与 with which nobody
-stops. Answers of a few words are left alone, and so are tool calls and code.
+The model that wrote it ran into its token limit, or an export cut a column. The stop token follows
+the cut all the same, so the model learns to stop in mid-sentence. Only endings that no sentence
+has are reported: a comma, an opening bracket, a word such as "the" or 与. Answers of a few words
+are left alone, and so are tool calls and code.
 
 Evidence: rows of distilled data that end at the teacher's `max_tokens`.
 """
@@ -19,13 +19,20 @@ from glmlint.rules.base import Problem, Row, Rule, Text
 rule = Rule(
     name="cut-off-answer",
     family="content",
-    title_zh="最后一个回答在句子中间中断",
+    title_zh="最后一个回答断在句子中间",
+    doc_zh="""
+    生成它的模型用完了 token 上限，或者导出时截断了某一列。停止符仍然接在断点之后，模型因此学
+    会在句子中间停下。只报告句子不可能有的结尾：逗号、左括号，或“the”“与”这样的词。只有几个词
+    的回答不检查，工具调用和代码也不检查。
+
+    依据：蒸馏数据中在教师模型的 `max_tokens` 处结束的行。
+    """,
     severity="info",
     text=Text(
         "{where} ends in mid-sentence (“…{end}”): the model learns to stop there",
-        "{where} 在句子中间结束（“…{end}”）：模型会学到在这里停下",
+        "{where} 断在句子中间（“…{end}”）：模型会学着在这里停下",
     ),
-    help=Text("Write the rest, or drop the row.", "补全回答，或删除这一行。"),
+    help=Text("Complete the answer, or drop the row.", "补全回答，或删除这一行。"),
     bad=(
         {
             "messages": [
@@ -88,7 +95,7 @@ def check(row: Row) -> Iterator[Problem]:
     end = text[-64:].rstrip()
     if len(text) < _SHORTEST or text[:1] in ("{", "[") or not _END.search(end):
         return
-    # Of a block of code, a table or a poem nobody can say where it ends.
+    # Nobody can say where a block of code, a table or a poem ends.
     line = text.rstrip().rpartition("\n")[2].lstrip()
     if "```" in text or len(line) < 12 or line[:1] in "|>#-*" or line.startswith("    "):
         return

@@ -1,15 +1,15 @@
 """A whole dialogue as the text of one message.
 
 Rows of other projects are one string each, with the speakers written into it: `Human:` and
-`Assistant:`, `<user>:` and `<bot>:`, `[Round 1] 问：`, `### Instruction:`, `<|im_start|>user`. Put into
-`messages` as it is, such a string is one turn. In a message of the user the answers in it are part
-of the question: none of them is learned, and the model is asked in a form in which no server asks
-it. In an answer the model learns to write the user's next turn by itself. Told once a file and kind,
-with the number of rows. Questions about a dialogue, scripts that somebody asked for, and lists of
-questions and answers are left alone.
+`Assistant:`, `<user>:` and `<bot>:`, `[Round 1] 问：`, `### Instruction:`, `<|im_start|>user`. Put
+into `messages` as it is, such a string is one turn. In a user message the answers in it are part
+of the question: none of them is learned, and no server asks the model in this form. In an answer,
+the model learns to write the user's next turn by itself. Reported once per file and kind, with the
+number of rows. Questions about a dialogue, requested scripts, and lists of questions and answers
+are left alone.
 
-Evidence: Huatuo-Llama-Med-Chinese keeps its rounds as `<user>:` and `<bot>:` in one text; ChatGLM2's
-`[Round 1]` prompts; Alpaca's and Vicuna's prompt formats in rows of converted files.
+Evidence: Huatuo-Llama-Med-Chinese keeps its rounds as `<user>:` and `<bot>:` in one text;
+ChatGLM2's `[Round 1]` prompts; Alpaca's and Vicuna's prompt formats in rows of converted files.
 """
 
 from __future__ import annotations
@@ -26,38 +26,47 @@ rule = Rule(
     name="dialogue-in-message",
     family="content",
     title_zh="一条消息里写了整段多轮对话",
+    doc_zh="""
+    有些项目的数据每行只是一个字符串，说话人写在文字里：`Human:` 和 `Assistant:`、`<user>:` 和
+    `<bot>:`、`[Round 1] 问：`、`### Instruction:`、`<|im_start|>user`。原样放进 `messages`，
+    这样的字符串就只算一轮。写在 user 消息里，其中的回答成了问题的一部分：一个也学不到，而且实
+    际服务从不会这样提问。写在回答里，模型会学着自己写出用户的下一句话。每个文件、每种情况只报
+    告一次，并给出行数。关于对话的提问、用户要求写的剧本、问答列表不报告。
+
+    依据：Huatuo-Llama-Med-Chinese 把各轮以 `<user>:` 和 `<bot>:` 写在一段文本里；ChatGLM2 的
+    `[Round 1]` 提示词；转换后的文件中 Alpaca 和 Vicuna 的提示词格式。
+    """,
     severity="warning",
     when=Fact.MARKS,
     text=Text(
-        "{where} holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for the "
-        "trainer it is one turn of the user, and the answers in it are not learned",
+        "{where} has a dialogue in its text (“{asks}”, “{answers}”, {rows:row}): it is trained as one "
+        "user turn, and the answers in it are not learned",
         "{where} 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
-        "训练时它只是一条用户消息，其中的回答不会被学习",
+        "训练时它只是一条 user 消息，其中的回答不会被学习",
     ),
     variants={
         "trained": Text(
-            "{where} holds a dialogue as text (“{asks}”, “{answers}”) ({rows:row}): for "
-            "the trainer it is one turn, the words of the user included",
+            "{where} has a dialogue in its text (“{asks}”, “{answers}”, {rows:row}): it is trained as "
+            "one turn, the user's words included",
             "{where} 把多轮对话写成了一段文本（“{asks}”“{answers}”，共 {rows} 行）："
-            "训练时它只是一条消息，用户的话也在其中",
+            "它会作为一条消息训练，连用户的话也在内",
         ),
         "format": Text(
-            "{where} is written in the prompt format of another model (“{asks}”, "
-            "“{answers}”) ({rows:row}): the template sets its own role tokens around it, and the "
-            "model learns to answer what is asked in this form",
+            "{where} is in another model's prompt format (“{asks}”, “{answers}”, {rows:row}): the template "
+            "adds its own role tokens, and the model learns to answer questions in this format",
             "{where} 用了其他模型的提示词格式（“{asks}”“{answers}”，共 {rows} 行）："
-            "模板还会在外面加上自己的角色标记，模型学到的是回答这种格式的提问",
+            "模板还会加上自己的角色标记，模型学到的是回答这种格式的提问",
         ),
         "answer": Text(
-            "{where} goes on with a turn of the user (“{asks}”) ({rows:row}): the model "
-            "learns to write the user's words itself instead of stopping",
+            "{where} goes on with a user turn (“{asks}”, {rows:row}): the model learns to write the "
+            "user's words instead of stopping",
             "{where} 在回答中接着写了用户的发言（“{asks}”，共 {rows} 行）："
             "模型会学着替用户说话，而不是停下",
         ),
     },
     help=Text(
-        "Split it into messages, one a turn: role user, role assistant.",
-        "按轮次拆成多条消息：role 为 user 的提问，role 为 assistant 的回答。",
+        "Split it into one message a turn, with the roles user and assistant.",
+        "按轮次拆成多条消息，role 分别为 user 和 assistant。",
     ),
     bad=(
         {
@@ -146,11 +155,11 @@ _ASKED: Final = re.compile(
     r"|对话|聊天|会话|剧本|台词|采访|访谈|问答|交流|场景|情景|示例|例子|提示词|话术|机器人|扮演|小品|相声|沟通",
     re.IGNORECASE,
 ).search
-"""Where dialogues are the subject, one in the text is no oversight."""
+"""Where dialogues are the subject, one in the text is intended."""
 _ALONE: Final = re.compile(
     r"\W*(?:Human|HUMAN|人类)|\#+ ?(?:Instruction|指令)|<(?:user|human)>|\[Round"
 )
-"""Labels of the user that are no heading in an answer, so that one of them is enough."""
+"""Labels of the user that are never a heading in an answer, so one of them is enough."""
 _SCENES: Final = re.compile(r"\W*(?:患者|病人|客户|顾客|医生|客服)|<\||<start_|\[/?INST|<｜")
 """Speakers of scenes that somebody may have asked for; control tokens, which have a rule."""
 

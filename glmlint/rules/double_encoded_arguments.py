@@ -1,7 +1,7 @@
-"""Arguments of a tool call that are JSON inside a JSON string.
+r"""Arguments of a tool call that are JSON inside a JSON string.
 
-OpenAI's API hands arguments over as a string; written out once more with `json.dumps` they become
-`"{\\"city\\": …}"`. The model learns the quotes and backslashes with them, and whoever runs its
+OpenAI's API returns arguments as a string; written out once more with `json.dumps` they become
+`"{\"city\": …}"`. The model learns the quotes and backslashes with them, and whoever runs its
 calls gets a string where the tool wants an object. The same happens to a single argument that the
 tool declares as an object or an array.
 
@@ -58,25 +58,34 @@ def _row(question: str, content: str, result: str, answer: str) -> dict[str, Any
 rule = Rule(
     name="double-encoded-arguments",
     family="tools",
-    title_zh="工具调用的参数编码了两次：JSON 放进了 JSON 字符串",
+    title_zh="工具调用的参数被编码了两次：JSON 套在 JSON 字符串里",
+    doc_zh=r"""
+    OpenAI 的 API 以字符串形式返回参数；如果再用 `json.dumps` 写一次，就会变成
+    `"{\"city\": …}"`。模型会把引号和反斜杠一起学会，执行调用的程序得到的是字符串，而工具要
+    的是对象。工具声明为对象或数组的单个参数也会这样。
+
+    如果该行声明了这个工具且调用参与训练，为错误；其他情况为警告。
+
+    依据：oumi #2599；LLaMA-Factory 会对这样的字符串再做一次 JSON 编码。
+    """,
     severity="error",
     when=Fact.CALLS | Fact.TOOLS,
     fix="safe",
     text=Text(
         "{place}: the arguments of {name} are JSON inside a string; the model learns to write the "
         "quotes and backslashes too",
-        "{place}：{name} 的参数是套在字符串里的 JSON；模型会连同引号和反斜杠一起学会",
+        "{place}：{name} 的参数是套在字符串里的 JSON；模型会把引号和反斜杠一起学会",
     ),
     variants={
         "argument": Text(
-            "{place}: the argument {argument} of {name} is JSON inside a string, the tool asks for "
+            "{place}: the argument {argument} of {name} is JSON inside a string, but the tool asks for "
             "the value itself",
             "{place}：{name} 的参数 {argument} 是套在字符串里的 JSON，而工具要求的是值本身",
         ),
     },
     help=Text(
-        "Take the JSON out of the string; `--fix` does.",
-        "把 JSON 从字符串中取出；`--fix` 可以代劳。",
+        "Take the JSON out of the string (`--fix` does).",
+        "把 JSON 从字符串中取出（`--fix` 会这样做）。",
     ),
     bad=(
         _row("Weather in Rome?", '"{\\"city\\": \\"Rome\\"}"', "22 degrees", "22 degrees."),
@@ -131,7 +140,7 @@ def _decoded(call: Call, names: list[str]) -> tuple[Edit, ...]:
 
 
 def _whole(call: Call, names: list[str]) -> bool:
-    """Whether nothing is lost when the JSON texts are read and written again."""
+    """Whether the JSON texts can be read and written again without loss."""
     texts = [call.arguments[name] for name in names] if names else [call.arguments]
     if names or call.form == "name-arguments":
         texts.append(call.text)

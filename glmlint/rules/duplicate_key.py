@@ -1,8 +1,8 @@
-"""An object of the row has a key twice.
+"""An object of the row has the same key twice.
 
-Readers differ on it: `datasets` fails the load ("specified twice"), Python's `json` takes the last
-value, some take the first. Where such a row does get through, text that stands in the file never
-reaches the model: two `content` keys mean that one of two answers is lost.
+Readers differ: `datasets` fails to load the file ("specified twice"), Python's `json` takes the
+last value, some take the first. Where such a row does get through, text of the file never reaches
+the model: with two `content` keys, one of two answers is lost.
 
 Evidence: none of six peer validators that were run sees it; `datasets` 5.2 raises
 DatasetGenerationError from ArrowInvalid.
@@ -22,23 +22,31 @@ rule = Rule(
     name="duplicate-key",
     family="structure",
     title_zh="同一个对象里有重复的键",
+    doc_zh="""
+    各程序的处理方式不同：`datasets` 无法加载文件（“specified twice”），Python 的 `json` 取最
+    后一个值，也有的取第一个。即使这一行能读进来，文件中的一部分文字也到不了模型：有两个
+    `content` 键，就会丢掉两个回答中的一个。
+
+    依据：试过的六个同类校验工具都没有发现；`datasets` 5.2 由 ArrowInvalid 抛出
+    DatasetGenerationError。
+    """,
     severity="error",
     when=Fact.DEFECT,
     needs_value=False,
     text=Text(
-        "the key {key} stands twice in one object: the loader refuses the file, "
+        "the key {key} occurs twice in one object: the loader rejects the file, "
         "and other readers lose one of the two values",
-        "同一个对象里键 {key} 出现了两次：加载时文件会被拒绝，其他程序则会丢掉其中一个值",
+        "同一个对象里键 {key} 出现了两次：加载器会拒绝该文件，其他程序则会丢掉其中一个值",
     ),
     variants={
         "last": Text(
-            "the key {key} stands twice in one object: {trainer} takes the second value and loses "
+            "the key {key} occurs twice in one object: {trainer} takes the second value and loses "
             "the first",
             "同一个对象里键 {key} 出现了两次：{trainer}只取后一个值，前一个会丢失",
         ),
     },
     help=Text(
-        "Keep one of the two, or put the second into a message of its own.",
+        "Keep one of the two, or put the second into its own message.",
         "只保留其中一个，或把第二个放进单独的一条消息。",
     ),
     bad=(

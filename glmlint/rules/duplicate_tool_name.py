@@ -1,7 +1,7 @@
 """Two tools of one row have the same name.
 
 A call names its tool, so the model can't say which of the two it means, and whoever runs the calls
-takes the first or the last of them. Where both entries are equal, the prompt only pays twice.
+takes the first or the last one. Where both entries are equal, only prompt tokens are wasted.
 
 Evidence: servers keep tools in a table by name; the row trains, so this is a warning.
 """
@@ -27,20 +27,26 @@ rule = Rule(
     name="duplicate-tool-name",
     family="tools",
     title_zh="同一行里有两个同名工具",
+    doc_zh="""
+    调用只写工具名，所以模型无法说明指的是哪一个，执行调用的程序会取第一个或最后一个。如果两个
+    条目完全相同，只是浪费提示词的 token。
+
+    依据：服务端按名称保存工具；这一行仍能训练，所以是警告。
+    """,
     severity="warning",
     when=Fact.TOOLS,
     text=Text(
-        "{place}: another tool of the row is called {name} too, with other content; "
+        "{place}: a different tool of the row is also called {name}; "
         "a call can't say which one it means ({rows:row})",
-        "{place}：同一行里有另一个内容不同的工具也叫 {name}；调用无法区分是哪一个（共 {rows} 行）",
+        "{place}：同一行里有另一个不同的工具也叫 {name}；调用无法区分是哪一个（共 {rows} 行）",
     ),
     variants={
         "equal": Text(
-            "{place}: {name} is listed twice; the prompt pays for it twice ({rows:row})",
-            "{place}：{name} 重复列出；提示词里白白多占一份长度（共 {rows} 行）",
+            "{place}: {name} is listed twice, which only makes the prompt longer ({rows:row})",
+            "{place}：{name} 列出了两次，只是让提示词变长（共 {rows} 行）",
         ),
     },
-    help=Text("Rename one of them, or take it out.", "给其中一个改名，或删除它。"),
+    help=Text("Rename one of them, or delete it.", "给其中一个改名，或删除它。"),
     bad=(
         {
             "messages": [

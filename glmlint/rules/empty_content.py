@@ -1,8 +1,8 @@
-"""A message whose content is empty, or nothing but white space.
+"""A message whose content is empty, or only white space.
 
-Empty content is false to the template: the message vanishes with its role token. A question that
-is not there, an answer that is not there: neighbouring turns run together. A system message with
-tools and no text of its own is in order. White space alone is printed, and as an answer trained.
+To the template, empty content is false: the message vanishes with its role token. A question or an
+answer is missing then, and neighbouring turns run together. A system message with tools and no
+text of its own is fine. White space is printed, and trained in an answer.
 
 Evidence: LLaMA-Factory #4249; a published axolotl fixture has a blank answer.
 """
@@ -18,6 +18,13 @@ rule = Rule(
     name="empty-content",
     family="structure",
     title_zh="消息内容为空，或只有空白字符",
+    doc_zh="""
+    对模板来说，空内容等于假：消息会连同角色标记一起消失。于是缺了一个问题或一个回答，前后两轮
+    连在一起。带工具而没有正文的 system 消息没有问题。空白字符会照样输出，写在回答里还会参与训
+    练。
+
+    依据：LLaMA-Factory #4249；axolotl 公开的测试数据中有一个空白回答。
+    """,
     severity="warning",
     when=Fact.EMPTY,
     fix="safe",
@@ -28,22 +35,22 @@ rule = Rule(
     variants={
         "raises": Text(
             "{place} is empty: the template leaves the answer out, and the trainer raises {exception}",
-            "{place} 为空：模板会跳过这个回答，训练脚本抛出 {exception}",
+            "{place} 为空：模板会跳过这个回答，训练框架抛出 {exception}",
         ),
         "nothing": Text(
-            "{place} is empty: the template leaves the answer out, and the row has nothing to learn",
-            "{place} 为空：模板会跳过这个回答，这一行没有任何可训练的内容",
+            "{place} is empty: the template leaves the answer out, and the row teaches nothing",
+            "{place} 为空：模板会跳过这个回答，这一行学不到任何东西",
         ),
         "printed": Text(
             "{place} is empty: the {role} message is printed with nothing in it",
             "{place} 为空：这条 {role} 消息会照样输出，但没有内容",
         ),
         "blank": Text(
-            "{place} is nothing but white space, and is printed so",
+            "{place} is only white space, and is printed as it is",
             "{place} 只有空白字符，会原样输出",
         ),
         "blank-answer": Text(
-            "{place} is nothing but white space: the model is trained to answer with it",
+            "{place} is only white space: the model is trained to answer with it",
             "{place} 只有空白字符：模型会学着这样回答",
         ),
     },
@@ -100,7 +107,7 @@ def check(row: Row) -> Iterator[Problem]:
         if not isinstance(content, str) or (content and not content.isspace()):
             continue
         if any(message.get(key) for key in row.context.trainer.message_keys):
-            continue  # it says something else
+            continue  # it shows something: an image
         role = message.get("role")
         at = ("messages", index, "content")
         place = f"messages[{index}].content"
@@ -110,7 +117,7 @@ def check(row: Row) -> Iterator[Problem]:
             elif role == "user":
                 yield rule.problem(at, text="blank", place=place)
         elif role == "system":
-            if "tools" not in message:  # beside tools it is in order; alone it just is not there
+            if "tools" not in message:  # fine beside tools; without them it is just not printed
                 edits = (Edit("remove", at[:2]),) if says_nothing(message) else ()
                 text = "printed" if index in row.printed else None
                 yield rule.problem(
@@ -131,7 +138,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _in_other_forms(row: Row) -> Iterator[Problem]:
-    """Questions and answers in which nothing is said, by a call or a thought either."""
+    """Questions and answers without text, call or thought."""
     assert row.conversation is not None
     if row.layout is None:
         return

@@ -1,9 +1,9 @@
 """A row whose `messages` is an empty list.
 
 Without a message there is nothing to render: the official script makes [gMASK], sop and the end
-token of it, without a label, or raises IndexError where `combine` is on.
+token of it, without a label, or raises IndexError with `combine: true`.
 
-Evidence: recipes.md, section 2; the chat template indexes the first message.
+Evidence: docs/recipes.md; the chat template indexes the first message.
 """
 
 from __future__ import annotations
@@ -17,22 +17,28 @@ rule = Rule(
     family="structure",
     form="glm",
     title_zh="`messages` 是空列表",
+    doc_zh="""
+    没有消息就没有可渲染的内容：官方脚本会得到 [gMASK]、sop 和结尾的 token，都没有标签；
+    `combine: true` 时抛出 IndexError。
+
+    依据：docs/recipes.md；对话模板会取第一条消息。
+    """,
     severity="error",
     when=Fact.ODD,
     fix="unsafe",
     text=Text(
         "messages is empty: the row teaches nothing",
-        "messages 为空：这一行没有任何可训练的内容",
+        "messages 为空：这一行学不到任何东西",
     ),
     variants={
         "raises": Text(
             "messages is empty: the trainer raises {exception} at this row",
-            "messages 为空：训练脚本在这一行抛出 {exception}",
+            "messages 为空：训练框架在这一行抛出 {exception}",
         )
     },
     help=Text(
-        "Delete the row (`--unsafe-fixes` does, with whatever else stands in it).",
-        "删除这一行（--unsafe-fixes 可以做到，行内的其他字段也会一并删除）。",
+        "Delete the row (`--unsafe-fixes` does, along with its other keys).",
+        "删除这一行（`--unsafe-fixes` 会删除，连同行内的其他字段）。",
     ),
     bad=(
         {"messages": []},

@@ -1,10 +1,10 @@
 """A tool list without a tool, for which the trainer prints a heading all the same.
 
-`"tools": []` looks like "no tools". But a template asks whether the key is there, not whether a tool is
-in it: GLM-4's prints its heading of the tool list, 45 tokens, with nothing under it. The model learns
-that tools are announced and none comes; at inference, where the key is left out, the prompt is another
-one. An empty string is walked over like an empty list; a blank one, and "[]" as text, end the run of the
-official script.
+`"tools": []` looks like "no tools". But a template asks whether the key is there, not whether a
+tool is in it: GLM-4's prints its heading of the tool list, 45 tokens, with nothing under it. The
+model learns that tools are announced and none comes; at inference, without the key, the prompt is
+a different one. An empty string is iterated over like an empty list; a blank one, and "[]" as
+text, end the run of the official script.
 
 Evidence: LLaMA-Factory #7547; exports that give every row the same keys.
 """
@@ -46,13 +46,21 @@ rule = Rule(
     name="empty-tool-list",
     family="tools",
     title_zh="工具列表里没有工具，提示词里却会出现它的标题",
+    doc_zh="""
+    `"tools": []` 看起来像是“没有工具”。但模板判断的是这个键是否存在，而不是里面有没有工具：
+    GLM-4 的模板会输出工具列表的标题，共 45 个 token，下面却什么也没有。模型学到的是“说有工具
+    却没有工具”；推理时不带这个键，提示词又不一样了。空字符串会像空列表一样被遍历；只有空白的
+    字符串，以及写成文本的“[]”，会让官方脚本的训练中止。
+
+    依据：LLaMA-Factory #7547；给每一行写上相同的键的导出程序。
+    """,
     severity="warning",
     when=Fact.TOOLS | Fact.ODD,
     fix="safe",
     text=Text(
-        "{where} is {what}: the prompt gets the heading of a tool list ({tokens:token}) and no tool "
-        "under it ({rows:row})",
-        "{where} 是{what}：提示词里会出现工具列表的标题（{tokens} 个 token），下面却没有工具（共 {rows} 行）",
+        "{where} is {what}: the prompt gets the heading of a tool list ({tokens:token}) without a tool "
+        "({rows:row})",
+        "{where} 是{what}：提示词里会出现工具列表的标题（{tokens} 个 token），却没有工具（共 {rows} 行）",
     ),
     variants={
         "around": Text(
@@ -66,7 +74,7 @@ rule = Rule(
     },
     help=Text(
         "Leave the key out where there are no tools.",
-        "没有工具时，请不要写这个键。",
+        "没有工具时不要写这个键。",
     ),
     bad=(
         _row("今年几岁？", "我没有年龄。", tools=[]),
@@ -84,7 +92,7 @@ _WHAT: Final = (
     (lambda value: isinstance(value, dict), Text("an empty object", "空对象")),
     (lambda value: value == "", Text("an empty string", "空字符串")),
     (lambda value: not str(value).strip(), Text("a blank string", "只有空白的字符串")),
-    (lambda _: True, Text("a text that holds no tool", "不含工具的文本")),
+    (lambda _: True, Text("text without a tool", "不含工具的文本")),
 )
 
 
@@ -135,7 +143,7 @@ def _ids(row: Row, layout: Layout) -> list[int]:
 
 
 def _without(row: Row, entry: Declared) -> Layout | None:
-    """The row laid out without that tool list; None where the trainer raises all the same."""
+    """The layout of the row without that tool list; None where the trainer still raises."""
     value: Any = row.value if row.loaded is None else row.loaded
     if not isinstance(value, dict) or value_at(value, entry.at[:-1]) is None:
         return None
@@ -146,7 +154,7 @@ def _without(row: Row, entry: Declared) -> Layout | None:
 
 
 def _removed(value: Any, at: Pointer) -> Any:
-    """A JSON value without what stands at a place; what does not change is shared."""
+    """A JSON value without what is at that place; unchanged parts are shared."""
     first, *rest = at
     if not rest:
         return {key: item for key, item in value.items() if key != first}

@@ -1,8 +1,8 @@
-"""The evaluation prompt that the official script builds holds the answer.
+"""The evaluation prompt that the official script builds contains the answer.
 
-With `combine: true` the script takes the ids of the whole validation row, the answer included, cuts
-them at `max_input_length` and appends `[gMASK]`: that is the prompt from which it generates. The
-model is asked to go on after the text that it is compared with, so ROUGE and BLEU mean nothing.
+With `combine: true` the script takes the ids of the whole validation row, the answer included,
+cuts them at `max_input_length` and appends `[gMASK]`: that is the prompt from which it generates.
+The model continues after the text that it is compared with, so ROUGE and BLEU mean nothing.
 
 Evidence: GLM-4 finetune/finetune.py, `process_batch_eval` (2025-04-16); docs/recipes.md.
 """
@@ -27,18 +27,25 @@ _好 = {
 rule = Rule(
     name="eval-prompt-contains-answer",
     family="dataset",
-    title_zh="官方脚本构造的评测提示里含有答案",
+    title_zh="官方脚本构造的评测提示词里含有答案",
+    doc_zh="""
+    `combine: true` 时，脚本取整个验证行的 id，包括回答，在 `max_input_length` 处截断并追加
+    `[gMASK]`：这就是它用来生成的提示词。模型是在参考答案之后继续写，所以 ROUGE 和 BLEU 没有意
+    义。
+
+    依据：GLM-4 finetune/finetune.py 的 `process_batch_eval`（2025-04-16）；docs/recipes.md。
+    """,
     severity="warning",
     when=Fact.ANY,
     applies=lambda trainer, plan: trainer.evaluates == "whole-row" and bool(plan.eval_files),
     text=Text(
-        "with combine: true the evaluation prompt holds the answer ({rows:row}): "
+        "with combine: true the evaluation prompt contains the answer ({rows:row}): "
         "ROUGE and BLEU of this file mean nothing",
-        "combine: true 时有 {rows} 行的评测提示中含有答案：该文件的 ROUGE、BLEU 没有意义",
+        "combine: true 时有 {rows} 行的评测提示词含有答案：该文件的 ROUGE 和 BLEU 没有意义",
     ),
     help=Text(
-        "Evaluate with combine: false, or with a script of your own.",
-        "请用 combine: false 评测，或使用自己的评测脚本。",
+        "Evaluate with combine: false, or with your own script.",
+        "用 combine: false 评测，或使用自己的评测脚本。",
     ),
     bad=(
         Example(rows=(_GOOD,), eval_rows=(_好,), plan={"recipe": "glm4-combine"}),

@@ -1,4 +1,4 @@
-"""The first message after the system one is no user's.
+"""The first message after the system message is not a user message.
 
 A conversation that begins with an answer trains that answer without a question. Some trainers drop
 such rows; the model's own service never sees a prompt of this kind.
@@ -18,14 +18,20 @@ rule = Rule(
     family="structure",
     form="glm",
     title_zh="system 之后的第一条消息不是 user 消息",
+    doc_zh="""
+    对话以回答开头，训练的就是没有问题的回答。有的训练框架会丢弃这样的行；实际的模型服务从不会
+    遇到这种提示词。
+
+    依据：LLaMA-Factory #9600（轮次顺序不对的行在那里会被丢弃）。
+    """,
     severity="warning",
     when=Fact.ROLES,
     text=Text(
-        "the conversation begins with {role} and not with user: its first text follows no question",
+        "the conversation begins with {role}, not with user: its first text answers no question",
         "对话以 {role} 开头而不是 user：开头的文本没有对应的问题",
     ),
     help=Text(
-        "Begin with a user message (a system message may stand before it).",
+        "Begin with a user message (a system message may come before it).",
         "让对话以 user 消息开头（前面可以有 system 消息）。",
     ),
     bad=(

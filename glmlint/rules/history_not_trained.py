@@ -1,7 +1,8 @@
 """Earlier answers of a conversation carry no loss under this recipe.
 
-With `combine: true`, which the official YAML files ship, a conversation of ten turns teaches its last
-answer alone; nine answers, and every tool call before the last message, are context. Told once a file.
+With `combine: true`, the setting of the official YAML files, a conversation of ten turns teaches
+only its last answer; nine answers, and every tool call before the last message, are context.
+Reported once per file.
 
 Evidence: GLM-4 #803, LLaMA-Factory #3615.
 """
@@ -17,17 +18,23 @@ rule = Rule(
     name="history-not-trained",
     family="mask",
     title_zh="在所用配方下，对话中较早的回答不计入损失",
+    doc_zh="""
+    官方 YAML 文件设置的是 `combine: true`：十轮的对话只教最后一个回答，前面九个回答以及最后一
+    条消息之前的所有工具调用都只是上下文。每个文件只报告一次。
+
+    依据：GLM-4 #803、LLaMA-Factory #3615。
+    """,
     severity="warning",
     when=Fact.HISTORY,
     applies=lambda recipe, _: not recipe.trains_history,
     text=Text(
-        "only the last answer is trained ({rows:row} with more); the earlier answers and tool calls, "
-        "{count} in this row, carry no loss under {recipe}",
+        "only the last answer is trained ({rows:row} with more); under {recipe}, earlier answers and tool "
+        "calls ({count} in this row) carry no loss",
         "有 {rows} 行只训练最后一个回答；在 {recipe} 下，之前的回答和工具调用（本行 {count} 个）不计入损失",
     ),
     help=Text(
-        "Make one row of each answer, with what was said before it.",
-        "把每个回答连同之前的对话拆成单独的一行。",
+        "Make one row of each answer, with the messages before it.",
+        "把每个回答连同之前的消息拆成单独的一行。",
     ),
     bad=(
         Example(
@@ -88,7 +95,7 @@ def check(row: Row) -> Iterator[Problem]:
     printed.difference_update(trained_messages(row))
     count = sum(written_role(row, index) == "assistant" for index in printed)
     if count:
-        # The row itself as the place: to look up a message's column costs more than the rest.
+        # The row itself is the place: looking up a message's column costs more than the rest.
         yield rule.problem(
             once="history",
             help=row.context.cure("history"),

@@ -1,13 +1,13 @@
 """A key that nothing reads.
 
 The official script reads `messages` of a row and `role`, `content`, `metadata` and `tools` of a
-message. Any other key is dropped without a word, and what stands under it never reaches the model:
-a system prompt in a column of its own, a key with a letter wrong, an image. Told once a file and
-key. Bookkeeping (`id`, `source`, `label`, …) is nobody's mistake and is not told; any other column
-of the row that does not look like a text to train on is an info, since most are bookkeeping too;
-keys that other rules speak of are left to them.
+message. Any other key is dropped without a message, and its content never reaches the model: a
+system prompt in its own column, a misspelled key, an image. Reported once per file and key.
+Metadata (`id`, `source`, `label`, …) is no mistake and is not reported; any other column of the
+row that does not look like text to train on is an info, since most are metadata too; keys that
+other rules report are left to them.
 
-Evidence: ms-swift drops such keys too; GLM-4's process_batch reads `batch["messages"]` alone.
+Evidence: ms-swift drops such keys too; GLM-4's process_batch reads only `batch["messages"]`.
 """
 
 from __future__ import annotations
@@ -29,25 +29,33 @@ rule = Rule(
     name="ignored-key",
     family="structure",
     title_zh="没有程序会读取的键",
+    doc_zh="""
+    官方脚本只读取一行的 `messages`，以及消息的 `role`、`content`、`metadata` 和 `tools`。其他
+    键会被悄悄丢弃，内容到不了模型：单独一列的系统提示词、拼错的键、图像。每个文件、每个键只报
+    告一次。附加信息（`id`、`source`、`label` 等）不是错误，不报告；行内其他看起来不像训练文本
+    的列只作为提示，因为它们大多也是附加信息；其他规则负责的键由那些规则报告。
+
+    依据：ms-swift 同样会丢弃这些键；GLM-4 的 process_batch 只读取 `batch["messages"]`。
+    """,
     severity="warning",
     when=Fact.KEYS,
     text=Text(
-        "nothing reads the key {key}{in_en} ({rows:row}): what stands there is not trained",
+        "nothing reads the key {key}{in_en} ({rows:row}): its content is not trained",
         "没有程序读取{in_zh}键 {key}（共 {rows} 行）：其内容不会进入训练",
     ),
     variants={
         "image": Text(
-            "nothing reads the key {key}{in_en} ({rows:row}): this recipe trains on text alone, "
+            "nothing reads the key {key}{in_en} ({rows:row}): this recipe trains only on text, "
             "and the model does not see it",
             "没有程序读取{in_zh}键 {key}（共 {rows} 行）：这个配方只训练文本，模型看不到它",
         ),
         "system": Text(
             "nothing reads the key {key}{in_en} ({rows:row}): the system prompt in it is not used",
-            "没有程序读取{in_zh}键 {key}（共 {rows} 行）：其中的系统提示不会生效",
+            "没有程序读取{in_zh}键 {key}（共 {rows} 行）：其中的系统提示词不会生效",
         ),
     },
     help=Text(
-        "Delete the key, or write its text into a message.",
+        "Delete the key, or move its text into a message.",
         "删除这个键，或把内容写进某条消息。",
     ),
     bad=(
@@ -99,7 +107,7 @@ rule = Rule(
 
 _TOOL_KEYS: Final = ("tools", "functions", "tool_calls", "function_call", "tool_call_id")
 _OTHER_RULES: Final = frozenset((*LOSS_FIELDS, *_TOOL_KEYS, "reasoning_content"))
-"""Keys that rules of their own speak of."""
+"""Keys that other rules report."""
 
 _ROW_NAMES: Final = ("messages", "tools", "label", "source", "id")
 _MESSAGE_NAMES: Final = (*sorted(MESSAGE_KEYS), "tool_calls", "reasoning_content", "loss", "weight")
@@ -113,23 +121,23 @@ _COLUMNS: Final = frozenset(
     ("prompt", "input", "output", "response", "answer", "question", "query", "completion", "text",
      "context", "history", "knowledge", "reasoning", "thinking", "thought", "think", "chosen")
 )  # fmt: skip
-"""Columns of other formats whose text somebody may mean to train on."""
+"""Columns of other formats whose text may be meant to be trained on."""
 
 _MOST_NEAR: Final = 100
 """Keys of a row for which a name like it is looked for."""
 
 _NEAR: Final = Text("Did you mean {near}?", "是否想写 {near}？")
 _VISION: Final = Text(
-    "Images are trained by the vision script (finetune_vision.py); drop the row or the key here.",
-    "图像要用视觉微调脚本（finetune_vision.py）训练；这里请删除该行或该键。",
+    "Train images with the vision script (finetune_vision.py); drop the row or the key here.",
+    "图像要用视觉微调脚本（finetune_vision.py）训练；这里删除该行或该键。",
 )
 _FIRST: Final = Text(
-    "{trainer} reads one image a row: its path, under image of the first message.",
-    "{trainer}每行只读取一张图像：把路径写在第一条消息的 image 键下。",
+    "{trainer} reads one image per row: its path, under image of the first message.",
+    "{trainer}每行只读取一张图像：路径写在第一条消息的 image 键下。",
 )
 _OTHER_VISION: Final = Text(
-    "Images are trained with a vision model and its template; drop the row or the key here.",
-    "图像要用视觉模型及其模板训练；这里请删除该行或该键。",
+    "Train images with a vision model and its template; drop the row or the key here.",
+    "图像要用视觉模型及其模板训练；这里删除该行或该键。",
 )
 _SYSTEM: Final = Text(
     "Write it as the first message, with the role system.",
@@ -154,14 +162,14 @@ def check(row: Row) -> Iterator[Problem]:
     for index, message in row.good_messages:
         for key in message:
             if key in row.context.trainer.message_keys:
-                continue  # a rule of its own speaks of it
+                continue  # another rule reports it
             if ("messages", index, key) not in padded(row):
                 yield from _told(("messages", index), key, message, told, reads_image=reads_image)
 
 
 def _in_other_forms(row: Row) -> Iterator[Problem]:
-    """Images and system prompts at which a trainer of another form than GLM's does not look; other keys
-    are its own matter."""
+    """Images and system prompts that a trainer of another format than GLM's does not read; its other
+    keys are not checked."""
     assert row.conversation is not None
     if row.layout is None:
         return
@@ -189,7 +197,7 @@ _SYSTEM_KEYS: Final = ("system", "system_prompt")
 
 
 def _is_no_list(entry: Declared) -> bool:
-    """Whether it is the row's own `tools` and no tool is in it: `tools-placement` is silent then."""
+    """Whether it is the row's own `tools` without a tool: `tools-placement` does not report it."""
     return entry.message is None and not entry.tools.tools
 
 

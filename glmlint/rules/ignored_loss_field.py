@@ -1,8 +1,8 @@
-"""A message or a row says by a key whether it should be trained, and the recipe does not read that key.
+"""A message or a row has a key that turns its loss on or off, and the recipe does not read it.
 
-`loss`, `loss_mask`, `weight`, `train`, `trainable` work in other trainers. The official scripts mask by
-role alone: an answer marked as bad is learned like any other. Where the mask happens to be what the key
-asks for, nothing is lost, and it is an info. Told once a file and key.
+`loss`, `loss_mask`, `weight`, `train`, `trainable` work in other trainers. The official scripts
+mask only by role: an answer marked as bad is learned like any other. Where the mask happens to be
+what the key asks for, nothing is lost, and it is an info. Reported once per file and key.
 
 Evidence: verl #5316, LLaMA-Factory #8802.
 """
@@ -19,38 +19,45 @@ from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 LOSS_FIELDS = (
     "loss", "loss_mask", "loss_scale", "loss_weight", "train", "trainable", "training", "weight",
 )  # fmt: skip
-"""Keys of a message, or of a row, by which one trainer or another switches its loss."""
+"""Keys of a message or a row by which one trainer or another switches its loss."""
 
 rule = Rule(
     name="ignored-loss-field",
     family="mask",
     title_zh="消息或行用某个键指定是否训练，而配方不读取这个键",
+    doc_zh="""
+    `loss`、`loss_mask`、`weight`、`train`、`trainable` 在其他训练框架中有效。官方脚本只按角色
+    生成掩码：标为不好的回答照样会被学习。如果掩码恰好与这个键的要求一致，就没有损失，只作为提
+    示。每个文件、每个键只报告一次。
+
+    依据：verl #5316、LLaMA-Factory #8802。
+    """,
     severity="warning",
     when=Fact.KEYS,
     text=Text(
-        "{recipe} does not read the key {key!r}: it changes nothing in what is trained ({rows:row})",
+        "{recipe} does not read the key {key!r}: it does not change what is trained ({rows:row})",
         "{recipe} 不读取键 {key!r}：它不会改变训练哪些内容（共 {rows} 行）",
     ),
     variants={
         "trained": Text(
-            "{where} asks by {key!r} to be left out of the loss; {recipe} does not read that key "
-            "and trains it ({rows:row})",
-            "{where} 通过 {key!r} 要求不计入损失；{recipe} 不读取这个键，仍会训练它（共 {rows} 行）",
+            "{key!r} of {where} asks for no loss; {recipe} does not read that key and trains it "
+            "({rows:row})",
+            "{where} 用 {key!r} 要求不计入损失；{recipe} 不读取这个键，仍会训练它（共 {rows} 行）",
         ),
         "untrained": Text(
-            "{where} asks by {key!r} to be trained; {recipe} does not read that key "
-            "and does not train it ({rows:row})",
-            "{where} 通过 {key!r} 要求参与训练；{recipe} 不读取这个键，不会训练它（共 {rows} 行）",
+            "{key!r} of {where} asks for loss; {recipe} does not read that key and does not train it "
+            "({rows:row})",
+            "{where} 用 {key!r} 要求参与训练；{recipe} 不读取这个键，不会训练它（共 {rows} 行）",
         ),
         "agrees": Text(
             "{recipe} does not read the key {key!r}; it asks for what the mask does anyway "
             "({rows:row})",
-            "{recipe} 不读取键 {key!r}；其中 {rows} 行的取值与掩码的实际结果一致",
+            "{recipe} 不读取键 {key!r}；它的要求与掩码的实际结果一致（共 {rows} 行）",
         ),
     },
     help=Text(
-        "Take the key out; take out or re-label messages that should not be learned.",
-        "去掉这个键；不希望学习的消息请删除或改写。",
+        "Delete the key; delete or rewrite messages that should not be learned.",
+        "删除这个键；不希望学习的消息，删除或改写。",
     ),
     bad=(
         {
@@ -128,7 +135,7 @@ def _written(row: Row) -> Iterator[tuple[int, Pointer, dict[str, Any]]]:
             yield index, ("messages", index), message
         return
     if row.foreign:
-        return  # `other-format` speaks of them all
+        return  # `other-format` reports them all
     for index, turn in enumerate(row.conversation.turns):
         if turn.at and isinstance(message := value_at(row.value, turn.at), dict):
             yield index, turn.at, message

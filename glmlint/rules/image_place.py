@@ -1,10 +1,10 @@
-"""An image that the vision script can't take, or takes from another place than meant.
+"""An image that the vision script can't read, or reads from another place than meant.
 
-`finetune_vision.py` opens the path under `image` of a row's first message, and nothing else. An image
-on a later message stays a path, at which the tokenizer's transform raises TypeError; a list of paths or
-an object under `image` has no `read` and raises AttributeError. A row without an image is shown a black
-one. Whatever its size, an image is three tokens here: how many the model makes of it is known to the
-model alone, so that the number told is a guess and is in no count.
+`finetune_vision.py` opens the path under `image` of a row's first message, and nothing else. An
+image of a later message stays a path, at which the tokenizer's transform raises TypeError; a list
+of paths or an object under `image` has no `read` and raises AttributeError. A row without an image
+gets a black one. Whatever its size, an image is three tokens here: only the model itself knows how
+many it makes of it, so the reported number is a guess and is in no count.
 
 Evidence: THUDM/GLM-4 finetune/finetune_vision.py (`process_batch`), tokenization_chatglm.py and
 config.json of glm-4v-9b.
@@ -20,45 +20,54 @@ rule = Rule(
     name="image-place",
     family="structure",
     title_zh="视觉脚本无法读取的图像，或取自别处的图像",
+    doc_zh="""
+    `finetune_vision.py` 只打开一行第一条消息中 `image` 键的路径，别的都不看。后面消息里的图像
+    仍是路径字符串，分词器的 transform 遇到它会抛出 TypeError；`image` 下是路径列表或对象时，
+    它们没有 `read`，会抛出 AttributeError。没有图像的行会得到一张黑色图像。不论大小，一张图像
+    在这里都算 3 个 token：模型会把它展开成多少个，只有模型自己知道，所以报告中的数目是推测
+    值，不计入任何统计。
+
+    依据：THUDM/GLM-4 finetune/finetune_vision.py（`process_batch`），glm-4v-9b 的
+    tokenization_chatglm.py 和 config.json。
+    """,
     severity="error",
     applies=lambda recipe, _: "image" in recipe.message_keys,
     text=Text(
-        "messages[{index}] has an image; {trainer} opens the first message's image alone, "
+        "messages[{index}] has an image; {trainer} opens only the first message's image, "
         "raises {exception} here, and the run ends",
         "messages[{index}] 带有图像；{trainer}只打开第一条消息的图像，在这里抛出 {exception}，训练随之中止",
     ),
     variants={
         "not a path": Text(
-            "image of messages[0] is {kind} and not the path of one image: {trainer} raises "
-            "{exception}, and the run ends",
+            "image of messages[0] is {kind}, not the path of one image: {trainer} raises {exception}, "
+            "and the run ends",
             "messages[0] 的 image 是{kind_zh}，而不是单张图像的路径：{trainer}抛出 {exception}，训练随之中止",
         ),
         "never opened": Text(
-            "messages[{index}] has an image that {trainer} never opens: it takes one a row, from the "
+            "messages[{index}] has an image that {trainer} never opens: it reads one per row, from the "
             "first message",
             "messages[{index}] 的图像不会被打开：{trainer}每行只取一张图像，且只看第一条消息",
         ),
         "system": Text(
-            "the image of {rows:row} stands in a system message: {trainer} puts it in front of the "
-            "system text, not of the question",
-            "共 {rows} 行的图像写在 system 消息上：{trainer}会把它放在系统提示之前，而不是问题之前",
+            "the image of {rows:row} is in a system message: {trainer} puts it before the system text, "
+            "not before the question",
+            "共 {rows} 行的图像写在 system 消息上：{trainer}会把它放在系统提示词之前，而不是问题之前",
         ),
         "none": Text(
-            "{rows:row} without an image: {trainer} puts a black one of 224 by 224 in front of the first "
+            "{rows:row} without an image: {trainer} puts a black one of 224 by 224 before the first "
             "message's text",
             "共 {rows} 行没有图像：{trainer}会在第一条消息的文本前放一张 224×224 的黑色图像",
         ),
         "guess": Text(
-            "an image is 3 tokens in all counts here; glm-4v-9b itself makes about 1,600 of it "
-            "(a guess from its configuration), which no budget of the script cuts",
-            "这里的所有计数都把一张图像算作 3 个 token；glm-4v-9b 自己会展开成约 1600 个（按其配置推测），"
-            "脚本的长度预算不会截断它们",
+            "an image counts as 3 tokens here; glm-4v-9b makes about 1,600 of it (a guess from its "
+            "configuration), and the script's budget does not cut them",
+            "一张图像在这里算 3 个 token；glm-4v-9b 会把它展开成约 1,600 个（按其配置推测），脚本的预算不会截断它们",
         ),
     },
     help=Text(
-        "Write one path under image of the first message; where a system message is first, drop it or "
-        "join its text to the question.",
-        "在第一条消息的 image 下写一个路径；若首条是 system 消息，请删除它或把内容并入问题。",
+        "Write one path under image of the first message; if that is a system message, delete it or join "
+        "its text to the question.",
+        "在第一条消息的 image 下写一个路径；如果第一条是 system 消息，删除它或把内容并入问题。",
     ),
     bad=(
         Example(
@@ -109,12 +118,12 @@ rule = Rule(
 )
 
 _NONE = Text(
-    "Where questions need no image, train with the script for text.",
-    "如果问题不需要图像，请改用文本微调脚本训练。",
+    "If the questions need no image, train with the script for text.",
+    "如果问题不需要图像，改用文本微调脚本训练。",
 )
 _GUESS = Text(
-    "Leave room for it in memory; how long the model's sequence is, only the model itself shows.",
-    "请为它预留显存；实际序列长度只有模型自己知道。",
+    "Leave memory for it; only the model itself knows how long its sequence is.",
+    "为它预留显存；实际的序列长度只有模型自己知道。",
 )
 _KINDS = {"list": ("a list", "列表"), "dict": ("an object", "对象"), "bool": ("true", "true")}
 

@@ -1,10 +1,10 @@
-"""A row that is no JSON.
+"""A row that is not valid JSON.
 
-`datasets` reads a file in one go: one broken line in a million and the load fails, with a message
-that names a byte offset or a column of some block, not the line. Other readers skip the line in
-silence. What is wrong is mostly one of a few things: text in Python's spelling (single quotes,
-None, True), a comma too many, a raw line break inside a text, a comment, a quote that is not
-escaped. The rule says which, and where.
+`datasets` reads a file in one go: with one broken line in a million the load fails, with a message
+that names a byte offset or a column of some block, not the line. Other readers skip the line
+silently. It is mostly one of a few mistakes: text in Python's spelling (single quotes, None,
+True), an extra comma, a raw line break inside a string, a comment, an unescaped quote. The rule
+says which, and where.
 
 Evidence: LLaMA-Factory #412; the files under `broken` in the test data, all published so.
 """
@@ -18,17 +18,17 @@ from glmlint.evidence.json_fault import JsonFault, diagnose
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 _WHY: Final = {
-    "mark": ("a byte order mark stands before the row", "行首有一个字节顺序标记（BOM）"),
+    "mark": ("a byte order mark is before the row", "行首有一个字节顺序标记（BOM）"),
     "comment": (
-        "{found!r} is a comment, and JSON has none",
-        "{found!r} 是注释，而 JSON 没有注释",
+        "{found!r} is a comment, which JSON does not allow",
+        "{found!r} 是注释，JSON 不允许注释",
     ),
     "conflict": (
-        "{found!r} is a mark of an unresolved merge",
+        "{found!r} is the marker of an unresolved merge conflict",
         "{found!r} 是未解决的合并冲突标记",
     ),
     "rest": (
-        "the line begins in the middle of an object: {found!r} (one row must stand on one line)",
+        "the line begins in the middle of an object: {found!r} (one row must be on one line)",
         "这一行从对象的中间开始：{found!r}（一条数据必须写在一行内）",
     ),
     "prose": (
@@ -40,15 +40,15 @@ _WHY: Final = {
         "普通文本 {found!r}",
     ),
     "word": (
-        "{found} is no JSON: it writes {wanted}",
-        "{found} 不是 JSON，应写作 {wanted}",
+        "{found} is not valid JSON: write {wanted}",
+        "{found} 不是合法的 JSON，应写作 {wanted}",
     ),
     "single-quote": (
-        "single quotes, as Python prints them: {found!r}; JSON takes double quotes",
+        "single quotes, as Python prints them: {found!r}; JSON needs double quotes",
         "使用了单引号（Python 的写法）：{found!r}；JSON 只接受双引号",
     ),
     "full-width": (
-        "the full-width {found} in place of {wanted}",
+        "the full-width {found} instead of {wanted}",
         "使用了全角符号 {found}，应为 {wanted}",
     ),
     "comma-after": (
@@ -56,7 +56,7 @@ _WHY: Final = {
         "对象后面多了一个逗号（像是从数组里复制来的）",
     ),
     "extra-closer": (
-        "one {found} too many: the row is closed already",
+        "an extra {found}: the row is already closed",
         "多了一个 {found}：这一行已经闭合",
     ),
     "more-text": (
@@ -64,20 +64,20 @@ _WHY: Final = {
         "对象已经结束，后面却还有 {found!r}",
     ),
     "raw-newline": (
-        "a raw line break inside a text: JSON writes it as \\n",
+        "a raw line break inside a string: JSON writes it as \\n",
         "字符串里有未转义的换行：JSON 中应写作 \\n",
     ),
     "control-character": (
-        "the raw control character {found} inside a text: JSON escapes it",
+        "the raw control character {found} inside a string: JSON escapes it",
         "字符串里有未转义的控制字符 {found}：JSON 要求转义",
     ),
     "unterminated": (
-        "a text begins here and does not end on this line: a raw line break in it "
+        "a string begins here and does not end on this line: a raw line break in it "
         "(JSON writes \\n), or the closing quote is missing",
         "此处开始的字符串没有在这一行结束：其中有未转义的换行（应写作 \\n），或缺少结尾的引号",
     ),
     "escape": (
-        "{found} is no escape of JSON; a backslash is written \\\\",
+        "{found} is not a JSON escape; a backslash is written \\\\",
         "{found} 不是 JSON 的转义；反斜杠应写作 \\\\",
     ),
     "unclosed": (
@@ -89,7 +89,7 @@ _WHY: Final = {
         "结尾的 {found} 之前多了一个逗号",
     ),
     "no-value": ("a value is missing", "缺少一个值"),
-    "double-comma": ("a comma where a value or a key should stand", "多了一个逗号"),
+    "double-comma": ("a comma where a value or a key should be", "多了一个逗号"),
     "missing-closer": (
         "{wanted} is missing before {found}",
         "{found} 之前缺少 {wanted}",
@@ -99,7 +99,7 @@ _WHY: Final = {
         "键没有加双引号：{found!r}",
     ),
     "no-key": (
-        "a key in double quotes should stand here, not {found!r}",
+        "a key in double quotes should be here, not {found!r}",
         "这里应该是双引号括起来的键，而不是 {found!r}",
     ),
     "no-colon": (
@@ -107,11 +107,11 @@ _WHY: Final = {
         "键后面缺少冒号（或键里的引号没有转义）：{found!r}",
     ),
     "stray-quote": (
-        "the text ends at this quote, but {found!r} follows: "
-        'a quote inside a text is written \\", or a comma is missing',
+        "the string ends at this quote, but {found!r} follows: "
+        'a quote inside a string is written \\", or a comma is missing',
         '字符串在这个引号处结束，后面却是 {found!r}：字符串里的引号应写作 \\"，或者缺少逗号',
     ),
-    "number": ("{found!r} is no number of JSON", "{found!r} 不是 JSON 的数字"),
+    "number": ("{found!r} is not a JSON number", "{found!r} 不是 JSON 的数字"),
     "unquoted-text": (
         "text without quotes: {found!r}",
         "文本没有加双引号：{found!r}",
@@ -137,23 +137,31 @@ rule = Rule(
     name="invalid-json",
     family="structure",
     title_zh="这一行不是合法的 JSON",
+    doc_zh="""
+    `datasets` 一次性读取整个文件：一百万行里有一行损坏，加载就会失败，错误信息给出的是字节偏
+    移或某个数据块中的列，而不是行号。其他程序会悄悄跳过这一行。错误多半是常见的几种：Python
+    的写法（单引号、None、True）、多余的逗号、字符串里未转义的换行、注释、没有转义的引号。本规
+    则会指出是哪一种，在哪里。
+
+    依据：LLaMA-Factory #412；测试数据中 `broken` 下的文件，都是原样公开发布过的。
+    """,
     severity="error",
     when=Fact.DEFECT,
     needs_value=False,
     text=Text(
-        "not JSON at {at}: {found}; the loader refuses the whole file",
-        "{at} 处不是 JSON：{found}；加载时整个文件都会被拒绝",
+        "invalid JSON at {at}: {found}; the loader rejects the whole file",
+        "{at} 处不是合法的 JSON：{found}；加载器会拒绝整个文件",
     ),
     variants={
         kind: Text(
-            f"not JSON at {{at}}: {en}; the loader refuses the whole file",
-            f"{{at}} 处不是 JSON：{zh}；加载时整个文件都会被拒绝",
+            f"invalid JSON at {{at}}: {en}; the loader rejects the whole file",
+            f"{{at}} 处不是合法的 JSON：{zh}；加载器会拒绝整个文件",
         )
         for kind, (en, zh) in _WHY.items()
     },
     help=Text(
         "Repair or delete the line; write rows with json.dumps(row, ensure_ascii=False).",
-        "修好或删除这一行；写文件时请用 json.dumps(row, ensure_ascii=False)。",
+        "修复或删除这一行；写文件时用 json.dumps(row, ensure_ascii=False)。",
     ),
     bad=(
         b'{"messages": [{"role": "user", "content": "Hi"},]}',
@@ -172,9 +180,9 @@ rule = Rule(
 )
 
 
-_SKIPPED_EN: Final = ("the loader refuses the whole file", "{trainer} leaves the line out")
-_SKIPPED_ZH: Final = ("加载时整个文件都会被拒绝", "{trainer}会跳过这一行")
-"""What is said of the file -> what is said where the trainer passes over such a line."""
+_SKIPPED_EN: Final = ("the loader rejects the whole file", "{trainer} skips the line")
+_SKIPPED_ZH: Final = ("加载器会拒绝整个文件", "{trainer}会跳过这一行")
+"""What the sentence says of the file -> what it says where the trainer skips such a line."""
 
 
 def check(row: Row) -> Iterator[Problem]:

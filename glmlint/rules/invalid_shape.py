@@ -1,11 +1,11 @@
-"""A place of the row that breaks the sample schema, and that no narrower rule speaks of.
+"""A place of the row that does not match the sample schema, and that no narrower rule reports.
 
 `schemas/sample.schema.json` is what glmlint and its users agree on as a row of GLM-4. Each of its
-demands on rows and messages has a rule of its own; what is left are odd places inside a list of
-tools, such as a description that is a number. The text of the tools is printed into the prompt, and
-so an odd value reaches the model as it stands.
+requirements on rows and messages has its own rule; what is left are odd places inside a list of
+tools, such as a description that is a number. Tools are printed into the prompt as text, so an odd
+value reaches the model as it is.
 
-Evidence: a property test holds that every row that the schema refuses has a finding.
+Evidence: a property test holds that every row that the schema rejects has a finding.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ rule = Rule(
     name="invalid-shape",
     family="structure",
     form="glm",
-    title_zh="不符合样本格式，且没有更具体的规则说明的地方",
+    title_zh="不符合样本的 schema，且没有更具体的规则会报告的地方",
+    doc_zh="""
+    `schemas/sample.schema.json` 是 glmlint 与用户之间关于 GLM-4 数据行的约定。它对行和消息的
+    每项要求都有专门的规则；剩下的是工具列表内部的异常，例如 description 写成了数字。工具会以
+    文本形式写进提示词，所以异常的值会原样到达模型。
+
+    依据：有一个性质测试保证，凡是 schema 拒绝的行都有报告。
+    """,
     severity="warning",
     after=("*",),
     when=Fact.ODD,
@@ -31,12 +38,12 @@ rule = Rule(
     ),
     variants={
         "required": Text(
-            "{place} is missing, and the format demands it",
-            "缺少 {place}，而格式要求它存在",
+            "{place} is missing, and the format requires it",
+            "缺少 {place}，而格式要求提供",
         ),
         "value": Text(
             "{place} has a value that the format does not allow",
-            "{place} 的值不是格式所允许的",
+            "格式不允许 {place} 取这个值",
         ),
     },
     help=Text(
@@ -114,17 +121,17 @@ def check(row: Row) -> Iterator[Problem]:
             heard += 1
             if (
                 "parameters" in told[3:]
-            ):  # `tool-schema` tells the first faults of a schema, not all
+            ):  # `tool-schema` reports the first faults of a schema, not all
                 told = told[: told.index("parameters") + 1]
             if _in_tools(told):
                 named.add(told)
                 above.update(_holders(told))
         at = violation.pointer
-        # Told is what lies in a place that was told, and what holds one.
+        # A place counts as reported if one inside it, or one around it, was.
         if not _in_tools(at) or at in above or not named.isdisjoint(_holders(at)):
             continue
         if not padded(row).isdisjoint(_holders(at)):
-            continue  # `null-padding` speaks of them all
+            continue  # `null-padding` reports them all
         en, zh = kind_of(violation.value)
         kind = {"required": "required", "type": None}.get(violation.keyword, "value")
         yield rule.problem(at, text=kind, place=place(at), en=en, zh=zh)
@@ -135,5 +142,5 @@ def _in_tools(at: Pointer) -> bool:
 
 
 def _holders(at: Pointer) -> list[Pointer]:
-    """The place itself and all that hold it."""
+    """The place itself and all places around it."""
     return [at[:depth] for depth in range(len(at) + 1)]

@@ -1,16 +1,16 @@
-"""Characters that nobody sees, or that a wrong decoding left behind.
+r"""Characters that nobody sees, or that a wrong decoding left behind.
 
-Zero-width and control characters become tokens of their own: they split words, make equal texts
+Zero-width and control characters become their own tokens: they split words, make equal texts
 unequal, and the model learns to write them. Direction marks can hide what code does. U+FFFD and
-mojibake (`Ã©`, `ä½ å¥½`, `锟斤拷`) stand where the real text was lost or misread. A form feed or a
-backspace before letters is the rest of LaTeX that somebody put into JSON without escaping it:
-`\\frac` has become a form feed and `rac`.
+mojibake (`Ã©`, `ä½ å¥½`, `锟斤拷`) are where the real text was lost or misread. A form feed or a
+backspace before letters is what is left of LaTeX that was put into JSON without escaping it:
+`\frac` has become a form feed and `rac`.
 
 Left alone: joiners (ZWJ, ZWNJ), which scripts and emoji need; direction marks beside Hebrew or
-Arabic letters; zero-width spaces in Thai, Khmer, Burmese and Lao, where they part words; tags of
-flag emoji; tabs and line ends.
+Arabic letters; zero-width spaces in Thai, Khmer, Burmese and Lao, where they separate words; tags
+of flag emoji; tabs and line ends.
 
-Evidence: U+FFFD stands in published demo data (6 of 300 rows of one file); mojibake is proved by
+Evidence: U+FFFD occurs in published demo data (6 of 300 rows of one file); mojibake is proved by
 undoing it.
 """
 
@@ -28,11 +28,22 @@ rule = Rule(
     name="invisible-character",
     family="content",
     title_zh="看不见的字符，或解码错误留下的字符",
+    doc_zh=r"""
+    零宽字符和控制字符会成为单独的 token：它们拆开单词，让相同的文本变得不同，模型还会学着写出
+    它们。方向标记能掩盖代码的真实行为。U+FFFD 和乱码（`Ã©`、`ä½ å¥½`、`锟斤拷`）说明原文已经
+    丢失或被误读。字母之前的换页符或退格符，是 LaTeX 写进 JSON 时没有转义留下的：`\frac` 变成
+    了换页符加 `rac`。
+
+    以下不报告：文字和 emoji 需要的连接符（ZWJ、ZWNJ）；希伯来字母或阿拉伯字母旁的方向标记；泰
+    语、高棉语、缅甸语和老挝语中用来分词的零宽空格；旗帜 emoji 的标签字符；制表符和换行符。
+
+    依据：公开的示例数据中有 U+FFFD（某个文件的 300 行中有 6 行）；乱码通过还原来证实。
+    """,
     severity="warning",
     when=Fact.HIDDEN,
     fix="safe",
     text=Text(
-        "{where} has {name} ({count:time}): nobody sees it, the model learns it",
+        "{where} has {name} ({count:time}): nobody sees it, but the model learns it",
         "{where} 中有 {name}（这类字符共 {count} 个）：人看不见，模型却会学到",
     ),
     variants={
@@ -54,7 +65,7 @@ rule = Rule(
     },
     help=Text(
         "Remove it (`--fix` does); damaged text has to be exported or decoded again.",
-        "删除它（--fix 可以做到）；损坏的文本需要重新导出或解码。",
+        "删除它（`--fix` 会删除）；损坏的文本需要重新导出或解码。",
     ),
     help_alone=Text(
         "Remove it; damaged text has to be exported or decoded again.",
@@ -180,9 +191,9 @@ def _hidden(text: str) -> list[str]:
 
 
 def _removal(at: Pointer, text: str, chars: set[str]) -> tuple[Edit, ...]:
-    """The edit that takes these characters out; breaks of pages become breaks of lines.
+    """The edit that removes these characters; page breaks become line breaks.
 
-    None where a control character is the rest of a dash or of a quotation mark.
+    None where a control character is what is left of a dash or a quotation mark.
     """
     if chars & _CUT_QUOTES:
         return ()
@@ -205,11 +216,11 @@ def _misread(text: str) -> list[tuple[str, str]]:
             meant = b"".join(map(_byte, part)).decode()
         except UnicodeError:
             continue
-        # Two letters that happen to be UTF-8 are no proof; a quotation mark or a word is.
+        # Two letters that happen to be UTF-8 prove nothing; a quotation mark or a word does.
         if meant.isprintable() or "\xa0" in meant or "\ufeff" in meant:
             found.append((part, meant))
     if not found and (odd := _C1.findall(text)):
-        # C1 controls are what Windows-1252 has quotation marks and dashes for.
+        # Where C1 has controls, Windows-1252 has quotation marks and dashes.
         found = [(f"U+{ord(c):04X}", c.encode("latin-1").decode("cp1252", "replace")) for c in odd]
     return found
 

@@ -1,11 +1,11 @@
 """The answer is in another script than its question.
 
 A Chinese question with an English answer, or the reverse: most often a row of another data set, or
-a translation that stopped half way. The model learns to change the language unasked. Told once a
-file and direction, with the number of rows; where the question, or one before it, names a language
-or asks for a translation, for code or for a rewriting, nothing is told, nor where a Chinese question
-quotes the foreign words that it is about. Short questions and answers are left alone, and so are
-formulas and code, whose letters are of no language.
+an unfinished translation. The model learns to change the language unasked. Reported once per file
+and direction, with the number of rows; not where the question, or one before it, names a language
+or asks for a translation, for code or for a rewriting, nor where a Chinese question quotes the
+foreign words that it is about. Short questions and answers are left alone, and so are formulas and
+code, whose letters are of no language.
 
 Evidence: mixed exports, in which one part was translated and the other was not.
 """
@@ -23,13 +23,21 @@ rule = Rule(
     name="language-mismatch",
     family="content",
     title_zh="回答与问题使用的文字不同",
+    doc_zh="""
+    中文问题配英文回答，或者反过来：多半是来自另一个数据集的行，或翻译到一半。模型会学着擅自切
+    换语言。每个文件、每个方向只报告一次，并给出行数；如果这个问题或之前的问题提到某种语言，要
+    求翻译、写代码或改写，或者中文问题引用了所讨论的外文词语，则不报告。短的问题和回答不检查，
+    公式和代码也不检查，其中的字母不属于任何语言。
+
+    依据：混合导出的数据，其中一部分翻译过，另一部分没有。
+    """,
     severity="info",
     text=Text(
         "{where} is in {answered}, its question in {asked} ({rows:row})",
         "{where} 用{answered}回答了{asked}提问（共 {rows} 行）",
     ),
     help=Text(
-        "Translate one of the two, or say in the question which language is wanted.",
+        "Translate one of the two, or name the wanted language in the question.",
         "翻译其中一方，或在问题里写明要用的语言。",
     ),
     bad=(
@@ -111,7 +119,7 @@ _TEXTS: Final = {
     "han": Text("Chinese characters", "中文"),
     "latin": Text("Latin letters", "拉丁字母"),
 }
-"""Which language is written in Latin letters is not known: it may be German."""
+"""Which language the Latin letters are is not known: it may be German."""
 
 
 def check(row: Row) -> Iterator[Problem]:
@@ -151,7 +159,7 @@ _CODE_SIGNS: Final = re.compile(r"[{}();=<>\[\]|\\^_+*/&$#@]")
 
 
 def _script(text: str) -> str:
-    """ "han", "latin", or "" where a text is short, mixed, in another script, or no prose."""
+    """ "han", "latin", or "" where a text is short, mixed, in another script, or not prose."""
     if "```" in text:
         return ""
     text = without_code(text[: 2 * _MOST])

@@ -1,8 +1,8 @@
 """A conversation that does not end with an answer.
 
 What follows the last answer carries no loss under most recipes: it costs tokens of the budget and
-teaches nothing. A tool's result at the end has no answer to it: the model is never shown what to
-do with it. (`combine-spill` speaks of recipes that train such a tail.)
+teaches nothing. Where a tool's result comes last, the answer to it is missing: the model is never
+shown what to do with it. (`combine-spill` reports recipes that train what follows.)
 
 Evidence: LLaMA-Factory #9600 (such rows are dropped there).
 """
@@ -18,6 +18,13 @@ rule = Rule(
     name="last-not-assistant",
     family="structure",
     title_zh="对话没有以回答结尾",
+    doc_zh="""
+    在大多数配方下，最后一个回答之后的内容不计入损失：它占用预算中的 token，却什么也教不了。如
+    果最后是工具返回的结果，就缺少对它的回答：模型看不到该如何使用这个结果。（会训练这部分内容
+    的配方由 `combine-spill` 报告。）
+
+    依据：LLaMA-Factory #9600（这样的行在那里会被丢弃）。
+    """,
     severity="warning",
     when=Fact.ROLES | Fact.LABELS,
     fix="unsafe",
@@ -27,22 +34,21 @@ rule = Rule(
     ),
     variants={
         "trained": Text(
-            "the conversation ends with {role}, and this recipe trains it as if it were an answer",
+            "the conversation ends with {role}, and this recipe trains it like an answer",
             "对话以 {role} 结尾，而这个配方会把它当作回答来训练",
         ),
         "observation": Text(
-            "the conversation ends with a tool's result: the answer to it is missing",
+            "the conversation ends with a tool result: the answer to it is missing",
             "对话以工具结果结尾：缺少对结果的回答",
         ),
     },
     help=Text(
-        "Add the answer; or cut off what follows the last answer (`--unsafe-fixes` does, the text is gone "
-        "then).",
-        "补上回答；或删去最后一个回答之后的内容（--unsafe-fixes 可以做到，这些文字会被删除）。",
+        "Add the answer, or delete what follows the last one (`--unsafe-fixes` deletes it).",
+        "补上回答，或删除最后一个回答之后的内容（`--unsafe-fixes` 会删除）。",
     ),
     help_alone=Text(
-        "Add the answer, or cut off what follows the last one.",
-        "补上回答，或删去最后一个回答之后的内容。",
+        "Add the answer, or delete what follows the last one.",
+        "补上回答，或删除最后一个回答之后的内容。",
     ),
     bad=(
         {
@@ -74,7 +80,7 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
-    if row.foreign or answer_at(row) is not None:  # `answer-under-user` speaks of that one
+    if row.foreign or answer_at(row) is not None:  # `answer-under-user` reports that one
         return
     glm = row.conversation is None
     if not glm and (row.dropped is not None or row.error is not None):
@@ -91,7 +97,7 @@ def check(row: Row) -> Iterator[Problem]:
     elif _is_trained(row, end):
         text = "trained"
     edits: tuple[Edit, ...] = ()
-    # Without its result a call would be taught to end in the wrong stop token.
+    # A call without its result would be taught with the wrong stop token.
     speaking = {roles[index] for index in tail}
     if glm and speaking <= {"user", "system"} and fate(row, answer) == "trained":
         edits = tuple(Edit("remove", ("messages", index)) for index in tail)

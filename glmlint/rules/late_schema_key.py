@@ -1,9 +1,10 @@
-"""A key that appears for the first time after the loader has made up its mind.
+"""A key that appears for the first time after the loader has fixed the schema.
 
-`datasets` reads the file in blocks of 10 MiB and takes the keys of every object from the first one. An
-object of a later block with one more key ends the load with `TypeError: Couldn't cast array of type
-struct<…>` (a new column with `CastError`), minutes after the start and far from the row at fault. From
-4.7 on only objects that all have the same keys in the first block are bound to them.
+`datasets` reads the file in blocks of 10 MiB and takes the keys of every object from the first
+one. An object of a later block with one more key ends the load with `TypeError: Couldn't cast
+array of type struct<…>` (a new column with `CastError`), minutes after the start and far from the
+row at fault. From 4.7 on, only objects that all have the same keys in the first block are bound to
+them.
 
 Evidence: datasets #7222; datasets 2.20 to 5.2 by running them (docs/loader.md).
 """
@@ -33,12 +34,20 @@ _TAGGED: Final = {**_PLAIN, "topic": "greeting"}
 rule = Rule(
     name="late-schema-key",
     family="loader",
-    title_zh="加载器确定类型之后才首次出现的键",
+    title_zh="加载器确定 schema 之后才首次出现的键",
+    doc_zh="""
+    `datasets` 以 10 MiB 为一块读取文件，每个对象有哪些键由第一块决定。后面的数据块中，只要有
+    一个对象多出一个键，加载就会以 `TypeError: Couldn't cast array of type struct<…>` 失败（多
+    出一列则为 `CastError`），这时已经过去了几分钟，报错的位置也离出问题的行很远。从 4.7 起，
+    只有在第一块中键完全相同的对象才受此限制。
+
+    依据：datasets #7222；实际运行 datasets 2.20 至 5.2 得出（docs/loader.md）。
+    """,
     severity="warning",
     applies=lambda recipe, _: recipe.through_datasets,
     text=Text(
-        "`{where}` appears first in line {line}, past the block from which datasets {datasets} takes "
-        "the keys: the load fails ({error})",
+        "`{where}` first appears in line {line}, after the block from which datasets {datasets} takes the "
+        "keys: the load fails ({error})",
         "`{where}` 第一次出现在第 {line} 行，而 datasets {datasets} 只从第一个数据块确定键：加载失败（{error}）",
     ),
     variants={
@@ -48,17 +57,17 @@ rule = Rule(
             "后面的数据块缺少 `{where}`（第 {line} 行）：datasets {datasets} 无法加载该文件（{error}）",
         ),
         "old": Text(
-            "`{where}` appears first in line {line}, past the first 10 MiB: datasets below {new} fails "
+            "`{where}` first appears in line {line}, after the first 10 MiB: datasets below {new} fails "
             "to load the file ({error}), from {new} on it loads ({paths:late key})",
-            "`{where}` 第一次出现在第 {line} 行，已在最初 10 MiB 之外：datasets {new} 之前的版本无法加载该文件"
+            "`{where}` 第一次出现在第 {line} 行，已在最初的 10 MiB 之外：datasets {new} 之前的版本无法加载该文件"
             "（{error}），从 {new} 起可以加载（这样的键共 {paths} 个）",
         ),
-        "more": Text("{paths} more keys come too late", "另有 {paths} 个键出现得太晚"),
+        "more": Text("{paths} more keys appear too late", "另有 {paths} 个键出现得太晚"),
     },
     help=Text(
         "Move a row with the key to the front of the file; "
         "name the trainer's version with --pin datasets=VERSION.",
-        "把含有该键的行移到文件开头；用 --pin datasets=版本号 指明训练机器上的版本。",
+        "把含有该键的行移到文件开头；用 --pin datasets=版本号 指定训练所用的版本。",
     ),
     bad=(
         Example(rows=(_PLAIN, _PLAIN, _PLAIN, _CALL), loader_bytes=150),

@@ -1,11 +1,11 @@
 r"""Half of a surrogate pair, such as `\ud83d` without its `\ude00`.
 
-It is no character: a text with it cannot be written as UTF-8. Arrow refuses the file when it is
+It is not a character: a text with it can't be written as UTF-8. Arrow rejects the file when it is
 loaded, and where another reader lets it pass, the tokenizer raises in the middle of the run. It
-comes from emoji that were cut in two by a limit on length.
+comes from emoji that were cut in two by a length limit.
 
-Evidence: tiktoken #82; `datasets` 5.2 raises DatasetGenerationError ("The surrogate pair in
-string is invalid").
+Evidence: tiktoken #82; `datasets` 5.2 raises DatasetGenerationError ("The surrogate pair in string
+is invalid").
 """
 
 from __future__ import annotations
@@ -20,22 +20,29 @@ rule = Rule(
     name="lone-surrogate",
     family="structure",
     title_zh=r"不成对的代理项，例如只有 `\ud83d` 而没有 `\ude00`",
+    doc_zh="""
+    它不是字符：含有它的文本无法写成 UTF-8。加载时 Arrow 会拒绝该文件；即使其他程序放行，分词
+    器也会在训练中途报错。它来自被长度限制切成两半的 emoji。
+
+    依据：tiktoken #82；`datasets` 5.2 抛出 DatasetGenerationError（“The surrogate pair in
+    string is invalid”）。
+    """,
     severity="error",
     when=Fact.DEFECT,
     needs_value=False,
     fix="unsafe",
     text=Text(
-        "{place} holds {escape}, half of a character: the loader refuses the file",
-        "{place} 含有 {escape}，只是半个字符：加载时文件会被拒绝",
+        "{place} contains {escape}, half of a character: the loader rejects the file",
+        "{place} 含有 {escape}，只是半个字符：加载器会拒绝该文件",
     ),
     help=Text(
-        "Restore the whole character (mostly an emoji that was cut), or take the half out "
-        "(`--unsafe-fixes` writes U+FFFD in its place).",
-        "补全这个字符（多半是被截断的 emoji），或删掉这一半（--unsafe-fixes 会用 U+FFFD 代替）。",
+        "Restore the whole character (mostly a cut emoji), or delete the half (`--unsafe-fixes` writes "
+        "U+FFFD instead).",
+        "补全这个字符（多半是被截断的 emoji），或删除这一半（`--unsafe-fixes` 会用 U+FFFD 代替）。",
     ),
     help_alone=Text(
-        "Restore the whole character (mostly an emoji that was cut), or take the half out.",
-        "补全这个字符（多半是被截断的 emoji），或删掉这一半。",
+        "Restore the whole character (mostly a cut emoji), or delete the half.",
+        "补全这个字符（多半是被截断的 emoji），或删除这一半。",
     ),
     bad=(
         b'{"messages": [{"role": "user", "content": "Hi \\ud83d"},'
@@ -63,7 +70,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _halves(value: Any, at: Pointer) -> Iterator[tuple[Pointer, str]]:
-    """Every text that holds a half; keys are left out."""
+    """Every string that contains a half; keys are left out."""
     if isinstance(value, str):
         if _half(value):
             yield at, value
@@ -84,7 +91,7 @@ def _whole(text: str) -> str:
 
 
 def _escape(value: Any, at: Pointer) -> str:
-    """The half at a place, as JSON escapes it; in a key where the place is none of a text."""
+    """The half at a place, as JSON escapes it; in a key where the place is not a string."""
     for part in at:
         if isinstance(value, dict) and part not in value:
             break

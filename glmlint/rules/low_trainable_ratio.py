@@ -1,8 +1,8 @@
 """A row of which a smaller share is supervised than `--min-row-ratio` asks for.
 
-A row of a long prompt and a one-word answer costs as much as any other of its length and teaches one
-word. There is no share that is wrong for every task, so the rule is silent until a limit is set; the
-ratio of the whole file always stands in the summary.
+A row with a long prompt and a one-word answer costs as much as any other of its length and teaches
+one word. No share is wrong for every task, so the rule does nothing until a limit is set; the
+ratio of the whole file is always in the summary.
 
 Evidence: LLaMA-Factory #8349.
 """
@@ -17,6 +17,12 @@ rule = Rule(
     name="low-trainable-ratio",
     family="mask",
     title_zh="一行中受监督 token 的占比低于 `--min-row-ratio`",
+    doc_zh="""
+    提示词很长、回答只有一个词的行，与同样长度的其他行花费相同，却只教一个词。没有哪个比例对所
+    有任务都算错，所以在设置下限之前本规则不起作用；整个文件的比例总会显示在摘要中。
+
+    依据：LLaMA-Factory #8349。
+    """,
     severity="warning",
     limit=Limit(
         "min-row-ratio",
@@ -32,7 +38,7 @@ rule = Rule(
         "保留的 {kept} 个 token 中有 {supervised} 个受监督（{ratio:.1%}），低于下限 {limit:.1%}",
     ),
     help=Text(
-        "Shorten what stands before the answers, or take the row out.",
+        "Shorten the text before the answers, or delete the row.",
         "缩短回答之前的内容，或删除这一行。",
     ),
     bad=(

@@ -1,10 +1,10 @@
-"""An entry of `messages` that is no object: a bare text, null, a list.
+"""An entry of `messages` that is not an object: a string, null, a list.
 
-The script asks every message for its role: it raises TypeError at a text or a null, and the run
-ends. Where the template alone reads the messages (`combine: true`), the entry vanishes without a
-word.
+The script asks every message for its role: for a string or null it raises TypeError, and the run
+ends. Where only the template reads the messages (`combine: true`), the entry vanishes without a
+message.
 
-Evidence: LLaMA-Factory #4236; recipes.md, section 2.
+Evidence: LLaMA-Factory #4236; docs/recipes.md.
 """
 
 from __future__ import annotations
@@ -18,18 +18,24 @@ rule = Rule(
     name="message-not-object",
     family="structure",
     form="glm",
-    title_zh="`messages` 里有一项不是对象，而是纯文本、null 或列表",
+    title_zh="`messages` 里有一项不是对象，而是字符串、null 或列表",
+    doc_zh="""
+    脚本会读取每条消息的 role：遇到字符串或 null 会抛出 TypeError，训练随之中止。如果只有模板
+    读取消息（`combine: true`），这一项会悄悄消失。
+
+    依据：LLaMA-Factory #4236；docs/recipes.md。
+    """,
     severity="error",
     when=Fact.ODD,
     text=Text(
-        "messages[{index}] is {en}, not an object with role and content: it is left out in silence",
+        "messages[{index}] is {en}, not an object with role and content: it is silently left out",
         "messages[{index}] 是{zh}，不是带 role 和 content 的对象：会被悄悄跳过",
     ),
     variants={
         "raises": Text(
             "messages[{index}] is {en}, not an object with role and content: "
             "the trainer raises {exception}",
-            "messages[{index}] 是{zh}，不是带 role 和 content 的对象：训练脚本抛出 {exception}",
+            "messages[{index}] 是{zh}，不是带 role 和 content 的对象：训练框架抛出 {exception}",
         )
     },
     help=Text(

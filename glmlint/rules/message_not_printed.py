@@ -1,9 +1,10 @@
-"""A message, or the calls of one, of which the chat template prints nothing.
+"""A message, or the calls of one, that the chat template does not print.
 
 A template prints the roles and keys that it knows. GLM-4.5's and later ones know system, user,
-assistant and tool, and of a call `tool_calls` alone: an `observation`, a `developer`, a `function_call`
-stand in the row and reach no model, and nothing raises. What follows is then trained as if they had
-never been said. Found by rendering: nothing is laid out for the message. Told once a file and role.
+assistant and tool, and of calls only `tool_calls`: an `observation`, a `developer` or a
+`function_call` in the row never reaches the model, and nothing raises. What follows is then
+trained as if they had never been said. Found by rendering: the message adds nothing to the output.
+Reported once per file and role.
 
 Evidence: the published templates of GLM-4.5, 4.6 and 4.7-Flash, GLM-4-0414 and GLM-Z1.
 """
@@ -24,26 +25,34 @@ rule = Rule(
     name="message-not-printed",
     family="mask",
     title_zh="模板完全不输出的消息，或其中的工具调用",
+    doc_zh="""
+    模板只输出它认识的角色和键。GLM-4.5 及之后的模板认识 system、user、assistant 和 tool，调用
+    只认 `tool_calls`：行中的 `observation`、`developer` 或 `function_call` 到不了模型，也不会
+    报错。后面的内容会像它们从未出现过一样参与训练。判断方法是实际渲染：这条消息没有任何输出。
+    每个文件、每个角色只报告一次。
+
+    依据：GLM-4.5、4.6 和 4.7-Flash、GLM-4-0414 以及 GLM-Z1 公开发布的模板。
+    """,
     severity="error",
     when=Fact.LABELS,
     text=Text(
-        "in {rows:row}, nothing of a message of the role {role!r} is printed with this template: what it "
-        "says never reaches the model",
-        "有 {rows} 行，其中角色为 {role!r} 的消息在当前模板下完全不会输出：其内容不会进入训练",
+        "this template does not print messages of the role {role!r} ({rows:row}): their text never "
+        "reaches the model",
+        "当前模板不会输出角色为 {role!r} 的消息（共 {rows} 行）：其内容到不了模型",
     ),
     variants={
         "calls": Text(
-            "calls under `{key}` are not printed with this template ({rows:row}): the model sees no call",
-            "在当前模板下，`{key}` 中的调用不会输出（共 {rows} 行）：模型看不到任何调用",
+            "this template does not print calls under `{key}` ({rows:row}): the model sees no call",
+            "当前模板不会输出 `{key}` 中的调用（共 {rows} 行）：模型看不到任何调用",
         ),
         "tools": Text(
-            "the tool list at {key} is not printed with this template ({rows:row}): the model sees no tool",
-            "在当前模板下，{key} 处的工具列表不会输出（共 {rows} 行）：模型看不到任何工具",
+            "this template does not print the tool list at {key} ({rows:row}): the model sees no tool",
+            "当前模板不会输出 {key} 处的工具列表（共 {rows} 行）：模型看不到任何工具",
         ),
     },
     help=Text(
-        "Give it a role that is printed here, or write its text into a message that is.",
-        "请改用这里会输出的角色，或把内容写进会输出的消息。",
+        "Give it a role that this template prints, or move its text into a message that is printed.",
+        "改用当前模板会输出的角色，或把内容写进会输出的消息。",
     ),
     bad=(
         Example(
@@ -94,18 +103,18 @@ rule = Rule(
 )
 
 _CONVERTED = ("observation", "function", "function_call", "tool_call", "tool_response", "ipython")
-"""Roles that `glmlint convert` knows: it writes their messages in the form that is read."""
+"""Roles that `glmlint convert` knows: it writes their messages in a format that is read."""
 
 
 _BESIDE = Text(
-    "If this template prints tools at all, it takes them from the row's own `tools`: move the list there "
-    "(`glmlint convert --to glm4.5` does), or take a template that prints tools of messages.",
-    "如果该模板会输出工具，也只从行级 `tools` 读取：请把列表移到那里（`glmlint convert --to glm4.5` 会这样写），"
+    "A template that prints tools at all takes them from the row's own `tools`: move the list there "
+    "(`glmlint convert --to glm4.5` does), or use a template that prints tools of messages.",
+    "该模板即使输出工具，也只从行级 `tools` 读取：把列表移到那里（`glmlint convert --to glm4.5` 会这样写），"
     "或改用会输出消息级 tools 的模板。",
 )
 _OWN = Text(
-    "Take a template that prints a row's `tools`; or write the list into a message, where one prints it.",
-    "请改用会输出行级 `tools` 的模板；若模板读取消息级 tools，则把列表写进消息。",
+    "Use a template that prints the row's `tools`; or move the list into a message, if one prints it.",
+    "改用会输出行级 `tools` 的模板；如果模板读取消息级 tools，则把列表写进消息。",
 )
 
 

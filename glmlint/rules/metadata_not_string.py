@@ -1,10 +1,10 @@
-"""`metadata` that is no text.
+"""`metadata` that is not a string.
 
-It stands in the header, right after the role token: `<|assistant|>get_weather`. The template prints
-any value there as Python does, so that a null becomes the word None (transformers 5.24 and later
-drop it), an object its `{'a': 1}`. In front of an answer that is trained as the name of a function.
+It is in the header, right after the role token: `<|assistant|>get_weather`. The template prints
+any value there as Python does, so null becomes the word None (transformers 5.24 and later drop
+it), and an object `{'a': 1}`. In an answer that is trained as the name of a function.
 
-Evidence: recipes.md, sections 0.1 and 0.2 (`datasets` below 4.7 writes such nulls into every
+Evidence: measured with the official script (`datasets` below 4.7 writes such nulls into every
 message as soon as one has metadata).
 """
 
@@ -20,30 +20,38 @@ rule = Rule(
     name="metadata-not-string",
     family="structure",
     form="glm",
-    title_zh="`metadata` 不是文本",
+    title_zh="`metadata` 不是字符串",
+    doc_zh="""
+    它位于消息头，紧跟角色标记：`<|assistant|>get_weather`。模板会按 Python 的方式打印这里的任
+    何值，所以 null 会变成单词 None（transformers 5.24 及以上版本会去掉它），对象会变成
+    `{'a': 1}`。写在回答里，它会被当作函数名参与训练。
+
+    依据：用官方脚本实测（只要有一条消息带 metadata，4.7 之前的 `datasets` 就会给每条消息补上
+    这样的 null）。
+    """,
     severity="warning",
     when=Fact.ODD,
     fix="safe",
     text=Text(
-        "{place} is {en}, not a text: it is printed after the role token as Python prints it",
-        "{place} 是{zh}而不是文本：会按 Python 的样子输出在角色标记之后",
+        "{place} is {en}, not a string: it is printed after the role token as Python prints it",
+        "{place} 是{zh}而不是字符串：会按 Python 打印的形式出现在角色标记之后",
     ),
     variants={
         "trained": Text(
-            "{place} is {en}, not a text: it is printed as the name of a function, and trained so",
-            "{place} 是{zh}而不是文本：会被当作函数名输出，并且参与训练",
+            "{place} is {en}, not a string: it is printed and trained as a function name",
+            "{place} 是{zh}而不是字符串：会被当作函数名输出，并且参与训练",
         ),
         "dropped": Text(
-            "{place} is null: transformers from 5.24 on drops it, older ones print the word None",
-            "{place} 为 null：transformers 5.24 起会去掉它，旧版本会输出单词 None",
+            "{place} is null: transformers 5.24 and later drop it, older ones print the word None",
+            "{place} 为 null：transformers 从 5.24 起会去掉它，旧版本会输出单词 None",
         ),
         "unseen": Text(
-            "{place} is {en}, not a text; the message is not printed",
-            "{place} 是{zh}而不是文本；这条消息没有输出",
+            "{place} is {en}, not a string; the message is not printed",
+            "{place} 是{zh}而不是字符串；这条消息不会输出",
         ),
     },
     help=Text(
-        "Delete the key; only a tool call has metadata, the function's name.",
+        "Delete the key; only a tool call has metadata: the function's name.",
         "删除这个键；只有工具调用才有 metadata，即函数名。",
     ),
     bad=(

@@ -1,9 +1,9 @@
 """A message without `content`.
 
-To the Jinja template a missing content is empty: the whole message vanishes, role token and all,
+To the Jinja template, missing content is empty: the whole message vanishes with its role token,
 and neighbouring turns run together. The script of June 2024 raises KeyError.
 
-Evidence: LLaMA-Factory #4249; recipes.md, section 0.4 (run against the script).
+Evidence: LLaMA-Factory #4249; measured with the official script.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ rule = Rule(
     family="structure",
     form="glm",
     title_zh="消息缺少 `content`",
+    doc_zh="""
+    对 Jinja 模板来说，缺少 content 等于空：整条消息会连同角色标记一起消失，前后两轮连在一起。
+    2024 年 6 月的脚本会抛出 KeyError。
+
+    依据：LLaMA-Factory #4249；用官方脚本实测。
+    """,
     severity="warning",
     when=Fact.ODD,
     fix="safe",
@@ -28,15 +34,15 @@ rule = Rule(
     variants={
         "raises": Text(
             "messages[{index}] has no content: the trainer raises {exception} at this row",
-            "messages[{index}] 没有 content：训练脚本在这一行抛出 {exception}",
+            "messages[{index}] 没有 content：训练框架在这一行抛出 {exception}",
         ),
         "nothing": Text(
             "messages[{index}] has no content: the template leaves it out, "
-            "and the row has nothing to learn",
-            "messages[{index}] 没有 content：模板会跳过它，这一行没有任何可训练的内容",
+            "and the row teaches nothing",
+            "messages[{index}] 没有 content：模板会跳过它，这一行学不到任何东西",
         ),
         "printed": Text(
-            "messages[{index}] has no content: it is printed all the same, without a text",
+            "messages[{index}] has no content: it is still printed, without text",
             "messages[{index}] 没有 content：仍会输出这条消息，但其中没有文本",
         ),
         "tools": Text(
@@ -45,7 +51,7 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Give it text, an empty one beside tools; or delete the message.",
+        "Add text (an empty string beside tools), or delete the message.",
         "补上文本（只有 tools 时写空字符串），或删除这条消息。",
     ),
     bad=(

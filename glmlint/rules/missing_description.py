@@ -1,8 +1,8 @@
 """A function without a description.
 
 All that the model knows of a tool is its name, its description and its arguments. Without the
-description it has to guess from the name when to call it, and a fine-tune on few rows learns the
-name by heart in place of the purpose.
+description it has to guess from the name when to call it, and a fine-tune on few rows memorises
+the name instead of the purpose.
 
 Evidence: every published format of tools has the field; a hint, not a fault.
 """
@@ -35,6 +35,12 @@ rule = Rule(
     name="missing-description",
     family="tools",
     title_zh="函数缺少描述",
+    doc_zh="""
+    模型对工具的了解只有名称、描述和参数。没有描述，它只能凭名称猜测何时调用；用少量数据微调
+    时，记住的是名称而不是用途。
+
+    依据：所有公开的工具格式都有这个字段；这只是提示，不算错误。
+    """,
     severity="info",
     when=Fact.TOOLS,
     text=Text(

@@ -1,8 +1,8 @@
-"""A row without `messages`, or whose `messages` is no list.
+"""A row without `messages`, or whose `messages` is not a list.
 
-The official script reads `messages` and nothing else: without it the trainer raises KeyError, and
-the run ends before the first step. Often the key is there under another spelling. Rows that are
-in another trainer's format are told once a file by `other-format`.
+The official script reads only `messages`: without it the trainer raises KeyError, and the run ends
+before the first step. Often the key is misspelled. Rows in another trainer's format are reported
+once per file by `other-format`.
 
 Evidence: LLaMA-Factory #4236; GLM-4's process_batch reads `batch["messages"]`.
 """
@@ -23,32 +23,38 @@ rule = Rule(
     family="structure",
     form="glm",
     title_zh="一行缺少 `messages`，或 `messages` 不是列表",
+    doc_zh="""
+    官方脚本只读取 `messages`：没有它，训练框架会抛出 KeyError，训练在第一步之前就会中止。往往
+    只是键名拼写有误。采用其他训练框架格式的行，由 `other-format` 在每个文件中报告一次。
+
+    依据：LLaMA-Factory #4236；GLM-4 的 process_batch 读取 `batch["messages"]`。
+    """,
     severity="error",
     when=Fact.ODD,
     text=Text(
         "the row has no messages: the trainer raises {exception}",
-        "这一行没有 messages：训练脚本抛出 {exception}",
+        "这一行没有 messages：训练框架抛出 {exception}",
     ),
     variants={
         "near": Text(
-            "the row has no messages, but {key}: the trainer raises {exception}",
-            "这一行没有 messages，只有 {key}：训练脚本抛出 {exception}",
+            "the row has {key} instead of messages: the trainer raises {exception}",
+            "这一行没有 messages，只有 {key}：训练框架抛出 {exception}",
         ),
         "keyed": Text(
-            "the row has no messages, but {number} objects of one kind under keys such as {key}: a file "
-            "keyed by id is one row here, and the trainer raises {exception}",
-            "这一行没有 messages，而是 {number} 个同类对象，键如 {key}：按 id 为键的文件在这里只算一行，"
-            "训练脚本抛出 {exception}",
+            "the row has no messages, but {number} similar objects under keys such as {key}: a file keyed "
+            "by id is one row, and the trainer raises {exception}",
+            "这一行没有 messages，而是 {number} 个同类对象，键如 {key}：以 id 为键的文件只算一行，"
+            "训练框架抛出 {exception}",
         ),
         "held": Text(
             "the row has no messages, but a list of {number} rows under {key}: datasets makes one row of "
             "the whole object, and the trainer raises {exception}",
             "这一行没有 messages，而是在 {key} 下有 {number} 条数据：datasets 把整个对象当成一行，"
-            "训练脚本抛出 {exception}",
+            "训练框架抛出 {exception}",
         ),
         "not-list": Text(
             "messages is {en}, not a list: the trainer raises {exception}",
-            "messages 是{zh}而不是列表：训练脚本抛出 {exception}",
+            "messages 是{zh}而不是列表：训练框架抛出 {exception}",
         ),
     },
     help=Text(
@@ -82,13 +88,13 @@ rule = Rule(
 
 
 _KEYED_HELP: Final = Text(
-    "Write every value on a line of its own, for instance with: jq -c '.[]' FILE.json > FILE.jsonl",
+    "Write every value on its own line, for instance with: jq -c '.[]' FILE.json > FILE.jsonl",
     "把每个值单独写成一行，例如：jq -c '.[]' FILE.json > FILE.jsonl",
 )
 
 
 _HELD_HELP: Final = Text(
-    "Write every element of the list on a line of its own, for instance with: "
+    "Write every element of the list on its own line, for instance with: "
     "jq -c '.[\"{name}\"][]' FILE.json > FILE.jsonl",
     "把列表里的每个元素单独写成一行，例如：jq -c '.[\"{name}\"][]' FILE.json > FILE.jsonl",
 )
@@ -135,7 +141,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _keyed(value: dict[str, Any]) -> str | None:
-    """The first key of an object that stands for a file: its values are rows, alike in their keys."""
+    """The first key of an object that is a whole file: its values are rows with similar keys."""
     rows = list(value.values())
     if len(rows) < 2 or not all(isinstance(row, dict) and row for row in rows):
         return None
@@ -144,7 +150,7 @@ def _keyed(value: dict[str, Any]) -> str | None:
 
 
 def _held(value: dict[str, Any]) -> str | None:
-    """The key under which a whole file's rows stand: a list of objects of a known form."""
+    """The key that holds a whole file's rows: a list of objects of a known form."""
     for key, item in value.items():
         if not isinstance(item, list) or not item or not isinstance(item[0], dict):
             continue
@@ -154,7 +160,7 @@ def _held(value: dict[str, Any]) -> str | None:
 
 
 def near_key(value: dict[str, Any]) -> str | None:
-    """The key that is meant as `messages`: spelled nearly so, or with turns in it."""
+    """The key that is meant as `messages`: nearly spelled like it, or with turns in it."""
     close = {key.strip().lower(): key for key in islice(value, 100) if len(key) < 100}
     found = nearest("messages", close)
     if found:

@@ -1,10 +1,10 @@
 """A message without `role`.
 
-The script asks every message for its role and raises KeyError where there is none. Where the
-template alone reads the messages (`combine: true`), it prints `<||>` as plain text, and the model
-reads a turn that nobody speaks.
+The script asks every message for its role and raises KeyError where there is none. Where only the
+template reads the messages (`combine: true`), it prints `<||>` as plain text, and the model reads
+a turn without a speaker.
 
-Evidence: recipes.md, section 10 (run against the script); mistral-finetune stops at such rows too.
+Evidence: measured with the official script; mistral-finetune stops at such rows too.
 """
 
 from __future__ import annotations
@@ -19,23 +19,29 @@ rule = Rule(
     family="structure",
     form="glm",
     title_zh="消息缺少 `role`",
+    doc_zh="""
+    脚本会读取每条消息的 role，没有时抛出 KeyError。如果只有模板读取消息（`combine: true`），
+    它会把 `<||>` 作为普通文本输出，模型读到的是没有说话人的一轮。
+
+    依据：用官方脚本实测；mistral-finetune 遇到这样的行也会停止。
+    """,
     severity="error",
     when=Fact.ODD,
     text=Text(
-        "messages[{index}] has no role: the template prints <||> as text in place of a role token",
+        "messages[{index}] has no role: the template prints <||> as text instead of a role token",
         "messages[{index}] 没有 role：模板会输出文本 <||>，而不是角色标记",
     ),
     variants={
         "raises": Text(
             "messages[{index}] has no role: the trainer raises {exception}",
-            "messages[{index}] 没有 role：训练脚本抛出 {exception}",
+            "messages[{index}] 没有 role：训练框架抛出 {exception}",
         ),
         "trained": Text(
             "messages[{index}] has no role: its text is trained, whoever wrote it",
             "messages[{index}] 没有 role：不管是谁写的，这段文本都会参与训练",
         ),
         "unseen": Text(
-            "messages[{index}] has no role: nobody can tell who speaks",
+            "messages[{index}] has no role: it is unclear who speaks",
             "messages[{index}] 没有 role：无法知道是谁在说话",
         ),
     },

@@ -1,8 +1,9 @@
-"""Some answers of one conversation think aloud, some do not.
+"""Some answers of one conversation have a thought, some do not.
 
-Each answer is taught as it stands. A model that sees both in one conversation learns to choose
-between them without a sign to go by. It may be meant so (thoughts in the last turn alone, as templates
-of reasoning models print them): an info, told once a file. Tool calls are not counted.
+Each answer is trained as it is. A model that sees both in one conversation learns to choose
+between them without anything to go by. It may be intended (thoughts only in the last turn, as
+templates of reasoning models print them), so it is an info, reported once per file. Tool calls are
+not counted.
 
 Evidence: unsloth #3601.
 """
@@ -16,17 +17,24 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="mixed-reasoning",
     family="mask",
-    title_zh="同一段对话里，有的回答带思考过程，有的不带",
+    title_zh="同一段对话里，有的回答带思考内容，有的不带",
+    doc_zh="""
+    每个回答都按原样训练。模型在同一段对话里看到两种写法，就会学着在没有依据的情况下二选一。这
+    可能是有意的（思考内容只在最后一轮，推理模型的模板就是这样输出的），所以只是提示，每个文件
+    报告一次。工具调用不计算在内。
+
+    依据：unsloth #3601。
+    """,
     severity="info",
     when=Fact.THINK,
     text=Text(
-        "some answers have <think> blocks and some have none "
-        "(here {count} of {answers} have; {rows:row})",
+        "some answers have a <think> block and some do not "
+        "(here {count} of {answers} do; {rows:row})",
         "有 {rows} 行的部分回答带有 <think> 块，部分没有（本行 {answers} 个回答中有 {count} 个带有）",
     ),
     help=Text(
-        "Give every answer its thoughts, or none, unless that is what the model should learn.",
-        "让每个回答都带思考，或都不带，除非这正是希望模型学到的。",
+        "Give every answer a thought, or none, unless the model should learn both.",
+        "让每个回答都带思考内容，或都不带，除非正是希望模型两种都学。",
     ),
     bad=(
         {

@@ -1,17 +1,17 @@
-"""A row that says nearly what another row says.
+"""A row that is nearly the same as another row.
 
-Templates with one word changed, the same answer under rephrased questions, a second export with
-other punctuation: for the model these are repeats, though no byte comparison sees them. The words
-of a row are compared by MinHash, in triples; `--near-duplicates 0.9` tells rows that share nine
-triples of ten with an earlier one. Their answers must be alike for themselves, and so must what stands
-beside the system message and, where the answer is short, the two ends of the question: rows that share
-a long prompt and differ in question and answer are no repeat. Rows that are wholly the same are left
+Templates with one word changed, the same answer to rephrased questions, a second export with other
+punctuation: for the model these are repeats, though no byte comparison finds them. Rows are
+compared by MinHash over word trigrams; `--near-duplicates 0.9` reports rows that share nine
+trigrams of ten with an earlier row. The answers must be similar on their own, and so must
+everything beside the system message and, where the answer is short, both ends of the question: rows
+that share a long prompt but differ in question and answer are not repeats. Identical rows are left
 to `exact-duplicate`.
 
-Needs the package rensa (`pip install rensa`, or the extra `dedup`); without it a warning says that
-nobody looked.
+Needs the package rensa (`pip install rensa`, or the extra `dedup`); without it, a warning says that
+near duplicates were not checked.
 
-Evidence: deduplication by MinHash is the common practice for training data; here with `rensa`.
+Evidence: MinHash deduplication is common practice for training data; here it is done with `rensa`.
 """
 
 from __future__ import annotations
@@ -47,27 +47,41 @@ rule = Rule(
     name="near-duplicate",
     family="dataset",
     title_zh="与另一行内容几乎相同的行",
+    doc_zh="""
+    模板只换了一个词、问题换了说法而回答相同、两次导出只差标点：对模型来说这些都是重复，但逐字节比较
+    发现不了。这里用 MinHash 比较各行的三词组；`--near-duplicates 0.9` 会报告与前面某一行有九成三词
+    组相同的行。两行的回答本身也必须相似，system 消息之外的其余内容也是如此；回答较短时，问题的首尾
+    两端也要相似：长提示词相同而问题和回答不同的行不算重复。完全相同的行由 `exact-duplicate` 报告。
+
+    需要 rensa 包（`pip install rensa`，或可选部分 `dedup`）；没有安装时，会给出一条警告，说明未检查
+    近似重复。
+
+    依据：用 MinHash 去重是处理训练数据的通行做法，这里使用 `rensa`。
+    """,
     severity="info",
-    limit=Limit("near-duplicates", None, Text("Report rows that are at least this similar.", "报告相似度不低于此值的数据行。")),
+    limit=Limit("near-duplicates", None, Text(
+        "Report rows that are at least this similar.",
+        "报告相似度不低于此值的数据行。",
+    )),
     opt_in=True,
     hashes="signatures",
     text=Text(
-        "{share:.0%} like line {first}: a repeat for the model",
-        "与第 {first} 行有 {share:.0%} 相似：对模型来说等于重复",
+        "{share:.0%} similar to line {first}: a repeat for the model",
+        "与第 {first} 行的相似度为 {share:.0%}：对模型来说等于重复",
     ),
     variants={
         "elsewhere": Text(
-            "{share:.0%} like {path}:{first}: a repeat for the model",
-            "与 {path}:{first} 有 {share:.0%} 相似：对模型来说等于重复",
+            "{share:.0%} similar to {path}:{first}: a repeat for the model",
+            "与 {path}:{first} 的相似度为 {share:.0%}：对模型来说等于重复",
         ),
         "missing": Text(
-            "near duplicates were not looked for: rensa is not installed",
-            "未查找近似重复：没有安装 rensa",
+            "near duplicates were not checked: rensa is not installed",
+            "未检查近似重复：没有安装 rensa",
         ),
     },
     help=Text(
-        "Keep one of them, or more varied ones.",
-        "只保留其中一条，或换成更多样的数据。",
+        "Keep one of them, or replace it with more varied data.",
+        "只保留其中一行，或换成更多样的数据。",
     ),
     bad=(
         Example(
@@ -89,7 +103,7 @@ rule = Rule(
 )  # fmt: skip
 
 _INSTALL: Final = Text(
-    f"To look for them: {install('dedup').en}.", f"如需查找，请先运行 {install('dedup').zh}。"
+    f"To check for them: {install('dedup').en}.", f"如需检查，请先运行 {install('dedup').zh}。"
 )
 
 
@@ -112,7 +126,7 @@ def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
         return
     rows = np.concatenate(tables)
     files = np.repeat(np.arange(len(paths)), [len(table) for table in tables])
-    # Of rows that are the same, only the first is compared.
+    # Of identical rows, only the first is compared.
     _, firsts = np.unique(rows["key"], return_index=True)
     firsts.sort()
     found = similar_pairs(rows["signature"][firsts], least)
@@ -121,7 +135,7 @@ def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
         path, first_path = paths[files[firsts[number]]], paths[files[firsts[earlier]]]
         problem = rule.problem(
             text=None if path == first_path else "elsewhere",
-            share=min(share, 0.99),  # what is wholly the same is told by `exact-duplicate`
+            share=min(share, 0.99),  # identical rows are reported by `exact-duplicate`
             first=int(first["line"]) >> 1,
             path=first_path,
         )

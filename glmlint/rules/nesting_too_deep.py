@@ -1,8 +1,8 @@
 """A row that nests more than 500 levels deep.
 
-Readers of JSON recurse, and stop at a depth of their own: Arrow refuses such a file, Python raises
-RecursionError. Real tool schemas stay below ten levels; this is a fault of the writer, or an
-attack.
+JSON parsers recurse, and each stops at some depth: Arrow refuses such a file, Python raises
+RecursionError. Real tool schemas stay below ten levels; deeper nesting is a bug in the program that
+wrote the file, or an attack.
 
 Evidence: `datasets` 5.2 raises DatasetGenerationError at 600 levels ("Recursion level in
 ArrowSchema struct exceeded").
@@ -18,13 +18,20 @@ rule = Rule(
     name="nesting-too-deep",
     family="structure",
     title_zh="嵌套超过 500 层的行",
+    doc_zh="""
+    JSON 解析器是递归的，到一定深度就会停止：Arrow 拒绝这样的文件，Python 抛出 RecursionError。真实
+    的工具 schema 不到十层；嵌套过深说明写文件的程序有错，或者是恶意构造的数据。
+
+    依据：嵌套 600 层时，`datasets` 5.2 抛出 DatasetGenerationError（"Recursion level in ArrowSchema
+    struct exceeded"）。
+    """,
     severity="error",
     when=Fact.DEFECT,
     needs_value=False,
     text=Text(
-        "the row nests {depth} levels deep and is not read (the limit is {limit}): "
-        "the loader refuses the file",
-        "这一行嵌套了 {depth} 层，超过上限 {limit}，没有读取：加载时文件会被拒绝",
+        "the row nests {depth} levels deep, over the limit of {limit}, and is not read: the loader "
+        "refuses the file",
+        "这一行嵌套了 {depth} 层，超过上限 {limit}，没有读取：加载器会拒绝整个文件",
     ),
     help=Text("Flatten the row, or delete it.", "减少嵌套层数，或删除这一行。"),
     bad=(

@@ -1,7 +1,7 @@
 """A conversation without an answer.
 
-Only what an assistant says is trained. Without such a message no label is left, and with
-`combine: true` the trainer raises ValueError, because it looks for the last assistant token.
+Only assistant messages are trained. Without one, every label is -100, and with `combine: true` the
+trainer raises ValueError, because it looks for the last assistant token.
 
 Evidence: TRL #1225; GLM-4 #438, #441, #544.
 """
@@ -17,16 +17,22 @@ rule = Rule(
     name="no-assistant",
     family="structure",
     title_zh="对话里没有回答",
+    doc_zh="""
+    只有 assistant 消息参与训练。没有这样的消息，所有标签都是 -100；在 `combine: true` 下官方脚本会
+    抛出 ValueError，因为它要查找最后一个 assistant 标记。
+
+    依据：TRL #1225；GLM-4 #438、#441、#544。
+    """,
     severity="error",
     when=Fact.ROLES,
     text=Text(
-        "no message of an assistant: there is no answer to learn",
+        "no assistant message: there is no answer to learn",
         "没有 assistant 消息：没有可学习的回答",
     ),
     variants={
         "raises": Text(
-            "no message of an assistant: the trainer raises {exception} at this row",
-            "没有 assistant 消息：训练脚本在这一行抛出 {exception}",
+            "no assistant message: the trainer raises {exception} at this row",
+            "没有 assistant 消息：训练框架在这一行抛出 {exception}",
         ),
     },
     help=Text("Add the answer, or delete the row.", "补上回答，或删除这一行。"),

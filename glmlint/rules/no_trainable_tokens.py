@@ -1,8 +1,8 @@
 """A row in which the mask leaves nothing to learn.
 
 Every label is -100: the row costs a forward pass and teaches nothing, and in a batch of its own its
-loss is nan or 0. The usual causes: no assistant message, or one whose content is empty and which the
-template therefore leaves out.
+loss is nan or 0. The usual causes: no assistant message, or an empty one, which the template leaves
+out.
 
 Evidence: unsloth #2095, #2900; TRL #6668.
 """
@@ -19,11 +19,17 @@ rule = Rule(
     name="no-trainable-tokens",
     family="mask",
     title_zh="按掩码没有任何内容可学的行",
+    doc_zh="""
+    所有标签都是 -100：这一行要做一次前向计算，却什么也教不了；单独成为一个批次时，损失为 nan 或 0。
+    常见原因：没有 assistant 消息，或该消息内容为空、被模板跳过。
+
+    依据：unsloth #2095、#2900；TRL #6668。
+    """,
     severity="error",
     when=Fact.UNTRAINED,
     text=Text(
-        "the mask leaves none of {tokens} tokens to learn",
-        "{tokens} 个 token 全部被掩码屏蔽，没有任何可学习的内容",
+        "none of {tokens} tokens is supervised: the mask leaves nothing to learn",
+        "{tokens} 个 token 全部被掩码屏蔽：没有任何可学习的内容",
     ),
     variants={
         "no-assistant": Text(
@@ -40,11 +46,11 @@ rule = Rule(
             "{tokens} 个 token 都不受监督：{where} 没有内容，模板会跳过它",
         ),
         "raises": Text(
-            "none of {tokens} tokens is supervised: {trainer} ends with {exception} at such a row",
-            "{tokens} 个 token 都不受监督：{trainer}遇到这样的行会以 {exception} 结束",
+            "none of {tokens} tokens is supervised: {trainer} stops with {exception} at such a row",
+            "{tokens} 个 token 都不受监督：{trainer}遇到这样的行会因 {exception} 中止",
         ),
     },
-    help=Text("Give the row an answer, or take it out.", "补上 assistant 的回答，或删除这一行。"),
+    help=Text("Give the row an answer, or delete it.", "补上 assistant 的回答，或删除这一行。"),
     bad=(
         {"messages": [{"role": "user", "content": "你好"}]},
         {

@@ -1,7 +1,7 @@
-"""A conversation in which no user speaks.
+"""A conversation without a user message.
 
-The answers are trained without a question before them. That is what a language model of plain text
-learns, not a chat model; mostly the question was lost on the way.
+The answers are trained without a question before them. That is how a base language model learns,
+not a chat model; most often the question was lost in preprocessing.
 
 Evidence: TRL #1225.
 """
@@ -17,10 +17,16 @@ rule = Rule(
     name="no-user",
     family="structure",
     title_zh="对话里没有 user 消息",
+    doc_zh="""
+    回答在没有问题的情况下参与训练。这是预训练语言模型的学法，不是对话模型的；多数情况下是问题在预处
+    理中丢失了。
+
+    依据：TRL #1225。
+    """,
     severity="warning",
     when=Fact.ROLES,
     text=Text(
-        "no message of a user: the answers are trained without a question",
+        "no user message: the answers are trained without a question",
         "没有 user 消息：回答在没有问题的情况下参与训练",
     ),
     help=Text("Add the question, or delete the row.", "补上问题，或删除这一行。"),

@@ -1,15 +1,16 @@
-"""The recipe trains on text that no assistant wrote.
+"""The recipe trains text that no assistant wrote.
 
-The official script masks system, user and observation; whatever carries another role is trained, role
-word and all: with `"role": "tool"` the model learns to invent tool results. (The one token after an
-answer is the answer's stop token and belongs to it.)
+The official script masks system, user and observation messages. A message with any other role is
+trained, including the name of the role: with `"role": "tool"` the model learns to invent tool
+results. (The one token after an answer is the answer's stop token and belongs to it.)
 
-Where a narrower rule has said so of the message, as an error (`unknown-role`, `missing-role`,
-`openai-tool-calls`), or of the whole row (`other-format`), this one keeps silent: it speaks for the rest,
-and for all where those are off.
+Where a more specific rule has reported the message as an error (`unknown-role`, `missing-role`,
+`openai-tool-calls`) or the whole row (`other-format`), this rule reports nothing: it covers the
+rest, and everything where those rules are off.
 
-Other trainers train questions (TRL, by default) or tool results (unsloth) of every row. That is told
-once a file, as a warning, with the option that changes it; the rows themselves count as clean.
+Other trainers train the questions (TRL, by default) or the tool results (unsloth) of every row.
+That is reported once per file, as a warning, with the option that changes it; the rows themselves
+count as clean.
 
 Evidence: LLaMA-Factory #5866; recipes.md, section 2.1.
 """
@@ -27,28 +28,41 @@ rule = Rule(
     name="non-assistant-supervised",
     family="mask",
     title_zh="配方训练了不是 assistant 写的文本",
+    doc_zh="""
+    官方脚本会屏蔽 system、user 和 observation 消息。其他角色的消息都参与训练，连角色名也不例外：若
+    写成 `"role": "tool"`，模型就会学着编造工具结果（回答之后的那一个 token 是该回答的停止符，属于回
+    答）。
+
+    如果更具体的规则已把该消息报告为错误（`unknown-role`、`missing-role`、`openai-tool-calls`），或
+    已报告整行（`other-format`），本规则就不再报告；它负责其余情况，以及那些规则关闭时的全部情况。
+
+    有些训练框架会训练每一行的问题（TRL 默认如此）或工具结果（unsloth）。这种情况每个文件只报告一
+    次，级别为警告，并给出可以改变它的选项；这些行本身视为没有问题。
+
+    依据：LLaMA-Factory #5866；recipes.md 第 2.1 节。
+    """,
     severity="error",
     after=("missing-role", "openai-tool-calls", "other-format", "unknown-role"),
     when=Fact.ROLES | Fact.ODD | Fact.CONTROL | Fact.EMPTY | Fact.LABELS,
     applies=lambda recipe, _: not recipe.trains_all_after_last,
     text=Text(
-        "{where}, of role {role!r}, is trained: {count:supervised token} that no assistant wrote",
-        "{where}（角色 {role!r}）也参与训练：{count} 个受监督 token 并非 assistant 所写",
+        "{where} (role {role!r}) is trained: {count:supervised token} not written by an assistant",
+        "{where}（角色 {role!r}）参与训练：{count} 个受监督 token 不是 assistant 写的",
     ),
     variants={
         "prompts": Text(
-            "prompts are trained, not only answers ({rows:row} so): {where}, of role {role!r}, carries "
+            "prompts are trained, not only answers ({rows:row}): {where} (role {role!r}) carries "
             "loss",
-            "提示也参与训练，而不仅是回答（共 {rows} 行如此）：{where}（角色 {role!r}）计入损失",
+            "不仅回答，提示词也参与训练（共 {rows} 行）：{where}（角色 {role!r}）计入损失",
         ),
         "results": Text(
-            "tool results are trained ({rows:row} so): {where} carries loss, and the model learns to "
+            "tool results are trained ({rows:row}): {where} carries loss, and the model learns to "
             "write results itself",
-            "工具结果也参与训练（共 {rows} 行如此）：{where} 计入损失，模型会学着自己编写结果",
+            "工具结果参与训练（共 {rows} 行）：{where} 计入损失，模型会学着自己编造工具结果",
         ),
     },
     help=Text(
-        "Give it the role that it stands for: system, user or observation.",
+        "Give the message its proper role: system, user or observation.",
         "改成它真正对应的角色：system、user 或 observation。",
     ),
     bad=(
@@ -95,7 +109,8 @@ rule = Rule(
 _KNOWN: Final = ("system", "user", "observation")
 
 _BY_DESIGN: Final = Text(
-    "That is how {trainer} labels rows with these options; `glmlint compare` shows what others train.",
+    "This is how {trainer} labels rows with these options; `glmlint compare` shows what others "
+    "train.",
     "{trainer}在当前选项下就是这样打标签的；用 `glmlint compare` 可查看其他训练框架训练哪些内容。",
 )
 
@@ -110,7 +125,7 @@ def check(row: Row) -> Iterator[Problem]:
         for index in foreign_messages(row)
         if row.at(index) not in told and row.at(index, "role") not in told
     ]
-    if not glm:  # a completion that is trained begins right behind its prompt
+    if not glm:  # a completion that is trained begins right after its prompt
         untold = [index for index in untold if carries_loss(row, index)]
     if not glm and any(written_role(row, index) in _KNOWN for index in untold):
         yield from _of_trainer(row, untold)
@@ -127,7 +142,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _of_trainer(row: Row, indexes: list[int]) -> Iterator[Problem]:
-    """A role that the trainer knows is trained in every row: its way, and no fault of the rows."""
+    """A known role that the trainer trains in every row: its design, not a fault of the rows."""
     context = row.context
     for of, is_result in (("prompts", False), ("results", True)):
         found = (i for i in indexes if (written_role(row, i) == "observation") == is_result)

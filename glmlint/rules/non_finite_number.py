@@ -1,8 +1,8 @@
-"""NaN, an infinity, or a number that is larger than any float.
+"""NaN, an infinity, or a number that is too large for a float.
 
-JSON has no such values. Python's `json` writes and reads them, and `datasets` takes the words NaN
-and Infinity, so that the row loads there and nowhere else; a number like 1e999 fails the load. In
-a tool's description the word NaN is printed into the prompt.
+JSON has no such values. Python's `json` writes and reads them, and `datasets` accepts NaN and
+Infinity, so the row loads there and nowhere else; a number such as 1e999 makes the load fail. In a
+tool's description, the word NaN is printed into the prompt.
 
 Evidence: `datasets` 5.2 reads `NaN`, and raises at `1e999` ("Number too big to be stored in
 double").
@@ -21,20 +21,28 @@ rule = Rule(
     name="non-finite-number",
     family="structure",
     title_zh="NaN、无穷大，或超出浮点数范围的数",
+    doc_zh="""
+    JSON 没有这些值。Python 的 `json` 会写也会读，`datasets` 也接受 NaN 和 Infinity，因此这一行只有
+    在这些程序里才能加载；1e999 这样的数字会让加载失败。写在工具描述里时，单词 NaN 会进入提示词。
+
+    依据：`datasets` 5.2 能读 `NaN`，遇到 `1e999` 时报错（"Number too big to be stored in
+    double"）。
+    """,
     severity="warning",
     when=Fact.NON_FINITE,
     text=Text(
-        "{place} is {number}, which is no JSON: this loader takes it, strict readers refuse the file",
-        "{place} 是 {number}，不是合法的 JSON：这里的加载器能读，严格的程序会拒绝整个文件",
+        "{place} is {number}, which is not valid JSON: this loader accepts it, strict parsers "
+        "refuse the file",
+        "{place} 是 {number}，不是合法的 JSON：这里的加载器能读，严格的解析器会拒绝整个文件",
     ),
     variants={
         "too-big": Text(
-            "{place} is {number}, too big for a float: the loader refuses the file",
-            "{place} 是 {number}，超出浮点数范围：加载时文件会被拒绝",
+            "{place} is {number}, too large for a float: the loader refuses the file",
+            "{place} 是 {number}，超出浮点数范围：加载器会拒绝整个文件",
         )
     },
     help=Text(
-        "Write null, a finite number, or leave the key out.",
+        "Write null or a finite number, or leave the key out.",
         "改为 null 或有限的数字，或去掉这个键。",
     ),
     bad=(

@@ -1,17 +1,18 @@
-"""A file that is not one JSON object a line.
+"""A file that is not one JSON object per line.
 
-Some of these hold no data at all: a Git LFS pointer that was never resolved, the text of a
-symbolic link, an empty file. Others are no rows for a script that reads line by line: one array,
-objects over several lines, several objects on a line, line ends of the old Mac. `datasets` loads most of
-them, but not all. It hands the file to Arrow in blocks, and Arrow takes the last line end of a block for
-the end of an object: where that falls inside one, the load fails, so that a pretty-printed file of
-320,000 bytes trains and one of 330,000 does not. An array of lists becomes rows with columns named
-0, 1, 2, …. The official script loads files by their suffix, and knows `.jsonl` only.
+Some of these files hold no data at all: a Git LFS pointer that was never resolved, the text of a
+symbolic link, an empty file. Others have no rows for a script that reads line by line: one array,
+objects over several lines, several objects on a line, the line ends of the old Mac. `datasets`
+loads most of them, but not all. It hands the file to Arrow in blocks, and Arrow takes the last line
+end of a block for the end of an object: where that line end falls inside an object, the load fails,
+so a pretty-printed file of 320,000 bytes trains and one of 330,000 does not. An array of lists
+becomes rows with columns named 0, 1, 2, …. The official script loads files by their suffix, and
+knows only `.jsonl`.
 
-Evidence: every form here is one of a published data set (the files under `broken` in the test
+Evidence: each of these forms occurs in a published data set (the files under `broken` in the test
 data); GLM-4's finetune.py raises NotImplementedError on another suffix; GLM-4 #574, #591, #184 and
-datasets #7233 for objects over lines; datasets 4.0.0, 4.4.1, 4.7.0 and 5.2.0 by running them
-(docs/loader.md).
+datasets #7233 for objects over several lines; datasets 4.0.0, 4.4.1, 4.7.0 and 5.2.0 by running
+them (docs/loader.md).
 """
 
 from __future__ import annotations
@@ -38,6 +39,17 @@ rule = Rule(
     name="not-jsonl",
     family="structure",
     title_zh="文件不是每行一个 JSON 对象",
+    doc_zh="""
+    有些文件根本没有数据：没有拉取的 Git LFS 指针、符号链接的文本、空文件。有些文件对按行读取的脚本
+    来说没有数据行：一整个数组、占多行的对象、一行里的多个对象、旧 Mac 的行尾。`datasets` 能加载其中
+    大部分，但不是全部。它把文件分块交给 Arrow，而 Arrow 把每块的最后一个行尾当作对象的结尾：如果这
+    个行尾落在某个对象内部，加载就会失败，因此一个 320,000 字节的带缩进文件可以训练，330,000 字节的
+    就不行。由列表组成的数组会变成列名为 0、1、2…… 的行。官方脚本按后缀加载文件，只认识 `.jsonl`。
+
+    依据：这里的每种形式都出现在已发布的数据集中（测试数据 `broken` 下的文件）；GLM-4 的 finetune.py
+    遇到其他后缀时抛出 NotImplementedError；对象占多行见 GLM-4 #574、#591、#184 和 datasets #7233；
+    datasets 4.0.0、4.4.1、4.7.0 和 5.2.0 为实际运行结果（docs/loader.md）。
+    """,
     severity="warning",
     when=Fact.DEFECT,
     needs_value=False,
@@ -57,88 +69,92 @@ rule = Rule(
         ),
         "empty": Text(
             "the file has no rows: there is nothing to train on, and the loader raises",
-            "文件里没有任何数据行：没有可训练的内容，加载时会报错",
+            "文件里没有任何数据行：没有可训练的内容，加载器会报错",
         ),
         "array": Text(
-            "the file is one JSON array: what reads line by line sees no rows",
+            "the file is one JSON array: programs that read line by line see no rows",
             "文件是一整个 JSON 数组：按行读取的程序读不到数据",
         ),
         "array-loads": Text(
-            "the file is one JSON array: datasets {datasets} loads it, "
-            "but what reads line by line sees no rows",
+            "the file is one JSON array: datasets {datasets} loads it, but programs that read line "
+            "by line see no rows",
             "文件是一整个 JSON 数组：datasets {datasets} 能加载，但按行读取的程序读不到数据",
         ),
         "pretty-printed": Text(
-            "objects stand over several lines each: what reads line by line does not see them",
+            "objects span several lines each: programs that read line by line cannot read them",
             "有对象占多行：按行读取的程序读不到这些数据",
         ),
         "over-lines-loads": Text(
-            "objects stand over several lines each: datasets {datasets} loads the file, "
-            "but what reads line by line does not see them",
+            "objects span several lines each: datasets {datasets} loads the file, programs that "
+            "read line by line do not",
             "有对象占多行：datasets {datasets} 能加载该文件，但按行读取的程序读不到这些数据",
         ),
         "over-lines-other": Text(
-            "objects stand over several lines each: datasets {datasets} loads the file, but {others} fail "
-            "({error}), and what reads line by line does not see them",
-            "有对象占多行：datasets {datasets} 能加载该文件，但 {others_zh} 会报错（{error}），"
-            "按行读取的程序也读不到这些数据",
+            "objects span several lines each: datasets {datasets} loads the file, {others} fail "
+            "({error}), and so do programs that read line by line",
+            "有对象占多行：datasets {datasets} 能加载该文件，但 {others_zh} 会报错（{error}），按"
+            "行读取的程序也读不到这些数据",
         ),
         "over-lines": Text(
-            "the object in line {line} stands over several lines: "
-            "datasets {datasets} fails to load the file ({error})",
+            "the object in line {line} spans several lines: datasets {datasets} fails to load the "
+            "file ({error})",
             "第 {line} 行的对象占多行：datasets {datasets} 无法加载该文件（{error}）",
         ),
         "cut": Text(
-            "objects stand over several lines each, and datasets {datasets} cuts the file at a line end "
-            "inside the one that starts in line {line}: the load fails ({error}, from {cause})",
-            "有对象占多行，而 datasets {datasets} 按行尾切分文件时切开了第 {line} 行开始的对象："
-            "加载失败（{error}，由 {cause} 引起）",
+            "objects span several lines each, and datasets {datasets} cuts the file inside the "
+            "one that starts in line {line}: the load fails ({error}, from {cause})",
+            "有对象占多行，而 datasets {datasets} 的分块正好切开了第 {line} 行开始的对象：加载失败"
+            "（{error}，由 {cause} 引起）",
         ),
         "one-object": Text(
-            "the file is one object over several lines, too long for one block: datasets {datasets} does "
-            "not load it as a row",
-            "整个文件是一个占多行的对象，长度超过一个数据块：datasets {datasets} 不会把它加载为一行数据",
+            "the file is one object over several lines, too long for one block: datasets "
+            "{datasets} does not load it as a row",
+            "整个文件是一个占多行的对象，长度超过一个数据块：datasets {datasets} 不会把它加载为一"
+            "行数据",
         ),
         "several-fail": Text(
             "line {line} has several objects: datasets {datasets} fails to load the file ({error})",
             "第 {line} 行有多个对象：datasets {datasets} 无法加载该文件（{error}）",
         ),
         "one-list": Text(
-            "the file is one list: datasets {datasets} makes a row of each of its elements, "
-            "not one of the list",
-            "整个文件是一个列表：datasets {datasets} 把其中每个元素各变成一行，而不是把列表当成一行",
+            "the file is one list: datasets {datasets} makes a row of each element, not one row "
+            "of the list",
+            "整个文件是一个列表：datasets {datasets} 把其中每个元素各变成一行，而不是把列表当成一"
+            "行",
         ),
         "list-rows": Text(
-            "the array holds lists, not objects: datasets {datasets} makes one row of each list, with "
-            "columns named 0, 1, 2, … and none that the trainer reads",
-            "数组的元素是列表而不是对象：datasets {datasets} 把每个列表变成一行，列名为 0、1、2……，"
-            "没有训练脚本要读取的列",
+            "the array holds lists, not objects: datasets {datasets} makes one row of each list, "
+            "with columns named 0, 1, 2, … that the trainer does not read",
+            "数组的元素是列表而不是对象：datasets {datasets} 把每个列表变成一行，列名为 0、1、"
+            "2……，训练框架不会读取",
         ),
         "text-rows": Text(
-            "datasets {datasets} takes the elements of the array for texts: its rows have a column `text` "
-            "and no other",
+            "datasets {datasets} takes the elements of the array for texts: its rows have only the "
+            "column `text`",
             "datasets {datasets} 把数组的元素当成文本：得到的行只有 `text` 一列",
         ),
         "not-followed": Text(
-            "how datasets {datasets} cuts the file was not looked at: a line is too long to follow",
-            "未检查 datasets {datasets} 如何切分该文件：有一行过长，无法跟踪",
+            "how datasets {datasets} cuts the file was not checked: one line is too long",
+            "未检查 datasets {datasets} 如何切分该文件：有一行过长",
         ),
         "carriage-return": Text(
-            "the lines end in a bare carriage return: what reads line by line sees one long line",
+            "the lines end in a bare carriage return: programs that read line by line see one long "
+            "line",
             "行尾是单独的回车符（CR）：按行读取的程序只会看到一整行",
         ),
         "several-on-a-line": Text(
-            "several objects on one line ({rows:row} beyond the first): what reads line by line fails here",
-            "一行里有多个对象（多出 {rows} 条）：按行读取的程序在此处出错",
+            "several objects on one line ({rows:row} beyond the first): programs that read line by "
+            "line fail here",
+            "一行里有多个对象（多出 {rows} 行数据）：按行读取的程序在此处出错",
         ),
         "json-suffix": Text(
-            "the name ends in .json: {trainer} loads .jsonl files only "
-            "and raises NotImplementedError",
-            "文件名以 .json 结尾：{trainer}只加载 .jsonl 文件，否则抛出 NotImplementedError",
+            "the name ends in .json: {trainer} loads only .jsonl files and raises "
+            "NotImplementedError",
+            "文件名以 .json 结尾：{trainer}只加载 .jsonl 文件，此处会抛出 NotImplementedError",
         ),
     },
     help=Text(
-        "Write one row a line: json.dumps(row, ensure_ascii=False) and a newline.",
+        "Write one row per line: json.dumps(row, ensure_ascii=False) and a newline.",
         "每行写一条数据：json.dumps(row, ensure_ascii=False) 加一个换行。",
     ),
     bad=(
@@ -160,29 +176,29 @@ rule = Rule(
 )
 
 _CURE: Final = Text(
-    "`glmlint check --fix` writes one row a line.",
-    "`glmlint check --fix` 会改成每行一条数据。",
+    "`glmlint check --fix` writes one row per line.",
+    "`glmlint check --fix` 会改写成每行一条数据。",
 )
 
 _OTHER_HELP: Final = {
     "lfs-pointer": Text("Fetch the data with git lfs pull.", "用 git lfs pull 取回数据。"),
     "symlink-text": Text(
-        "Check the data out where links are kept, or copy the file that it names.",
-        "在支持符号链接的环境里检出，或复制它所指的文件。",
+        "Check the repository out with symbolic links enabled, or copy the file that it points to.",
+        "在支持符号链接的环境里检出，或复制它指向的文件。",
     ),
     "empty": Text(
         "Check the step that writes the file.",
         "请检查写出这个文件的步骤。",
     ),
     "json-suffix": Text(
-        "Rename it to .jsonl, with one row a line.",
+        "Rename it to .jsonl, with one row per line.",
         "改名为 .jsonl，每行写一条数据。",
     ),
 }
 
 
 _UNREADABLE: Final = "not-jsonl unreadable"
-"""Under this name `notes` counts the rows that no repair can put on a line."""
+"""Under this name `notes` counts the rows that cannot be written on a line of their own."""
 
 
 def note(row: Row) -> Iterator[str]:
@@ -254,7 +270,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
 
 
 def _failing_versions(shapes: Shapes, plan: Plan) -> Text | None:
-    """The versions of `datasets` that fail on a file over lines, where the user names none."""
+    """The versions of `datasets` that fail on objects over several lines, where none is pinned."""
     if "datasets" in plan.pinned:
         return None
     cuts = ("cut", "one-object")

@@ -1,11 +1,11 @@
 """Bytes that are not UTF-8.
 
-JSON is UTF-8, and so the loader stops at the first byte that is not (UnicodeDecodeError, or a
-DatasetGenerationError without a line). Chinese files saved by older editors are GBK, files of
-Windows tools UTF-16. The rule names the likely encoding, once a file.
+JSON is UTF-8, so the loader stops at the first byte that is not (UnicodeDecodeError, or a
+DatasetGenerationError without a line number). Chinese files saved by older editors are often GBK,
+files of Windows tools UTF-16. The rule names the likely encoding, once per file.
 
-Evidence: a file of a FastChat pull request is GB18030 from end to end, an axolotl one UTF-16; two
-of six peer validators call such files clean.
+Evidence: a file of a FastChat pull request is GB18030 from end to end, an axolotl one is UTF-16;
+two of six comparable validators call such files clean.
 """
 
 from __future__ import annotations
@@ -22,33 +22,41 @@ rule = Rule(
     name="not-utf8",
     family="structure",
     title_zh="含有不是 UTF-8 的字节",
+    doc_zh="""
+    JSON 使用 UTF-8，所以加载器会在第一个不是 UTF-8 的字节处停止（UnicodeDecodeError，或不带行号的
+    DatasetGenerationError）。旧编辑器保存的中文文件往往是 GBK，Windows 工具写的文件往往是 UTF-16。
+    本规则会指出最可能的编码，每个文件只报告一次。
+
+    依据：FastChat 某个拉取请求里的文件通篇是 GB18030，axolotl 的一个文件是 UTF-16；六个同类校验工具
+    中有两个认为这样的文件没有问题。
+    """,
     severity="error",
     when=Fact.DEFECT,
     needs_value=False,
     fix="unsafe",
     text=Text(
         "not UTF-8 but probably {encoding} ({rows:row}): the loader raises at the first such byte",
-        "不是 UTF-8，很可能是 {encoding}（共 {rows} 行）：加载时在第一个这样的字节处报错",
+        "不是 UTF-8，很可能是 {encoding}（共 {rows} 行）：加载器在第一个这样的字节处报错",
     ),
     variants={
         "damaged": Text(
-            "damaged UTF-8 ({rows:row}): the loader raises at the first wrong byte",
-            "UTF-8 字节已损坏（共 {rows} 行）：加载时在第一个错误字节处报错",
+            "damaged UTF-8 ({rows:row}): the loader raises at the first invalid byte",
+            "UTF-8 字节已损坏（共 {rows} 行）：加载器在第一个无效字节处报错",
         ),
         "binary": Text(
-            "binary data, no text ({rows:row}): the loader raises here",
-            "是二进制数据而不是文本（共 {rows} 行）：加载时在此处报错",
+            "binary data, not text ({rows:row}): the loader raises here",
+            "是二进制数据而不是文本（共 {rows} 行）：加载器在此处报错",
         ),
         "file": Text(
-            "the file is {encoding}: the loader reads UTF-8 only and refuses the file",
+            "the file is {encoding}: the loader reads only UTF-8 and refuses the file",
             "文件编码是 {encoding}：加载器只读 UTF-8，会拒绝这个文件",
         ),
     },
     help=Text(
-        "Write the file again as UTF-8 (iconv -f ENCODING -t UTF-8), and look at the result; "
-        "`--unsafe-fixes` writes rows whose encoding is plain in UTF-8.",
-        "把文件转存为 UTF-8（iconv -f 原编码 -t UTF-8），并检查结果；"
-        "--unsafe-fixes 会把编码明确的行转存为 UTF-8。",
+        "Convert the file to UTF-8 (iconv -f ENCODING -t UTF-8) and check the result; "
+        "`--unsafe-fixes` converts rows whose encoding is certain.",
+        "把文件转存为 UTF-8（iconv -f 原编码 -t UTF-8）并检查结果；--unsafe-fixes 会转换编码明确的"
+        "行。",
     ),
     bad=(
         '{"messages": [{"role": "user", "content": "你好，请介绍一下北京"}]}'.encode("gbk"),

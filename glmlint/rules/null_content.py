@@ -1,9 +1,9 @@
 """A message whose `content` is null.
 
-Under the Jinja template a null content is falsy: the whole message vanishes from the prompt, with
-its role token, and neighbouring turns run together. The June 2024 tokenizer skips it likewise.
-An assistant message without text teaches nothing; a user message without text makes the model
-answer a question that it never saw.
+In the Jinja template a null content is falsy: the whole message disappears from the prompt, with
+its role token, and the turns around it run together. The June 2024 tokenizer skips it too. An
+assistant message without text teaches nothing; a user message without text makes the model answer a
+question that it never saw.
 
 Evidence: LLaMA-Factory #4249, unsloth #4438.
 """
@@ -20,6 +20,13 @@ rule = Rule(
     family="structure",
     form="glm",
     title_zh="消息的 `content` 为 null",
+    doc_zh="""
+    在 Jinja 模板里，null 为假值：整条消息连同角色标记都会从提示词中消失，前后两轮直接相连。2024 年
+    6 月的分词器同样会跳过它。没有文本的 assistant 消息什么也教不了；没有文本的 user 消息则让模型去
+    回答一个它没有看到的问题。
+
+    依据：LLaMA-Factory #4249、unsloth #4438。
+    """,
     severity="warning",
     when=Fact.ODD,
     fix="safe",
@@ -30,14 +37,15 @@ rule = Rule(
     variants={
         "raises": Text(
             "{place} is null: the trainer raises {exception} at this row",
-            "{place} 为 null：训练脚本在这一行抛出 {exception}",
+            "{place} 为 null：训练框架在这一行抛出 {exception}",
         ),
         "nothing": Text(
-            "{place} is null: the template leaves the message out, and the row has nothing to learn",
+            "{place} is null: the template leaves the message out, and the row has nothing to "
+            "learn",
             "{place} 为 null：模板会跳过这条消息，这一行没有任何可训练的内容",
         ),
         "printed": Text(
-            "{place} is null: the message is printed all the same",
+            "{place} is null: the message is still printed",
             "{place} 为 null：这条消息仍会输出",
         ),
     },
@@ -87,7 +95,7 @@ def check(row: Row) -> Iterator[Problem]:
             continue
         at = ("messages", index, "content")
         where = f"messages[{index}].content"
-        # A system message without text is the same as one with an empty text.
+        # A system message with null content is printed as one with empty content.
         silent = message.get("role") == "system" and says_nothing(message, "tools")
         edits = (Edit("replace", at, ""),) if silent else ()
         match fate(row, index):

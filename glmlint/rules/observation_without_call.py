@@ -1,11 +1,12 @@
-"""An observation before which no tool call stands.
+"""An observation without a tool call before it.
 
-The observation token comes after a call; without one the model learns that results of tools fall
-from the sky, and where the message before is an ordinary answer, that an answer ends with the
-observation token in place of the user token: it then waits for a tool that nobody called. Several
+The observation token comes after a call. Without one, the model learns that tool results appear
+from nowhere, and where the message before is an ordinary answer, that an answer ends with the
+observation token instead of the user token: it then waits for a tool that nobody called. Several
 observations after one call are fine (the built-in browser returns several).
 
-Evidence: public data converted from other formats has it; the row trains, so this is a warning.
+Evidence: public data converted from other formats has such rows; they can be trained on, so this is
+a warning.
 """
 
 from __future__ import annotations
@@ -22,22 +23,29 @@ rule = Rule(
     name="observation-without-call",
     family="tools",
     title_zh="observation 之前没有工具调用",
+    doc_zh="""
+    observation 标记应该跟在调用之后。没有调用时，模型会以为工具结果可以凭空出现；如果前一条消息是普
+    通回答，模型还会学着用 observation 标记而不是 user 标记结束回答，然后去等待一个没有人调用的工
+    具。一次调用之后有多条 observation 没有问题（内置浏览器会返回多条）。
+
+    依据：从其他格式转换来的公开数据里有这样的行；它们可以训练，所以级别是警告。
+    """,
     severity="warning",
     when=Fact.CALLS,
     text=Text(
-        "{place} is a tool result, and no tool call stands before it",
+        "{place} is a tool result without a tool call before it",
         "{place} 是工具结果，但它前面没有工具调用",
     ),
     variants={
         "answer": Text(
-            "{place} is a tool result, and {before} is no call but an answer: the model learns to "
-            "end such answers as if it had called a tool",
-            "{place} 是工具结果，但 {before} 是普通回答而不是调用："
-            "模型会学着像调用工具那样结束回答",
+            "{place} is a tool result, but {before} is an answer, not a call: the model learns to "
+            "end answers as if it had called a tool",
+            "{place} 是工具结果，但 {before} 是普通回答而不是调用：模型会学着像调用工具那样结束回"
+            "答",
         ),
     },
     help=Text(
-        "Put the call before it: the name in `metadata`, the arguments in `content`.",
+        "Add the call before it: the name in `metadata`, the arguments in `content`.",
         "在它前面补上调用：名称放在 `metadata`，参数放在 `content`。",
     ),
     bad=(
@@ -82,7 +90,8 @@ rule = Rule(
 OBSERVATION: Final = "<|observation|>"
 
 _OF_OTHER_FORMS: Final = Text(
-    "Put the call before it, or take the result out.", "在它前面补上调用，或删掉这个结果。"
+    "Add the call before it, or delete the result.",
+    "在它前面补上调用，或删掉这个结果。",
 )
 
 

@@ -1,12 +1,12 @@
 """Tool calls or results in OpenAI's form: `tool_calls`, `function_call`, role `tool`.
 
-GLM-4's template reads none of these keys. The message of a call has no content, so it vanishes with
-its role token, and the model never sees a call; a result of role `tool` is printed as the plain text
-`<|tool|>`, not as the observation token, and the official script trains on it, since it masks only
-system, user and observation.
+GLM-4's template reads none of these keys. The message of a call has no content, so it disappears
+with its role token, and the model never sees a call. A result with the role `tool` is printed as
+the plain text `<|tool|>`, not as the observation token, and the official script trains on it, since
+it masks only system, user and observation.
 
-A file that is in OpenAI's form as a whole is told once; convert it. In rows that are GLM's otherwise,
-each place is told and can be fixed.
+A file that is entirely in OpenAI's form is reported once; convert it. In rows that are otherwise in
+GLM's form, each place is reported and can be fixed.
 
 Evidence: fw-ai/cookbook #394; the mask of finetune.py.
 """
@@ -32,29 +32,38 @@ rule = Rule(
     family="tools",
     form="glm",
     title_zh="OpenAI 形式的工具调用或结果：`tool_calls`、`function_call`、角色 `tool`",
+    doc_zh="""
+    GLM-4 的模板不读取这些键。调用消息没有 content，会连同角色标记一起消失，模型看不到任何调用。角色
+    为 `tool` 的结果会输出为普通文本 `<|tool|>`，而不是 observation 标记；官方脚本还会训练它，因为它
+    只屏蔽 system、user 和 observation。
+
+    整个文件都是 OpenAI 格式时只报告一次，请转换它。其余部分是 GLM 格式的行会逐处报告，并且可以修
+    复。
+
+    依据：fw-ai/cookbook #394；finetune.py 的掩码。
+    """,
     severity="error",
     when=Fact.KEYS | Fact.ODD,
     fix="safe",
     after=("other-format",),
     text=Text(
-        "{place} is OpenAI's form of a call: the template does not read it, the model sees no call",
+        "{place} is OpenAI's form of a call: the template ignores it, the model sees no call",
         "{place} 是 OpenAI 形式的调用：模板不会读取它，模型看不到这次调用",
     ),
     variants={
         "result": Text(
-            "{place} is {role!r}: GLM's role for a tool's result is observation; here it becomes "
-            "plain text",
-            "{place} 为 {role!r}：GLM 中工具结果的角色是 observation；这里会变成普通文本",
+            "{place} is {role!r}, printed as plain text: GLM's role for tool results is "
+            "observation",
+            "{place} 为 {role!r}，会变成普通文本：GLM 中工具结果的角色是 observation",
         ),
         "trained": Text(
-            "{place} is {role!r}: GLM's role for a tool's result is observation; here it becomes "
-            "plain text, and the trainer trains on it",
-            "{place} 为 {role!r}：GLM 中工具结果的角色是 observation；这里会变成普通文本并参与训练",
+            "{place} is {role!r}, printed as plain text and trained: GLM's role is observation",
+            "{place} 为 {role!r}，会变成普通文本并参与训练：GLM 中工具结果的角色是 observation",
         ),
         "raises": Text(
-            "{place} is {role!r}: GLM's role for a tool's result is observation; the trainer raises "
-            "{exception} here",
-            "{place} 为 {role!r}：GLM 中工具结果的角色是 observation；训练脚本在此抛出 {exception}",
+            "{place} is {role!r}, and the trainer raises {exception} here: GLM's role for tool "
+            "results is observation",
+            "{place} 为 {role!r}，训练框架在此抛出 {exception}：GLM 中工具结果的角色是 observation",
         ),
         "file": Text(
             "tool calls are in OpenAI's form ({rows:row}): the template reads none of them, "
@@ -62,29 +71,30 @@ rule = Rule(
             "工具调用是 OpenAI 形式（共 {rows} 行）：模板不会读取，模型看不到任何调用",
         ),
         "file-results": Text(
-            "tool results have the role {role!r} ({rows:row}): GLM's role for them is observation; "
-            "here they become plain text",
-            "工具结果的角色为 {role!r}（共 {rows} 行）：GLM 中应为 observation；这里会变成普通文本",
+            "tool results have the role {role!r} ({rows:row}), printed as plain text: GLM's role "
+            "for them is observation",
+            "工具结果的角色为 {role!r}（共 {rows} 行），会变成普通文本：GLM 中应为 observation",
         ),
         "file-results-raise": Text(
-            "tool results have the role {role!r} ({rows:row}): GLM's role for them is observation; "
-            "the trainer raises {exception} here",
-            "工具结果的角色为 {role!r}（共 {rows} 行）：GLM 中应为 observation；训练脚本在此抛出 {exception}",
+            "tool results have the role {role!r} ({rows:row}), and the trainer raises "
+            "{exception}: GLM's role for them is observation",
+            "工具结果的角色为 {role!r}（共 {rows} 行），训练框架会抛出 {exception}：GLM 中应为 "
+            "observation",
         ),
         "file-results-unseen": Text(
-            "tool results have the role {role!r} ({rows:row}): GLM's role for them is observation; "
-            "the template prints nothing of them",
-            "工具结果的角色为 {role!r}（共 {rows} 行）：GLM 中应为 observation；模板不会输出它们",
+            "tool results have the role {role!r} ({rows:row}), and the template leaves them out: "
+            "GLM's role for them is observation",
+            "工具结果的角色为 {role!r}（共 {rows} 行），模板不会输出它们：GLM 中应为 observation",
         ),
         "unseen": Text(
-            "{place} is {role!r}: GLM's role for a tool's result is observation; the template prints "
-            "nothing of it",
-            "{place} 为 {role!r}：GLM 中工具结果的角色是 observation；模板不会输出它",
+            "{place} is {role!r}, and the template leaves it out: GLM's role for tool results is "
+            "observation",
+            "{place} 为 {role!r}，模板不会输出它：GLM 中工具结果的角色是 observation",
         ),
     },
     help=Text(
-        "Write the name to `metadata` and the arguments to `content`, the result to an "
-        "`observation` message; `glmlint convert --to glm4` does it for a file.",
+        "Write the name to `metadata`, the arguments to `content`, and the result as an "
+        "`observation` message; `glmlint convert --to glm4` converts a whole file.",
         "把函数名写进 `metadata`，参数写进 `content`，结果写成 `observation` 消息；"
         "`glmlint convert --to glm4` 可以转换整个文件。",
     ),
@@ -154,7 +164,7 @@ def check(row: Row) -> Iterator[Problem]:
         return
     if row.foreign == "openai":
         if () in row.said.places:
-            return  # `other-format` has told it of the whole file
+            return  # `other-format` has reported the whole file
         index, message = next((each for each in found if _call_key(each[1])), found[0])
         key = _call_key(message)
         text = "file" if key else "file-results"
@@ -204,7 +214,7 @@ def _result(row: Row, index: int, message: dict[str, Any]) -> Problem:
 
 
 def _said_again(row: Row, message: dict[str, Any]) -> Iterator[str]:
-    """The keys of a result that its call says, too: they have no place in GLM's form."""
+    """The keys of a result that repeat its call: GLM's form has no place for them."""
     if isinstance(message.get("tool_call_id"), str | None) and "tool_call_id" in message:
         yield "tool_call_id"
     name = message.get("name")

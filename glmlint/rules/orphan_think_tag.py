@@ -1,8 +1,8 @@
-"""A `<think>` without its `</think>` in an answer, or the other way round.
+"""A `<think>` without its `</think>` in an answer, or the reverse.
 
-GLM-4's template prints such tags as text, so that the model learns them as they stand: an open thought
-never ends and swallows the answer; a lone `</think>` ends what never began. Tags quoted as code
-(`` `<think>` ``) are not looked at.
+GLM-4's template prints such tags as text, so the model learns them as they are: an open thought
+never ends and swallows the answer; a stray `</think>` ends what never began. Tags quoted as code
+(`` `<think>` ``) are ignored.
 
 Evidence: TRL #6361.
 """
@@ -21,16 +21,22 @@ rule = Rule(
     name="orphan-think-tag",
     family="mask",
     title_zh="回答里的 `<think>` 与 `</think>` 不成对",
+    doc_zh="""
+    GLM-4 的模板把这些标签当作文本输出，模型会原样学到：没有闭合的思考永远不会结束，还会吞掉回答；孤
+    立的 `</think>` 则结束了一段从未开始的思考。作为代码引用的标签（`` `<think>` ``）不检查。
+
+    依据：TRL #6361。
+    """,
     severity="warning",
     when=Fact.THINK,
     text=Text(
-        "{where} opens <think> and never closes it: the model learns thoughts without an end",
+        "{where} opens <think> and never closes it: the model learns reasoning without an end",
         "{where} 中的 <think> 没有闭合：模型会学到没有结尾的思考",
     ),
     variants={
         "close": Text(
-            "{where} closes </think> without opening it: the model learns a lone end of thoughts",
-            "{where} 中的 </think> 没有对应的 <think>：模型会学到孤立的思考结束标签",
+            "{where} has a </think> without a <think>: the model learns a stray end tag",
+            "{where} 中的 </think> 没有对应的 <think>：模型会学着输出孤立的结束标签",
         ),
     },
     help=Text("Write both tags, or neither.", "补全这一对标签，或全部去掉。"),

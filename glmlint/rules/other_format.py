@@ -1,10 +1,10 @@
 """The rows are in another trainer's format.
 
-The official script reads `messages` with `role` and `content`. ShareGPT, Alpaca, prompt and
-response have no `messages`: the trainer raises KeyError at the first row. OpenAI's form has, and
-so it gets through in part: tool calls are left out, tool results are trained as text, lists of
-content parts are printed as Python writes them. Told once a file and format, in place of a finding
-a row.
+The official script reads `messages` with `role` and `content`. ShareGPT, Alpaca, and
+prompt/response rows have no `messages`: the trainer raises KeyError at the first row. OpenAI rows
+do have them, so they get through in part: tool calls are left out, tool results are trained as
+text, lists of content parts are printed in Python syntax. It is reported once per file and format,
+instead of once per row.
 
 Evidence: LLaMA-Factory #2529, #2381; fw-ai/cookbook #394.
 """
@@ -26,22 +26,22 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 from glmlint.trainer.errors import Dropped, TrainerError
 
 _NAMES: Final = {
-    "sharegpt": ("ShareGPT (from and value)", "ShareGPT（from 和 value）"),
-    "alpaca": ("Alpaca (instruction, input, output)", "Alpaca（instruction、input、output）"),
-    "chatglm3": ("ChatGLM3 (conversations)", "ChatGLM3（conversations）"),
-    "xtuner": ("XTuner (input and output)", "XTuner（input 和 output）"),
+    "sharegpt": ("ShareGPT (from and value)", " ShareGPT（from 和 value）"),
+    "alpaca": ("Alpaca (instruction, input, output)", " Alpaca（instruction、input、output）"),
+    "chatglm3": ("ChatGLM3 (conversations)", " ChatGLM3（conversations）"),
+    "xtuner": ("XTuner (input and output)", " XTuner（input 和 output）"),
     "pairs": ("turns of a question and an answer", "由一问一答组成的轮次"),
     "prompt-response": ("question and answer columns", "问题列加回答列"),
-    "prompt-only": ("prompts without answers", "只有提示、没有回答"),
+    "prompt-only": ("prompts without answers", "只有提示词、没有回答"),
     "preference": ("preference pairs (chosen and rejected)", "偏好数据（chosen 和 rejected）"),
     "glm": (
         "GLM messages (metadata, observation, tools of a message)",
-        "GLM 的 messages（metadata、observation、消息级 tools）",
+        " GLM 的 messages（metadata、observation、消息级 tools）",
     ),
     "messages-list": ("bare lists of messages", "不带外层对象的消息列表"),
     "text": ("plain text", "纯文本"),
 }
-"""Format, as `formats.recognise` names it -> how a sentence calls it."""
+"""Format, as `formats.recognise` names it -> its name in a sentence; a space before a Latin name in a Chinese one."""
 
 _RESULT_ROLES: Final = ("tool", "function")
 
@@ -49,19 +49,19 @@ _CONVERTED_ROLES: Final = ("tool_call", "tool_response", "function_call", "funct
 """Roles of ms-swift's own form, by either of its spellings."""
 
 _CONVERT: Final = Text(
-    "Run `glmlint convert` to the form that the trainer reads.",
+    "Convert the file with `glmlint convert` to the form that the trainer reads.",
     "用 `glmlint convert` 转换成训练框架能读取的格式。",
 )
 
 _NO_CALLS: Final = Text(
-    "With this template {trainer} prints tool calls of no form; the rest it reads. ",
+    "With this template {trainer} prints tool calls in no form; it reads the rest. ",
     "在当前模板下，{trainer}不会输出任何格式的工具调用；其余内容可以读取。",
 )
 
 _NO_FORM: Final = Text(
-    "None of the forms that `glmlint convert` writes is read with this template: name the model "
-    "that is tuned with --model.",
-    "在当前模板下，`glmlint convert` 能写出的格式都无法被读取：请用 --model 指明所训练的模型。",
+    "With this template, no form that `glmlint convert` writes can be read: name the model to "
+    "train with --model.",
+    "在当前模板下，`glmlint convert` 能写出的格式都无法读取：请用 --model 指明要训练的模型。",
 )
 
 _TAKE: Final = Text(
@@ -71,46 +71,56 @@ _TAKE: Final = Text(
 
 
 _GLM_HEAD: Final = Text(
-    "not GLM messages but {en} ({rows:row})", "不是 GLM 的 messages，而是 {zh}，共 {rows} 行"
+    "not GLM messages but {en} ({rows:row})",
+    "不是 GLM 的 messages，而是{zh}，共 {rows} 行",
 )
 
 _HEAD: Final = Text(
-    "the rows are {en} ({rows:row}), which {trainer} does not read as they are meant",
-    "数据是{zh}，共 {rows} 行，{trainer}不会按其本意读取",
+    "the rows are {en} ({rows:row}), which {trainer} does not read as intended",
+    "数据是{zh}，共 {rows} 行，{trainer}无法正确读取",
 )
 
 _TAILS: Final = {
     "part": Text(": parts of them never reach the model", "：其中一部分内容不会进入训练"),
-    "raises": Text(": the trainer raises {exception}", "：训练脚本抛出 {exception}"),
+    "raises": Text(": the trainer raises {exception}", "：训练框架会抛出 {exception}"),
     "dropped": Text(": all of them are left out", "：这些行都会被丢弃"),
     "nothing": Text(": nothing in them is trained", "：没有任何内容参与训练"),
     "python": Text(
-        ": the prompt has lists of parts as Python prints them",
-        "：提示里会出现 Python 打印出来的分段列表",
+        ": the prompt contains lists of parts in Python syntax",
+        "：提示词里会出现 Python 语法的分段列表",
     ),
     "wrong": Text(
-        ": text that no assistant wrote is trained", "：并非 assistant 所写的文本参与了训练"
+        ": text that no assistant wrote is trained",
+        "：并非 assistant 所写的文本会参与训练",
     ),
     "lost": Text(": {lost} never reach the model", "：{lost}不会进入训练"),
-    "role": Text(": the role {lost} is printed as plain text", "：角色 {lost} 被当作普通文本输出"),
+    "role": Text(": the role {lost} is printed as plain text", "：角色 {lost} 会当作普通文本输出"),
     "lists": Text(
         ": they have no columns, and the load or the trainer fails",
-        "：它们没有列名，加载或训练会报错",
+        "：它们没有列名，加载器或训练框架会报错",
     ),
 }
-"""What becomes of such rows: the end of the sentence."""
+"""What happens to such rows: the end of the sentence."""
 
 _AND_LOST: Final = Text("; {lost} never reach the model", "；{lost}不会进入训练")
 
 rule = Rule(
     name="other-format",
     family="structure",
-    title_zh="数据是其他训练工具的格式",
+    title_zh="数据是其他训练框架的格式",
+    doc_zh="""
+    官方脚本读取带有 `role` 和 `content` 的 `messages`。ShareGPT、Alpaca 以及 prompt/response 格式没
+    有 `messages`：官方脚本在第一行就抛出 KeyError。OpenAI 格式有，因此能通过一部分：工具调用被跳
+    过，工具结果作为文本参与训练，分段的 content 列表按 Python 语法输出。每个文件、每种格式只报告一
+    次，而不是每行一次。
+
+    依据：LLaMA-Factory #2529、#2381；fw-ai/cookbook #394。
+    """,
     severity="error",
     when=Fact.ODD | Fact.KEYS | Fact.RAISES | Fact.FOREIGN,
     text=Text(
         "not GLM messages but {en} ({rows:row}): parts of them never reach the model",
-        "不是 GLM 的 messages，而是 {zh}，共 {rows} 行：其中一部分内容不会进入训练",
+        "不是 GLM 的 messages，而是{zh}，共 {rows} 行：其中一部分内容不会进入训练",
     ),
     help=_CONVERT,
     bad=(
@@ -163,18 +173,18 @@ rule = Rule(
                 {"role": "assistant", "content": "22 degrees."},
             ]
         },
-        {"massages": [{"role": "user", "content": "told by missing-messages"}]},
+        {"massages": [{"role": "user", "content": "reported by missing-messages"}]},
     ),
 )
 
 _OTHER_HELP: Final = {
     "text": Text(
-        "This trainer learns answers to questions; plain text is for pre-training scripts.",
-        "这个训练脚本学习的是问答；纯文本请用预训练脚本。",
+        "This trainer learns answers to questions; use a pre-training script for plain text.",
+        "这个训练框架训练的是问答；纯文本请用预训练脚本。",
     ),
     "prompt-only": Text(
         "Rows without an answer cannot be trained: add the answers.",
-        "没有回答的数据无法训练：请补上回答。",
+        "没有回答的行无法训练：请补上回答。",
     ),
 }
 
@@ -209,7 +219,7 @@ def check(row: Row) -> Iterator[Problem]:
     elif _leaves_text_out(row):
         fate_ = "part"
     else:
-        return  # it is another form, and comes through whole
+        return  # another form, which is read in full
     if name == "openai":
         en, zh = _openai_name(row)
     elif name == "swift":
@@ -237,10 +247,10 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def cure(row: Row, *, take_chosen: bool = False) -> Text:
-    """What to do with a file of rows in a form that this trainer does not read."""
+    """What to do about a file in a form that this trainer does not read."""
     context = row.context
     note = Text("", "")
-    # Other rows of the file may have calls: a form that brings them through serves all.
+    # Other rows of the file may have calls: prefer a form that keeps them.
     found = target(context, with_calls=True)
     if found is None:
         found = target(context, with_calls=False)
@@ -267,7 +277,7 @@ def converted(path: str, to: str = "glm4") -> str:
 
 
 def _stops_at_form(row: Row) -> bool:
-    """Whether it is the form at which the trainer ends: it does so at the turns alone, too."""
+    """Whether the trainer raises because of the form: it raises at the turns alone, too."""
     value, context = row.value, row.context
     if row.error is None:
         return False
@@ -312,7 +322,7 @@ _CALLS: Final = Text("tool calls", "工具调用")
 _RESULTS: Final = Text("tool results", "工具结果")
 _TOOL_LISTS: Final = Text("tools", "工具列表")
 _PARTS: Final = {
-    "system": Text("system prompts", "系统提示"),
+    "system": Text("system prompts", "系统提示词"),
     "user": Text("questions", "问题"),
     "assistant": Text("answers", "回答"),
     "call": _CALLS,
@@ -321,7 +331,7 @@ _PARTS: Final = {
 
 
 def _lost(row: Row) -> list[Text]:
-    """What the row says and the trainer prints nowhere."""
+    """What is in the row but nowhere in what the trainer prints."""
     lost = set(_lost_in_conversation(row))
     turns = [
         ((key, index), turn)
@@ -380,7 +390,7 @@ def _call_is_lost(row: Row, at: Pointer) -> bool:
 
 
 def _is_lost(row: Row, at: Pointer, what: str) -> bool:
-    """Whether a text that stands in the row gets into the input nowhere."""
+    """Whether a text of the row is nowhere in the input."""
     turn = value_at(row.value, at[:2])
     role = (turn.get("role"), *turn) if isinstance(turn, dict) else ()
     shape = (what, at[0], *map(str, at[2:3]), *map(str, role))
@@ -391,7 +401,7 @@ _AS_TEXT: Final = re.compile(r"<\|([A-Za-z_]{1,40})\|>")
 
 
 def _role_as_text(row: Row) -> str | None:
-    """A role of the row whose token the vocabulary has not: it is printed as any word would be."""
+    """A role of the row that has no token in the vocabulary: it is printed as an ordinary word."""
     roles = {str(turn.get(key)) for turn in _all_turns(row.value) for key in ("role", "from")}
     control = row.context.tokenizer.control
     for found in _AS_TEXT.finditer(whole_text(row)):
@@ -402,11 +412,11 @@ def _role_as_text(row: Row) -> str | None:
 
 _SAID: Final = ("content", "value", "instruction", "input", "output", "query", "prompt", "response",
                 "completion", "answer", "question", "text")  # fmt: skip
-"""Keys under which forms write what is said."""
+"""Keys under which the forms keep the text of a turn."""
 
 
 def _leaves_text_out(row: Row) -> bool:
-    """Whether some text that is said in the row is printed nowhere."""
+    """Whether some text of the row is printed nowhere."""
     printed = whole_text(row)
     rows = [*_all_turns(row.value), row.value if isinstance(row.value, dict) else {}]
     said = (text for entry in rows for key in _SAID if isinstance(text := entry.get(key), str))
@@ -443,7 +453,7 @@ def quoted(path: str) -> str:
 
 
 def _trains_wrong(row: Row, index: int) -> bool:
-    """Whether the message is trained and is no text of an assistant's."""
+    """Whether the message is trained but is not an assistant's text."""
     message = row.messages[index]
     if fate(row, index) != "trained":
         return False
@@ -451,7 +461,7 @@ def _trains_wrong(row: Row, index: int) -> bool:
 
 
 def _openai_name(row: Row) -> tuple[str, str]:
-    """OpenAI's form, and the signs by which this row is known for it."""
+    """OpenAI's form, and the signs by which it was recognised in this row."""
     turns = [turn for key in TURN_KEYS for turn in turns_in(row.value.get(key))]
     signs = [
         (
@@ -474,19 +484,19 @@ def _openai_name(row: Row) -> tuple[str, str]:
     found = [words for holds, words in signs if holds]
     en = ", ".join(words[0] for words in found)
     zh = "、".join(words[1] for words in found)
-    return (f"OpenAI ({en})", f"OpenAI（{zh}）") if found else ("OpenAI", "OpenAI")
+    return (f"OpenAI ({en})", f" OpenAI（{zh}）") if found else ("OpenAI", " OpenAI")
 
 
 def _swift_name(row: Row) -> tuple[str, str]:
-    """ms-swift's form, and the roles by which this row is known for it."""
+    """ms-swift's form, and the roles by which it was recognised in this row."""
     turns = [turn for key in TURN_KEYS for turn in turns_in(row.value.get(key))]
     said = {str(turn.get("role")).lower(): turn for turn in turns}
     roles = [role for role in _CONVERTED_ROLES if role in said]
     if roles:
-        return (f"ms-swift (roles {', '.join(roles)})", f"ms-swift（角色 {'、'.join(roles)}）")
+        return (f"ms-swift (roles {', '.join(roles)})", f" ms-swift（角色 {'、'.join(roles)}）")
     return (
         "LLaMA-Factory (role function for a tool call)",
-        "LLaMA-Factory（用角色 function 表示工具调用）",
+        " LLaMA-Factory（用角色 function 表示工具调用）",
     )
 
 

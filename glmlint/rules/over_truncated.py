@@ -1,22 +1,29 @@
-"""A row that loses a larger share of its supervised tokens to the budget than is allowed.
+"""A row that loses more of its supervised tokens to the budget than the limit allows.
 
-The trainer cuts the tail in silence: the loss falls all the same, on answers without their end.
-The limit is `--max-lost-share` (0.1 unless it is set); it is broken when exceeded, not when met.
+The trainer silently cuts off the tail: the loss still falls, but on answers without their end. The
+limit is `--max-lost-share` (default 0.1); a row is reported when it exceeds the limit, not when it
+meets it.
 
-Evidence: LLaMA-Factory #3995, axolotl #1731; none of six peer validators tells it.
+Evidence: LLaMA-Factory #3995, axolotl #1731; none of six comparable validators reports it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.cut import cut_message, loses_end_only, verdict
+from glmlint.evidence.cut import cut_message, cut_part, loses_end_only, verdict
 from glmlint.rules.base import Edit, Example, Fact, Limit, Problem, Row, Rule, Text
 
 rule = Rule(
     name="over-truncated",
     family="budget",
     title_zh="因预算丢失的受监督 token 超过了允许的比例",
+    doc_zh="""
+    训练框架会静默截掉尾部：损失照样下降，但学到的是没有结尾的回答。上限是 `--max-lost-share`（默认
+    0.1）；超过上限才报告，等于上限不报告。
+
+    依据：LLaMA-Factory #3995、axolotl #1731；六个同类校验工具都不报告这种情况。
+    """,
     severity="error",
     limit=Limit(
         "max-lost-share",
@@ -36,17 +43,17 @@ rule = Rule(
     ),
     variants={
         "end": Text(
-            "{tokens} tokens, the budget keeps {kept}: the end token after the last answer is lost, "
-            "{lost} of {supervised} supervised tokens ({share:.1%}, limit {limit:.1%})",
-            "共 {tokens} 个 token，预算只保留 {kept} 个：最后一个回答之后的结束标记丢失，"
-            "即 {supervised} 个受监督 token 中的 {lost} 个（{share:.1%}，上限 {limit:.1%}）",
+            "{tokens} tokens, the budget keeps {kept}: the end token after the last answer is "
+            "lost, {lost} of {supervised} supervised tokens ({share:.1%}, limit {limit:.1%})",
+            "共 {tokens} 个 token，预算只保留 {kept} 个：最后一个回答之后的结束符丢失，即 "
+            "{supervised} 个受监督 token 中的 {lost} 个（{share:.1%}，上限 {limit:.1%}）",
         ),
     },
     help=Text(
-        "A budget of {tokens} keeps the whole row (in {trainer} "
-        "{budget_means}); or shorten or drop the row "
-        "(`--unsafe-fixes` drops it).",
-        "预算达到 {tokens} 即可保留整行（{trainer}中为 {budget_means}）；或缩短、删除这一行（--unsafe-fixes 会删除整行）。",
+        "A budget of {tokens} keeps the whole row (in {trainer} {budget_means}); or shorten or "
+        "drop the row (`--unsafe-fixes` drops it).",
+        "预算达到 {tokens} 即可保留整行（{trainer}中为 {budget_means}）；或缩短、删除这一行"
+        "（--unsafe-fixes 会删除整行）。",
     ),
     bad=(
         Example(
@@ -117,5 +124,6 @@ def check(row: Row) -> Iterator[Problem]:
         supervised=row.supervised,
         share=row.lost_supervised / row.supervised,
         limit=rule.limit_of(row.plan),
+        part=lambda: cut_part(row, index),
         where=row.where(index),
     )

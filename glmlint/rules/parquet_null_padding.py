@@ -1,14 +1,15 @@
-"""A Parquet file gives every call and tool the keys of all others, and the template prints the nulls.
+"""In Parquet, every call and tool gets the keys of all others, and the template prints the nulls.
 
-A table gives all objects at one place the same keys, null where they had none. So every call of a file
-has the arguments of every other call, and every tool the properties of every other tool; GLM-4.5's
-template prints an argument that is null as `null`, and the model learns to write it. A column that a row
-does not have is null there as well, and pandas' NA is no None: verl ends at such a list of tools. Told
-once a file, of rows that are written to Parquet from JSON for a trainer that reads nothing else; what is
-null in a Parquet file already `null-padding` tells.
+A table gives all objects at one place the same keys, null where they had none. So every call of a
+file gets the arguments of every other call, and every tool the properties of every other tool.
+GLM-4.5's template prints an argument that is null as `null`, and the model learns to write it. A
+column that a row does not have is null there as well, and since NA in pandas is not None, verl
+raises at such a list of tools. It is reported once per file, for rows that are written from JSON to
+Parquet because the trainer reads nothing else; nulls that are already in a Parquet file are
+reported by `null-padding`.
 
-Evidence: pyarrow 26.0.1 and pandas 3.1.1 as verl 0.9.1 reads them; ms-swift #6467, #10110 for the same
-nulls by way of `datasets`.
+Evidence: pyarrow 26.0.1 and pandas 3.1.1 as verl 0.9.1 reads them; ms-swift #6467, #10110 for the
+same nulls by way of `datasets`.
 """
 
 from __future__ import annotations
@@ -40,27 +41,37 @@ rule = Rule(
     name="parquet-null-padding",
     family="loader",
     title_zh="写成 Parquet 后，每个调用和工具都会带上其他调用和工具的键，值为 null",
+    doc_zh="""
+    数据表让同一位置的所有对象键都相同，没有的补 null。因此文件里每个调用都会得到其他所有调用的参
+    数，每个工具都会得到其他所有工具的属性。GLM-4.5 的模板把值为 null 的参数输出为 `null`，模型会学
+    着写出它。某一行没有的列在这一行也为 null；pandas 的 NA 不是 None，所以 verl 遇到这样的工具列表
+    会报错。每个文件只报告一次，针对因训练框架只读 Parquet 而从 JSON 转写的行；Parquet 文件里已有的
+    null 由 `null-padding` 报告。
+
+    依据：verl 0.9.1 使用 pyarrow 26.0.1 和 pandas 3.1.1 读取的结果；经由 `datasets` 产生的同样的
+    null 见 ms-swift #6467、#10110。
+    """,
     severity="error",
     applies=lambda recipe, _: recipe.through_parquet,
     when=Fact.LOADED | Fact.KEYS | Fact.RAISES,
     text=Text(
         "{trainer} reads Parquet, where calls and tools get each other's keys as null ({keys}): "
         "the template prints them ({rows:row})",
-        "{trainer}读取的是 Parquet，其中各调用和工具会互相补上对方的键，值为 null（{keys}）："
-        "模板会把它们输出（共 {rows} 行）",
+        "{trainer}读取的是 Parquet，其中各调用和工具会互相补上对方的键，值为 null（{keys}）：模板"
+        "会输出它们（共 {rows} 行）",
     ),
     variants={
         "column": Text(
-            "{trainer} reads Parquet, where this row has the column `{key}` as well, as other rows have "
-            "it, and null: it raises {exception} at that ({rows:row})",
-            "{trainer}读取的是 Parquet，由于其他行有 `{key}` 列，这一行也会有，值为 null："
-            "在此抛出 {exception}（共 {rows} 行）",
+            "{trainer} reads Parquet, where this row gets the column `{key}` of other rows as "
+            "null, and raises {exception} ({rows:row})",
+            "{trainer}读取的是 Parquet，其他行的 `{key}` 列在这一行为 null，因此抛出 {exception}"
+            "（共 {rows} 行）",
         ),
     },
     help=Text(
-        "Give all calls the same arguments, or train with a data set class of your own that takes the "
-        "nulls out again.",
-        "请让所有调用的参数键一致，或在训练时使用自己的数据集类把这些 null 去掉。",
+        "Give all calls the same arguments, or train with a data set class of your own that "
+        "removes the nulls.",
+        "让所有调用的参数键一致，或在训练时使用自己的数据集类去掉这些 null。",
     ),
     bad=(
         Example(rows=(_calling("Weather?", {"city": "Paris"}, {"days": 3}),), plan=_PLAN),
@@ -84,7 +95,7 @@ rule = Rule(
 
 _GIVE_ALL = Text(
     "Give every row the column: an empty list where there are no tools.",
-    "请让每一行都有这一列：没有工具时写空列表。",
+    "让每一行都有这一列：没有工具时写空列表。",
 )
 
 

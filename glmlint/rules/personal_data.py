@@ -1,22 +1,23 @@
-"""A number of a person in a text: resident ID, payment card or bank account.
+"""A personal number in a text: resident ID, payment card or bank account.
 
-What stands in the training data, a model can be made to say. Only numbers that prove themselves
-are told. A Chinese resident ID names a district, a birth date from 1900 on and a check digit. An
-IBAN has two check digits and its country's form. A payment card has its issuer's first digits and
-length and a check digit; because one number in ten has that digit by chance, a word such as "card"
-or 卡 also has to stand near it, or it is written in groups (`4000 1234 …`) in a short message.
-`python-stdnum` does the arithmetic and knows the districts and the countries. Numbers that
-documentation and payment providers use as examples are left alone, and so are round ones. A
-warning: the row trains well. The number itself is never shown.
+A model can be made to repeat what is in its training data. Only numbers that can be verified are
+reported. A Chinese resident ID contains a district, a birth date from 1900 on and a check digit. An
+IBAN has two check digits and the format of its country. A payment card has the first digits and the
+length of its issuer, and a check digit; because one number in ten has the right digit by chance, a
+word such as "card" or 卡 must also be near it, or it must be written in groups (`4000 1234 …`) in a
+short message. `python-stdnum` does the arithmetic and knows the districts and the countries.
+Numbers that documentation and payment providers use as examples are ignored, and so are round
+numbers. It is a warning, since the row trains well. The number itself is never shown.
 
-E-mail addresses and telephone numbers are not looked for: nothing in them tells a real one from an
+E-mail addresses and telephone numbers are not reported: nothing in them tells a real one from an
 invented one, and in published chat data nearly all are invented.
 
-Where the package python-stdnum is missing, a warning says once a file that nobody looked.
+Where the package python-stdnum is missing, a warning says once per file that such numbers were not
+checked.
 
 Evidence: GB 11643-1999 (resident ID), ISO 13616 (IBAN), ISO/IEC 7812 (cards). In 70,000 rows of
-published chat data 5,400 numbers of 13 to 19 digits have a card's check digit by chance, and none
-is told; in 467 MB of documentation and code two are, both the account of a charity.
+published chat data, 5,400 numbers of 13 to 19 digits have a card's check digit by chance, and none
+is reported; in 467 MB of documentation and code two are, both the account of a charity.
 """
 
 from __future__ import annotations
@@ -34,32 +35,48 @@ rule = Rule(
     name="personal-data",
     family="content",
     title_zh="文本里有个人号码：居民身份证号、支付卡号或银行账号",
+    doc_zh="""
+    训练数据里有什么，就可以诱导模型说出什么。只报告能够验证的号码。居民身份证号包含行政区划、1900
+    年以后的出生日期和校验码；IBAN 有两位校验码和所属国家的格式；支付卡号有发卡机构的开头数字、长度
+    和校验码。由于十个数字里就有一个会碰巧满足校验，卡号附近还必须出现“卡”“card”之类的词，或在短消息
+    里分组书写（`4000 1234 …`）。校验由 `python-stdnum` 完成，它也掌握行政区划和各国格式。文档和支付
+    机构用作示例的号码，以及很规整的号码，都不报告。级别是警告，因为这一行可以正常训练。号码本身从不
+    显示。
+
+    不报告电子邮件地址和电话号码：从内容上无法区分真假，而已发布的对话数据里几乎都是虚构的。
+
+    没有安装 python-stdnum 包时，每个文件给出一条警告，说明未检查这类号码。
+
+    依据：GB 11643-1999（身份证）、ISO 13616（IBAN）、ISO/IEC 7812（卡号）。在 70,000 行已发布的对话
+    数据中，有 5,400 个 13 至 19 位的数字碰巧满足卡号校验，没有一个被报告；在 467 MB 文档和代码中报
+    告了两个，都是某慈善机构的账号。
+    """,
     severity="warning",
     when=Fact.NUMBER,
     fix="unsafe",
     text=Text(
-        "{where} holds a payment card number ({count} in all): the model can be made to say it",
+        "{where} contains a payment card number ({count} in all): the model can be made to repeat "
+        "it",
         "{where} 中有银行卡号（共 {count} 个）：可以诱导模型原样说出",
     ),
     variants={
         "id": Text(
-            "{where} holds a Chinese resident ID number ({count} in all): "
-            "the model can be made to say it",
+            "{where} contains a Chinese resident ID number ({count} in all): the model can be made "
+            "to repeat it",
             "{where} 中有居民身份证号（共 {count} 个）：可以诱导模型原样说出",
         ),
         "iban": Text(
-            "{where} holds an IBAN ({count} in all): the model can be made to say it",
+            "{where} contains an IBAN ({count} in all): the model can be made to repeat it",
             "{where} 中有国际银行账号 IBAN（共 {count} 个）：可以诱导模型原样说出",
         ),
         "missing": Text(
-            "{rows:row} with what may be numbers of persons, not examined: "
-            "python-stdnum is not installed",
-            "有 {rows} 行可能含有个人证件或账户号码，但未安装 python-stdnum，无法确认",
+            "{rows:row} with possible personal numbers not checked: python-stdnum is not installed",
+            "有 {rows} 行可能含有个人证件或账户号码，未做检查：没有安装 python-stdnum",
         ),
     },
     help=Text(
-        "Take the number out, or replace it by a dummy (`--unsafe-fixes` writes [REDACTED]).",
-        "请删去该号码，或替换成占位文字（--unsafe-fixes 会写成 [REDACTED]）。",
+        "Remove the number, or replace it with a placeholder (`--unsafe-fixes` writes [REDACTED]).",
+        "删去该号码，或替换成占位文字（--unsafe-fixes 会写成 [REDACTED]）。",
     ),
     bad=(
         {
@@ -126,9 +143,9 @@ _ISSUERS: Final = re.compile(
     r"[0-9]+|62[0-9]{14}|62[0-9]{17}|3[47][0-9]{13}"
 ).fullmatch
 _NEARBY: Final = 100
-"""Characters before a number in which a word has to say that it is a card; half of it after."""
+"""Characters before a number in which a word must say that it is a card; half of it after."""
 _SHORT: Final = 60
-"""Characters of a message that may be the answer to "which card?": there, groups say enough."""
+"""Characters of a message that may be the answer to "which card?": there, groups are enough."""
 _ABOUT_CARDS: Final = re.compile(
     r"(?<![a-z])(?:card(?!i|b)|visa(?![a-z])|amex|american express|union ?pay)|mastercard|credit|debit"
     r"|卡|银联|付款|支付",
@@ -138,7 +155,7 @@ _ABOUT_CARDS: Final = re.compile(
 _ROUND: Final = re.compile(r"([1-9])\1{4}|0{6}|^400000").search
 _COUNTED: Final = re.compile("12345678|87654321|98765432").search
 _LEAST_VARIETY: Final = 4
-"""Different digits of a real number."""
+"""Distinct digits that a real number has at least."""
 _PRINTED: Final = (
     # The test numbers of payment providers, and what tutorials print.
     "4012888888881881 4000056655665556 4009348888881881 4012000033330026 4012000077777777 "
@@ -167,7 +184,7 @@ _EXAMPLES: Final = frozenset(_PRINTED.split())
 
 @cache
 def _validator(name: str) -> Callable[[str], bool] | None:
-    """The library's function that says whether a number is right; None where it is missing."""
+    """The library's function that verifies a number; None where it is not installed."""
     try:
         module = importlib.import_module(f"stdnum.{name}")
     except ImportError:
@@ -183,7 +200,7 @@ def _validator(name: str) -> Callable[[str], bool] | None:
 
 
 _INSTALL: Final = Text(
-    "Install it (pip install python-stdnum), and check again.",
+    "Install it (pip install python-stdnum) and check again.",
     "请先安装（pip install python-stdnum），再检查一次。",
 )
 
@@ -207,7 +224,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _numbers(text: str, *, quoted: bool = False) -> tuple[tuple[str, int, int], ...]:
-    """(kind, start, end) of each number of a person; one "missing" where nobody can say."""
+    """(kind, start, end) of each personal number; one "missing" where the library is not installed."""
     hits: list[tuple[str, int, int]] = []
     for kind, pattern, name in (
         ("id", _ID, "cn.ric"), ("card", _CARD, "luhn"), ("iban", _IBAN, "iban")
@@ -254,13 +271,13 @@ def _edits(place: ContentPlace) -> tuple[Edit, ...]:
 
 
 def without_numbers(text: str, mask: str, *, quoted: bool = False) -> str:
-    """The text with a mask in the place of each number of a person, confirmed or not.
+    """The text with a mask in the place of each personal number, confirmed or not.
 
-    What is left is looked through again: a shorter text may say of a further number what it is.
+    The result is searched again: in a shorter text, another number may be near a word such as "card".
 
     Args:
         text: a text of a row.
-        mask: what stands there instead; no number itself.
+        mask: the replacement; not a number itself.
         quoted: the text is only a part of it, so that words that say what a number is may be
             missing.
     """

@@ -1,13 +1,14 @@
-"""A text that was to be filled in and was not.
+"""A placeholder that was never filled in.
 
-The fields of a template (`{{name}}`, `<NAME>`), the words of the format's documentation
-(`<user prompt text>`), a whole message that says TODO: the model learns to write them. The sample
-data for a model's identity come with such fields, and are often trained as they are. Told once a
-file and text, with the number of rows. Code, tool calls and questions about templates are
-left alone, and so are blanks that the reader of a letter is to fill in (`[Your Name]`).
+The fields of a template (`{{name}}`, `<NAME>`), the words of the format's documentation (`<user
+prompt text>`), a whole message that says TODO: the model learns to write them. Sample data for a
+model's identity contain such fields, and are often trained unchanged. It is reported once per file
+and placeholder, with the number of rows. Code, tool calls and questions about templates are
+ignored, and so are blanks that the reader of a letter is meant to fill in (`[Your Name]`).
 
-Evidence: LLaMA-Factory's `identity.json` has `{{name}}` and `{{author}}`, ChatGLM-Efficient-Tuning's
-`self_cognition.json` has `<NAME>` and `<AUTHOR>`; the GLM-4 README's format block.
+Evidence: LLaMA-Factory's `identity.json` has `{{name}}` and `{{author}}`,
+ChatGLM-Efficient-Tuning's `self_cognition.json` has `<NAME>` and `<AUTHOR>`; the GLM-4 README's
+format block.
 """
 
 from __future__ import annotations
@@ -22,15 +23,24 @@ from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 rule = Rule(
     name="placeholder",
     family="content",
-    title_zh="本应替换却原样留下的占位文本",
+    title_zh="没有替换成真实内容的占位文本",
+    doc_zh="""
+    模板字段（`{{name}}`、`<NAME>`）、格式说明文档里的文字（`<user prompt text>`）、只写着 TODO 的整
+    条消息：模型都会学着输出。模型身份的示例数据就带有这样的字段，常常未经替换就用于训练。每个文件、
+    每种占位文本只报告一次，附行数。代码、工具调用和关于模板的问题不检查，信件里留给读者填写的空白
+    （`[Your Name]`）也不检查。
+
+    依据：LLaMA-Factory 的 `identity.json` 含 `{{name}}` 和 `{{author}}`，ChatGLM-Efficient-Tuning
+    的 `self_cognition.json` 含 `<NAME>` 和 `<AUTHOR>`；GLM-4 README 的格式说明。
+    """,
     severity="warning",
     when=Fact.PLACEHOLDER,
     text=Text(
-        "{what} in {where} was to be filled in ({rows:row}): the model learns to write it",
-        "{where} 中的 {what} 本应替换（共 {rows} 行）：模型会学到原样输出",
+        "{what} in {where} was never filled in ({rows:row}): the model learns to write it",
+        "{where} 中的 {what} 没有替换成真实内容（共 {rows} 行）：模型会学着原样输出",
     ),
     help=Text(
-        "Replace it by what is meant, in the whole file, or drop these rows.",
+        "Replace it with the real value in the whole file, or delete these rows.",
         "在整个文件中把它替换成真实内容，或删除这些行。",
     ),
     bad=(
@@ -102,7 +112,7 @@ _TEMPLATES: Final = re.compile(
     r"templat|merge.?field|variable|placeholder|handlebars|jinja|mustache|模板|变量|占位|字段",
     re.IGNORECASE,
 ).search
-"""Where templates are the subject, their fields are no oversight."""
+"""Where templates are the subject, their fields are intended."""
 
 
 def check(row: Row) -> Iterator[Problem]:

@@ -1,9 +1,9 @@
 """Reasoning that the template does not print.
 
-`reasoning_content` is a key of newer chat formats; GLM-4's template knows role, metadata, content and
-tools alone, so that the thoughts vanish without a word and only the answers are trained. A `<think>`
-block inside the content is printed as text by GLM-4's template; templates of reasoning models cut it
-out of earlier turns.
+`reasoning_content` is a key of newer chat formats; GLM-4's template reads only role, metadata,
+content and tools, so the reasoning silently disappears and only the answers are trained. A
+`<think>` block inside the content is printed as text by GLM-4's template; templates of reasoning
+models cut it out of earlier turns.
 
 Evidence: fw-ai/cookbook #386.
 """
@@ -24,37 +24,44 @@ rule = Rule(
     name="reasoning-dropped",
     family="mask",
     title_zh="模板不会输出的思考内容",
+    doc_zh="""
+    `reasoning_content` 是较新的对话格式使用的键；GLM-4 的模板只读取 role、metadata、content 和
+    tools，所以思考内容会静默消失，只有回答参与训练。写在 content 里的 `<think>` 块会被 GLM-4 的模板
+    当作文本输出；推理模型的模板则会从前面的轮次中去掉它。
+
+    依据：fw-ai/cookbook #386。
+    """,
     severity="warning",
     when=Fact.KEYS | Fact.THINK | Fact.LABELS,
     text=Text(
-        "`reasoning_content` is in no template of this recipe: the reasoning "
-        "is not trained ({rows:row})",
-        "此配方的模板不输出 `reasoning_content`：有 {rows} 行的推理内容没有参与训练",
+        "this recipe's templates do not print `reasoning_content`: the reasoning is not trained "
+        "({rows:row})",
+        "此配方的模板不输出 `reasoning_content`：思考内容不参与训练（共 {rows} 行）",
     ),
     variants={
         "think": Text(
             "the template leaves out <think> blocks: the reasoning is not trained ({rows:row})",
-            "模板会去掉 <think> 块：有 {rows} 行的推理内容没有参与训练",
+            "模板会去掉 <think> 块：思考内容不参与训练（共 {rows} 行）",
         ),
         "unread": Text(
             "{trainer} does not print `{key}` with this template: the reasoning is not trained "
             "({rows:row})",
-            "在当前模板下，{trainer}不会输出 `{key}`：有 {rows} 行的推理内容没有参与训练",
+            "在当前模板下，{trainer}不会输出 `{key}`：思考内容不参与训练（共 {rows} 行）",
         ),
         "earlier": Text(
-            "this template prints the thoughts of the last answers alone ({rows:row} with earlier ones): "
-            "those before the last question are not trained",
-            "该模板只输出最后一个问题之后的思考内容（{rows} 行还有更早的思考）：更早的思考不参与训练",
+            "the template prints only reasoning after the last question: earlier reasoning is not "
+            "trained ({rows:row})",
+            "该模板只输出最后一个问题之后的思考内容：更早的思考内容不参与训练（共 {rows} 行）",
         ),
         "without": Text(
-            "this template prints the thoughts of the last answers alone ({rows:row} with earlier ones): "
-            "the answers before the last question are trained without theirs",
-            "该模板只输出最后一个问题之后的思考内容（{rows} 行还有更早的思考）：更早的回答按没有思考的样子参与训练",
+            "the template prints only reasoning after the last question: earlier answers are "
+            "trained without theirs ({rows:row})",
+            "该模板只输出最后一个问题之后的思考内容：更早的回答按没有思考内容训练（共 {rows} 行）",
         ),
     },
     help=Text(
-        "Put the reasoning into `content` if it is to be learned, or take it out.",
-        "如需学习推理过程，把它写进 `content`；否则删掉。",
+        "To train the reasoning, write it into `content`; otherwise remove it.",
+        "如需学习思考过程，把它写进 `content`；否则删掉。",
     ),
     bad=(
         {
@@ -119,7 +126,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _in_other_forms(row: Row) -> Iterator[Problem]:
-    """Thoughts under a key of their own, of which none is laid out, and earlier ones in any form."""
+    """Reasoning under a key of its own that is never laid out, and earlier reasoning in any form."""
     if row.foreign or not isinstance(row.value, dict):
         return
     thoughts = [
@@ -143,7 +150,7 @@ def _in_other_forms(row: Row) -> Iterator[Problem]:
 
 
 def _earlier(row: Row, printed: str) -> Iterator[Problem]:
-    """Thoughts of answers before the last question, which the template leaves out by design."""
+    """Reasoning of answers before the last question, which the template leaves out by design."""
     turns = [] if row.conversation is None else row.conversation.turns
     asked = max((index for index, turn in enumerate(turns) if turn.role == "user"), default=0)
     for index, turn in enumerate(turns[:asked]):
@@ -164,12 +171,12 @@ def _earlier(row: Row, printed: str) -> Iterator[Problem]:
 _TAGGED: Final = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 
 _ROWS: Final = Text(
-    "To train them, make a row of each such answer with what stands before it, the answer last.",
-    "如需训练它们，请把每个这样的回答连同其前文单独写成一行，并放在最后。",
+    "To train it, make each such answer a row of its own, with all messages before it.",
+    "如需训练，请把每个这样的回答连同其前文单独写成一行，回答放在最后。",
 )
 _CLEAR: Final = Text(
-    "Set clear_thinking to false among the template's arguments; or make a row of each such answer with "
-    "what stands before it.",
+    "Set clear_thinking to false in the template's arguments, or make each such answer a row of "
+    "its own, with all messages before it.",
     "在模板参数中把 clear_thinking 设为 false；或把每个这样的回答连同其前文单独写成一行。",
 )
 
@@ -179,6 +186,6 @@ def _listed(value: Any) -> list[Any]:
 
 
 _INTO_TEXT: Final = Text(
-    "Put the reasoning into the text of the answer if it is to be learned, or take it out.",
-    "如需学习推理过程，把它写进回答的文本；否则删掉。",
+    "To train the reasoning, write it into the text of the answer; otherwise remove it.",
+    "如需学习思考过程，把它写进回答的文本；否则删掉。",
 )

@@ -1,7 +1,7 @@
 """A second system message.
 
-GLM-4 is trained and served with one. With two, the later one overrides or contradicts the first in
-a way that no prompt in use has; joined files and converted rows are the usual cause.
+GLM-4 is trained and served with one. A second one overrides or contradicts the first, in a prompt
+that the model never sees at inference; the usual cause is joined files or converted rows.
 
 Evidence: recipes.md, section 0.4: each system message gets a role token of its own.
 """
@@ -18,13 +18,19 @@ rule = Rule(
     family="structure",
     form="glm",
     title_zh="出现了第二条 system 消息",
+    doc_zh="""
+    GLM-4 训练和部署时都只用一条。第二条会覆盖第一条或与之矛盾，而实际使用时不会有这样的提示词；常见
+    原因是合并了文件或转换了格式。
+
+    依据：recipes.md 第 0.4 节：每条 system 消息都有自己的角色标记。
+    """,
     severity="warning",
     when=Fact.ROLES,
     text=Text(
-        "messages[{index}] is system message {number} of {total}: in use the model gets one",
+        "messages[{index}] is system message {number} of {total}: at inference there is only one",
         "messages[{index}] 是第 {number} 条 system 消息（共 {total} 条）：实际使用时只有一条",
     ),
-    help=Text("Join them into one at the start.", "合并成一条，放在开头。"),
+    help=Text("Merge them into one, at the start.", "合并成一条，放在开头。"),
     bad=(
         {
             "messages": [

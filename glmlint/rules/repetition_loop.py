@@ -1,14 +1,15 @@
-"""An answer loops: the same words, symbols, digits or blank lines again and again.
+r"""An answer loops: the same words, symbols, digits or blank lines again and again.
 
-Such answers come from a model that wrote the data and was stuck, at the end of the answer or until
-something let it go on. A model that is trained on them learns to get stuck: each round of the loop
-makes the next one more likely, and there is no end token until the cut. A loop is told when it is too
-long for what it is made of: a refrain, laughter, a line between two parts, the cells of a table and
-the noughts of a matrix may repeat. Inside an answer it takes more rounds than at its end, and loops in
-code are left alone there. Where the question asks for repetition, nothing is told.
+Such answers come from a model that generated the data and got stuck, either at the end of the
+answer or for a while in the middle. A model trained on them learns to get stuck: each round of the
+loop makes the next one more likely, and no end token comes until the length limit. A loop is
+reported when it is too long for what it is made of: a refrain, laughter, a rule between two parts,
+the cells of a table and the zeros of a matrix may repeat. In the middle of an answer it takes more
+rounds than at its end, and loops in code are ignored there. Where the question asks for repetition,
+nothing is reported.
 
-Evidence: GLM-4 #349, whose answers in LaTeX end in `\\, \\, \\,` without end; filters on repeated n-grams
-are in every published pipeline of pre-training data.
+Evidence: GLM-4 #349, whose answers in LaTeX end in `\, \, \,` without end; filters on repeated
+n-grams are in every published pipeline of pre-training data.
 """
 
 from __future__ import annotations
@@ -24,6 +25,15 @@ rule = Rule(
     name="repetition-loop",
     family="content",
     title_zh="回答陷入循环：同样的词句、符号、数字或空行反复出现",
+    doc_zh=r"""
+    这样的回答来自生成数据时陷入循环的模型，循环可能在回答末尾，也可能在中间持续一段。用它训练，模型
+    会学到复读：每多一遍，再来一遍的概率就更高，直到长度上限都没有结束符。循环长度超过其内容的合理范
+    围时才报告：副歌、笑声、分隔线、表格单元格和矩阵中的零都可以重复。在回答中间需要比末尾更多的重复
+    次数，那里的代码循环也不检查。如果问题要求重复，则不报告。
+
+    依据：GLM-4 #349，其 LaTeX 回答以无休止的 `\, \, \,` 结尾；已公布的预训练数据流程都会按重复的
+    n-gram 过滤。
+    """,
     severity="warning",
     when=Fact.LOOP,
     text=Text(
@@ -32,13 +42,13 @@ rule = Rule(
     ),
     variants={
         "inside": Text(
-            "{where} has “{unit}” {times} times in a row: the model learns to loop",
+            "{where} repeats “{unit}” {times} times in a row: the model learns to loop",
             "{where} 中“{unit}”连续重复了 {times} 次：模型会学到复读",
         ),
     },
     help=Text(
-        "Cut the answer after the first round, or drop the row.",
-        "保留第一遍，删除其余重复，或删除这一行。",
+        "Cut the answer after the first round, or delete the row.",
+        "只保留第一遍，或删除这一行。",
     ),
     bad=(
         {
@@ -118,7 +128,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _loop(text: str, question: str) -> tuple[Loop, bool] | None:
-    """The first loop that is told, and whether the answer ends in it."""
+    """The first loop to report, and whether the answer ends in it."""
     end = len(text.rstrip())
     fences = before = 0
     last_fence = text.rfind("```")
@@ -137,10 +147,10 @@ def _loop(text: str, question: str) -> tuple[Loop, bool] | None:
 
 
 def _is_told(kind: str, loop: Loop, unit: str, at_end: bool) -> bool:
-    """Whether a loop is long enough for what it is made of.
+    """Whether a loop is too long for what it is made of.
 
-    Inside an answer more of it may be meant, so it takes more there; so it does where repetition
-    is what such a unit is for: lines between parts, cells of a table, noughts.
+    In the middle of an answer repetition may be intended, so it takes more there; so it does where it
+    is normal for such a unit: rules between parts, cells of a table, zeros.
     """
     size, times, length = loop.size, loop.times, loop.length
     if kind == "blank":

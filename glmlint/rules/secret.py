@@ -1,14 +1,15 @@
 """A key or token in a text of the conversation, in a call or in a tool list.
 
-What stands in the training data, a model can be made to say: a key in an answer is learned as text
-to write, one in a question or a tool result is in every copy of the data. Only forms that cannot
-be anything else are looked for (AWS, GitHub, GitLab, OpenAI, Slack, Stripe, SendGrid, PyPI, npm,
-Azure storage, private keys with their body, signed JSON Web Tokens), and `detect-secrets` has to
-agree; examples from documentation (`AKIA…EXAMPLE`, runs of x) are left alone. An error where an
-answer holds it, a warning elsewhere (questions, results, tool lists) and for JSON Web Tokens, which
-expire. The secret itself is never shown.
+A model can be made to repeat what is in its training data: a key in an answer is learned as text to
+write, one in a question or a tool result is in every copy of the data. Only unambiguous forms are
+reported (AWS, GitHub, GitLab, OpenAI, Slack, Stripe, SendGrid, PyPI, npm, Azure storage, private
+keys with their body, signed JSON Web Tokens), and `detect-secrets` must agree; examples from
+documentation (`AKIA…EXAMPLE`, runs of x) are ignored. It is an error in an answer, and a warning
+elsewhere (questions, results, tool lists) and for JSON Web Tokens, which expire. The secret itself
+is never shown.
 
-Where the package detect-secrets is missing, a warning says once a file that nobody looked.
+Where the package detect-secrets is missing, a warning says once per file that secrets were not
+checked.
 
 Evidence: keys in published chat data; detect-secrets 1.5.0 (Yelp) for the forms.
 """
@@ -28,30 +29,42 @@ rule = Rule(
     name="secret",
     family="content",
     title_zh="对话文本、工具调用或工具列表里有密钥或令牌",
+    doc_zh="""
+    训练数据里有什么，就可以诱导模型说出什么：回答里的密钥会作为要输出的文本被学到，问题或工具结果里
+    的密钥则存在于数据的每一份副本中。只报告不会误认的形式（AWS、GitHub、GitLab、OpenAI、Slack、
+    Stripe、SendGrid、PyPI、npm、Azure 存储、带正文的私钥、已签名的 JSON Web Token），并且须经
+    `detect-secrets` 确认；文档中的示例（`AKIA…EXAMPLE`、连续的 x）不报告。出现在回答里是错误；出现
+    在其他位置（问题、工具结果、工具列表）以及会过期的 JSON Web Token 是警告。密钥本身从不显示。
+
+    没有安装 detect-secrets 包时，每个文件给出一条警告，说明未检查密钥。
+
+    依据：已发布的对话数据中出现的密钥；各种形式取自 detect-secrets 1.5.0（Yelp）。
+    """,
     severity="error",
     when=Fact.SECRET,
     fix="unsafe",
     text=Text(
-        "{where} holds a secret ({kind}, {size} characters): the model learns to write it",
-        "{where} 中有密钥（{kind}，{size} 个字符）：模型会学到原样输出",
+        "{where} contains a secret ({kind}, {size} characters): the model learns to write it",
+        "{where} 中有密钥（{kind}，{size} 个字符）：模型会学着原样输出",
     ),
     variants={
         "context": Text(
-            "{where} holds a secret ({kind}, {size} characters): "
-            "whoever has the data has the key",
+            "{where} contains a secret ({kind}, {size} characters): whoever has the data has the "
+            "key",
             "{where} 中有密钥（{kind}，{size} 个字符）：拿到数据的人就拿到了密钥",
         ),
         "missing": Text(
-            "{rows:row} with what looks like secrets, not examined: detect-secrets is not installed",
-            "有 {rows} 行的文本形似密钥，但未安装 detect-secrets，无法确认",
+            "{rows:row} with possible secrets not checked: detect-secrets is not installed",
+            "有 {rows} 行的文本形似密钥，未做检查：没有安装 detect-secrets",
         ),
     },
     help=Text(
-        "Revoke the key, then replace it by a dummy (`--unsafe-fixes` writes [REDACTED]).",
-        "先吊销该密钥，再替换成假的（--unsafe-fixes 会写成 [REDACTED]）。",
+        "Revoke the key, then replace it with a placeholder (`--unsafe-fixes` writes [REDACTED]).",
+        "先吊销该密钥，再替换成占位文字（--unsafe-fixes 会写成 [REDACTED]）。",
     ),
     help_alone=Text(
-        "Revoke the key, then replace it by a dummy.", "先吊销该密钥，再替换成假的。"
+        "Revoke the key, then replace it with a placeholder.",
+        "先吊销该密钥，再替换成占位文字。",
     ),
     bad=(
         {
@@ -126,7 +139,7 @@ _EXAMPLE: Final = re.compile(
     r"EXAMPLE|example|(?i:your|dummy|fake|xxxx|test)|12345678|abcdefgh|eyJzdWIiOiIxMjM0NTY3ODkw"
 ).search
 _LEAST_VARIETY: Final = 10
-"""Different characters of a real key."""
+"""Distinct characters that a real key has at least."""
 
 
 @cache
@@ -142,7 +155,7 @@ def _detector(name: str) -> Callable[[str], Iterator[str]] | None:
 
 
 _INSTALL: Final = Text(
-    "Install it (pip install detect-secrets), and check again.",
+    "Install it (pip install detect-secrets) and check again.",
     "请先安装（pip install detect-secrets），再检查一次。",
 )
 
@@ -167,7 +180,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _secrets(text: str) -> tuple[tuple[str, int], ...]:
-    """(detector, characters of the first) of each kind; no characters where it can't be asked."""
+    """(detector, length of the first) of each kind; no length where the library is not installed."""
     hits = []
     for pattern, name in _PATTERNS:
         for match in pattern.finditer(text):

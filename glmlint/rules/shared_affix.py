@@ -1,14 +1,15 @@
 """Nearly every answer of a file begins or ends with the same odd text.
 
-A mark that a tool left (`[END]`, `###`), a label ("Answer:", "答："), a watermark or a stray word: each
-row looks well by itself, and the model learns to write it in every answer. What answers of a kind share
-by nature is not told: the stop of a sentence, a closing bracket, the first brace of JSON, a fence.
+A mark that a tool left behind (`[END]`, `###`), a label ("Answer:", "答："), a watermark or a stray
+word: each row looks fine on its own, and the model learns to write it in every answer. What answers
+of one kind share by nature is not reported: the full stop of a sentence, a closing bracket, the
+first brace of JSON, a code fence.
 
-All answers of the first 1,024 rows are looked at, and of the rows behind them a share that halves as the
-file doubles. Nine in ten have to have the text, of twenty or more.
+All answers of the first 1,024 rows are checked, and of the rows after them a share that halves each
+time the file doubles. At least twenty answers are needed, and nine in ten must have the text.
 
-Evidence: self-instruct #16 (each output of the data ends with `<|endoftext|>`); LMFlow #459 (`###` behind
-each answer, so that generation ends there).
+Evidence: self-instruct #16 (each output of the data ends with `<|endoftext|>`); LMFlow #459 (`###`
+after each answer, so that generation ends there).
 """
 
 from __future__ import annotations
@@ -55,23 +56,34 @@ rule = Rule(
     name="shared-affix",
     family="content",
     title_zh="几乎每个回答都以同样的异常文本开头或结尾",
+    doc_zh="""
+    工具留下的标记（`[END]`、`###`）、标签（“Answer:”“答：”）、水印或多余的词：每一行单独看都没有问
+    题，模型却会学着在每个回答里写出它。同类回答自然共有的内容不报告：句末的句号、右括号、JSON 开头
+    的大括号、代码围栏。
+
+    前 1,024 行的所有回答都会检查；之后的行按比例抽查，文件每增大一倍，比例减半。至少要有二十个回
+    答，并且九成都带有这段文本。
+
+    依据：self-instruct #16（数据中每个输出都以 `<|endoftext|>` 结尾）；LMFlow #459（每个回答后面都
+    有 `###`，用来让生成在那里停止）。
+    """,
     severity="warning",
     when=Fact.LOOKED,
     text=Text(
-        "{count:answer} of {number} that were looked at end with {shared}: the model learns to end "
-        "every answer so",
-        "所检查的 {number} 个回答中有 {count} 个以 {shared} 结尾：模型会学着让每个回答都这样结尾",
+        "{count:answer} of the {number} checked end with {shared}: the model learns to end every "
+        "answer with it",
+        "所检查的 {number} 个回答中有 {count} 个以{shared}结尾：模型会学着让每个回答都这样结尾",
     ),
     variants={
         "begin": Text(
-            "{count:answer} of {number} that were looked at begin with {shared}: the model learns to "
-            "begin every answer so",
-            "所检查的 {number} 个回答中有 {count} 个以 {shared} 开头：模型会学着让每个回答都这样开头",
+            "{count:answer} of the {number} checked begin with {shared}: the model learns to "
+            "begin every answer with it",
+            "所检查的 {number} 个回答中有 {count} 个以{shared}开头：模型会学着让每个回答都这样开头",
         ),
     },
     help=Text(
-        "Take it out of the whole file where no program of yours reads it; look for what wrote it.",
-        "如果没有程序需要读取它，请从整个文件中删掉，并找出它的来源。",
+        "Unless your program parses it, remove it from the whole file, and find what wrote it.",
+        "如果没有程序需要解析它，请从整个文件中删掉，并找出它的来源。",
     ),
     bad=(
         _rows("", ". [END]"),
@@ -87,12 +99,12 @@ _REACH: Final = 40
 """Characters that are compared at each end."""
 
 _LEAST: Final = 20
-"""Answers below which nothing is said."""
+"""Fewest answers of which anything is reported."""
 
 _SHARE: Final = 0.9
 
 _LONG: Final = 12
-"""Letters of a text that is told though it has no mark; one of Chinese counts as three."""
+"""Letters from which a text without a mark is reported; a Chinese character counts as three."""
 
 _WIDE: Final = "\u2e80"
 """The first letter of Chinese, Japanese and their signs."""
@@ -111,7 +123,7 @@ def note(row: Row) -> Iterator[str]:
 
 
 def _answers(row: Row) -> Iterator[str]:
-    """The texts of answers, without white space at their ends; calls are none."""
+    """The texts of answers, without white space at their ends; calls do not count."""
     talk = row.conversation
     for index, role, text in row.texts:
         if role != "assistant" or not text or text.isspace():
@@ -158,7 +170,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
 
 
 def _common(edges: Counter[str], number: int) -> tuple[str, int]:
-    """The longest text with which nine in ten begin, and how many do."""
+    """The longest text with which nine in ten begin, and how many of them do."""
     found, held = "", number
     for size in range(1, _REACH + 1):
         cut: Counter[str] = Counter()
@@ -183,16 +195,16 @@ _LABEL: Final = re.compile(
     r"答案?|回答|回复|答复|输出|助手|解答?)\W{0,2}\s?[:：]"
 )
 _TOLD: Final = frozenset(("</s>", "<s>", "<unk>", "<UNK>", "<pad>", "<eos>", "<bos>"))
-"""Marks that `special-token-in-content` tells, with their rows."""
+"""Marks that `special-token-in-content` reports, with their rows."""
 _LONE_WORD: Final = re.compile(r"\s+([^\W\d_]{2,20})\Z")
-"""A shared end that is a word, with no stop and without what stands before it."""
+"""A shared end that is a word, with no stop and without the text before it."""
 _AFTER_A_STOP: Final = re.compile(r"[.!?。！？…][\"'”’)）]?\s*([^\W\d_][\w ]{0,20})\Z")
-"""A word or two behind the end of a sentence, without a stop of their own."""
+"""A word or two after the end of a sentence, without a stop of their own."""
 _STRUCTURE: Final = re.compile(r"\s*(?:[\[{<`|#*\\-]|\d+[.)、]|SELECT\b|import\b|def\b|\"|“)")
 
 
 def _odd_end(shared: str) -> str | None:
-    """The part of a shared end that is odd; None where such an end is natural."""
+    """The odd part of a shared end; None where such an end is natural."""
     if mark := _MARK_AT_END.search(shared):
         return None if mark[0].strip() in _TOLD else mark[0].strip()
     word = _AFTER_A_STOP.search(shared) or _LONE_WORD.fullmatch(shared)
@@ -200,7 +212,7 @@ def _odd_end(shared: str) -> str | None:
 
 
 def _odd_beginning(shared: str) -> str | None:
-    """The part of a shared beginning that is odd; None where such a beginning is natural."""
+    """The odd part of a shared beginning; None where such a beginning is natural."""
     if label := _LABEL.match(shared):
         return label[0].strip()
     if mark := _MARK_AT_START.match(shared):
@@ -211,7 +223,7 @@ def _odd_beginning(shared: str) -> str | None:
 
 
 def _is_long(text: str) -> bool:
-    """Whether it says something that answers to different questions do not share: words, an emoji."""
+    """Whether it is something that answers to different questions do not share: words, an emoji."""
     if any(category(char) == "So" for char in text):
         return True
     letters = [char for char in text if char.isalpha()]

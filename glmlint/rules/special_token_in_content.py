@@ -1,18 +1,18 @@
-"""Control-token text typed in a message.
+"""The text of a control token in a message.
 
-An HF tokenizer splits the whole rendered prompt at control tokens and can't tell those of the template
-from those that somebody typed. `<|user|>` inside an answer becomes the real role token: the model
-learns that the user's turn begins there; with `combine: true` a quoted `<|assistant|>` moves the mask.
-Other control tokens (`[MASK]`, `<sop>`) become single ids that never stand inside text otherwise. The
-tokenizer of June 2024 leaves all of them as text.
+A Hugging Face tokenizer splits the whole rendered prompt at control tokens and can't tell those of
+the template from those that somebody typed. `<|user|>` inside an answer becomes the real role
+token: the model learns that the user's turn begins there; with `combine: true` a quoted
+`<|assistant|>` moves the mask. Other control tokens (`[MASK]`, `<sop>`) become single ids that
+otherwise never occur inside text. The tokenizer of June 2024 leaves all of them as text.
 
-Control tokens of other models (`</s>`, `<|im_end|>`, `<eos>`) are plain text for this tokenizer, and so
-is `<unk>` or `[PAD]`, which is what is left of a text that went through another tokenizer and back. In
-an answer the model learns to write them, letter by letter. Told once a file and token; code, and
-answers to questions about tokens are left alone.
+Control tokens of other models (`</s>`, `<|im_end|>`, `<eos>`) are plain text for this tokenizer,
+and so is `<unk>` or `[PAD]`, which another tokenizer leaves in a text that it encoded and decoded.
+In an answer the model learns to write them, letter by letter. It is reported once per file and
+token; code and answers to questions about tokens are ignored.
 
-Evidence: recipes.md, section 0.4; none of six peer validators tells it. `<UNK>` in decoded answers is
-in published translations and in everything made of WikiText.
+Evidence: recipes.md, section 0.4; none of six comparable validators reports it. `<UNK>` in decoded
+answers is in published translations and in everything made of WikiText.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from glmlint.evidence.calls import taught
 from glmlint.evidence.marks import tokens_of_others
 from glmlint.evidence.teaching import prints_tools
 from glmlint.finding import Pointer, place, value_at
-from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text, part_of
 from glmlint.trainer.tokenizer import Tokenizer
 
 TURN_TOKENS = frozenset(
@@ -36,51 +36,64 @@ TURN_TOKENS = frozenset(
 rule = Rule(
     name="special-token-in-content",
     family="mask",
-    title_zh="消息正文里写有控制标记",
+    title_zh="消息正文里写有控制标记的文本",
+    doc_zh="""
+    Hugging Face 分词器按控制标记切分整个渲染后的提示词，无法区分哪些来自模板、哪些是别人写进文本
+    的。回答里的 `<|user|>` 会变成真正的角色标记：模型会以为用户的轮次从那里开始；在 `combine: true`
+    下，引用的 `<|assistant|>` 会使掩码移位。其他控制标记（`[MASK]`、`<sop>`）会变成单个 id，而这些
+    id 本不会出现在文本里。2024 年 6 月的分词器把它们全部当作文本。
+
+    其他模型的控制标记（`</s>`、`<|im_end|>`、`<eos>`）对本分词器来说是普通文本；`<unk>` 和 `[PAD]`
+    也是如此，它们是文本经其他分词器编码再解码后留下的。出现在回答里时，模型会学着逐字写出它们。每个
+    文件、每种标记只报告一次；代码，以及对有关标记的问题的回答，都不检查。
+
+    依据：recipes.md 第 0.4 节；六个同类校验工具都不报告这种情况。解码后的回答里带有 `<UNK>` 的现
+    象，见于已发布的翻译数据和所有由 WikiText 制作的数据。
+    """,
     severity="error",
     when=Fact.CONTROL | Fact.MARKS,
     fix="unsafe",
     text=Text(
-        "{place} holds {tokens}: the tokenizer makes it a real role or end token, "
-        "and the turn ends in the middle of the text",
-        "{place} 中含有 {tokens}：分词器会把它变成真正的角色标记或结束标记，文本中途就换了角色或结束",
+        "{place} contains {tokens}, which becomes a control token: the turn ends there",
+        "{place} 中含有 {tokens}：分词器会把它变成真正的角色标记或结束符，这一轮在文本中途就结束了",
     ),
     variants={
         "call": Text(
-            "{place} writes a call in the template's own marks: it is trained as one",
-            "{place} 直接用模板自己的标记写了工具调用：会按工具调用参与训练",
+            "{place} writes a call with the template's own tags: it is trained as a call",
+            "{place} 直接用模板的标签写了工具调用：会按工具调用参与训练",
         ),
         "other": Text(
-            "{place} holds {tokens}: the tokenizer makes it a real control token, "
-            "which never stands inside text otherwise",
+            "{place} contains {tokens}: tokenized as a real control token, which never occurs "
+            "inside text",
             "{place} 中含有 {tokens}：分词器会把它变成真正的控制标记，而这种标记本不会出现在文本里",
         ),
         "raises": Text(
-            "{place} holds {tokens}: once the trainer can read this row, "
-            "the tokenizer makes it a real control token",
-            "{place} 中含有 {tokens}：等训练脚本能读这一行时，分词器会把它变成真正的控制标记",
+            "{place} contains {tokens}: once the trainer can read this row, it becomes a real "
+            "control token",
+            "{place} 中含有 {tokens}：等训练框架能读这一行时，它会变成真正的控制标记",
         ),
         "text": Text(
-            "{place} holds {tokens}: it stays text under this recipe, "
-            "but newer tokenizers make it a real control token",
-            "{place} 中含有 {tokens}：在此配方下仍是普通文本，但较新的分词器会把它变成真正的控制标记",
+            "{place} contains {tokens}: plain text under this recipe, a real control token with "
+            "newer tokenizers",
+            "{place} 中含有 {tokens}：在此配方下仍是普通文本，但较新的分词器会把它变成真正的控制标"
+            "记",
         ),
         "foreign": Text(
-            "{place} holds {tokens}, a control token of other models, which is plain text here "
-            "({rows:row}): the model learns to write it into its answers",
+            "{place} contains {tokens}, another model's control token, which is plain text here "
+            "({rows:row}): the model learns to write it",
             "{place} 中含有 {tokens}，这是其他模型的控制标记，在这里只是普通文本（共 {rows} 行）："
             "模型会学着把它写进回答",
         ),
         "lost": Text(
-            "{place} holds {tokens}, which stands where another tokenizer had no text ({rows:row}): "
-            "the model learns to write it into its answers",
-            "{place} 中含有 {tokens}，这是经过其他分词器后留下的占位标记（共 {rows} 行）："
-            "模型会学着把它写进回答",
+            "{place} contains {tokens}, left by another tokenizer ({rows:row}): the model learns "
+            "to write it",
+            "{place} 中含有 {tokens}，这是其他分词器留下的占位标记（共 {rows} 行）：模型会学着把它"
+            "写进回答",
         ),
     },
     help=Text(
-        "Break it up (such as `< |user|>`; `--unsafe-fixes` does), or take it out.",
-        "把它拆开（例如 `< |user|>`，--unsafe-fixes 可以做到），或删掉。",
+        "Break it up (`< |user|>`; `--unsafe-fixes` does it), or remove it.",
+        "把它拆开（例如 `< |user|>`，--unsafe-fixes 会这样做），或删掉。",
     ),
     bad=(
         {
@@ -142,8 +155,8 @@ rule = Rule(
 )
 
 _DROPPED: Final = Text(
-    "Take it out, and look for what wrote it: a tokenizer's output that was not decoded without its "
-    "special tokens, or rows that were laid out for another model.",
+    "Remove it, and find what wrote it: text decoded without skipping special tokens, or rows "
+    "formatted for another model.",
     "请删掉它，并查找来源：解码时没有跳过特殊标记，或者数据是为其他模型排好版的。",
 )
 
@@ -177,15 +190,16 @@ _CALL_MARKS: Final = frozenset(
 )
 
 _AS_CALL: Final = Text(
-    "Write it under `tool_calls`, with the arguments as an object, so that it is checked as a call.",
-    "请改写在 `tool_calls` 下，参数写成对象，这样才能按调用来检查。",
+    "Write it under `tool_calls`, with the arguments as an object, so that it is checked as a "
+    "call.",
+    "请改写在 `tool_calls` 下，参数写成对象，这样才能按工具调用检查。",
 )
 
 _SWITCH: Final = "/nothink"
 
 
 def _switches(row: Row, pointer: Pointer, text: str) -> bool:
-    """Whether it ends a question, under a template that writes it there itself."""
+    """Whether the text ends a question with the switch that the template itself writes there."""
     if text.count(_SWITCH) > 1 or not text.rstrip().endswith(_SWITCH):
         return False
     asked = any(role == "user" and row.at(i, "content") == pointer for i, role, _ in row.texts)
@@ -195,7 +209,7 @@ def _switches(row: Row, pointer: Pointer, text: str) -> bool:
 def _control(row: Row) -> Iterator[Problem]:
     tokenizer = row.context.tokenizer
     typed = row.context.trainer.typed_control_tokens
-    # A thought in an answer is written so on purpose; `orphan-think-tag` looks at its tags.
+    # Reasoning in an answer has such tags on purpose; `orphan-think-tag` checks them.
     thinking = {row.at(index, "content") for index, role, _ in row.texts if role == "assistant"}
     for pointer, text, is_key in _texts(row):
         tokens = list(dict.fromkeys(token for _, token in tokenizer.find_control(text)))
@@ -206,7 +220,7 @@ def _control(row: Row) -> Iterator[Problem]:
             if all(token in source for token in tokens):
                 yield rule.problem(
                     pointer, text="call", severity="info", help=_AS_CALL, place=place(pointer),
-                    quote=tokens[0],
+                    part=part_of(pointer, text, tokens[0]),
                 )  # fmt: skip
                 continue
         if _SWITCH in tokens and _switches(row, pointer, text):
@@ -229,7 +243,7 @@ def _control(row: Row) -> Iterator[Problem]:
             text=variant or None,
             severity=severity,
             edits=() if broken is None else (Edit("replace", pointer, broken),),
-            quote=tokens[0],
+            part=part_of(pointer, text, tokens[0]),
             place=place(pointer),
             tokens=", ".join(f"`{token}`" for token in tokens),
         )

@@ -1,12 +1,13 @@
-"""An answer that is trained, after which the model is not taught to stop.
+"""An answer that is trained without a stop token after it.
 
-The one token after an answer, the next role token or the appended end, is what teaches the stop. Where
-a message of an unknown role follows, the template prints its role as plain text (`<|tool|>`), and the
-model learns to go on with that text instead of ending its turn.
+The one token after an answer, the next role token or the appended end token, is what teaches the
+model to stop. Where a message of an unknown role follows, the template prints its role as plain
+text (`<|tool|>`), and the model learns to go on with that text instead of ending its turn.
 
-Some trainers leave that token out in every row: TRL puts nothing behind the last answer, axolotl gives a
-label to no stop that its template does not name, unsloth takes the markers out. That is told once a
-file, as a warning, with the option that changes it; the rows themselves count as clean.
+Some trainers leave that token out in every row: TRL puts nothing after the last answer, axolotl
+gives no label to a stop token that its template does not name, unsloth removes the markers. That is
+reported once per file, as a warning, with the option that changes it; the rows themselves count as
+clean.
 
 Evidence: TRL #5988, ChatGLM3 #184.
 """
@@ -27,33 +28,46 @@ rule = Rule(
     name="stop-token-untrained",
     family="mask",
     title_zh="回答参与训练，但模型学不到在它之后停止",
+    doc_zh="""
+    回答之后的那一个 token，即下一个角色标记或追加的结束符，是模型学会停止的依据。如果后面是未知角色
+    的消息，模板会把角色当作普通文本输出（`<|tool|>`），模型学到的就是接着写这段文本，而不是结束这一
+    轮。
+
+    有些训练框架在每一行都不训练这个 token：TRL 在最后一个回答之后不加任何内容，axolotl 不给模板未列
+    出的停止符打标签，unsloth 会去掉标记。这种情况每个文件只报告一次，级别为警告，并给出可以改变它的
+    选项；这些行本身视为没有问题。
+
+    依据：TRL #5988、ChatGLM3 #184。
+    """,
     severity="error",
     when=Fact.ROLES | Fact.ODD | Fact.CONTROL | Fact.EMPTY | Fact.LABELS,
     text=Text(
-        "{where} is trained, the stop after it is not: no role token and no end follows",
-        "{where} 参与训练，但其后的停止标记没有：后面既没有角色标记也没有结束标记",
+        "{where} is trained, but not the stop token after it: no role token and no end token "
+        "follows",
+        "{where} 参与训练，但其后没有停止符：后面既没有角色标记也没有结束符",
     ),
     variants={
         "role": Text(
-            "{where} is trained, the stop after it is not: the role {role!r} of the next message "
-            "is printed as text, and the model learns to write that text in place of a stop",
-            "{where} 参与训练，但其后的停止标记没有：下一条消息的角色 {role!r} 被当作普通文本输出，"
-            "模型学会的是接着写这段文本，而不是停止",
+            "{where} is trained, but no stop token follows: the next message's role {role!r} is "
+            "printed as text, and the model learns to write it",
+            "{where} 参与训练，但其后没有停止符：下一条消息的角色 {role!r} 会当作普通文本输出，模"
+            "型学到的是接着写这段文本",
         ),
         "token": Text(
-            "{where} is trained, the stop after it is not ({rows:row} so): {token} follows it and "
+            "{where} is trained, but not the stop token after it ({rows:row}): {token} follows and "
             "carries no loss",
-            "{where} 参与训练，但其后的停止标记没有（共 {rows} 行如此）：后面的 {token} 不计入损失",
+            "{where} 参与训练，但其后的停止符没有（共 {rows} 行）：后面的 {token} 不计入损失",
         ),
         "end": Text(
-            "{where}, the last message, is trained, and nothing that carries loss follows it "
-            "({rows:row} so): the model is not taught to stop there",
-            "最后一条消息 {where} 参与训练，但其后没有计入损失的 token（共 {rows} 行如此）：模型学不到在此停止",
+            "the last message, {where}, is trained, but no trained token follows it ({rows:row}): "
+            "the model does not learn to stop there",
+            "最后一条消息 {where} 参与训练，但其后没有计入损失的 token（共 {rows} 行）：模型学不到"
+            "在此停止",
         ),
         "joined": Text(
-            "{where} is trained, the stop after it is not: the text of the next message follows at "
-            "once ({rows:row} so)",
-            "{where} 参与训练，但其后的停止标记没有：下一条消息的文本紧接在后面（共 {rows} 行如此）",
+            "{where} is trained, but no stop token follows: the text of the next message comes "
+            "right after it ({rows:row})",
+            "{where} 参与训练，但其后没有停止符：下一条消息的文本紧接在后面（共 {rows} 行）",
         ),
     },
     help=Text(
@@ -102,16 +116,17 @@ rule = Rule(
 )
 
 _HEADER: Final = 48
-"""Tokens in which a role stands that is printed as text."""
+"""Tokens in which a role that is printed as text must appear."""
 _AS_TEXT: Final = re.compile(r"\s*<\|([^|\n]{0,80})\|>")
 
 _JOINED: Final = Text(
-    "`glmlint show` prints the row as it is trained: no role token stands between the two messages.",
+    "`glmlint show` prints the row as it is trained: there is no role token between the two "
+    "messages.",
     "`glmlint show` 会按训练时的样子显示这一行：两条消息之间没有角色标记。",
 )
 
 _BY_DESIGN: Final = Text(
-    "That is how {trainer} labels rows with these options: the model may not learn to stop.",
+    "This is how {trainer} labels rows with these options: the model may not learn to stop.",
     "{trainer}在当前选项下就是这样打标签的：模型可能学不会停止。",
 )
 
@@ -136,7 +151,7 @@ def check(row: Row) -> Iterator[Problem]:
                 yield _of_trainer(row, index, "end", "end")
         elif (said := _role_as_text(row, index)) is not None:
             yield rule.problem(row.at(index), text="role", where=where, role=said, once=once)
-        elif role != "assistant":  # answers in a row are one answer, and end behind the last
+        elif role != "assistant":  # answers in a row are one answer, and end after the last
             yield rule.problem(
                 row.at(index), text="joined", where=where, once="joined", severity="warning",
                 help=_JOINED,
@@ -144,7 +159,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _of_trainer(row: Row, index: int, of: str, text: str, token: str = "") -> Problem:
-    """What the trainer does with every row: told once a file, and no fault of the rows."""
+    """What the trainer does with every row: reported once per file, not a fault of the rows."""
     context = row.context
     glm = "glm" in context.trainer.reads
     return rule.problem(
@@ -160,7 +175,7 @@ def _of_trainer(row: Row, index: int, of: str, text: str, token: str = "") -> Pr
 
 
 def _role_as_text(row: Row, index: int) -> str | None:
-    """The role of the next message, where its header is printed as text, as any word would be."""
+    """The role of the next message, where its header is printed as ordinary text."""
     assert row.layout is not None
     owners, pieces = row.layout.owners, row.layout.pieces
     place = len(owners) - owners[::-1].index(index)
@@ -182,7 +197,7 @@ def _next_role(row: Row, index: int, printed: list[int]) -> str | None:
 
 
 def _next_token(row: Row, index: int) -> str | None:
-    """The control token right behind a message; None where a text or nothing follows."""
+    """The control token right after a message; None where a text or nothing follows."""
     assert row.layout is not None
     pieces = row.layout.pieces
     place = last_pieces(row)[index] + 1

@@ -1,11 +1,11 @@
-"""One token that the model was sure would be another one.
+"""A token where the model was sure of another one.
 
 A typo, a broken encoding, a wrong name or number: the model gave another token a probability over
-0.9, and the one that stands there costs more than 12 nats (a chance below 1 in 160,000). Only
-content counts, and of a row only the worst such token is named, among its five of highest loss.
+0.9, and the actual token costs more than 12 nats (a probability below 1 in 160,000). Only content
+counts, and only the worst such token of a row is named, among its five of highest loss.
 
 Evidence: exp(-12) = 1 / 162,755, about the share of one token of GLM-4's vocabulary of 151,552: the
-model thinks less of it than chance does. The limits have not been tried on a real 9B.
+model rates it below chance. The limits have not been tried on a real 9B.
 """
 
 from __future__ import annotations
@@ -17,24 +17,32 @@ from glmlint.evidence.scores import FileScores, Judged, is_content
 from glmlint.rules.base import Placed, Problem, Rule, Text, scored
 
 TOKEN_NATS: Final = 12.0
-"""Loss of the token that stands there."""
+"""Loss of the actual token, in nats."""
 
 TOKEN_SURE: Final = 0.9
-"""Probability from which the model was sure of another one."""
+"""Probability from which the model counts as sure of another token."""
 
 rule = Rule(
     name="surprising-token",
     family="score",
     title_zh="模型确信应是另一个 token 的位置",
+    doc_zh="""
+    错别字、编码损坏、错误的名称或数字：模型给另一个 token 的概率超过 0.9，而实际 token 的损失超过
+    12 nat（概率低于 1/160,000）。只看正文内容；每一行只在损失最高的五个 token 中指出最严重的一个。
+
+    依据：exp(-12) = 1/162,755，约为 GLM-4 词表 151,552 个 token 中一个的份额：模型给它的概率低于随
+    机水平。这些上限尚未在真实的 9B 模型上验证。
+    """,
     severity="info",
     text=Text(
-        "{label!r} in messages[{message}] costs {nll:.1f} nats "
-        "where the model was sure of {choice!r} (p {p:.2f})",
-        "messages[{message}] 中的 {label!r} 损失为 {nll:.1f}，而模型确信应为 {choice!r}（概率 {p:.2f}）",
+        "{label!r} in messages[{message}] costs {nll:.1f} nats; the model was sure of {choice!r} "
+        "(p {p:.2f})",
+        "messages[{message}] 中的 {label!r} 损失为 {nll:.1f}，而模型确信应为 {choice!r}（概率 "
+        "{p:.2f}）",
     ),
     help=Text(
-        "A typo, broken encoding or a wrong name? Look at this place.",
-        "可能是错别字、编码损坏或名称错误；请查看此处。",
+        "Check for a typo, broken encoding or a wrong name.",
+        "请检查是否有错别字、编码损坏或名称错误。",
     ),
 )
 

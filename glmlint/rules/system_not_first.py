@@ -1,8 +1,8 @@
-"""A system message that is not the first one.
+"""A system message that is not the first message.
 
 GLM-4 is trained and served with one system message at the start; in the middle of a conversation it
-is a prompt of a form that the model never gets in use. The other GLM templates move all system
-text to the front, so that the row changes its meaning with the model.
+makes a prompt that the model never sees at inference. The other GLM templates move all system text
+to the front, so the meaning of the row depends on the model.
 
 Evidence: recipes.md, section 0.5 (GLM-4-0414 prints system messages first).
 """
@@ -19,11 +19,16 @@ rule = Rule(
     family="structure",
     form="glm",
     title_zh="system 消息不是第一条",
+    doc_zh="""
+    GLM-4 训练和部署时都只在开头用一条 system 消息；放在对话中间的写法，模型在实际使用时不会遇到。其
+    他 GLM 模板会把所有 system 文本移到最前面，因此这一行的含义会随模型而变。
+
+    依据：recipes.md 第 0.5 节（GLM-4-0414 先输出 system 消息）。
+    """,
     severity="warning",
     when=Fact.ROLES,
     text=Text(
-        "the system message stands at messages[{index}], not first: "
-        "in use the model gets it at the start",
+        "the system message is messages[{index}], not the first: at inference it is always first",
         "system 消息位于 messages[{index}] 而不是开头：实际使用时它总在开头",
     ),
     help=Text("Move it to the start.", "把它移到开头。"),

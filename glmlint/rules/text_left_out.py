@@ -1,8 +1,8 @@
 """A text beside a tool call that the trainer leaves out.
 
-The call takes the place of what the assistant says before it, and the model never sees the text. Whole
-messages that are printed nowhere are told by `message-not-printed`. What is told is what the trainer lays
-out for this very row.
+The call replaces what the assistant says before it, and the model never sees the text. Whole
+messages that are not printed are reported by `message-not-printed`. The rule compares the row with
+what the trainer prints for it.
 
 Evidence: LLaMA-Factory 0.9.5 in OpenAI form: the text beside `tool_calls` (golden vectors).
 """
@@ -48,17 +48,24 @@ rule = Rule(
     name="text-left-out",
     family="structure",
     title_zh="训练框架不输出工具调用旁边的文本",
+    doc_zh="""
+    工具调用取代了 assistant 在它之前说的话，模型看不到这段文本。整条消息都不输出的情况由
+    `message-not-printed` 报告。本规则把这一行与训练框架为它输出的内容作比较。
+
+    依据：LLaMA-Factory 0.9.5 读取 OpenAI 格式时：`tool_calls` 旁边的文本（golden 向量）。
+    """,
     severity="warning",
     when=Fact.CALLS | Fact.ROLES | Fact.KEYS | Fact.ODD | Fact.LABELS,
     text=Text(
-        "{trainer} prints the tool call of {where} and leaves out the text beside it ({rows:row} so): the "
+        "{trainer} prints the tool call of {where} but not the text beside it ({rows:row}): the "
         "text is not trained",
-        "{trainer}只输出 {where} 的工具调用，不输出与它并列的文本（共 {rows} 行如此）：这段文本不会参与训练",
+        "{trainer}只输出 {where} 的工具调用，不输出与它并列的文本（共 {rows} 行）：这段文本不参与"
+        "训练",
     ),
     help=Text(
-        "Write it into a message that is printed (`glmlint show` prints what the model sees), or take it "
-        "out.",
-        "把它写进会输出的消息（用 `glmlint show` 可查看模型看到的内容），或者删掉。",
+        "Move the text to a message that is printed (`glmlint show` prints what the model sees), "
+        "or remove it.",
+        "把它移到会输出的消息里（用 `glmlint show` 可查看模型看到的内容），或者删掉。",
     ),
     bad=(
         Example(rows=(_row("Rome", "Let me look."),), plan={"recipe": "llamafactory"}),

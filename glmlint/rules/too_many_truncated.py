@@ -1,7 +1,8 @@
-"""A larger share of the file's rows is cut by the budget than `--max-truncated-samples` allows.
+"""The budget cuts a larger share of the file's rows than `--max-truncated-samples` allows.
 
-The limit is for gates: a file that grew longer answers than the training run was sized for should
-not pass unseen. Shares are of readable rows; the limit is broken when exceeded, not when met.
+The limit is meant for CI gates: a file whose answers have grown longer than the training run was
+sized for should not pass unnoticed. The share is of readable rows; a file is reported when it
+exceeds the limit, not when it meets it.
 
 Evidence: LLaMA-Factory #3995, axolotl #1731.
 """
@@ -18,6 +19,12 @@ rule = Rule(
     name="too-many-truncated",
     family="budget",
     title_zh="文件里被截断的行超过了 `--max-truncated-samples` 允许的比例",
+    doc_zh="""
+    这个上限用于 CI 门禁：如果回答变长，超出了训练所按的长度，文件不应悄悄通过。比例按可读的行计算；
+    超过上限才报告，等于上限不报告。
+
+    依据：LLaMA-Factory #3995、axolotl #1731。
+    """,
     severity="error",
     limit=Limit(
         "max-truncated-samples",

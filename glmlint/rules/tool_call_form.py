@@ -1,13 +1,13 @@
-"""A tool call in a form that the model does not speak, or calls of one file in several forms.
+"""A tool call in a form that the model does not use, or calls of one file in several forms.
 
-GLM-4 writes the name right after its role token, then a line end, then the arguments as JSON; that
-is what a message with the name in `metadata` becomes. Two other forms are in use. With the name on
-the first line of the content a line end slips between the role token and the name. With
-`{"name", "arguments"}` as content (the sample in the official README) the model is taught to answer
-with plain text that happens to be JSON, which no server takes for a call of GLM-4. A file that mixes
-forms teaches the model to choose one at random.
+GLM-4 writes the name right after its role token, then a line break, then the arguments as JSON;
+that is what a message with the name in `metadata` becomes. Two other forms are in use. With the
+name on the first line of the content, a line break gets between the role token and the name. With
+`{"name", "arguments"}` as content (the sample in the official README), the model learns to answer
+with plain text that happens to be JSON, which no server parses as a call of GLM-4. A file that
+mixes forms teaches the model to choose one at random.
 
-Calls in other models' text forms are told by `call-as-text`.
+Calls in other models' text forms are reported by `call-as-text`.
 
 Evidence: GLM-4 #684; LLaMA-Factory #9772.
 """
@@ -33,42 +33,51 @@ rule = Rule(
     family="tools",
     form="glm",
     title_zh="模型不使用的工具调用写法，或同一个文件里混用多种写法",
+    doc_zh="""
+    GLM-4 在角色标记之后直接写工具名，然后换行，再以 JSON 写参数；名称放在 `metadata` 里的消息就会变
+    成这样。另有两种写法也有人使用。把名称写在 content 第一行，角色标记与名称之间就多了一个换行。把
+    `{"name", "arguments"}` 写成 content（官方 README 的示例），模型学到的是用碰巧是 JSON 的普通文本
+    回答，没有任何服务端会把它解析成 GLM-4 的调用。混用多种形式的文件会教模型随机选择一种。
+
+    以其他模型的文本形式写的调用由 `call-as-text` 报告。
+
+    依据：GLM-4 #684；LLaMA-Factory #9772。
+    """,
     severity="warning",
     when=Fact.CALLS | Fact.TOOLS,
     fix="safe",
     text=Text(
         '{place} holds the call of {name} as `{{"name", "arguments"}}`: the model learns to '
-        "write JSON as an answer, not to call the tool",
-        '{place} 以 `{{"name", "arguments"}}` 的形式书写对 {name} 的调用：'
-        "模型学到的是把 JSON 当作回答，而不是调用工具",
+        "answer in JSON, not to call the tool",
+        '{place} 以 `{{"name", "arguments"}}` 的形式写对 {name} 的调用：模型学到的是用 JSON 回答，'
+        "而不是调用工具",
     ),
     variants={
         "first-line": Text(
-            "{place} has the name of the tool {name} on its first line: a line end slips between "
-            "the role token and the name, where the model writes none",
-            "{place} 把工具名 {name} 写在正文第一行：角色标记与工具名之间多了一个换行，"
-            "而模型自己不会写这个换行",
+            "{place} has the tool name {name} on its first line: this puts a line break before "
+            "the name, where the model writes none",
+            "{place} 把工具名 {name} 写在正文第一行：角色标记与工具名之间多了一个换行，而模型不会"
+            "写这个换行",
         ),
         "list": Text(
-            "{place} holds {count} calls as a JSON list: GLM-4 makes one call a message",
+            "{place} holds {count} calls as a JSON list: GLM-4 makes one call per message",
             "{place} 用一个 JSON 列表写了 {count} 个调用：GLM-4 每条消息只调用一次",
         ),
         "wrapped": Text(
-            "{place} repeats the name {name} around the arguments: the model learns to pass `name` "
-            "and `arguments` as the arguments",
+            "{place} wraps the arguments in the name {name}: the model learns to pass `name` and "
+            "`arguments` as arguments",
             "{place} 在参数外又包了一层 {name}：模型会学着把 `name` 和 `arguments` 当作参数传入",
         ),
         "mixed": Text(
-            "tool calls are written in several forms: {metadata} with the name in metadata, "
-            "{first} with the name on the first line, {content} as name and arguments in the content; "
-            "the model learns to choose at random",
-            "工具调用混用了多种形式：名称在 metadata 中 {metadata} 次，在正文第一行 {first} 次，"
-            "正文为 name 和 arguments {content} 次；模型会随机选择",
+            "tool calls in several forms: name in metadata {metadata}, on the first line {first}, "
+            "in the content as JSON {content}; the model picks one at random",
+            "工具调用混用了多种形式：名称在 metadata 中 {metadata} 次，在正文第一行 {first} 次，在"
+            "正文 JSON 中 {content} 次；模型会随机选择",
         ),
     },
     help=Text(
-        "Put the name into `metadata` and only the arguments into `content`; `--fix` does.",
-        "把工具名放进 `metadata`，`content` 里只留参数；`--fix` 可以代劳。",
+        "Put the name into `metadata` and only the arguments into `content`; `--fix` does it.",
+        "把工具名放进 `metadata`，`content` 里只留参数；`--fix` 会这样改写。",
     ),
     bad=(
         {
@@ -147,7 +156,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _wrapped(call: Call) -> str | None:
-    """The arguments inside a content that repeats the name around them; None for all others."""
+    """The arguments inside a content that wraps them in the name again; None for all others."""
     outer = call.arguments
     if not isinstance(outer, dict) or outer.keys() != {"name", "arguments"}:
         return None
@@ -186,7 +195,7 @@ def _in_metadata(row: Row, call: Call) -> tuple[Edit, ...]:
 
 
 def _unnamed(row: Row, index: int) -> bool:
-    """Whether the message has no `metadata` that a name would overwrite."""
+    """Whether a name can be written to `metadata` without overwriting anything."""
     if row.sample is not None:
         return row.sample.messages[index].metadata in (UNSET, "")
     return row.messages[index].get("metadata") in (None, "")

@@ -1,11 +1,13 @@
-"""The `parameters` of a tool are no valid JSON Schema.
+"""The `parameters` of a tool are not a valid JSON Schema.
 
-They are printed into the prompt as they stand, so the model learns tools described in a language of
-their own (`"type": "str"`, `"required": true` on an argument), and nothing can tell whether a call
-is right: glmlint checks no arguments against such a schema, and servers that force calls into their
-schema (guided decoding) refuse the tool. References out of the tool lead nowhere for the model.
+They are printed into the prompt unchanged, so the model sees tools described in a notation of their
+own (`"type": "str"`, `"required": true` on an argument), and nothing can tell whether a call is
+right: glmlint checks no arguments against such a schema, and servers that force calls into their
+schema (guided decoding) refuse the tool. References that point outside the tool lead nowhere for
+the model.
 
-The schema is checked against draft 2020-12 unless it names a draft; what 7 or 4 allow is allowed.
+The schema is checked against draft 2020-12 unless it names a draft; what drafts 7 and 4 allow is
+allowed.
 
 Evidence: the metaschemas of json-schema.org; the row trains, so this is a warning.
 """
@@ -25,34 +27,45 @@ rule = Rule(
     name="tool-schema",
     family="tools",
     title_zh="工具的 `parameters` 不是合法的 JSON Schema",
+    doc_zh="""
+    `parameters` 会原样输出到提示词里，模型看到的工具描述就是另一套写法（`"type": "str"`、在参数上写
+    `"required": true`），也无法判断调用是否正确：glmlint 不会按这样的 schema 检查参数，强制调用符合
+    schema 的服务端（guided decoding）会拒绝这个工具。指向工具之外的引用对模型来说没有意义。
+
+    除非 schema 指明了版本，否则按 draft 2020-12 检查；draft 7 和 4 允许的写法也允许。
+
+    依据：json-schema.org 的元 schema；这样的行可以训练，所以级别是警告。
+    """,
     severity="warning",
     when=Fact.TOOLS,
     text=Text(
-        "{place} is no JSON Schema: {got} can't be the value of {name}{hint} "
-        "(tool {tool}, {rows:row})",
-        "{place} 不是合法的 JSON Schema：{name} 的值不能是 {got}{hint}（工具 {tool}，共 {rows} 行）",
+        "{place} is not valid JSON Schema: {got} can't be the value of {name}{hint} (tool {tool}, "
+        "{rows:row})",
+        "{place} 不是合法的 JSON Schema：{name} 的值不能是 {got}{hint}（工具 {tool}，共 {rows} "
+        "行）",
     ),
     variants={
         "ref": Text(
-            "{place} refers to {got}, which is not inside the tool: the model never sees it "
-            "(tool {tool}, {rows:row})",
+            "{place} refers to {got}, which is outside the tool: the model never sees it (tool "
+            "{tool}, {rows:row})",
             "{place} 引用了 {got}，它不在工具定义之内：模型看不到它（工具 {tool}，共 {rows} 行）",
         ),
         "unjudged": Text(
-            "{place} is too large or too intricate to be checked: neither this schema nor the calls "
-            "of {tool} are validated ({rows:row})",
-            "{place} 过大或过于复杂，未做校验：既没有检查这个 schema，也没有检查对 {tool} 的调用（共 {rows} 行）",
+            "{place} is too large or too complex to check: this schema and the calls of {tool} "
+            "are not validated ({rows:row})",
+            "{place} 过大或过于复杂，未做校验：既没有检查这个 schema，也没有检查对 {tool} 的调用"
+            "（共 {rows} 行）",
         ),
         "root": Text(
-            "{place} is {got}: arguments are an object (tool {tool}, {rows:row})",
+            "{place} is {got}: arguments must be an object (tool {tool}, {rows:row})",
             "{place} 为 {got}：参数必须是对象（工具 {tool}，共 {rows} 行）",
         ),
     },
     help=Text(
-        "JSON Schema has the types string, number, integer, boolean, array, object and null; "
-        "`required` is a list of names beside `properties`.",
-        "JSON Schema 的类型有 string、number、integer、boolean、array、object 和 null；"
-        "`required` 是与 `properties` 并列的名称列表。",
+        "JSON Schema types: string, number, integer, boolean, array, object, null; `required` is "
+        "a list of names beside `properties`.",
+        "JSON Schema 的类型有 string、number、integer、boolean、array、object 和 null；`required` "
+        "是与 `properties` 并列的名称列表。",
     ),
     bad=(
         {

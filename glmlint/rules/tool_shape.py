@@ -1,10 +1,10 @@
 """A tool that is not `{"type": "function", "function": {"name", "description", "parameters"}}`.
 
-The official script looks into `tool["function"]["parameters"]["properties"]` of every tool: a tool
-in another shape ends the run with KeyError, TypeError or AttributeError before the first step. The
+The official script reads `tool["function"]["parameters"]["properties"]` of every tool: a tool in
+another shape ends the run with KeyError, TypeError or AttributeError before the first step. The
 short form `{"name", "args"}` of the official README and of the article about it is such a shape.
-Under `combine: true` nothing is raised, and the template prints nothing for the tool: the model
-learns to call what it was never shown.
+With `combine: true` nothing is raised, and the template does not print the tool: the model learns
+to call what it was never shown.
 
 Evidence: GLM-4 #199, #684; process_message in finetune.py.
 """
@@ -20,14 +20,15 @@ from glmlint.finding import place
 from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text
 
 WHAT: Final = {
-    "not-object": Text("{place} is no object", "{place} 不是对象"),
+    "not-object": Text("{place} is not an object", "{place} 不是对象"),
     "short": Text(
         "{place} is a short form of a tool, without `type` and `function`",
         "{place} 用了缺少 `type` 和 `function` 的简写形式",
     ),
     "no-function": Text("{place} has no `function`", "{place} 没有 `function`"),
     "function-not-object": Text(
-        "`function` of {place} is no object", "{place} 的 `function` 不是对象"
+        "`function` of {place} is not an object",
+        "{place} 的 `function` 不是对象",
     ),
     "no-type": Text('{place} has no `"type": "function"`', '{place} 没有 `"type": "function"`'),
     "no-name": Text("{place} has no name", "{place} 没有名称"),
@@ -39,19 +40,19 @@ WHAT: Final = {
         "{place} 的 `parameters` 没有 `properties` 对象",
     ),
     "one-object": Text("{place} is one object, not a list", "{place} 是单个对象，而不是列表"),
-    "not-list": Text("{place} is no list", "{place} 不是列表"),
+    "not-list": Text("{place} is not a list", "{place} 不是列表"),
 }  # fmt: skip
 RAISES: Final = Text(
     ": the trainer raises {exception} here and the run ends",
-    "：训练脚本在此抛出 {exception}，整个训练随之中止",
+    "：训练框架在此抛出 {exception}，整个训练随之中止",
 )
 UNSEEN: Final = Text(
-    ": the template prints nothing for it, the model does not see the tool",
+    ": the template does not print it, the model does not see the tool",
     "：模板不会输出它，模型看不到这个工具",
 )
 PRINTED: Final = Text(
-    ": this recipe prints it as it stands, with `combine: false` the official script raises",
-    "：当前方案会照原样输出，而 `combine: false` 的官方脚本会报错",
+    ": this recipe prints it unchanged, but with `combine: false` the official script raises",
+    "：当前配方会原样输出，但在 `combine: false` 下官方脚本会报错",
 )
 NAMELESS: Final = Text(
     ": the model sees a tool that no call can name",
@@ -63,6 +64,14 @@ rule = Rule(
     family="tools",
     form="glm",
     title_zh='工具不是 `{"type": "function", "function": {"name", "description", "parameters"}}` 的形式',
+    doc_zh="""
+    官方脚本会读取每个工具的 `tool["function"]["parameters"]["properties"]`：其他形式的工具会在第一
+    步之前以 KeyError、TypeError 或 AttributeError 中止训练。官方 README 及相关文章中的简写
+    `{"name", "args"}` 就是这样的形式。在 `combine: true` 下不会报错，但模板不输出这个工具：模型会学
+    着调用从未见过的工具。
+
+    依据：GLM-4 #199、#684；finetune.py 中的 process_message。
+    """,
     severity="error",
     when=Fact.ODD,
     fix="safe",
@@ -217,7 +226,7 @@ PARAMETER_KEYS: Final = ("parameters", "args", "arguments", "input_schema")
 
 
 def repaired(value: Any) -> dict[str, Any] | None:
-    """The same tool in full form; None where nobody can tell what is meant."""
+    """The same tool in full form; None where the intended form is unclear."""
     if not isinstance(value, dict) or value.get("type") not in (None, "function"):
         return None
     function = value.get("function", {k: part for k, part in value.items() if k != "type"})

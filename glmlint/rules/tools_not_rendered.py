@@ -1,8 +1,8 @@
-"""A tool that the recipe's template does not print, or at which the trainer stops.
+"""A tool that the recipe's template does not print, or at which the trainer raises.
 
-The template prints tools of type `function` and knows three built-in ones; it passes over any other
-type in silence (the tokenizer of June 2024 raises NotImplementedError). The built-in tools have no
-`function`, for which the official script's clean-up looks: they end the run with KeyError unless
+The template prints tools of type `function` and knows three built-in ones; it silently skips any
+other type (the tokenizer of June 2024 raises NotImplementedError). The built-in tools have no
+`function`, which the official script's clean-up reads: they end the run with KeyError unless
 `combine: true` is set. And templates of later models read no tools from a message at all.
 
 Evidence: OpenRLHF #1228; GLM-4-0414's template takes tools only as an argument that finetune.py
@@ -22,34 +22,44 @@ rule = Rule(
     name="tools-not-rendered",
     family="tools",
     form="glm",
-    title_zh="配方的模板不会输出的工具，或让训练脚本中止的工具",
+    title_zh="配方的模板不会输出的工具，或让训练框架报错的工具",
+    doc_zh="""
+    模板会输出类型为 `function` 的工具，并认识三个内置工具；其他类型会静默跳过（2024 年 6 月的分词器
+    抛出 NotImplementedError）。内置工具没有 `function`，而官方脚本清理数据时要读取它：除非设置了
+    `combine: true`，否则会以 KeyError 中止训练。后续模型的模板则根本不从消息里读取工具。
+
+    依据：OpenRLHF #1228；GLM-4-0414 的模板只把工具作为参数接收，而 finetune.py 不传这个参数
+    （docs/recipes.md 第 0.5 节）。
+    """,
     severity="error",
     when=Fact.TOOLS,
     text=Text(
-        "{place} is of type {kind}, which the template does not print: the model does not see it",
+        "{place} has type {kind}, which the template does not print: the model does not see it",
         "{place} 的类型是 {kind}，模板不会输出它：模型看不到这个工具",
     ),
     variants={
         "raises": Text(
-            "{place} is of type {kind}, which the trainer does not know: it raises {exception} here",
-            "{place} 的类型是 {kind}，训练脚本不认识：在此抛出 {exception}",
+            "{place} has type {kind}, which the trainer does not know: it raises {exception} here",
+            "{place} 的类型是 {kind}，训练框架不认识：在此抛出 {exception}",
         ),
         "built-in": Text(
-            "{place}: the script looks for `function` in every tool, and the built-in {kind} has "
-            "none: it raises {exception} here",
-            "{place}：脚本要求每个工具都有 `function`，内置工具 {kind} 没有：在此抛出 {exception}",
+            "{place} is the built-in {kind}, which has no `function`: the script needs one in "
+            "every tool and raises {exception}",
+            "{place} 是内置工具 {kind}，没有 `function`：脚本要求每个工具都有它，在此抛出 "
+            "{exception}",
         ),
         "template": Text(
-            "{place}: the template {template} does not print tools of messages; "
-            "the model sees none of them ({rows:row})",
-            "{place}：模板 {template} 不输出消息里的 tools；模型看不到任何工具（共 {rows} 行）",
+            "{place} is not printed: the template {template} takes no tools from messages, the "
+            "model sees none ({rows:row})",
+            "{place} 不会输出：模板 {template} 不读取消息里的 tools，模型看不到任何工具（共 "
+            "{rows} 行）",
         ),
     },
     help=Text(
-        'Use `"type": "function"`, or a recipe and a template that print such tools '
-        "(`glmlint show` prints what the model sees).",
-        '请使用 `"type": "function"`，或选用会输出这类工具的方案和模板'
-        "（`glmlint show` 可查看模型所见）。",
+        'Use `"type": "function"`, or a recipe and template that print such tools (`glmlint show` '
+        "prints what the model sees).",
+        '请使用 `"type": "function"`，或选用会输出这类工具的配方和模板（`glmlint show` 可查看模型'
+        "看到的内容）。",
     ),
     bad=(
         {

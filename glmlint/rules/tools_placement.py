@@ -1,9 +1,9 @@
-"""`tools` stand on another message than the system one, or at the top of the row.
+"""`tools` are on a message other than the system message, or at the top of the row.
 
-The official script deletes `tools` from every message but the system one, and reads nothing of a
-row but its `messages`: the tools are gone without a word, and the model is taught calls of tools
-that it was never shown. Under `combine: true` the template prints the tools of any message, at the
-place of that message, which is not where the model expects them.
+The official script deletes `tools` from every message but the system message, and reads nothing of
+a row but its `messages`: the tools silently disappear, and the model learns to call tools that it
+was never shown. With `combine: true` the template prints the tools of any message at the place of
+that message, which is not where the model expects them.
 
 Evidence: fw-ai/cookbook #442; process_message in finetune.py.
 """
@@ -28,28 +28,35 @@ rule = Rule(
     family="tools",
     form="glm",
     title_zh="`tools` 写在了 system 以外的消息上，或写在了行的顶层",
+    doc_zh="""
+    官方脚本会删除 system 以外所有消息上的 `tools`，而且只读取一行中的 `messages`：工具会静默消失，
+    模型会学着调用从未见过的工具。在 `combine: true` 下，模板会在每条消息所在的位置输出它的工具，那
+    不是模型所熟悉的位置。
+
+    依据：fw-ai/cookbook #442；finetune.py 中的 process_message。
+    """,
     severity="error",
     when=Fact.TOOLS,
     fix="safe",
     text=Text(
-        "{place}: the trainer deletes tools that are not on the system message, "
-        "the model does not see them",
-        "{place}：训练脚本会删除不在 system 消息上的 tools，模型看不到这些工具",
+        "{place}: the trainer deletes tools that are not on the system message, the model does not "
+        "see them",
+        "{place}：训练框架会删除不在 system 消息上的 tools，模型看不到这些工具",
     ),
     variants={
         "row": Text(
-            "the row's own `tools` are read by nothing: the model does not see them",
-            "这一行顶层的 `tools` 不会被读取：模型看不到这些工具",
+            "`tools` at the top of the row is ignored: the model does not see the tools",
+            "这一行顶层的 `tools` 会被忽略：模型看不到这些工具",
         ),
         "shown": Text(
-            "{place}: the tools are printed in the middle of the conversation; "
-            "the model knows them at its start, and `combine: false` deletes them",
-            "{place}：工具会出现在对话中间；模型习惯它们位于开头，而 `combine: false` 会将其删除",
+            "{place}: the tools are printed in mid-conversation, where the model does not expect "
+            "them; `combine: false` deletes them",
+            "{place}：工具会出现在对话中间，而模型只见过它们在开头；`combine: false` 会将其删除",
         ),
     },
     help=Text(
-        "Move `tools` to the system message at the start; `--fix` does.",
-        "把 `tools` 移到开头的 system 消息上；`--fix` 可以代劳。",
+        "Move `tools` to the system message at the start; `--fix` does it.",
+        "把 `tools` 移到开头的 system 消息上；`--fix` 会这样做。",
     ),
     bad=(
         {
@@ -181,7 +188,7 @@ def _in_place(entry: Declared) -> bool:
 
 
 def _moved(row: Row, lists: list[Declared]) -> tuple[Edit, ...]:
-    """Edits that take every misplaced list away and put its tools on the system message."""
+    """Edits that remove every misplaced list and put its tools on the system message."""
     system = next((turn for turn in turns(row) if turn.role == "system"), None)
     tools: list[Any] = []
     if system is not None and system.tools is not None:

@@ -1,8 +1,8 @@
-"""A row that is longer than the budget and loses some of what it teaches, within the limit.
+"""A row that exceeds the budget and loses some of its supervised tokens, within the limit.
 
-The official script keeps the first max_input_length + max_output_length + 1 tokens and throws the
-tail away without a word. Answers stand at the end, so the tail is what the row was written for.
-A row whose lost tail holds no supervised token is an info: the loss stays the same.
+The official script keeps the first max_input_length + max_output_length + 1 tokens and silently
+drops the rest. Answers come last, so what is dropped is what the row was written for. A row whose
+dropped part has no supervised token is an info: the loss stays the same.
 
 Evidence: LLaMA-Factory #3995, axolotl #1731; recipes.md, sections 1 and 2.
 """
@@ -11,13 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.evidence.cut import cut_message, verdict
+from glmlint.evidence.cut import cut_message, cut_part, verdict
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text, limit_of
 
 rule = Rule(
     name="truncated",
     family="budget",
-    title_zh="超出预算、在允许的限度内丢失部分训练内容的行",
+    title_zh="超出预算、在允许的限度内丢失部分受监督 token 的行",
+    doc_zh="""
+    官方脚本只保留前 max_input_length + max_output_length + 1 个 token，其余部分会静默丢弃。回答在最
+    后，所以丢掉的正是这一行要教的内容。丢掉的部分没有受监督 token 时，级别是提示：损失不变。
+
+    依据：LLaMA-Factory #3995、axolotl #1731；recipes.md 第 1、2 节。
+    """,
     severity="warning",
     when=Fact.CUT,
     text=Text(
@@ -28,9 +34,10 @@ rule = Rule(
     ),
     variants={
         "harmless": Text(
-            "{tokens} tokens, the budget keeps {kept}: no supervised token is lost; "
-            "the cut is in {where}",
-            "共 {tokens} 个 token，预算只保留 {kept} 个：没有丢失受监督的 token；截断发生在 {where}",
+            "{tokens} tokens, the budget keeps {kept}: no supervised token is lost; the cut is in "
+            "{where}",
+            "共 {tokens} 个 token，预算只保留 {kept} 个：没有丢失受监督的 token；截断发生在 "
+            "{where}",
         ),
     },
     help=Text(
@@ -98,5 +105,6 @@ def check(row: Row) -> Iterator[Problem]:
         lost=lost,
         supervised=row.supervised,
         share=lost / row.supervised if row.supervised else 0.0,
+        part=lambda: cut_part(row, index),
         where=row.where(index),
     )

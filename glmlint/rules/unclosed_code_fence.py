@@ -1,10 +1,11 @@
 """An answer opens a code block with three backticks and does not close it.
 
 Most often the answer was cut: by a limit of the model that wrote it, or by an export. The model
-learns to end inside a block. Where the answer goes on with text, the fence was forgotten: the model
-learns to leave blocks open, and whatever shows the answer takes the text for code. Blocks inside blocks, which Markdown does not have but models write, are not told: a fence
-too few is, a pair too many is not. Nor is an answer that was asked to go on and whose first fence
-closes the code that it goes on with.
+learns to end inside a code block. Where the answer goes on with text, the fence was forgotten: the
+model learns to leave blocks open, and the text is displayed as code. Blocks inside blocks, which
+Markdown does not have but models write, are not reported: one fence too few is, a pair too many is
+not. Nor is an answer that was asked to continue and whose first fence closes the code that it
+continues.
 
 Evidence: what `max_tokens` of a teacher model leaves behind in distilled data.
 """
@@ -21,19 +22,26 @@ rule = Rule(
     name="unclosed-code-fence",
     family="content",
     title_zh="回答用三个反引号开启代码块，却没有关闭",
+    doc_zh="""
+    多数情况下是回答被截断了：生成它的模型达到了长度上限，或导出时被截断。模型会学着在代码块里结束回
+    答。如果后面接着写正文，说明忘了写结尾的围栏：模型会学着不关闭代码块，正文也会显示为代码。代码块
+    里套代码块（Markdown 不支持，但模型会这样写）不报告：少一个围栏会报告，多一对不会。按要求续写、
+    第一个围栏用来关闭上一段代码的回答也不报告。
+
+    依据：蒸馏数据中因教师模型的 `max_tokens` 留下的残缺回答。
+    """,
     severity="warning",
     when=Fact.FENCE,
     text=Text(
-        "{where} opens a code block in its line {line} and does not close it: "
-        "the model learns to end an answer inside a block",
+        "{where} opens a code block in its line {line} and does not close it: the model learns to "
+        "end inside a code block",
         "{where} 在其第 {line} 行打开了代码块却没有关闭：模型会学着在代码块里结束回答",
     ),
     variants={
         "prose": Text(
-            "{where} opens a code block in its line {line} and goes on with text without closing "
-            "it: the model learns to leave blocks open, and all that follows is shown as code",
-            "{where} 在其第 {line} 行打开了代码块，没有关闭就接着写正文："
-            "模型会学着不关闭代码块，其后的内容都会显示为代码",
+            "{where} opens a code block in its line {line}, does not close it and goes on with "
+            "text: all that follows is shown as code",
+            "{where} 在其第 {line} 行打开了代码块，没有关闭就接着写正文：其后的内容都会显示为代码",
         ),
         "stray": Text(
             "{where} ends with a code fence that closes nothing (its line {line}): "
@@ -42,7 +50,7 @@ rule = Rule(
         ),
     },
     help=Text(
-        "Close the block with ```; where the answer was cut, write the rest or drop the row.",
+        "Close the block with ```; where the answer was cut, complete it or delete the row.",
         "用 ``` 关闭代码块；如果回答被截断，请补全或删除这一行。",
     ),
     bad=(
@@ -132,13 +140,13 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 _LINE: Final = re.compile(r"(?:#{2,6} |\d{1,2}[.)] |[-*•] )?(?=[^\W\d_\s]|[“\"'(（《*`])")
-"""How a line of text begins, which is not how most lines of code do."""
+"""How a line of text begins, and most lines of code do not."""
 _CODE: Final = re.compile(r"[;{}<>|\\_$]|==|\w[(=]|[)\]:,]$|^(?://|#|--|/\*)")
 _STOPS: Final = re.compile(r"[.!?。！？][\"'”’)）]*(?:\s|$)|[，。；：？！]")
 
 
 def _ends_in_prose(rest: str) -> bool:
-    """Whether the last line behind an open fence is a sentence, as no line of code is."""
+    """Whether the last line after an open fence is a sentence, not code."""
     code, _, line = rest.rstrip()[-2000:].rpartition("\n")
     if not code.strip() or not _LINE.match(line):
         return False
@@ -150,7 +158,7 @@ def _ends_in_prose(rest: str) -> bool:
 
 
 def _first_is_bare(text: str) -> bool:
-    """Whether the first fence may close the code that the answer before has left open."""
+    """Whether the first fence may close the code that the answer before left open."""
     first = _FENCE.search(text)
     return first is not None and not first[2].strip()
 
@@ -165,5 +173,5 @@ def _unclosed(text: str) -> re.Match[str] | None:
             opened, longest = found, len(found[1])
         elif len(found[1]) >= longest and not found[2].strip():
             opened = None
-    # Blocks inside blocks close each other's fences; their number is even all the same.
+    # Blocks inside blocks close each other's fences; the number of fences is still even.
     return opened if fences % 2 else None

@@ -1,15 +1,15 @@
 """A role that GLM-4 does not have.
 
-What happens depends on the script. At HEAD the role is masked only if it is system, user or
-observation, and so a message of any other role is trained, printed as plain text with `<|tool|>`
-before it in place of a role token. With `combine: true` it is context in the same wrong form. The
-script of June 2024 raises AssertionError.
+What happens depends on the script. In the current one only system, user and observation are masked,
+so a message of any other role is trained, printed as plain text with `<|tool|>` before it instead
+of a role token. With `combine: true` it is context in the same wrong form. The script of June 2024
+raises AssertionError.
 
 Where the message is a tool call (a name and arguments as JSON, under `function`, `function_call` or
-`tool_call`), `--fix` makes it GLM's: the name to `metadata`, the arguments to `content`.
+`tool_call`), `--fix` rewrites it in GLM's form: the name to `metadata`, the arguments to `content`.
 
-Evidence: LLaMA-Factory #9550, #3535 (role function for a call); recipes.md, sections 0.4 and 2.1 (run against the script); mistral-finetune stops at such
-rows too.
+Evidence: LLaMA-Factory #9550, #3535 (role function for a call); recipes.md, sections 0.4 and 2.1
+(run against the script); mistral-finetune raises at such rows too.
 """
 
 from __future__ import annotations
@@ -31,28 +31,40 @@ rule = Rule(
     family="structure",
     form="glm",
     title_zh="GLM-4 没有的角色",
+    doc_zh="""
+    结果取决于脚本。当前版本只屏蔽 system、user 和 observation，所以其他角色的消息都参与训练，并且输
+    出为普通文本，前面是 `<|tool|>` 这样的文本而不是角色标记。在 `combine: true` 下，它以同样错误的
+    形式成为上文。2024 年 6 月的脚本抛出 AssertionError。
+
+    如果消息是工具调用（以 JSON 写的名称和参数，角色为 `function`、`function_call` 或
+    `tool_call`），`--fix` 会改成 GLM 的形式：名称写进 `metadata`，参数写进 `content`。
+
+    依据：LLaMA-Factory #9550、#3535（用角色 function 表示调用）；recipes.md 第 0.4、2.1 节（在该脚
+    本上实际运行）；mistral-finetune 遇到这样的行也会报错。
+    """,
     severity="error",
     after=("openai-tool-calls",),
     when=Fact.ODD,
     fix="safe",
     text=Text(
-        "messages[{index}] has the role {role}, which GLM-4 has not: it is printed as plain text",
-        "messages[{index}] 的角色是 {role}，GLM-4 没有这个角色：会当作普通文本输出",
+        "messages[{index}].role is {role}, which GLM-4 does not have: printed as plain text",
+        "messages[{index}].role 是 {role}，GLM-4 没有这个角色：会当作普通文本输出",
     ),
     variants={
         "raises": Text(
-            "messages[{index}] has the role {role}, which GLM-4 has not: "
-            "the trainer raises {exception}",
-            "messages[{index}] 的角色是 {role}，GLM-4 没有这个角色：训练脚本抛出 {exception}",
+            "messages[{index}].role is {role}, which GLM-4 does not have: the trainer raises "
+            "{exception}",
+            "messages[{index}].role 是 {role}，GLM-4 没有这个角色：训练框架会抛出 {exception}",
         ),
         "trained": Text(
-            "messages[{index}] has the role {role}, which GLM-4 has not: "
-            "it is printed as plain text, and trained",
-            "messages[{index}] 的角色是 {role}，GLM-4 没有这个角色：会当作普通文本输出，并且参与训练",
+            "messages[{index}].role is {role}, which GLM-4 does not have: printed as plain "
+            "text and trained",
+            "messages[{index}].role 是 {role}，GLM-4 没有这个角色：会当作普通文本输出，并且参与训"
+            "练",
         ),
         "unseen": Text(
-            "messages[{index}] has the role {role}, which GLM-4 has not",
-            "messages[{index}] 的角色是 {role}，GLM-4 没有这个角色",
+            "messages[{index}].role is {role}, which GLM-4 does not have",
+            "messages[{index}].role 是 {role}，GLM-4 没有这个角色",
         ),
     },
     help=Text(
@@ -101,17 +113,18 @@ rule = Rule(
 _MEANT: Final = Text("Did you mean {known}?", "是否想写 {known}？")
 
 _FORM: Final = Text(
-    "Did you mean {known}? {form} writes it so; for a whole file in that form, run: "
-    "glmlint convert {path} --to glm4 -o {out}",
-    "是否想写 {known}？{form}这样写；如果整个文件都是这种格式，请运行："
-    "glmlint convert {path} --to glm4 -o {out}",
+    "Did you mean {known}? {form} uses this role; for a whole file in that form, run: glmlint "
+    "convert {path} --to glm4 -o {out}",
+    "是否想写 {known}？{form}使用这个角色；如果整个文件都是这种格式，请运行：glmlint convert "
+    "{path} --to glm4 -o {out}",
 )
 
 _CALL: Final = Text(
-    "{form} writes a tool call so. GLM-4: an assistant message with the name in `metadata` and the "
-    "arguments as content; for a whole file run: glmlint convert {path} --to glm4 -o {out}",
-    "{form}这样写工具调用。GLM-4 的写法：一条 assistant 消息，函数名放在 `metadata`，参数作为 content；"
-    "整个文件请运行：glmlint convert {path} --to glm4 -o {out}",
+    "In {form} this is a tool call. In GLM-4: an assistant message with the name in `metadata` "
+    "and the arguments as content; for a whole file, run: glmlint convert {path} --to glm4 -o "
+    "{out}",
+    "这是 {form}的工具调用写法。GLM-4 的写法：一条 assistant 消息，函数名放在 `metadata`，参数作"
+    "为 content；整个文件请运行：glmlint convert {path} --to glm4 -o {out}",
 )
 
 _FORMS: Final = {
@@ -179,7 +192,7 @@ def _known(role: Any) -> bool:
 def _meant(
     row: Row, index: int, message: dict[str, Any]
 ) -> tuple[str | None, Text | None, tuple[Edit, ...]]:
-    """The role that is meant ("call" for a tool call), whose form it is, and the repair if it is sure."""
+    """The intended role ("call" for a tool call), whose form it is, and the repair if it is certain."""
     role = message["role"]
     if not isinstance(role, str):
         return None, None, ()
@@ -196,7 +209,7 @@ def _meant(
 
 
 def _as_call(row: Row, index: int, message: dict[str, Any]) -> tuple[Edit, ...]:
-    """Edits that make the message GLM's call; none where something would be lost or torn apart."""
+    """Edits that make the message GLM's call; none where something would be lost or separated."""
     said = spoken(message.get("content"))
     if said is None or len(said.calls) > 1 or message.get("metadata") not in (None, ""):
         return ()

@@ -1,12 +1,12 @@
 """A call of a tool that the row does not declare.
 
-The tools of the row stand in the prompt; a call of another name teaches the model to make names up.
-Mostly it is a letter wrong, or a tool that was renamed in one place. Calls of the built-in tools
-(`python`, `simple_browser`, `cogview`) are never told. Where a row declares no tools at all, or an empty list, and yet
-makes calls, that is told once a file, as a warning: some train a fixed set of tools without listing
-it, on purpose.
+The tools of the row are in the prompt; a call of another name teaches the model to make names up.
+Most often the name is misspelt, or the tool was renamed in one place. Calls of the built-in tools
+(`python`, `simple_browser`, `cogview`) are never reported. Where a row declares no tools at all, or
+an empty list, and yet makes calls, that is reported once per file, as a warning: some projects
+deliberately train a fixed set of tools without listing it.
 
-Evidence: none of six peer validators finds it.
+Evidence: none of six comparable validators finds it.
 """
 
 from __future__ import annotations
@@ -50,11 +50,19 @@ rule = Rule(
     name="unknown-tool",
     family="tools",
     title_zh="调用了这一行没有声明的工具",
+    doc_zh="""
+    这一行的工具写在提示词里；调用其他名称会教模型编造工具名。多数情况下是名称拼写有误，或工具只在一
+    处改了名。对内置工具（`python`、`simple_browser`、`cogview`）的调用从不报告。如果这一行完全没有
+    声明工具或只有空列表，却有调用，则每个文件只报告一次，级别为警告：有些项目会有意训练一组固定的工
+    具而不列出来。
+
+    依据：六个同类校验工具都发现不了。
+    """,
     severity="error",
     when=Fact.CALLS | Fact.TOOLS,
     text=Text(
-        "{place}: the row declares no tool {name!r}; the model learns to make names up "
-        "(it has: {known})",
+        "{place}: the row declares no tool {name!r}; the model learns to make names up (declared: "
+        "{known})",
         "{place}：这一行没有声明工具 {name!r}；模型会学着编造工具名（已声明：{known}）",
     ),
     variants={
@@ -115,12 +123,12 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 _MOST_HINTS: Final = 100
-"""Calls of a row for which a name like theirs is looked for."""
+"""Calls of a row for which a similar name is looked up."""
 
 
 @per_row
 def _names(row: Row) -> tuple[str, ...] | None:
-    """Names of tools that may be meant; None where some tool has no name."""
+    """Names of tools that may be intended; None where some tool has no name."""
     if any(not tool.name for entry in declared(row) for tool in entry.tools.tools):
         return None
     return tuple(name[:80] for name in islice(tools_by_name(row), 200))

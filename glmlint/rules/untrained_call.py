@@ -1,8 +1,8 @@
 """The trainer trains answers, but not the tool calls among them.
 
-unsloth looks for the marker of an answer with its line break, and GLM-4-9B's template prints a function's
-name right behind `<|assistant|>`: no call of the file is trained, while every answer is. The model then
-learns to answer as if the result were there, not to ask for it.
+unsloth looks for the marker of an answer with its line break, but GLM-4-9B's template prints a
+function's name right after `<|assistant|>`: no call of the file is trained, while every answer is.
+The model then learns to answer as if it had the result, instead of calling the tool.
 
 Evidence: unsloth_zoo 2026.10.9 over GLM-4-9B's template (golden vectors of `unsloth`).
 """
@@ -35,15 +35,24 @@ rule = Rule(
     name="untrained-call",
     family="mask",
     title_zh="回答参与训练，工具调用却不参与",
+    doc_zh="""
+    unsloth 查找带换行的回答标记，而 GLM-4-9B 的模板在 `<|assistant|>` 之后直接输出函数名：文件里没
+    有一次调用参与训练，而所有回答都参与。模型学到的就是仿佛已经有了结果一样直接回答，而不是去调用工
+    具。
+
+    依据：unsloth_zoo 2026.10.9 使用 GLM-4-9B 的模板时（`unsloth` 的 golden 向量）。
+    """,
     severity="warning",
     when=Fact.LABELS,
     text=Text(
-        "tool calls are not trained, though answers are ({rows:row} so): {where} carries no loss",
-        "回答参与训练，工具调用却不参与（共 {rows} 行如此）：{where} 不计入损失",
+        "tool calls are not trained, though answers are ({rows:row}): {where} carries no loss",
+        "回答参与训练，工具调用却不参与（共 {rows} 行）：{where} 不计入损失",
     ),
     help=Text(
-        "That is how {trainer} labels rows with these options; `glmlint compare` shows what others train.",
-        "{trainer}在当前选项下就是这样打标签的；用 `glmlint compare` 可查看其他训练框架训练哪些内容。",
+        "This is how {trainer} labels rows with these options; `glmlint compare` shows what "
+        "others train.",
+        "{trainer}在当前选项下就是这样打标签的；用 `glmlint compare` 可查看其他训练框架训练哪些内"
+        "容。",
     ),
     bad=(
         Example(rows=(_IN_ENGLISH,), plan={"recipe": "unsloth"}),

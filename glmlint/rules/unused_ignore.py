@@ -1,9 +1,9 @@
-"""A row's ignore key silences nothing.
+"""A row's ignore key that silences nothing.
 
-`"glmlint": {"ignore": ["rule", …]}` in a row silences rules for that row; families and ALL stand
-for all of their rules. An entry that silences nothing was meant for a fault that has been repaired
-since, or is misspelt, and would hide the next fault of that kind. Entries for rules that are off
-in this run are left alone. Training is not touched: no trainer reads the key.
+`"glmlint": {"ignore": ["rule", …]}` in a row silences rules for that row; a family or ALL stands
+for all of its rules. An entry that silences nothing was written for a problem that has since been
+fixed, or is misspelt, and would hide the next problem of that kind. Entries for rules that are off
+in this run are not reported. Training is not affected: no trainer reads the key.
 
 Evidence: the same check exists for `noqa` comments (ruff, RUF100) and `type: ignore` (mypy,
 `--warn-unused-ignores`), since stale ones pile up in every project that has them.
@@ -29,27 +29,35 @@ rule = Rule(
     name="unused-ignore",
     family="structure",
     title_zh="行内的 ignore 键没有屏蔽任何问题",
+    doc_zh="""
+    写在一行里的 `"glmlint": {"ignore": ["rule", …]}` 会对该行屏蔽这些规则；规则族或 ALL 代表其中的
+    所有规则。没有屏蔽任何问题的条目，要么针对的问题早已修复，要么拼写有误，而且会掩盖下一个同类问
+    题。本次运行中关闭的规则对应的条目不报告。训练不受影响：没有训练框架读取这个键。
+
+    依据：`noqa` 注释（ruff 的 RUF100）和 `type: ignore`（mypy 的 `--warn-unused-ignores`）都有同样
+    的检查，因为过时的忽略标记在每个项目里都会越积越多。
+    """,
     severity="info",
     text=Text(
-        "the row ignores {name}, but nothing was found that this would silence",
-        "该行忽略了 {name}，但没有任何对应的问题",
+        "the row ignores {name}, but there is no such finding",
+        "这一行忽略了 {name}，但并没有对应的问题",
     ),
     variants={
         "unknown": Text(
             "the row ignores {name}: there is no such rule or family",
-            "该行忽略了 {name}：没有这样的规则或类别",
+            "这一行忽略了 {name}：没有这样的规则或规则族",
         ),
         "nearest": Text(
             "the row ignores {name}: there is no such rule or family, did you mean {near}?",
-            "该行忽略了 {name}：没有这样的规则或类别，是否想写 {near}？",
+            "这一行忽略了 {name}：没有这样的规则或规则族，是否想写 {near}？",
         ),
         "shape": Text(
             'the key "glmlint" of the row is not of the form {{"ignore": ["rule", …]}}',
-            '该行的 "glmlint" 键不是 {{"ignore": ["规则", …]}} 的形式',
+            '这一行的 "glmlint" 键不是 {{"ignore": ["规则", …]}} 的形式',
         ),
     },
     help=Text(
-        "Take the entry out, or write the name as `glmlint rules` prints it.",
+        "Remove the entry, or write the name as `glmlint rules` lists it.",
         "删除该项，或改成 `glmlint rules` 列出的名称。",
     ),
     bad=(

@@ -1,7 +1,7 @@
 """Every row of the file declares tools, and no row calls one.
 
-The tools cost prompt tokens in every row, and the model learns that tools are there to be left
-alone: it calls less after such a fine-tune than before.
+The tools cost prompt tokens in every row, and the model learns not to use them: it calls less after
+such a fine-tune than before.
 
 Evidence: a hint about the file as a whole; rows without calls beside rows with calls are good data.
 """
@@ -38,16 +38,19 @@ rule = Rule(
     name="unused-tools",
     family="tools",
     title_zh="每一行都声明了工具，却没有一行调用",
+    doc_zh="""
+    工具在每一行都占用提示词 token，而模型学到的是不去使用它们：这样微调之后，模型的调用会比之前更
+    少。
+
+    依据：这只是对整个文件的提示；没有调用的行与有调用的行并存，是好数据。
+    """,
     severity="info",
     when=Fact.CALLS | Fact.TOOLS,
     text=Text(
-        "all {count} rows declare tools and none calls one: the model learns to leave tools alone",
-        "全部 {count} 行都声明了工具，却没有一次调用：模型会学着不使用工具",
+        "all {count} rows declare tools and none calls one: the model learns not to call tools",
+        "全部 {count} 行都声明了工具，却没有一次调用：模型会学着不调用工具",
     ),
-    help=Text(
-        "Add rows with calls, or take the tools out.",
-        "加入带有调用的样本，或去掉工具。",
-    ),
+    help=Text("Add rows with calls, or remove the tools.", "加入带有调用的样本，或去掉工具。"),
     bad=(
         _row("Who wrote Faust?", {"role": "assistant", "content": "Goethe."}),
         Example(

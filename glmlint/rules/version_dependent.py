@@ -2,11 +2,11 @@
 
 From 5.24 on, top-level keys of a message that are null are dropped before the template sees them;
 below, `metadata: null` prints the word None in the header and `tools: null` may end the run. Below
-4.42 the tool list is printed with sorted keys and with Chinese as escapes. The same file then trains
-other tokens on another machine, and nobody is told. Below 4.7 `datasets` pads tools with the keys of
-other tools, as null (`arrow-null-padding`), and messages with `metadata: null` (`metadata-null-padding`).
-Say with `--pin transformers=…` and `--pin datasets=…` which versions the trainer has: what only other
-versions do is then not told.
+4.42, the tool list is printed with sorted keys and with Chinese as escapes. The same file then
+silently trains other tokens on another machine. Below 4.7, `datasets` pads tools with the keys of
+other tools, as null (`arrow-null-padding`), and messages with `metadata: null`
+(`metadata-null-padding`). Name the trainer's versions with `--pin transformers=…` and `--pin
+datasets=…`: what only other versions do is then not reported.
 
 Evidence: docs/recipes.md and docs/loader.md, each version checked by running it.
 """
@@ -41,16 +41,17 @@ TOOLS = ("4.41.2", "4.42.0")
 """The last version of the old behaviour and the first of the new."""
 
 PIN_HELP = Text(
-    "Nothing is wrong with the rows: name what the training machine has (`pip list` there) with "
-    "--pin datasets=VERSION --pin transformers=VERSION, and the ids are those of these versions.",
+    "The rows are valid: name the versions of the training machine (from `pip list`) with --pin "
+    "datasets=VERSION --pin transformers=VERSION to get their ids.",
     "这些行本身没有问题：用 --pin datasets=版本号 --pin transformers=版本号 指明训练机器上的版本"
-    "（在那里运行 `pip list` 查看），得到的 token id 即与这些版本一致。",
+    "（在那里运行 `pip list` 查看），即可得到这些版本的 token id。",
 )
 
 LOADED_HELP = Text(
-    "`glmlint show` prints such a row as the trainer gets it; a script that reads the file with "
-    "json.loads in place of load_dataset gets the rows as written.",
-    "`glmlint show` 会显示训练脚本实际得到的内容；若脚本用 json.loads 而不是 load_dataset 读取文件，得到的就是原样。",
+    "`glmlint show` prints the row as the trainer gets it; json.loads instead of load_dataset "
+    "gives the rows as written.",
+    "`glmlint show` 会显示训练框架实际得到的内容；脚本若用 json.loads 而不是 load_dataset 读取文"
+    "件，得到的就是原样。",
 )
 
 SERVE_HELP = Text(
@@ -59,63 +60,70 @@ SERVE_HELP = Text(
 )
 
 REMOVABLE = ("metadata", "tools")
-"""Keys whose absence says the same as null."""
+"""Keys that mean the same when absent as when null."""
 
 rule = Rule(
     name="version-dependent",
     family="mask",
     form="glm",
     title_zh="这一行的 token id 随 transformers 或 datasets 的版本而变",
+    doc_zh="""
+    从 5.24 起，消息顶层为 null 的键在模板读取之前就会去掉；之前的版本会把 `metadata: null` 在消息头
+    输出为单词 None，`tools: null` 则可能使训练中止。4.42 之前，工具列表输出时键会排序，中文会转义。
+    于是同一个文件在另一台机器上会静默训练不同的 token。4.7 之前的 `datasets` 会给工具补上其他工具的
+    键，值为 null（`arrow-null-padding`），并给消息补上 `metadata: null`
+    （`metadata-null-padding`）。用 `--pin transformers=…` 和 `--pin datasets=…` 指明训练机器上的版
+    本后，只在其他版本中出现的情况就不再报告。
+
+    依据：docs/recipes.md 和 docs/loader.md，每个版本都经过实际运行验证。
+    """,
     severity="warning",
     when=Fact.ODD | Fact.TOOLS | Fact.LOADED,
     fix="safe",
     text=Text(
-        "`{key}: null` is printed by transformers {old} and older, and dropped from {new} on: "
-        "the ids differ ({rows:row})",
-        "`{key}: null` 在 transformers {old} 及更早版本中会被输出，从 {new} 起会被去掉："
-        "token id 因版本而异（共 {rows} 行）",
+        "transformers up to {old} prints `{key}: null`, {new} and newer drop it: the ids differ "
+        "({rows:row})",
+        "transformers {old} 及更早版本会输出 `{key}: null`，从 {new} 起会去掉它：token id 因版本而"
+        "异（共 {rows} 行）",
     ),
     variants={
         "raises": Text(
-            "`{key}: null` makes transformers {old} and older raise {exception}, "
-            "and is dropped from {new} on ({rows:row})",
-            "`{key}: null` 在 transformers {old} 及更早版本中会抛出 {exception}，从 {new} 起会被去掉"
-            "（共 {rows} 行）",
+            "`{key}: null` makes transformers up to {old} raise {exception}, {new} and newer drop "
+            "it ({rows:row})",
+            "`{key}: null` 在 transformers {old} 及更早版本中会抛出 {exception}，从 {new} 起会被去"
+            "掉（共 {rows} 行）",
         ),
         "tools": Text(
-            "the tool list is printed otherwise by transformers {old} and older (keys sorted, "
-            "non-ASCII letters as escapes) than from {new} on: the ids differ ({rows:row})",
-            "transformers {old} 及更早版本输出的工具列表（键排序、非 ASCII 字符转义）与 {new} 起不同："
-            "{rows} 行的 token id 因版本而异",
+            "transformers up to {old} prints the tool list with sorted keys and escaped non-ASCII "
+            "letters, unlike {new} and newer: the ids differ ({rows:row})",
+            "transformers {old} 及更早版本输出工具列表时会对键排序、转义非 ASCII 字符，{new} 起不"
+            "再如此：token id 因版本而异（共 {rows} 行）",
         ),
         "loaded": Text(
-            "datasets {datasets} hands rows over otherwise than they are written ({rows:row}; nulls, "
-            "numbers or dates): ids and counts are of what it hands over",
-            "datasets {datasets} 交给训练脚本的 {rows} 行与文件中所写不同（null、数字或日期）："
-            "token id 与各项计数均按其交付的内容",
+            "datasets {datasets} changes nulls, numbers or dates of these rows as it loads them "
+            "({rows:row}): ids and counts are of the loaded rows",
+            "datasets {datasets} 加载时会改变这些行里的 null、数字或日期（共 {rows} 行）：token "
+            "id 与各项计数均按加载后的内容",
         ),
         "datasets": Text(
-            "the package datasets loads the file for the trainer: below {new} it adds keys as null to "
-            "tools that do not have them ({keys:key}, such as `{where}`: in line {line}, not in line "
-            "{absent}), from {new} on tools are as written: the ids differ",
-            "训练脚本用 datasets 包加载文件：{new} 之前的版本会给没有某些键的工具补上 null"
-            "（共 {keys} 个键，如 `{where}`：第 {line} 行有，第 {absent} 行没有），"
-            "从 {new} 起工具保持原样：token id 因版本而异",
+            "datasets below {new} adds null keys to tools that lack them ({keys:key}, such as "
+            "`{where}`: in line {line}, not in line {absent}), {new} and newer do not: the ids "
+            "differ",
+            "{new} 之前的 datasets 会给没有某些键的工具补上 null（共 {keys} 个键，如 `{where}`："
+            "第 {line} 行有，第 {absent} 行没有），从 {new} 起工具保持原样：token id 因版本而异",
         ),
         "metadata": Text(
-            "the package datasets loads the file for the trainer: as line {line} has `metadata`, below "
-            "{new} it adds `metadata: null` to every other message, which is printed as the word None: "
-            "the ids differ",
-            "训练脚本用 datasets 包加载文件：因为第 {line} 行有 `metadata`，{new} 之前的版本会给其他每条消息"
-            "补上 `metadata: null`，输出时成为单词 None：token id 因版本而异",
+            "since line {line} has `metadata`, datasets below {new} adds `metadata: null` to "
+            "every other message, printed as the word None: the ids differ",
+            "因为第 {line} 行有 `metadata`，{new} 之前的 datasets 会给其他每条消息补上 "
+            "`metadata: null`，输出时成为单词 None：token id 因版本而异",
         ),
         "metadata-old": Text(
-            "the package datasets loads the file for the trainer: as line {line} has `metadata`, below "
-            "{new} it adds `metadata: null` to every other message, which transformers below {drops} "
-            "prints as the word None: the ids differ",
-            "训练脚本用 datasets 包加载文件：因为第 {line} 行有 `metadata`，{new} 之前的版本会给其他每条消息"
-            "补上 `metadata: null`，而 transformers {drops} 之前的版本会把它输出为单词 None："
-            "token id 因版本而异",
+            "since line {line} has `metadata`, datasets below {new} adds `metadata: null` to "
+            "every other message, and transformers below {drops} prints it as None: the ids differ",
+            "因为第 {line} 行有 `metadata`，{new} 之前的 datasets 会给其他每条消息补上 "
+            "`metadata: null`，而 {drops} 之前的 transformers 会把它输出为单词 None：token id 因版"
+            "本而异",
         ),
     },
     help=Text(
@@ -233,7 +241,7 @@ def _printed_metadata(shapes: Shapes, plan: Plan) -> Padding | None:
     if not prints_null(plan) and "transformers" in plan.pinned:
         return None
     if padded_metadata(shapes, plan.datasets):
-        return None  # told by metadata-null-padding
+        return None  # reported by metadata-null-padding
     return padded_metadata(shapes, NEWEST_PADDING)
 
 
@@ -272,7 +280,7 @@ def _nulls(row: Row) -> Iterator[Problem]:
     known = row.context.template.known
     for index, message in row.good_messages:
         for key, value in message.items():
-            # A known template prints a null content as it prints none, and reads no other key.
+            # A known template prints a null content like a missing one, and reads no other key.
             if value is not None or (known and key not in _PRINTED):
                 continue
             if ("messages", index, key) not in padded(row):
@@ -347,7 +355,7 @@ def _tools_differ(row: Row) -> bool:
 
 
 def _list_differs(row: Row, message: dict[str, Any]) -> bool:
-    """Whether the two `tojson` print a message's tool list otherwise, whatever its shape."""
+    """Whether the two `tojson` print a message's tool list differently, whatever its shape."""
     tools = message["tools"]
     cleans = row.context.trainer.cleans_properties and message.get("role") == "system"
     for tool in tools if isinstance(tools, list) else ():
@@ -367,7 +375,7 @@ def _list_differs(row: Row, message: dict[str, Any]) -> bool:
 
 @lru_cache(4096)
 def _printed_otherwise(tools: bytes) -> bool:
-    """Whether the two `tojson` print a tool list of good shape otherwise."""
+    """Whether the two `tojson` print a valid tool list differently."""
     return any(
         dumps_tool(tool["function"]) != dumps_tool_html(tool["function"])
         for tool in read_strictly(tools) or ()

@@ -1,9 +1,11 @@
 """The trainer leaves this row out: it is not trained at all, and the run goes on.
 
-Some trainers skip a row that they can't use, with a warning in a long log or none. The run ends well, and
-what the row was written for is missing. The report counts such rows by reason (`dropped_by_reason`).
+Some trainers skip a row that they can't use, with a warning in a long log or none at all. The run
+succeeds, but what the row was meant to teach is missing. The report counts such rows by reason
+(`dropped_by_reason`).
 
-Evidence: LLaMA-Factory #9600 and #9618 (rows dropped for their roles); TRL #6668 (rows without a label).
+Evidence: LLaMA-Factory #9600 and #9618 (rows dropped for their roles); TRL #6668 (rows without a
+label).
 """
 
 from __future__ import annotations
@@ -19,6 +21,12 @@ rule = Rule(
     name="would-be-dropped",
     family="mask",
     title_zh="训练框架会丢弃这一行",
+    doc_zh="""
+    有些训练框架会跳过无法使用的行，只在很长的日志里给出一条警告，甚至没有。训练顺利结束，但这一行要
+    教的内容缺失了。报告按原因统计这样的行（`dropped_by_reason`）。
+
+    依据：LLaMA-Factory #9600 和 #9618（因角色被丢弃的行）；TRL #6668（没有标签的行）。
+    """,
     severity="error",
     when=Fact.RAISES,
     after=("*",),
@@ -27,8 +35,8 @@ rule = Rule(
         "{trainer}会丢弃这一行：{why}",
     ),
     help=Text(
-        "Repair the row, or take it out of the file: it is not trained as it is.",
-        "请修好这一行，或把它从文件中删除：按现在的样子它不会参与训练。",
+        "Repair the row or delete it: in this form it is not trained.",
+        "请修复或删除这一行：按现在的形式它不会参与训练。",
     ),
     bad=(
         Example(
@@ -83,7 +91,7 @@ def check(row: Row) -> Iterator[Problem]:
 
 
 def _help(row: Row) -> Text | None:
-    """What to do where a turn of role `function` is a call, which this trainer writes otherwise."""
+    """What to do where a turn of role `function` is a call, for which this trainer has another role."""
     value = row.value
     turns = (
         [turn for key in TURN_KEYS for turn in turns_in(value.get(key))]
@@ -98,6 +106,6 @@ def _help(row: Row) -> Text | None:
 
 
 _CALL = Text(
-    "The role function holds a call here, which {trainer} reads under another role. ",
+    "Here the role function is a tool call, for which {trainer} uses another role. ",
     "这里的角色 function 是一次调用，而{trainer}要求使用另一个角色名。",
 )

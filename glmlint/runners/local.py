@@ -9,7 +9,8 @@ from glmlint.engine.check import check_file
 from glmlint.evidence.report import Report
 from glmlint.plan import Plan
 from glmlint.progress import Progress
-from glmlint.read.source import SourceError, find_inputs, rewritable
+from glmlint.read.paths import find_inputs
+from glmlint.read.source import SourceError, rewritable
 from glmlint.trainer.base import Context
 
 
@@ -25,7 +26,7 @@ def check_files(
         progress: "auto", "always" or "never": a bar on standard error.
     """
     # A validation file that is among the paths as well goes by the name that the plan has for it.
-    inputs, missing = find_inputs([*plan.eval_files, *paths])
+    inputs, missing = find_inputs([*plan.eval_files, *paths], plan.choice)
     inputs.sort(key=lambda file: file.path in plan.eval_files)
     # A validation split is cast to the types of the training split, where that is one file.
     trained = [file.path for file in inputs if file.path not in plan.eval_files]
@@ -33,15 +34,18 @@ def check_files(
     report.problems = [(problem.path, problem.say(plan.lang)) for problem in missing]
     # Files of `--eval` alone are read and not repaired; all others are among the paths.
     named = (
-        {os.path.realpath(file.path) for file in find_inputs(paths)[0]} if plan.eval_files else ()
+        {os.path.realpath(file.path) for file in find_inputs(paths, plan.choice)[0]}
+        if plan.eval_files
+        else ()
     )
     report.left_alone = {
         file.path
         for file in inputs
-        if not rewritable(file.path)
+        if file.stdin
+        or not rewritable(file.path)
         or (file.path in plan.eval_files and os.path.realpath(file.path) not in named)
     }
-    with Progress([file.path for file in inputs], progress) as bar:
+    with Progress(["-" if file.stdin else file.path for file in inputs], progress) as bar:
         for file in inputs:
             later = file.path in plan.eval_files and len(trained) == 1
             after = trained[0] if later and trained[0] in report.files else None

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -15,11 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from glmlint.app.flags import Choice, FloatRange, IntRange, argument, option
+from glmlint.app.help import Command
 from glmlint.app.options import (
     Failure,
     baseline_options,
     complete_files,
     complete_recipes,
+    fail_on_option,
     make_plan,
     plan_options,
     refuse_inputs,
@@ -69,88 +73,218 @@ PLAN_FLAGS: Final = frozenset(
 """The flags that make the Plan; the others say how to score and print."""
 
 
-@click.command("score")
-@click.argument("files", nargs=-1, required=True, metavar="FILE…", shell_complete=complete_files)
-@click.option(
-    "--model", required=True, metavar="DIR", shell_complete=complete_files,
-    help="A checkpoint on disk (safetensors).",
-)  # fmt: skip
+@click.command(
+    "score",
+    cls=Command,
+    summary=Text(
+        "Baseline loss of a model on the tokens that your trainer trains on.",
+        "模型在训练框架实际训练的 token 上的基线损失。",
+    ),
+    more=Text(
+        "Scores are kept: a run that was stopped goes on where it was, and rows that were scored "
+        "before cost nothing.",
+        "分数会保存下来：中断的运行可以接着做，评过分的数据行不再花时间。",
+    ),
+)
+@argument(
+    "files",
+    nargs=-1,
+    required=True,
+    metavar="FILE…",
+    shell_complete=complete_files,
+    help=Text("Files, folders or patterns.", "文件、文件夹或通配模式。"),
+)
+@option(
+    "--model",
+    required=True,
+    metavar="DIR",
+    shell_complete=complete_files,
+    group="scoring",
+    help=Text("A checkpoint on disk (safetensors).", "磁盘上的模型权重文件夹（safetensors）。"),
+)
 @plan_options
 @rule_options
-@click.option(
-    "--device", default="auto", metavar="NAME", show_default=True,
-    help="auto, cpu, cuda, cuda:N or mps.",
-)  # fmt: skip
-@click.option(
-    "--dtype",
-    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+@option(
+    "--device",
     default="auto",
-    show_default=True,
-    help="auto: the checkpoint's own on a GPU, float32 on a CPU.",
+    metavar="NAME",
+    group="scoring",
+    default_shown="auto",
+    help=Text("auto, cpu, cuda, cuda:N or mps.", "auto、cpu、cuda、cuda:N 或 mps。"),
 )
-@click.option(
-    "--token-budget", default="auto", metavar="N", show_default=True,
-    help="Padded tokens a batch; auto: 32,768 on a GPU, 2,048 on a CPU.",
-)  # fmt: skip
-@click.option(
-    "--attn", "attention", metavar="NAME", help="Attention code of transformers, such as sdpa."
+@option(
+    "--dtype",
+    type=Choice(["auto", "float32", "bfloat16", "float16"]),
+    default="auto",
+    group="scoring",
+    default_shown="auto",
+    help=Text(
+        "auto: the checkpoint's own on a GPU, float32 on a CPU.",
+        "auto：GPU 上与权重相同，CPU 上为 float32。",
+    ),
 )
-@click.option("--compile", "compiled", is_flag=True, help="torch.compile the backbone.")
-@click.option("--ifd", is_flag=True, help="Also score answers without their prompts.")
-@click.option(
-    "--reference", type=click.Path(path_type=Path), metavar="FILE", help="Another model's --store."
+@option(
+    "--token-budget",
+    default="auto",
+    metavar="N",
+    group="scoring",
+    default_shown="auto",
+    help=Text(
+        "Padded tokens a batch; auto: 32,768 on a GPU, 2,048 on a CPU.",
+        "每批的 token 数（含填充）；auto：GPU 上 32,768，CPU 上 2,048。",
+    ),
 )
-@click.option(
-    "--probe", multiple=True, metavar="RECIPE", shell_complete=complete_recipes,
-    help="Compare 50 rows under it too.",
-)  # fmt: skip
-@click.option(
-    "--devices", type=click.IntRange(1), default=1, metavar="N", show_default=True,
-    help="Processes, one a GPU.",
-)  # fmt: skip
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N rows.")
-@click.option("--sample", type=click.IntRange(1), metavar="N", help="Only N rows, drawn evenly.")
-@click.option(
-    "--seed", type=int, default=0, metavar="N", show_default=True, help="Of the draw of --sample."
+@option(
+    "--attn",
+    "attention",
+    metavar="NAME",
+    group="scoring",
+    help=Text(
+        "Attention code of transformers, such as sdpa.", "transformers 的注意力实现，如 sdpa。"
+    ),
 )
-@click.option(
-    "--store", type=click.Path(path_type=Path), metavar="FILE",
-    help="Where scores are kept.  [default: in the user's cache folder]",
-)  # fmt: skip
-@click.option("--no-resume", is_flag=True, help="Score everything again.")
-@click.option(
-    "--per-sample", type=click.Path(path_type=Path), metavar="FILE",
-    help="Write the losses of every row there, as JSON lines.",
-)  # fmt: skip
-@click.option("--per-token", is_flag=True, help="With --per-sample: the loss of every label.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json", "lines"]), default="text",
-    show_default=True, help="Of the report; lines: findings for editors and grep.",
-)  # fmt: skip
-@click.option(
-    "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report to a file."
+@option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    group="scoring",
+    help=Text("torch.compile the backbone.", "对主干网络使用 torch.compile。"),
 )
-@click.option(
-    "--max-mean-loss", type=float, metavar="X", help="Fail when the token mean is above this."
+@option(
+    "--ifd",
+    is_flag=True,
+    group="scoring",
+    help=Text("Also score answers without their prompts.", "另外在没有提示的情况下给回答评分。"),
 )
-@click.option(
-    "--fail-on",
-    type=click.Choice(["error", "warning", "info", "never"]),
-    help="The mildest severity that fails the run.  [default: error]",
+@option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group="scoring",
+    help=Text("Another model's --store.", "另一个模型的 --store 文件。"),
 )
+@option(
+    "--probe",
+    multiple=True,
+    metavar="RECIPE",
+    shell_complete=complete_recipes,
+    group="scoring",
+    help=Text("Compare 50 rows under it too.", "另用该配方对比 50 行。"),
+)
+@option(
+    "--devices",
+    type=IntRange(1),
+    default=1,
+    metavar="N",
+    group="scoring",
+    default_shown=1,
+    help=Text("Processes, one a GPU.", "进程数，每个 GPU 一个。"),
+)
+@option(
+    "--limit",
+    type=IntRange(1),
+    metavar="N",
+    group="scoring",
+    help=Text("Only the first N rows.", "只用前 N 行。"),
+)
+@option(
+    "--sample",
+    type=IntRange(1),
+    metavar="N",
+    group="scoring",
+    help=Text("Only N rows, drawn evenly.", "只用均匀抽取的 N 行。"),
+)
+@option(
+    "--seed",
+    type=IntRange(),
+    default=0,
+    metavar="N",
+    group="scoring",
+    default_shown=0,
+    help=Text("Of the draw of --sample.", "--sample 抽样的随机种子。"),
+)
+@option(
+    "--store",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group="scoring",
+    default_shown=Text("in the user's cache folder", "用户缓存文件夹中"),
+    help=Text("Where scores are kept.", "分数保存在哪里。"),
+)
+@option(
+    "--no-resume",
+    is_flag=True,
+    group="scoring",
+    help=Text("Score everything again.", "全部重新评分。"),
+)
+@option(
+    "--dry-run",
+    is_flag=True,
+    group="scoring",
+    help=Text("Print what scoring would cost; needs no torch.", "只显示评分的开销，不需要 torch。"),
+)
+@option(
+    "--max-mean-loss",
+    type=FloatRange(),
+    metavar="X",
+    group="gates",
+    help=Text("Fail when the token mean is above this.", "token 平均损失高于此值时运行失败。"),
+)
+@fail_on_option()
 @baseline_options
-@click.option("--dry-run", is_flag=True, help="Print what scoring would cost; needs no torch.")
-@click.option(
-    "--max-findings", type=click.IntRange(0), default=50, metavar="N", show_default=True,
-    help="How many findings are printed; counts are always whole.",
-)  # fmt: skip
-@click.pass_context
+@option(
+    "--per-sample",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group="output",
+    help=Text(
+        "Write the losses of every row there, as JSON lines.",
+        "把每一行的损失以 JSON Lines 写到该文件。",
+    ),
+)
+@option(
+    "--per-token",
+    is_flag=True,
+    group="output",
+    help=Text(
+        "With --per-sample: the loss of every label.",
+        "与 --per-sample 一起使用：写出每个标签的损失。",
+    ),
+)
+@option(
+    "--format",
+    "form",
+    type=Choice(["text", "json", "lines"]),
+    default="text",
+    group="output",
+    default_shown="text",
+    help=Text(
+        "Of the report; lines: findings for editors and grep.",
+        "报告的格式；lines：供编辑器和 grep 使用的问题列表。",
+    ),
+)
+@option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group="output",
+    help=Text("Write the report to a file.", "把报告写入文件。"),
+)
+@option(
+    "--max-findings",
+    type=IntRange(0),
+    default=50,
+    metavar="N",
+    group="output",
+    default_shown=50,
+    help=Text(
+        "How many findings are printed; counts are always whole.",
+        "显示多少个问题；计数始终是完整的。",
+    ),
+)
+@click.pass_context  # fmt: skip
 def score(context: click.Context, /, **flags: Any) -> None:
-    """Baseline loss of a model on the tokens that your trainer trains on.
-
-    Scores are kept: a run that was stopped goes on where it was, and rows that were scored
-    before cost nothing.
-    """
+    """Score files, and exit."""
     from glmlint.trainer.base import all_trainers
 
     files = flags.pop("files")
@@ -165,7 +299,7 @@ def score(context: click.Context, /, **flags: Any) -> None:
     if plan.write_baseline:
         written.append(("--baseline", plan.baseline_file))
     refuse_inputs(
-        [(flag, str(target)) for flag, target in written if target is not None], files, lang
+        [(flag, str(target)) for flag, target in written if target is not None], files, plan
     )
     flags["ifd"] = flags["ifd"] or any(IFD in rules for rules in _rules_of(plan))
     context.exit(score_files(files, plan_context, flags, budget))
@@ -192,7 +326,7 @@ def score_files(
         for path, reason in unread:
             tell(reason, path=path)
         if flags["dry_run"]:
-            for line in dry_run(data, flags, budget).splitlines():
+            for line in dry_run(data, flags, budget, lang).splitlines():
                 put(sys.stdout, line)
             return 2 if unread else 0
         return _run(data, files, context, flags, budget, bool(unread))
@@ -207,11 +341,12 @@ def read_data(
 ) -> tuple[Data, list[tuple[str, str]]]:
     """The rows of the files under the context's plan, and (path, reason) of those not read."""
     from glmlint.engine.encode import encode_rows
-    from glmlint.read.source import SourceError, find_inputs
+    from glmlint.read.paths import find_inputs
+    from glmlint.read.source import SourceError
     from glmlint.scoring.outcome import Chinese
     from glmlint.scoring.rows import collect
 
-    inputs, problems = find_inputs(files)
+    inputs, problems = find_inputs(files, context.plan.choice)
     unread = [(problem.path, problem.say(context.plan.lang)) for problem in problems]
 
     def encoded() -> Iterator[EncodedRow]:
@@ -240,7 +375,7 @@ def _token_budget(text: str, lang: str) -> int | None:
     return int(text)
 
 
-def dry_run(data: Data, flags: dict[str, Any], budget: int | None) -> str:
+def dry_run(data: Data, flags: dict[str, Any], budget: int | None, lang: str = "en") -> str:
     """What scoring would read, save and need, as text. Imports no torch."""
     from glmlint.scoring.folder import read_folder
     from glmlint.scoring.model import (
@@ -261,23 +396,53 @@ def dry_run(data: Data, flags: dict[str, Any], budget: int | None) -> str:
     weights = sum(file.stat().st_size for file in folder.weights)
     states = size.longest if size.longest > budget else min(budget, size.padded_tokens)
     padding = size.padded_tokens / size.read_tokens - 1 if size.read_tokens else 0.0
-    lines = [
-        f"rows                {len(data.rows):>14,}   with labels {size.rows:,}",
-        f"supervised tokens   {data.supervised_tokens:>14,}",
-        f"tokens to read      {size.read_tokens:>14,}   of {size.tokens:,}: equal and contained rows once",
-        f"padded tokens       {size.padded_tokens:>14,}   {padding:.1%} padding in {size.batches:,} batches of {budget:,}",
-        f"longest row         {size.longest:>14,}   the model was made for {folder.max_positions or 'any length'}",
-        f"weights             {weights / 1e9:>11.2f} GB   on disk, {folder.model_type}",
-        f"memory of a batch   {states * token_bytes(folder.config, dtype) / 1e9:>11.2f} GB   estimate, {dtype} on {device}",
-    ]
     parameters = weights / (
         4 if str(folder.config.get("dtype") or folder.config.get("torch_dtype")) == "float32" else 2
     )
-    flops = 2 * parameters * size.padded_tokens
-    lines.append(
-        f"time                {flops / 4e14 / 60:>11.1f} min  estimate for one GPU at 400 TFLOP/s, all weights active"
+    minutes = 2 * parameters * size.padded_tokens / 4e14 / 60
+    memory = states * token_bytes(folder.config, dtype) / 1e9
+    values = {
+        "labelled": size.rows, "all": size.tokens, "padding": padding, "batches": size.batches,
+        "budget": budget, "kind": folder.model_type, "dtype": dtype, "device": device,
+        "longest": folder.max_positions or Text("any length", "任意长度"),
+    }  # fmt: skip
+    shown = (
+        ("rows", f"{len(data.rows):,}    "),
+        ("supervised", f"{data.supervised_tokens:,}    "),
+        ("read", f"{size.read_tokens:,}    "),
+        ("padded", f"{size.padded_tokens:,}    "),
+        ("longest", f"{size.longest:,}    "),
+        ("weights", f"{weights / 1e9:.2f} GB "),
+        ("memory", f"{memory:.2f} GB "),
+        ("time", f"{minutes:.1f} min"),
     )
+    lines = []
+    for key, value in shown:
+        label, note = _COSTS[key]
+        name = label.plain(lang)
+        wide = sum(unicodedata.east_asian_width(char) in "WF" for char in name)
+        lines.append(f"{name:<{20 - wide}}{value:>18} {note.say(lang, **values)}".rstrip())
     return "\n".join(lines) + "\n"
+
+
+_COSTS: Final = {
+    "rows": (Text("rows", "行数"), Text("with labels {labelled:,}", "其中有标签的 {labelled:,}")),
+    "supervised": (Text("supervised tokens", "受监督 token"), Text("", "")),
+    "read": (Text("tokens to read", "要读取的 token"),
+             Text("of {all:,}: equal and contained rows once", "共 {all:,}：相同和被包含的样本只读一次")),
+    "padded": (Text("padded tokens", "含填充的 token"),
+               Text("{padding:.1%} padding in {batches:,} batches of {budget:,}",
+                    "填充 {padding:.1%}，{batches:,} 批，每批 {budget:,}")),
+    "longest": (Text("longest row", "最长的样本"),
+                Text("the model was made for {longest}", "模型支持的长度为 {longest}")),
+    "weights": (Text("weights", "权重"), Text("on disk, {kind}", "磁盘上，{kind}")),
+    "memory": (Text("memory of a batch", "每批占用的内存"),
+               Text("estimate, {dtype} on {device}", "估计值，{device} 上的 {dtype}")),
+    "time": (Text("time", "时间"),
+             Text("estimate for one GPU at 400 TFLOP/s, all weights active",
+                  "按单个 400 TFLOP/s 的 GPU、所有权重参与计算估计")),
+}  # fmt: skip
+"""What `--dry-run` prints: what it is called, and what stands behind the number."""
 
 
 def _run(

@@ -162,7 +162,7 @@ def _read_only(file: Path, query: str, arguments: tuple[str, ...]) -> list[tuple
         ) from None
     except sqlite3.Error as error:
         raise ScoreError(
-            Text("{file} is no store of scores: {error}", "{file} 不是保存分数的文件：{error}"),
+            Text("{file} is not a store of scores: {error}", "{file} 不是保存分数的文件：{error}"),
             file=file,
             error=error,
         ) from None

@@ -1,7 +1,7 @@
 """Messages that are rendered each by itself, whose tokens a trainer then joins.
 
 verl and slime do not render a conversation as a whole: the tokens of each message, rendered alone, are
-cut by lengths that were measured once, and put one behind the other. The lengths mostly end at a control
+cut by lengths that were measured once, and put one after the other. The lengths mostly end at a control
 token, and then no text needs to be tokenized for the cut.
 """
 
@@ -87,7 +87,7 @@ def unlabelled(layout: Layout) -> Layout:
 
 
 def joined(parts: Sequence[Layout]) -> Layout:
-    """The parts one behind the other."""
+    """The parts one after the other."""
     found = Layout([], [], [], [])
     for part in parts:
         found.pieces += part.pieces

@@ -150,7 +150,7 @@ class Context:
         return self.trainer.typed(self)
 
     def tools(self, raw: bytes) -> ToolList | None:
-        """The tool list of a `tools` value in good shape; None for one that is not."""
+        """The tool list of a valid `tools` value; None for an invalid one."""
         try:
             return self._tools[raw]
         except KeyError:
@@ -172,7 +172,7 @@ class Context:
         return True
 
     def tool_values(self, raw: bytes) -> Any:
-        """The decoded value of a tool list in good shape."""
+        """The decoded value of a valid tool list."""
         known = self.tools(raw)
         return None if known is None else known.value
 
@@ -181,9 +181,9 @@ class Context:
         self._loaded.clear()
 
     def loaded_tools(self, raw: bytes, load: Load) -> bytes | None:
-        """What stands for a tool list in good shape as the loader hands it over: `tools` knows it.
+        """What stands for a valid tool list as the loader hands it over: `tools` knows it.
 
-        None where the trainer can't lay it out as it does a list in good shape.
+        None where the trainer can't lay it out as it does a valid list.
         """
         key = (id(load), raw)
         known = self._loaded.get(key)
@@ -256,7 +256,7 @@ class Trainer:
 
     name: str
     title: Text
-    called: Text = Text("the trainer", "训练脚本")
+    called: Text = Text("the trainer", "训练框架")
     """How sentences name it."""
     budget_means: Text = Text("--max-length", "--max-length")
     """What the budget is in the trainer's own settings."""
@@ -298,7 +298,7 @@ class Trainer:
     """Whether a control token typed in a message becomes a real one."""
     trains_unknown_roles: bool = False
     trains_all_after_last: bool = False
-    """Whether everything behind the last assistant token is trained, whoever wrote it."""
+    """Whether everything after the last assistant token is trained, whoever wrote it."""
     budget_beyond: int = 1
     """What the script adds to max_input_length + max_output_length, in tokens."""
     budget_option: str | None = None
@@ -343,7 +343,7 @@ class Trainer:
         return self.loss_fields
 
     def default_budget(self, options: Any) -> int | None:
-        """The longest sequence, in tokens, where nobody set one; None: no limit is known."""
+        """The longest sequence, in tokens, where none is set; None: no limit is known."""
         del options
         return DEFAULT_BUDGET
 
@@ -399,7 +399,7 @@ class Trainer:
         Args:
             of: "prompts": questions and system texts carry loss; "results": tool results do;
                 "calls": calls carry none; "history": earlier answers carry none; "stop": the token
-                behind an earlier answer, `{token}`, carries none; "end": none follows the last answer, or it
+                after an earlier answer, `{token}`, carries none; "end": none follows the last answer, or it
                 carries none.
         """
         del of, context
@@ -520,7 +520,7 @@ class Trainer:
         raise NotImplementedError
 
     def filled(self, tokens: Tokens, budget: int, context: Context) -> Tokens:
-        """A packed sequence with the padding that the trainer itself puts behind it."""
+        """A packed sequence with the padding that the trainer itself puts after it."""
         del budget, context
         return tokens
 

@@ -157,7 +157,7 @@ def borders(
             if who >= 0:
                 owner = TOOLS if who == tools else who
             _note(starts, owners, at, owner)
-    if notes[-1][1] < 0 and notes[-1][0] >= first:  # behind the last message
+    if notes[-1][1] < 0 and notes[-1][0] >= first:  # after the last message
         _note(starts, owners, notes[-1][0], END)
     return starts, owners
 

@@ -79,7 +79,7 @@ def read_config(path: str) -> dict[str, Any]:
     if size > _NODES:
         raise _fault(path, Text("too many values", "值过多"))
     if not isinstance(value, dict):
-        raise _fault(path, Text("it does not hold keys and values", "内容不是键值对"))
+        raise _fault(path, Text("it is not a mapping of keys to values", "内容不是键值对"))
     return {str(key): item for key, item in value.items()}
 
 

@@ -75,8 +75,8 @@ class Turns:
 
     A template says whose text it prints by its loops: what the body of `{% for m in messages %}`
     prints is that message's, whatever the name of the variable and however the list was sliced or
-    filtered. So each loop reports its item before its body, and its end behind it (`_instrument`);
-    items that are no message count for nothing.
+    filtered. So each loop reports its item before its body, and its end after it (`_instrument`);
+    items that are not messages count for nothing.
     """
 
     def __init__(self) -> None:

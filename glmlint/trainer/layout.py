@@ -23,7 +23,7 @@ SAME: Final = -1
 PREFIX: Final = -1
 """Owner of what stands in front of all turns, such as [gMASK]<sop>."""
 END: Final = -2
-"""Owner of what the trainer appends behind the last turn."""
+"""Owner of what the trainer appends after the last turn."""
 SYSTEM: Final = -3
 """Owner of a system text that no turn holds: a column's, or the trainer's own."""
 TOOLS: Final = -4
@@ -107,7 +107,7 @@ class Layout:
         return known
 
     def _heads(self, place: int) -> bool:
-        """Whether a labelled first token of a turn begins a turn that is trained whole, behind one
+        """Whether a labelled first token of a turn begins a turn that is trained whole, after one
         whose last token is not trained."""
         pieces = self.pieces
         if (self.first if isinstance(pieces[place - 1], int) else self.rest)[place - 1] != NONE:

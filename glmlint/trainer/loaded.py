@@ -109,7 +109,7 @@ def part_of(chunk: Chunk, rows: Iterable[Seen], context: Context) -> LoadedPart 
 
     Args:
         rows: in order; several may stand on one line, where each line is a row at all.
-        context: knows the tool lists of rows in good shape.
+        context: knows the tool lists of valid rows.
     """
     place = chunk.place
     if place is None:
@@ -179,10 +179,10 @@ def learn(file: InputFile, context: Context, *, blanks: bool = True) -> None:
 
 
 def loaded_sample(sample: Sample, load: Load, context: Context) -> Sample | None:
-    """A row of good shape as the loader hands it over, for the recipe to lay out as one.
+    """A valid row as the loader hands it over, for the recipe to lay out as one.
 
     A null that the trainer prints is the text that it prints. The row itself where the trainer
-    can't tell the difference; None where it is no longer of good shape for the trainer.
+    can't tell the difference; None where it is no longer valid for the trainer.
     """
     added = load.added
     if added is None or not context.template.known:

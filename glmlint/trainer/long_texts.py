@@ -30,7 +30,7 @@ ZONE: Final = 3 * AROUND
 one kind."""
 _TRIES: Final = 64
 
-# No piece holds a letter and a digit, nor another sign behind one of them, nor a blank behind any
+# No piece holds a letter and a digit, nor another sign after one of them, nor a blank after any
 # sign. Only signs of which every version of Unicode says the same are looked at.
 _LETTER: Final = (
     "A-Za-z\u00c0-\u00d6\u0430-\u044f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3"
@@ -43,7 +43,7 @@ _SIGNS: Final = frozenset(
     ("Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "Sc", "Sk", "Sm", "So", "Mn", "Me", "Mc")
 )
 _CONTROLS: Final = frozenset("\u200d\ufe0f")
-"""Categories of signs that are no letter, digit or white space, and what stands between emoji."""
+"""Categories of signs other than letters, digits and white space, and what stands between emoji."""
 _BLANKS: Final = re.compile(r"[ \t\u00a0\u3000]+")
 _SPACE: Final = re.compile(r"[ \t\u00a0\u3000\r\n]+")
 _NO_SPACE: Final = re.compile(r"\S")
@@ -91,7 +91,7 @@ def encode_long(
         ids = encode(text[at:])
         if awaited is None or ids[:1].tolist() == [awaited]:
             return [*found, keep(ids)]
-    # What stands far behind a cut has changed the id at it: from the last border on as a whole.
+    # What stands far after a cut has changed the id at it: from the last border on as a whole.
     return [*found[: sure[0]], keep(encode(text[sure[1] :]))]
 
 
@@ -112,7 +112,7 @@ def _border(text: str, at: int, stop: int) -> int:
 
 
 class _Spaces:
-    """Where white space goes on behind a place, and whether a line break stands in that."""
+    """Where white space goes on after a place, and whether a line break stands in that."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -120,7 +120,7 @@ class _Spaces:
         self.last = -1
 
     def behind(self, stop: int) -> str:
-        """What has to stand behind a part that ends there, so that its last piece is not another.
+        """What has to stand after a part that ends there, so that its last piece is not another.
 
         White space before a line break is one piece with it. A part that ends in between would be
         cut elsewhere.
@@ -138,10 +138,10 @@ class _Spaces:
 def _inside(
     text: str, stop: int, ids: Ids, encode: Encode, token_bytes: TokenBytes, behind: str
 ) -> tuple[int, int, int] | None:
-    """A cut before `stop`, the end of a part with these ids, inside a piece that goes on behind it.
+    """A cut before `stop`, the end of a part with these ids, inside a piece that goes on after it.
 
     Returns:
-        Where it is, how many of the ids stand before it, and the id behind it.
+        Where it is, how many of the ids stand before it, and the id after it.
     """
     zone = text[max(stop - AROUND, 0) : stop + AROUND]
     if not (

@@ -35,7 +35,7 @@ class MarkerError(ValueError):
 
 
 class Marker(Struct):
-    """A marker as tokens: what must be there, and what may stand before and behind it."""
+    """A marker as tokens: what must be there, and what may stand before and after it."""
 
     core: list[int]
     left: list[int]
@@ -241,7 +241,7 @@ def _usual(texts: list[str]) -> str:
 
 
 def _tail(text: str) -> str:
-    """What stands behind the last question."""
+    """What follows the last question."""
     return text[text.rfind(QUESTION) + len(QUESTION) :] if QUESTION in text else ""
 
 
@@ -396,7 +396,7 @@ class Labeller:
 
 
 def _widened(one: Marker, other: Marker) -> Marker:
-    """A marker that is the beginning of the other one takes what may stand behind it."""
+    """A marker that is the beginning of the other one takes what may stand after it."""
     if one.right and one.core == other.core[: len(one.core)]:
         return Marker([*one.core, *one.right], one.left, [])
     return one

@@ -275,7 +275,7 @@ def _lay_out_value(row: Row, context: Context, load: Load | None, in_array: bool
     if in_array and isinstance(value, list):
         value = {str(index): item for index, item in enumerate(value)}
     if not isinstance(value, dict):
-        row.error = TrainerError(LOADER_ERROR, "the row is no object")
+        row.error = TrainerError(LOADER_ERROR, "the row is not an object")
         return
     if load is not None:
         row.loaded = load.changed(value)
@@ -313,7 +313,7 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
                 row.ahead = aheads[index]
             defect = row.defect
             if defect is not None and defect.rule == "invalid-json" and skips:
-                row.dropped = Dropped("invalid-json", "the line is no JSON")
+                row.dropped = Dropped("invalid-json", "the line is not valid JSON")
                 yield row
                 continue
             if defect is None or defect.rule != "invalid-json" or not (parts := split_values(raw)):

@@ -1,4 +1,4 @@
-"""How long a tool list is once it is printed with indents: a deep one becomes a thousand times its size."""
+"""How long a tool list is when printed with indents: a deep one becomes a thousand times its size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _INDENT: Final = 4
 
 _TOO_LONG: Final = Text(
     "printed with indents, as the trainer prints it, the tool list takes more than {most:,} characters",
-    "按训练脚本的缩进方式输出时，工具列表超过 {most:,} 个字符",
+    "按训练框架的缩进方式输出时，工具列表超过 {most:,} 个字符",
 )
 
 

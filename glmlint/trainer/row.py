@@ -49,7 +49,7 @@ class Row:
     typed: Any = None
     """The typed row of another form than GLM's; None where there is none."""
     defect: Defect | None = None
-    """Why the bytes are no row; None when they are."""
+    """Why the bytes are not a row; None when they are."""
     layout: Layout | None = None
     """The trainer's layout; None when there is none."""
     error: TrainerError | None = None

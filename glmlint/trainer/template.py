@@ -70,7 +70,7 @@ TOOLS_HEADING_45: Final = (
     "You are provided with function signatures within <tools></tools> XML tags:"
 )
 CALL_HEADING_45: Final = "For each function call, output the function name and arguments within the following XML format:"
-"""What GLM-4.5 and its successors say before the list of tools and behind it."""
+"""What GLM-4.5 and its successors say before the list of tools and after it."""
 
 REVISIONS: Final = {"ChatGLM": "ChatGLM", "GLM-4": "GLM-4"}
 """Template name -> what the assistant calls itself: the first Jinja revision, and the later."""
@@ -153,8 +153,8 @@ _DEEP: Final = Text(
     "模板 {name} 嵌套太深，jinja2 无法编译（{error}）",
 )
 _TOO_LONG: Final = Text(
-    "the template {name} is longer than {bytes:,} bytes: that is no chat template",
-    "模板 {name} 超过 {bytes:,} 字节，不是聊天模板",
+    "the template {name} is longer than {bytes:,} bytes, too long for a chat template",
+    "模板 {name} 超过 {bytes:,} 字节，不是对话模板",
 )
 _TOO_DEEP: Final = ("RecursionError", "IndentationError")
 _GENERATION: Final = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")

@@ -1,7 +1,7 @@
 """Which keys of a message axolotl believes that a chat template reads.
 
 Read from `axolotl/prompt_strategies/jinja_template_analyzer.py` (axolotl 0.19.0). It knows the keys of
-a variable that is called `message`, and hardly anything of a template whose loop calls it otherwise.
+a variable that is called `message`, and hardly anything of a template whose loop uses another name.
 """
 
 from __future__ import annotations

@@ -345,7 +345,7 @@ def _control_of(pairs: Iterable[tuple[Any, Any]]) -> dict[str, int]:
     for text, token in pairs:
         number = int(token)
         if not isinstance(text, str) or not text or not 0 <= number < 1 << 31:
-            raise ValueError(f"{text!r}: {token!r} is no token")
+            raise ValueError(f"{text!r}: {token!r} is not a token")
         found[text] = number
     return found
 
@@ -383,7 +383,8 @@ def _from_ranks(path: Path, control: dict[str, int] | None = None) -> Tokenizer:
     except (OSError, ValueError) as error:
         raise TokenizerError(
             Text(
-                "{path} is no tiktoken rank file: {error}", "{path} 不是 tiktoken 词表文件：{error}"
+                "{path} is not a tiktoken rank file: {error}",
+                "{path} 不是 tiktoken 词表文件：{error}",
             ),
             path=path,
             error=error,
@@ -406,7 +407,7 @@ def _from_json(path: Path, control: dict[str, int] | None = None) -> Tokenizer:
     try:
         content = json.loads(path.read_bytes())
         if not isinstance(content, dict):
-            raise ValueError("no JSON object")
+            raise ValueError("not a JSON object")
         added = _control_of(
             (token["content"], token["id"]) for token in content.get("added_tokens") or ()
         )
@@ -461,7 +462,7 @@ def _from_folder(folder: Path) -> Tokenizer:
             config = json.loads(config_file.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
             raise TokenizerError(
-                Text("{file} is not JSON: {error}", "{file} 不是合法的 JSON：{error}"),
+                Text("{file} is not valid JSON: {error}", "{file} 不是合法的 JSON：{error}"),
                 file=config_file,
                 error=error,
             ) from None
@@ -480,7 +481,7 @@ def _from_folder(folder: Path) -> Tokenizer:
         raise TokenizerError(
             Text(
                 "{file}: added_tokens_decoder can't be read: {error}",
-                "{file}: 无法读取 added_tokens_decoder：{error}",
+                "{file}：无法读取 added_tokens_decoder：{error}",
             ),
             file=config_file,
             error=error,

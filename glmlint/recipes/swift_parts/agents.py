@@ -95,7 +95,7 @@ class Agent(Struct, frozen=True):
 
         Args:
             calls: messages that follow each other.
-            following: owner of the message behind them; None at the end of the row.
+            following: owner of the message after them; None at the end of the row.
         """
         written = [owned(self._call(call), call.owner) for call in calls]
         gap = "<|assistant|>" if not self.xml else "\n" if self.lines else ""
@@ -125,7 +125,7 @@ class Agent(Struct, frozen=True):
         Args:
             answer: a text, the texts of several answers that follow each other, or token ids.
             results: messages that follow each other.
-            following: owner of the role token behind them.
+            following: owner of the role token after them.
         """
         if isinstance(answer, list):
             last, written = self.results(answer[-1], results, following)
@@ -173,7 +173,7 @@ AGENTS: Final[dict[str, Agent]] = {
 
 
 def unwrapped(tool: Any) -> Any:
-    """The function of an OpenAI tool. Raises AssertionError for what is no object."""
+    """The function of an OpenAI tool. Raises AssertionError for what is not an object."""
     assert isinstance(tool, dict), f"tool: {tool}"
     return tool["function"] if "type" in tool and "function" in tool else tool
 

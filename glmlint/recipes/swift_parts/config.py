@@ -47,7 +47,7 @@ _NOT_FOLLOWED: Final[dict[str, tuple[Any, Text]]] = {
     ),
     "custom_dataset_info": (
         [],
-        Text("it may say how rows are read", "其中可能规定了数据行的读取方式"),
+        Text("rows may be read in another way", "其中可能规定了数据行的读取方式"),
     ),
     "cached_dataset": (
         [],
@@ -55,20 +55,17 @@ _NOT_FOLLOWED: Final[dict[str, tuple[Any, Text]]] = {
     ),
     "split_dataset_ratio": (
         0,
-        Text(
-            "a part of the rows, drawn by chance, is kept for validation",
-            "会随机留出一部分数据行用于验证",
-        ),
+        Text("a random part of the rows is kept for validation", "会随机留出一部分数据行用于验证"),
     ),
     "streaming": (
         False,
         Text(
-            "rows are read one after the other, without the types of the whole file",
+            "rows are read one by one, without the types of the whole file",
             "逐行读取，不统一整个文件的类型",
         ),
     ),
 }
-"""Keys that change which ids or rows are trained and that are not followed: their default, and how."""
+"""Keys that change which ids or rows are trained and that glmlint ignores: their default, and how."""
 
 
 def from_config(values: Mapping[str, Any], file: str) -> TrainerConfig | None:
@@ -84,7 +81,7 @@ def from_config(values: Mapping[str, Any], file: str) -> TrainerConfig | None:
             file,
             "rlhf_type",
             Text(
-                "not supervised fine-tuning: glmlint knows `swift sft` alone",
+                "not supervised fine-tuning: glmlint supports only `swift sft`",
                 "不是有监督微调：glmlint 只支持 swift sft",
             ),
         )
@@ -104,16 +101,16 @@ def from_config(values: Mapping[str, Any], file: str) -> TrainerConfig | None:
         if values.get(key) not in (None, default):
             config.warnings.append(
                 Text(
-                    f"{file}: {key} is not followed: {how.en}",
+                    f"{file}: {key} is ignored; with it, {how.en}",
                     f"{file}：未按 {key} 处理：{how.zh}",
                 )
             )
     if config.options.get("truncation_strategy") == "split":
         config.warnings.append(
             Text(
-                f"{file}: truncation_strategy: ms-swift splits rows in pre-training alone, and ends "
-                "with ValueError here",
-                f"{file}：truncation_strategy：ms-swift 只在预训练中切分数据行，此处会以 ValueError 结束",
+                f"{file}: truncation_strategy: ms-swift splits rows only in pre-training, and "
+                "raises ValueError here",
+                f"{file}：truncation_strategy：ms-swift 只在预训练中切分数据行，此处会抛出 ValueError",
             )
         )
     for key, files in (("dataset", config.data), ("val_dataset", config.eval)):
@@ -181,8 +178,8 @@ def _file(name: str, file: str, key: str, config: TrainerConfig) -> DataFile | N
                 if tried == path and sample:
                     config.warnings.append(
                         Text(
-                            f"{file}: {key}: {name}: all rows are checked, not {sample} drawn by "
-                            "chance",
+                            f"{file}: {key}: {name}: all rows are checked, not {sample} "
+                            "random ones",
                             f"{file}：{key}：{name}：检查全部数据行，而不是随机抽取的 {sample} 行",
                         )
                     )

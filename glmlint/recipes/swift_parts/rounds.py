@@ -529,7 +529,7 @@ def _weighed(
 
 def _ids(ids: Any, owner: int) -> Ids:
     if not isinstance(ids, list):
-        raise TypeError(f"{_kind(ids)!r} object is no list of token ids")
+        raise TypeError(f"{_kind(ids)!r} object is not a list of token ids")
     for token in ids:
         if not isinstance(token, int):
             kind = _kind(token)

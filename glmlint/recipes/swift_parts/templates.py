@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 STOPS: Final = ("<|endoftext|>", "<|user|>", "<|observation|>")
 """An answer that ends with one of these gets no stop of the template's own."""
 SUFFIX: Final = "<|user|>"
-"""What the template puts behind the last answer."""
+"""What the template puts after the last answer."""
 
 
 class SwiftTemplate(Struct, frozen=True):

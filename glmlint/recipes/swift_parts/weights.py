@@ -29,7 +29,7 @@ class Scale(Struct, frozen=True):
     patterns: Mapping[str, float] = {}
     """Regular expression -> weight of what it finds."""
     closing: str = ""
-    """With what all that the patterns find ends: behind the last one nothing is searched."""
+    """With what all that the patterns find ends: after the last one nothing is searched."""
     queries: Mapping[str, float] = {}
     """A text in the question -> weight of the whole answer."""
     binary: bool = True
@@ -128,7 +128,7 @@ def loss_scale(option: str) -> LossScale:
     """The loss scale that an option spells: `last_round`, `hermes`, `default+react+…`.
 
     Raises:
-        ValueError: a part of it is no loss scale of ms-swift.
+        ValueError: a part of it is not a loss scale of ms-swift.
     """
     first, *others = option.split("+")
     strategy = next((name for name in STRATEGIES if name == first), None)

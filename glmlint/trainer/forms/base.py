@@ -27,7 +27,7 @@ class Form(Struct, frozen=True):
     name: str
     """As `formatting` and `convert` spell it."""
     names: Names
-    """Its columns and tags, where nobody has named others."""
+    """Its columns and tags, where no others are named."""
     matches: Callable[[Any], bool]
     """Whether a row has this form, as far as its keys tell."""
     read: Callable[[Mapping[str, Any], Names], Conversation]
@@ -76,7 +76,7 @@ def system_turn(row: Mapping[str, Any], name: str | None) -> list[Speech]:
 
 
 def decoded(value: Any) -> Any:
-    """A JSON value that a row holds as text; one that is no text as it is, None without a value."""
+    """A JSON value that a row holds as text; one that is not text as it is, None without a value."""
     if not isinstance(value, str):
         return value
     try:

@@ -46,7 +46,7 @@ class Names(Struct, frozen=True):
     function_tag: str | None = "function_call"
     system_tag: str | None = "system"
     optional: frozenset[str] = frozenset()
-    """Columns that a row may lack without a KeyError: those that nobody has named."""
+    """Columns that a row may lack without a KeyError: those that are not named."""
 
 
 def named(columns: Mapping[str, str | None] | None, tags: Mapping[str, str | None] | None) -> Names:

@@ -94,7 +94,7 @@ def _turn(entry: Any, at: Pointer, names: Names, roles: Mapping[str | None, str]
 def calls_in(text: str, at: Pointer) -> tuple[tuple[TurnCall, ...], str]:
     """The calls that a text writes as JSON, and the text around them.
 
-    The JSON stands alone, in `<tool_call>` tags, or behind a thought.
+    The JSON stands alone, in `<tool_call>` tags, or after a thought.
     """
     call = between(text, "<tool_call>", "</tool_call>")
     thought = _THOUGHT.match(text)

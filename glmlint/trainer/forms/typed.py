@@ -1,6 +1,6 @@
 """Typed rows of ShareGPT's and OpenAI's forms: decoded some ten times faster than any JSON value.
 
-The types are made for the names that a form has, and take only rows of good shape. What they don't
+The types are made for the names that a form has, and take only valid rows. What they don't
 know of a row they pass over in silence, so the caller asks whether that matters.
 """
 
