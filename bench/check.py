@@ -1,12 +1,14 @@
-"""Print the ratios P1 to P4 of glmlint's speed targets, all measured in this one run.
+"""Print the ratios P1 to P4 and P6 of glmlint's speed targets, all measured in this one run.
 
-    python bench/check.py [--megabytes 60] [--data FILE.jsonl] [--rounds 3]
+    python bench/check.py [--megabytes 30] [--data FILE.jsonl] [--rounds 3] [--only-p1]
 
 P1 CPU time of `check` (default rules, one process) over a floor: typed decode, one batch encode
-   a chunk, budget arithmetic. P2 the same over the official script's loop with transformers'
+   a chunk, budget arithmetic. On made rows, on real ones as they come, and on real ones of which
+   5% got a fault (both need a folder of data files: --real). The least of some rounds. P2 the same over the official script's loop with transformers'
    fast tokenizer, and over `tokenizers.encode_batch_fast` of the same texts (both need a
    tokenizer.json of GLM-4: --tokenizer-json). P3 resident memory on a file and on one ten times
    as large (other rows). P4 `glmlint --version` over bare Python, and `check` of 100 clean rows.
+   P6 CPU time a row of a file over that of its first tenth.
 Machines are noisy: look at the ratios, not at the seconds.
 """
 
@@ -21,7 +23,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("RAYON_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -30,14 +32,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import msgspec
 import numpy as np
+from make_real_rows import SHARED_DATA
+from make_real_rows import make as make_real
 from make_rows import make
 
 from glmlint.app.settings import resolve
-from glmlint.engine.check import check_lines
+from glmlint.engine.check import check_file
+from glmlint.evidence.report import Report
 from glmlint.read.sample import Sample
-from glmlint.read.source import InputFile, read_chunks
-from glmlint.trainer.base import ROLE_IDS, open_context
+from glmlint.read.source import InputFile
+from glmlint.trainer.base import open_context
 
+USER = 151336
+"""The id of `<|user|>`."""
 SHARED_TOKENIZER = Path(__file__).resolve().parents[2] / "shared" / "glm4" / "tokenizer.json"
 
 
@@ -49,20 +56,37 @@ def cpu(work: Callable[[], Any]) -> float:
 
 
 def floor(path: str, encode: Callable[[list[str]], Any]) -> int:
-    """The least that any exact count must do; returns the supervised tokens within 1025."""
+    """The least that any exact count must do; returns the supervised tokens within 1025.
+
+    Rows that break the schema are decoded untyped; what is no JSON at all is passed over.
+    """
     decode = msgspec.json.Decoder(Sample).decode
+    decode_any = msgspec.json.Decoder().decode
     total = 0
     with Path(path).open("rb") as file:
         rest = b""
         while block := file.read(8 << 20):
             lines = (rest + block).split(b"\n")
             rest = lines.pop()
-            rows = [decode(line) for line in lines if line]
-            texts = [message.content for row in rows for message in row.messages]
+            texts: list[str] = []
+            turns: list[int] = []
+            for line in lines:
+                if not line:
+                    continue
+                try:
+                    row = [message.content for message in decode(line).messages]
+                except (msgspec.MsgspecError, UnicodeDecodeError):
+                    try:
+                        messages = decode_any(line).get("messages")
+                        row = [m["content"] for m in messages if isinstance(m["content"], str)]
+                    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError):
+                        continue
+                texts += row
+                turns.append(len(row))
             lengths = np.diff(encode(texts)[1])
-            turns = np.array([len(row.messages) for row in rows])
-            ends = np.cumsum(turns)
-            per_row = np.add.reduceat(lengths, ends - turns)
+            numbers = np.array(turns)
+            ends = np.cumsum(numbers)
+            per_row = np.add.reduceat(np.append(lengths, 0), ends - numbers)
             total += int(np.minimum(per_row, 1025).sum())
     return total
 
@@ -92,7 +116,7 @@ def official_loop(path: str, tokenizer: Any) -> int:
             new = tokenizer.apply_chat_template([message], tokenize=True, return_dict=False)[2:]
             input_ids += new
             masks += [message["role"] == "assistant"] * len(new)
-        input_ids.append(ROLE_IDS["user"])
+        input_ids.append(USER)
         masks = [False, *masks]
         labels = [i if m else -100 for i, m in zip(input_ids, masks, strict=False)]
         tokens += len(labels[:1025])
@@ -131,79 +155,138 @@ def wall(command: list[str], rounds: int) -> float:
     return median(times)
 
 
+class Speed(NamedTuple):
+    """What a file costs, in CPU seconds: the least of some rounds."""
+
+    check: float
+    floor: float
+    rows: int
+    size: int
+
+    @property
+    def ratio(self) -> float:
+        return self.check / self.floor
+
+
+def measured(path: str, rounds: int) -> Speed:
+    """`check` with default rules and the floor on one file, in turn, in this process."""
+    plan = resolve({"config": None, "max-length": 1025, "lang": "en"})
+    context = open_context(plan)
+    encode = context.tokenizer.encode
+    floor(path, encode)  # warm the tokenizer for both
+    pairs = [
+        (
+            cpu(lambda: check_file(InputFile(path), plan, context, Report())),
+            cpu(lambda: floor(path, encode)),
+        )
+        for _ in range(rounds)
+    ]
+    data = Path(path).read_bytes()
+    return Speed(min(a for a, _ in pairs), min(b for _, b in pairs), data.count(b"\n"), len(data))
+
+
+def print_speed(name: str, target: float, path: str, rounds: int) -> Speed:
+    """P1 of one file."""
+    speed = measured(path, rounds)
+    print(
+        f"P1  {name:<24} {speed.ratio:5.2f}  (at most {target:g})   check {speed.check:6.2f} s"
+        f" {speed.size / speed.check / 1e6:5.1f} MB/s {speed.check / speed.rows * 1e6:6.1f} us/row,"
+        f" floor {speed.floor:5.2f} s {speed.size / speed.floor / 1e6:5.1f} MB/s;"
+        f" {speed.rows:,} rows, {speed.size / 1e6:.1f} MB",
+        flush=True,
+    )
+    return speed
+
+
+def print_official(path: str, ours: Speed, tokenizer: Any, folder: Path) -> None:
+    """P2: the official script's loop, and the tokenizer alone, on a part of made rows."""
+    part = folder / "part.jsonl"
+    lines = Path(path).read_bytes().split(b"\n")[: max(200, ours.rows // 20)]
+    part.write_bytes(b"\n".join(lines))
+    share = part.stat().st_size / ours.size
+    loop = cpu(lambda: official_loop(str(part), tokenizer)) / share
+    print(f"P2  official loop / check    {loop / ours.check:5.2f}   (on {share:.0%} of the rows)")
+    texts = texts_of(str(part))
+    backend = tokenizer.backend_tokenizer
+    batch = cpu(lambda: backend.encode_batch_fast(texts, add_special_tokens=False)) / share
+    print(f"P2  tokenizers.encode_batch_fast / check {batch / ours.check:5.2f}")
+
+
+def print_memory(folder: Path) -> None:
+    """P3, on other rows each time: repeated ones would all be findings."""
+    peaks = []
+    for size in (20e6, 200e6):
+        big = folder / "big.jsonl"
+        make(big, int(size), int(size))
+        peaks.append(peak_memory(str(big)))
+    print(
+        f"P3  peak memory at 20 MB {peaks[0]:.0f} MB, at 200 MB {peaks[1]:.0f} MB:"
+        f" {peaks[1] / peaks[0]:5.2f}"
+    )
+
+
+def print_start(path: str, folder: Path) -> None:
+    """P4, on the first rows of a file."""
+    clean = folder / "clean.jsonl"
+    with Path(path).open("rb") as source:
+        clean.write_bytes(b"".join(source.readline() for _ in range(100)))
+    check = [sys.executable, "-m", "glmlint", "check", str(clean)]
+    wall(check, 1)  # writes the bytecode
+    bare = wall([sys.executable, "-c", "pass"], 9)
+    version = wall([sys.executable, "-m", "glmlint", "--version"], 9)
+    print(f"P4  --version - bare Python           {1000 * (version - bare):6.0f} ms")
+    print(f"P4  check of 100 rows                 {1000 * wall(check, 5):6.0f} ms")
+
+
+def print_growth(path: str, rounds: int, folder: Path) -> None:
+    """P6: CPU time a row of a whole file over that of its first tenth."""
+    lines = Path(path).read_bytes().splitlines(keepends=True)
+    tenth = folder / "tenth.jsonl"
+    tenth.write_bytes(b"".join(lines[: len(lines) // 10]))
+    small, large = measured(str(tenth), rounds), measured(path, rounds)
+    grows = (large.check / large.rows) / (small.check / small.rows)
+    print(f"P6  us/row of {large.rows:,} rows over those of {small.rows:,}: {grows:5.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--megabytes", type=float, default=60)
-    parser.add_argument("--data", help="rows of your own instead of made ones")
+    parser.add_argument("--megabytes", type=float, default=30, help="of each file")
+    parser.add_argument("--data", help="rows of your own instead of made and real ones")
+    parser.add_argument("--real", type=Path, default=SHARED_DATA, help="a folder of real data")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokenizer-json", type=Path, default=SHARED_TOKENIZER)
     parser.add_argument("--skip-memory", action="store_true")
+    parser.add_argument("--only-p1", action="store_true")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        data = arguments.data
-        if data is None:
-            data = str(Path(folder) / "rows.jsonl")
-            make(Path(data), int(arguments.megabytes * 1e6), 1)
-        size = Path(data).stat().st_size
-        rows = Path(data).read_bytes().count(b"\n")
-        print(f"{rows:,} rows, {size / 1e6:.1f} MB")
-        plan = resolve({"config": None, "max-length": 1025, "lang": "en"})
-        context = open_context(plan)
-        encode = context.tokenizer.encode
-
-        def check() -> None:
-            check_lines(read_chunks(InputFile(data)), plan, context)
-
-        floor(data, encode)  # warm the tokenizer for both
-        pairs = [(cpu(check), cpu(lambda: floor(data, encode))) for _ in range(arguments.rounds)]
-        ours = median(a for a, _ in pairs)
-        print(
-            f"check          {ours:7.2f} s CPU  {size / ours / 1e6:6.1f} MB/s  {ours / rows * 1e6:6.1f} us/row"
-        )
-        lowest = median(b for _, b in pairs)
-        print(
-            f"floor          {lowest:7.2f} s CPU  {size / lowest / 1e6:6.1f} MB/s  {lowest / rows * 1e6:6.1f} us/row"
-        )
-        print(f"P1  check / floor                     {median(a / b for a, b in pairs):6.2f}")
+    size, rounds = int(arguments.megabytes * 1e6), arguments.rounds
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        made, real, faulty = (folder / f"{kind}.jsonl" for kind in ("made", "real", "faulty"))
+        if arguments.data is not None:
+            made = Path(arguments.data)
+            ours = print_speed("these rows", 2.5, str(made), rounds)
+        else:
+            make(made, size, 1)
+            ours = print_speed("made rows", 2.5, str(made), rounds)
+            if arguments.real.is_dir():
+                make_real(real, size, 1, folder=arguments.real)
+                print_speed("real rows as they come", 3, str(real), rounds)
+                make_real(faulty, size, 2, 0.05, arguments.real)
+                print_speed("real rows, 5% faulty", 4, str(faulty), rounds)
+            else:
+                print(f"P1 on real rows left out: no folder {arguments.real} (--real)")
+        if arguments.only_p1:
+            return
         if arguments.tokenizer_json.is_file():
-            tokenizer = fast_tokenizer(arguments.tokenizer_json)
-            part = str(Path(folder) / "part.jsonl")
-            lines = Path(data).read_bytes().split(b"\n")[: max(200, rows // 20)]
-            Path(part).write_bytes(b"\n".join(lines))
-            share = Path(part).stat().st_size / size
-            loop = cpu(lambda: official_loop(part, tokenizer)) / share
-            print(
-                f"P2  official loop / check             {loop / ours:6.2f}   (on {share:.0%} of the rows)"
-            )
-            texts = texts_of(part)
-            backend = tokenizer.backend_tokenizer
-            batch = cpu(lambda: backend.encode_batch_fast(texts, add_special_tokens=False)) / share
-            print(f"P2  tokenizers.encode_batch_fast / check {batch / ours:3.2f}")
+            print_official(str(made), ours, fast_tokenizer(arguments.tokenizer_json), folder)
         else:
             print("P2  left out: no tokenizer.json (--tokenizer-json)")
         if not arguments.skip_memory:
-            sizes = (20e6, 200e6)
-            peaks = []
-            for size_of in sizes:  # other rows each time: repeated ones would all be findings
-                big = str(Path(folder) / "big.jsonl")
-                make(Path(big), int(size_of), int(size_of))
-                peaks.append(peak_memory(big))
-            print(
-                f"P3  peak memory at 20 MB {peaks[0]:.0f} MB, at 200 MB {peaks[1]:.0f} MB:"
-                f" {peaks[1] / peaks[0]:5.2f}"
-            )
-        clean = str(Path(folder) / "clean.jsonl")
-        with Path(data).open("rb") as source:
-            Path(clean).write_bytes(b"".join(source.readline() for _ in range(100)))
-        bare = wall([sys.executable, "-c", "pass"], 9)
-        wall([sys.executable, "-m", "glmlint", "check", clean], 1)  # writes the bytecode
-        version = wall([sys.executable, "-m", "glmlint", "--version"], 9)
-        print(f"P4  --version - bare Python           {1000 * (version - bare):6.0f} ms")
-        print(
-            f"P4  check of 100 rows                 {1000 * wall([sys.executable, '-m', 'glmlint', 'check', clean], 5):6.0f} ms"
-        )
+            print_memory(folder)
+        print_start(str(made), folder)
+        print_growth(str(made), rounds, folder)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import glmlint
 PACKAGE = Path(glmlint.__file__).parent
 
 ROOMS = (
-    ("text", "plan", "finding", "visible", "extras"),
+    ("lazy", "text", "plan", "finding", "visible", "extras"),
     ("temporary", "output", "progress"),
     ("loader",),
     ("read",),

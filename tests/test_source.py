@@ -758,7 +758,7 @@ def test_pipes_are_read_and_devices_are_not(tmp_path: Path) -> None:
     assert rows_of(read(pipe)) == [b'{"a":1}', b'{"a":2}']
     writer.join(LIMIT)
     assert not writer.is_alive()
-    assert problem("/dev/zero").startswith("not a file")
+    assert problem("/dev/zero").startswith("a device or a socket")
     assert file_faults(read(Path(paths_of(os.devnull)[0]))) == [("not-jsonl", {"kind": "empty"})]
 
 

@@ -7,9 +7,10 @@ import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from fnmatch import fnmatchcase
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from glmlint.evidence.report import (
 from glmlint.finding import RANK, Excerpt, Finding, Location, fingerprint, json_pointer
 from glmlint.plan import Plan
 from glmlint.progress import Passes
+from glmlint.read.facts import COSTLY
 from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
 from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, sentence
 from glmlint.trainer.base import Context, open_context
@@ -41,6 +43,27 @@ from glmlint.trainer.row import Fact, Row
 
 Progress = Callable[[int, int], None]
 """Called after each chunk with the rows and bytes done."""
+
+
+class PassPlan(Enum):
+    """Which of the passes over a file a chunk is checked in."""
+
+    WHOLE = "whole"
+    """All rows as the loader hands them over, as far as that is known."""
+    FIRST = "first"
+    """It is not known what the loader makes of the rows: those that may change are counted apart."""
+    CHANGEABLE = "changeable"
+    """Those rows alone, as the loader hands them over."""
+
+
+class Called(NamedTuple):
+    """A rule as a row meets it."""
+
+    name: str
+    severity: str
+    check: Callable[[Row], Iterable[Problem]] | None
+    note: Callable[[Row], Iterable[str]] | None
+    needs_value: bool
 
 
 class Checker:
@@ -56,7 +79,7 @@ class Checker:
         self._place = {name: place for place, name in enumerate(all_rules())}
         self._known = self.watch.rules(all_rules()) if self.watch else all_rules()
         self._by_path: dict[str, tuple[dict[str, str], frozenset[str]]] = {}
-        self._by_facts: dict[tuple[int, int], list[tuple[Loaded, str]]] = {}
+        self._by_facts: dict[tuple[int, int], list[Called]] = {}
         hashes = {
             loaded.rule.hashes
             for rules in (plan.rules, *(block.rules for block in plan.per_file))
@@ -66,10 +89,17 @@ class Checker:
         """Whether some rule compares rows with each other."""
         self.prompts = "prompts" in hashes
         """Whether it compares their prompts too."""
+        self.wanted = 0
+        """The costly facts that some rule asks for, under whatever file's settings."""
+        for rules in (plan.rules, *(block.rules for block in plan.per_file)):
+            for loaded, _ in self._meant(rules):
+                self.wanted |= loaded.rule.when & COSTLY
         self.packs = context.trainer.packs(context.options)
         self.near = "signatures" in hashes
         """Whether it looks for rows that are nearly the same."""
         self._knows_old = plan.write_baseline or plan.baseline is not None
+        self.provisional = False
+        """Whether what is found now may be found otherwise in another pass."""
         self._last_kept: dict[str, int] = {}
         """Path -> the last line of which findings are kept, where there are enough of them."""
 
@@ -112,11 +142,12 @@ class Checker:
             return severity
         return problem.severity
 
-    def rules_for(self, path: str, facts: int) -> list[tuple[Loaded, str]]:
-        """The row rules that can find something in a row with these facts, and their severity."""
+    def rules_for(self, path: str, facts: int) -> list[Called]:
+        """The row rules that can find something in a row with these facts, in their order."""
         chosen = self._chosen(path)[0]
         key = (id(chosen), facts)
-        if key not in self._by_facts:
+        found = self._by_facts.get(key)
+        if found is None:
             rules = []
             for loaded, severity in self._meant(chosen):
                 if loaded.check is None and loaded.note is None:
@@ -125,8 +156,11 @@ class Checker:
                 if when & facts or (when == Fact.ANY and not facts & Fact.DEFECT):
                     rules.append((loaded, severity))
             rules.sort(key=lambda item: self._place[item[0].rule.name])
-            self._by_facts[key] = rules
-        return self._by_facts[key]
+            found = self._by_facts[key] = [
+                Called(one.rule.name, severity, one.check, one.note, one.rule.needs_value)
+                for one, severity in rules
+            ]
+        return found
 
     def check_row(
         self, row: Row, stats: FileStats, apart: bool, ignores: Ignores | None = None
@@ -147,34 +181,34 @@ class Checker:
         held_once: set[tuple[str, str]] = set()
         told: set[tuple[str, str]] = set()
         rules: set[str] = set()
-        for loaded, severity in self.rules_for(row.path, row.facts):
-            rule = loaded.rule
-            if row.defect is not None and row.value is None and rule.needs_value:
+        broken = row.defect is not None and row.value is None
+        for name, severity, check, note, needs_value in self.rules_for(row.path, row.facts):
+            if broken and needs_value:
                 continue
-            if loaded.note is not None:
-                for name in loaded.note(row):
-                    stats.notes[name] += 1
-            if loaded.check is None:
+            if note is not None:
+                for noted in note(row):
+                    stats.notes[noted] += 1
+            if check is None:
                 continue
-            for problem in loaded.check(row):
+            for problem in check(row):
                 if problem.raises:
                     row.said.raises = True
-                level = self.level(row.path, rule.name, severity, problem)
+                level = self.level(row.path, name, severity, problem)
                 if level == "off":
                     continue
                 if level != "info" and not problem.of_trainer:
                     row.said.places.append(problem.pointer or ())
                 if problem.trains and level == "error":
                     row.said.trains.add(problem.pointer or ())
-                if ignores is not None and ignores.match(rule.name):
+                if ignores is not None and ignores.match(name):
                     stats.ignored += 1
                     continue
                 if problem.once is not None:
-                    rules.add(rule.name)
-                    key = (rule.name, _short(problem.once))
+                    rules.add(name)
+                    key = (name, _short(problem.once))
                     old = self._knows_old and self._is_old(once_fingerprint(*key, row.path))
                     if self.plan.add_ignores and not old:
-                        _want(stats, row, rule.name)
+                        _want(stats, row, name)
                     if key in told:
                         continue  # it stands for so many rows, whatever each says of itself
                     told.add(key)
@@ -183,30 +217,31 @@ class Checker:
                     if known is not None and not worse and (known.line or 0) <= row.line:
                         known.rows += 1
                     elif known is None and len(stats.once) >= MOST_ONCE:
-                        stats.rule_counts[rule.name] += 1
+                        stats.rule_counts[name] += 1
                         stats.severity_counts[level] += 1
                     else:
-                        stats.add_once(key, self._once(row, rule.name, level, problem))
+                        stats.add_once(key, self._once(row, name, level, problem, len(told)))
                     if level != "info" and not problem.of_trainer:
                         if old:
                             held_once.add(key)
                         else:  # every row that the finding stands for counts
                             counted = True
                     continue
-                if self._knows_old and self._is_old(identity := _identity(row, rule.name, problem)):
+                if self._knows_old and self._is_old(identity := _identity(row, name, problem)):
                     keeps = len(stats.held) + len(held) < self.plan.max_findings
-                    kept = self._finding(row, rule.name, level, problem) if keeps else None
-                    held.append(Held(identity, rule.name, level, row.line, False, kept))
+                    kept = self._finding(row, name, level, problem) if keeps else None
+                    held.append(Held(identity, name, level, row.line, False, kept))
                     continue
                 if self.plan.add_ignores:
-                    _want(stats, row, rule.name)
-                rules.add(rule.name)
-                stats.rule_counts[rule.name] += 1
+                    _want(stats, row, name)
+                rules.add(name)
+                stats.rule_counts[name] += 1
                 stats.severity_counts[level] += 1
                 if len(found) < most:
-                    found.append(self._finding(row, rule.name, level, problem))
+                    found.append(self._finding(row, name, level, problem))
                 counted = counted or level != "info"
-        stats.rule_rows.update(rules)
+        for told_rule in rules:
+            stats.rule_rows[told_rule] += 1
         stats.findings += found
         if found and len(stats.findings) >= self.plan.max_findings:
             keep_first(stats.findings, self.plan.max_findings)
@@ -227,6 +262,8 @@ class Checker:
 
     def kept(self, stats: FileStats) -> None:
         """Take note of what a report keeps of a file: it may hold enough findings of earlier rows."""
+        if self.provisional:
+            return
         if stats.findings and len(stats.findings) >= self.plan.max_findings:
             self._last_kept[stats.path] = stats.findings[-1].line or 0
 
@@ -268,11 +305,11 @@ class Checker:
         excerpt = positions.excerpt(*found, EXCERPT) if shown else None
         return positions.span(*found, row.line), excerpt
 
-    def _once(self, row: Row, rule: str, severity: str, problem: Problem) -> Once:
+    def _once(self, row: Row, rule: str, severity: str, problem: Problem, turn: int) -> Once:
         span, excerpt = self._spot(row, problem)
         return Once(
             rule, severity, problem.text, problem.values, problem.help, problem.pointer,
-            row.line, span.columns[0], 1, bool(problem.edits), problem.habit, span, excerpt,
+            row.line, span.columns[0], 1, bool(problem.edits), problem.habit, span, excerpt, turn,
         )  # fmt: skip
 
 
@@ -317,23 +354,40 @@ def matches(path: str, pattern: str, root: str) -> bool:
     return any(fnmatchcase(name, glob.removeprefix("./")) for name in names for glob in patterns)
 
 
-def check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
+def check_chunk(chunk: Chunk, checker: Checker, pass_: PassPlan = PassPlan.WHOLE) -> FileStats:
     """Check one chunk of one file."""
     with timing(checker.watch, REST):
-        stats = _check_chunk(chunk, checker)
+        stats = _check_chunk(chunk, checker, pass_)
     if checker.watch is not None:
         stats.times = checker.watch.take()
     return stats
 
 
-def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
+def _check_chunk(chunk: Chunk, checker: Checker, pass_: PassPlan) -> FileStats:
     context, watch = checker.context, checker.watch
     stats = FileStats(chunk.path)
     stats.blank_lines = chunk.blank_lines
     stats.first_blank = chunk.first_blank
     stats.defects = list(chunk.file_defects)
     with timing(watch, READ):
-        rows = list(prepared_rows(chunk, checker.layout_context))
+        rows = list(prepared_rows(chunk, checker.layout_context, checker.wanted))
+    sure = rows
+    if pass_ is PassPlan.FIRST and (lines := {row.line for row in rows if row.may_change}):
+        sure = [row for row in rows if row.line not in lines]
+        stats.changeable, stats.changeable_lines = FileStats(chunk.path), lines
+        checker.provisional = True
+        _check_rows([row for row in rows if row.line in lines], stats.changeable, checker)
+        checker.provisional = False
+    _check_rows(sure, stats, checker)
+    if context.trainer.through_table and pass_ is not PassPlan.CHANGEABLE:
+        with timing(watch, SHAPES):
+            stats.shapes.add(part_of(chunk, rows, context))
+    return stats
+
+
+def _check_rows(rows: list[Row], stats: FileStats, checker: Checker) -> None:
+    """Check rows of one file and add what is counted and found to its part of the report."""
+    context, watch = checker.context, checker.watch
     totals = stats.totals
     totals.samples = sum(row.is_sample for row in rows)
     with timing(watch, TOKENIZE):
@@ -358,11 +412,11 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
         found = False
         # Rows without unread keys have no value yet, so that they pay nothing for this.
         answers = row.decoded and isinstance(row.value, dict) and IGNORE_KEY in row.value
-        if answers or checker.rules_for(chunk.path, row.facts):
+        if answers or checker.rules_for(row.path, row.facts):
             ignores = None
             if answers:
                 row.content = plain_content(row.raw)
-                ignores = read_ignores(row.value, row.content, checker.severities(chunk.path))
+                ignores = read_ignores(row.value, row.content, checker.severities(row.path))
             found = checker.check_row(row, stats, unreadable or row.dropped is not None, ignores)
         if row.dropped is not None:
             totals.dropped += 1
@@ -375,20 +429,16 @@ def _check_chunk(chunk: Chunk, checker: Checker) -> FileStats:
         if checker.hashes and (content := _conversation(row)) is not None:
             clean = not found and not unreadable and row.dropped is None
             said.append((content, row.line, clean))
-    if context.trainer.through_table:
-        with timing(watch, SHAPES):
-            stats.shapes.add(part_of(chunk, rows, context))
     if said:
         with timing(watch, HASH):
             stats.rows.parts.append(table(said, checker.prompts, checker.near))
     keep_first(stats.findings, checker.plan.max_findings)
-    return stats
 
 
 def _conversation(row: Row) -> bytes | None:
     if row.conversation_bytes is not None:
         return row.conversation_bytes
-    return conversation(row.value) if row.decoded else None
+    return conversation(row.value) if row.decoded or row.beside is not None else None
 
 
 @contextmanager
@@ -409,6 +459,7 @@ def check_lines(
     context: Context | None = None,
     progress: Progress | None = None,
     report: Report | None = None,
+    pass_: PassPlan = PassPlan.WHOLE,
 ) -> Report:
     """Check rows of any files, in any cut: the reports of the parts merge into the same report.
 
@@ -418,13 +469,14 @@ def check_lines(
         context: the plan's tokenizer and template, when they are loaded already.
         progress: called after each chunk.
         report: what is known of other rows; it is added to, also where the chunks end in an error.
+        pass_: of several; the loader's part is a pure function of a chunk and `context.loads`.
     """
     checker = Checker(plan, context or open_context(plan))
     report = Report() if report is None else report
     watch = checker.watch
     for chunk in chunks if watch is None else watch.reading(chunks):
         with _no_collection():
-            stats = check_chunk(chunk, checker)
+            stats = check_chunk(chunk, checker, pass_)
         with timing(watch, REST):
             report.add(stats, plan.max_findings)
             checker.kept(report.file(chunk.path))
@@ -458,14 +510,39 @@ def check_file(
     """
     context.loads.pop(file.path, None)
     passes, times = Passes(progress), copy.deepcopy(report.times)
+    first = PassPlan.FIRST if _may_split(plan, context) else PassPlan.WHOLE
+    path = file.path
     with rereadable(file) as source:
+        try:
+            check_lines(read_chunks(source), plan, context, passes.add, report, first)
+            shapes = report.file(path).shapes  # a file without rows is reported as well
+            before = report.file(after).shapes.whole if after is not None else None
+            load = remember(path, shapes, context, before)
+            if load is None:
+                return
+            if first is PassPlan.FIRST and load.keeps_keys:
+                if lines := report.take_changeable(path):
+                    parts = (chunk.only(lines) for chunk in read_chunks(source))
+                    chunks = (part for part in parts if part.lines)
+                    check_lines(chunks, plan, context, None, report, PassPlan.CHANGEABLE)
+                return
+        finally:
+            if path in report.files:
+                report.files[path].settle(plan.max_findings)
+        report.forget(path)
+        passes.again()
+        if plan.profile_rules:
+            times.parts[FIRST_PASS] += report.times.total - times.total
+            report.times = times
         check_lines(read_chunks(source), plan, context, passes.add, report)
-        shapes = report.file(file.path).shapes  # a file without rows is reported as well
-        before = report.file(after).shapes.whole if after is not None else None
-        if remember(file.path, shapes, context, before) is not None:
-            report.forget(file.path)
-            passes.again()
-            if plan.profile_rules:
-                times.parts[FIRST_PASS] += report.times.total - times.total
-                report.times = times
-            check_lines(read_chunks(source), plan, context, passes.add, report)
+
+
+def _may_split(plan: Plan, context: Context) -> bool:
+    """Whether it is known which rows may change, and rows may be counted in another order.
+
+    Packers ask for that of the file, and so does the bound on what a baseline keeps.
+    """
+    ordered = context.trainer.packs(context.options)
+    baseline = plan.write_baseline or plan.baseline is not None
+    knows = context.trainer.through_table and context.typed is None
+    return knows and not ordered and not baseline

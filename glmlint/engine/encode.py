@@ -86,7 +86,7 @@ def encode_rows(
 
 
 def _rows_of(file: InputFile, context: Context, truncate: bool) -> Iterator[EncodedRow]:
-    rows = (row for chunk in read_chunks(file) for row in prepared_rows(chunk, context))
+    rows = (row for chunk in read_chunks(file) for row in prepared_rows(chunk, context, 0))
     for index, row in enumerate(row for row in rows if row.is_sample):
         yield from _encoded(index, row, truncate)
 

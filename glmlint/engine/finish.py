@@ -143,7 +143,7 @@ def _late(stats: FileStats, checker: Checker) -> list[tuple[tuple[str, str] | No
 
 def _once(stats: FileStats, plan: Plan) -> list[tuple[tuple[str, str] | None, Finding]]:
     found: list[tuple[tuple[str, str] | None, Finding]] = []
-    for key, once in stats.once.items():
+    for key, once in sorted(stats.once.items(), key=lambda item: item[1].turn):
         pointer = None if once.pointer is None else json_pointer(once.pointer)
         samples = stats.totals.samples
         values = {**once.values, "rows": once.rows, "samples": samples}

@@ -355,11 +355,16 @@ def declared(row: Row) -> list[Declared]:
     if row.conversation is not None:
         at = row.conversation.tools_at
         return [] if at is None else [Declared(-1, None, at, tool_set(value_at(row.value, at)))]
-    found = [
-        Declared(turn.message, turn.role, ("messages", turn.message, "tools"), tool_set(turn.tools))
-        for turn in turns(row)
-        if turn.tools is not UNSET
-    ]
+    if row.sample is not None and not row.tools:
+        found = []
+    else:
+        found = [
+            Declared(
+                turn.message, turn.role, ("messages", turn.message, "tools"), tool_set(turn.tools)
+            )
+            for turn in turns(row)
+            if turn.tools is not UNSET
+        ]
     if row.sample is None or row.facts & Fact.KEYS:
         value = row.value
         if isinstance(value, dict) and value.get("tools"):
@@ -401,10 +406,10 @@ def _read_calls(row: Row) -> Iterator[Call]:
     results = {turn.message for turn in messages if turn.role == "observation"}
     for turn in messages:
         content = turn.content
-        if turn.role != "assistant" or not isinstance(content, str):
+        if turn.role != "assistant" or type(content) is not str:
             continue
         metadata = turn.metadata
-        if isinstance(metadata, str) and metadata.strip():
+        if type(metadata) is str and metadata.strip():
             yield _call(turn.message, "metadata", metadata, content, tools)
         elif content and (tools or turn.message + 1 in results):
             yield from _in_content(turn.message, content, tools, turn.message + 1 in results)
@@ -512,8 +517,11 @@ _NO_CALLS: Final = Parallel([], [], 0, 0)
 def flow(row: Row) -> Flow:
     """Which calls have no result and which results no call. Several calls or results may follow
     one another: parallel calls, and the built-in browser's several results."""
-    numbers = Counter(call.message for call in calls(row))
-    called = numbers.keys() | _foreign_calls(row)
+    numbers: dict[int, int] = {}
+    for call in calls(row):
+        numbers[call.message] = numbers.get(call.message, 0) + 1
+    for message in _foreign_calls(row):
+        numbers.setdefault(message, 1)
     parallel: list[Parallel] = []
     group = _NO_CALLS
     unanswered: list[int] = []
@@ -521,8 +529,8 @@ def flow(row: Row) -> Flow:
     waiting: int | None = None
     after_result = False
     for turn in turns(row):
-        if turn.message in called:
-            number = max(numbers[turn.message], 1)
+        if turn.message in numbers:
+            number = numbers[turn.message]
             if group.results or waiting is None:
                 group = Parallel([turn.message], [], number, 0)
             else:
@@ -560,6 +568,8 @@ def _results_in(content: Any) -> int:
 def _is_result(turn: Turn) -> bool:
     """Whether the turn is a tool's result, by whatever name its role has."""
     role = turn.role
+    if role == "observation":
+        return True
     if role in ("user", "assistant", "system"):
         return False
     return isinstance(role, str) and ROLE_ALIASES.get(role.strip().lower()) == "observation"
@@ -567,7 +577,7 @@ def _is_result(turn: Turn) -> bool:
 
 def _foreign_calls(row: Row) -> set[int]:
     """Messages that are a call in another form: `tool_calls`, `function_call`, or its own role."""
-    if row.sample is not None and not row.facts & Fact.KEYS:
+    if row.sample is not None and (row.beside is not None or not row.facts & Fact.KEYS):
         return set()
     if row.conversation is not None:
         return set()

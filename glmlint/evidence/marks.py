@@ -26,36 +26,57 @@ class Mark(NamedTuple):
     """Index of its first character in the text without code."""
 
 
-_CALL: Final = re.compile(
-    r"(<\|?tool_call\|?>)(?=\s*[\[{]|\s*[\w.-]{1,64}\s*(?:<arg_key>|\{)|\s*<function=)"  # hermes, glm45, granite
-    r"|(<tool_calls?>|<TOOLCALL>|<functioncall>|<function_calls?>|<tool_use>)(?=\s*[\[{<])"  # jamba, nemotron
-    r"|(<function=)(?=[\w.-]{1,64}>)"  # llama3.1, qwen3_coder
-    r'|(<(?:antml:)?invoke name=)(?=["\'])'  # minimax, Claude
-    r"|(\[TOOL_CALLS\])(?=\s*[\[{\w])"  # mistral
-    r"|(<\|python_tag\|>|<\|action_start\|>|<start_function_call>|<\|tool_call_start\|>"  # llama3, internlm, functiongemma, lfm2
-    r"|<\|tool_calls_section_begin\|>|<\|tool_call_begin\|>|<minimax:tool_call>"  # kimi_k2, minimax_m2
-    r"|<[|｜]tool▁calls?▁begin[|｜]>|<use_mcp_tool>|✿FUNCTION✿)"  # deepseek, cline, qwen (2023)
-    r"|(functools)(?=\[\s*\{)"  # phi4_mini_json
-    r"|(<\|channel\|>commentary to=)"  # openai (gpt-oss)
-    r"|^[ \t>*]*(Action)(?=(?:\*\*)? ?[:：] *\S[^\n]{0,200}\n+[ \t>*]*Action Input(?:\*\*)? ?[:：])"  # ReAct
-    r"|^[ \t>*]*(Action \d+)(?=(?:\*\*)?: *\w{2,30}\[)"  # ReAct, as in the paper
-    r"|^[ \t>*]*((?:行动|动作))(?=(?:\*\*)? ?[:：] *\S[^\n]{0,200}\n+[ \t>*]*(?:行动|动作)(?:输入|参数)(?:\*\*)? ?[:：])",
-    re.MULTILINE,
+class _Form(NamedTuple):
+    """A form of marks: what they all hold, and the pattern, whose last group is the mark.
+
+    Each pattern begins with a letter or is asked of few texts: `re` tries one that begins with
+    alternatives at every place.
+    """
+
+    sign: str
+    pattern: re.Pattern[str]
+
+
+def _form(sign: str, pattern: str) -> _Form:
+    return _Form(sign, re.compile(pattern, re.MULTILINE))
+
+
+_CALL: Final = (
+    _form("<", r"(<(?:\|?tool_call\|?>(?=\s*[\[{]|\s*[\w.-]{1,64}\s*(?:<arg_key>|\{)|\s*<function=)"  # hermes, glm45, granite
+          r"|(?:tool_calls?>|TOOLCALL>|functioncall>|function_calls?>|tool_use>)(?=\s*[\[{<])"  # jamba, nemotron
+          r"|function=(?=[\w.-]{1,64}>)"  # llama3.1, qwen3_coder
+          r'|(?:antml:)?invoke name=(?=["\'])'  # minimax, Claude
+          r"|\|python_tag\|>|\|action_start\|>|start_function_call>|\|tool_call_start\|>"  # llama3, internlm, functiongemma, lfm2
+          r"|\|tool_calls_section_begin\|>|\|tool_call_begin\|>|minimax:tool_call>"  # kimi_k2, minimax_m2
+          r"|[|｜]tool▁calls?▁begin[|｜]>|use_mcp_tool>"  # deepseek, cline
+          r"|\|channel\|>commentary to=))"),  # openai (gpt-oss)
+    _form("[TOOL_CALLS]", r"(\[TOOL_CALLS\])(?=\s*[\[{\w])"),  # mistral
+    _form("✿FUNCTION✿", r"(✿FUNCTION✿)"),  # qwen (2023)
+    _form("functools[", r"(functools)(?=\[\s*\{)"),  # phi4_mini_json
+    # ReAct; as in the paper
+    _form("Action", r"^[ \t>*]*(?:(Action)(?=(?:\*\*)? ?[:：] *\S[^\n]{0,200}\n+[ \t>*]*Action Input(?:\*\*)? ?[:：])"
+          r"|(Action \d+)(?=(?:\*\*)?: *\w{2,30}\[))"),
+    _form("动", r"^[ \t>*]*((?:行动|动作))(?=(?:\*\*)? ?[:：] *\S[^\n]{0,200}\n+[ \t>*]*(?:行动|动作)(?:输入|参数)(?:\*\*)? ?[:：])"),
 )  # fmt: skip
-_ALONE: Final = re.compile(r"\A\W*(tool_call:) *[\w.-]+\s+arguments:")
+_ALONE: Final = (_form("tool_call:", r"\A\W*(tool_call:) *[\w.-]+\s+arguments:"),)
 """A call as a whole answer."""
-_RESULT: Final = re.compile(
-    r"(<\|?(?:tool_response|tool_result|function_response)s?\|?>|<function_results?>|\[TOOL_RESULTS\]"
-    r"|<[|｜]tool▁outputs?▁begin[|｜]>|✿RESULT✿|\bFUNCTION RESPONSE:|\bEXECUTION RESULT of \[)"
-)
+_RESULT: Final = (
+    _form("<", r"(<(?:\|?(?:tool_response|tool_result|function_response)s?\|?>|function_results?>"
+          r"|[|｜]tool▁outputs?▁begin[|｜]>))"),
+    _form("[TOOL_RESULTS]", r"(\[TOOL_RESULTS\])"),
+    _form("✿RESULT✿", r"(✿RESULT✿)"),
+    _form("FUNCTION RESPONSE:", r"(\bFUNCTION RESPONSE:)"),
+    _form("EXECUTION RESULT", r"(\bEXECUTION RESULT of \[)"),
+)  # fmt: skip
 _OBSERVED: Final = re.compile(
     r"^[ \t>*]*(Observation|观察|Result(?=: *[{\[]))(?: \d+)?(?:\*\*)? ?[:：]", re.MULTILINE
 )
 """What ReAct writes before a result; an ordinary heading where no action comes before it."""
-_CLOSED: Final = re.compile(
-    r"(</(?:tool_calls?|function(?:_calls?)?|(?:antml:)?invoke|functioncall|tool_use|TOOLCALL)>"
-    r"|\[/TOOL_CALLS\]|<\|/?tool_calls?(?:_section)?_end\|>|<[|｜]tool▁calls?▁end[|｜]>)\s*\Z"
-)
+_CLOSED: Final = (
+    _form("<", r"(<(?:/(?:tool_calls?|function(?:_calls?)?|(?:antml:)?invoke|functioncall|tool_use|TOOLCALL)>"
+          r"|\|/?tool_calls?(?:_section)?_end\|>|[|｜]tool▁calls?▁end[|｜]>))\s*\Z"),
+    _form("[/TOOL_CALLS]", r"(\[/TOOL_CALLS\])\s*\Z"),
+)  # fmt: skip
 """The end of a call as the end of an answer."""
 
 _CODE: Final = re.compile(
@@ -108,13 +129,21 @@ def _with_colon(word: str) -> str:
     return word + (":" if word.isascii() else "：")
 
 
-def _first(pattern: re.Pattern[str], text: str, context: Context) -> tuple[str, int] | None:
+def _first(forms: tuple[_Form, ...], text: str, context: Context) -> tuple[str, int] | None:
     """The first mark that the run's own template does not know, and where it is."""
-    for found in pattern.finditer(text):
-        mark = found[found.lastindex or 0]
-        if not own(mark, context):
-            return mark, found.start(found.lastindex or 0)
-    return None
+    first: re.Match[str] | None = None
+    for sign, pattern in forms:
+        if sign not in text:
+            continue
+        for found in pattern.finditer(text):
+            if first is not None and found.start() > first.start():
+                break
+            if not own(found[found.lastindex or 0], context):
+                first = found
+                break
+    return (
+        None if first is None else (first[first.lastindex or 0], first.start(first.lastindex or 0))
+    )
 
 
 _FOREIGN: Final = re.compile(

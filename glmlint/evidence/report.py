@@ -103,6 +103,8 @@ class Once(Struct):
     """What is reported instead where most rows of the file are like this."""
     span: Location | None = None
     excerpt: Excerpt | None = None
+    turn: int = 0
+    """How many others the row told before it: the order of those of one place."""
 
     def before(self, other: Once) -> bool:
         """Whether this one of the two rows is reported: the worse one, else the earlier one."""
@@ -288,8 +290,30 @@ class FileStats(Struct):
     counts: whether the baseline covers all of them is known at the end."""
     wanted: dict[tuple[int, bytes], set[str]] = field(default_factory=dict)
     """(line, what stands for the row) -> rules that it may ignore; b"" where only the line is known."""
+    changeable: FileStats | None = None
+    """The same of the rows that the loader may hand over otherwise though messages keep their keys.
+    They are counted apart, to be checked once more alone, until `settle` adds them."""
+    changeable_lines: set[int] = field(default_factory=set)
+    """Lines of those rows."""
     times: Times | None = None
     """Where the time went, until the part is added to a report."""
+
+    def settle(self, max_findings: int) -> None:
+        """Count the rows that were counted apart with the others."""
+        part, self.changeable, self.changeable_lines = self.changeable, None, set()
+        if part is not None:
+            self.merge(part, max_findings)
+
+    @property
+    def remembered(self) -> int:
+        """Bytes of the hashes of rows."""
+        return self.rows.size + (0 if self.changeable is None else self.changeable.rows.size)
+
+    def thin(self, level: int) -> None:
+        """Remember one conversation in 2**level."""
+        self.rows.thin(level)
+        if self.changeable is not None:
+            self.changeable.rows.thin(level)
 
     def add_counts(self, counts: Counts) -> None:
         """Add the token counts of a chunk of readable rows."""
@@ -310,6 +334,11 @@ class FileStats(Struct):
 
     def merge(self, other: FileStats, max_findings: int) -> None:
         """Add another part of the same file."""
+        if other.changeable is not None:
+            if self.changeable is None:
+                self.changeable = FileStats(self.path)
+            self.changeable.merge(other.changeable, max_findings)
+            self.changeable_lines |= other.changeable_lines
         self.totals.add(other.totals)
         self.lengths.add(other.lengths.at, other.lengths.number)
         self.curve.merge(other.curve)
@@ -394,12 +423,20 @@ class Report(Struct):
 
     def forget(self, path: str) -> None:
         """Take a file out, as if it had not been checked."""
-        self.remembered -= self.files.pop(path).rows.size
+        self.remembered -= self.files.pop(path).remembered
+
+    def take_changeable(self, path: str) -> set[int]:
+        """Take the rows that were counted apart out of a file. Returns their lines."""
+        stats = self.file(path)
+        lines, self.remembered = stats.changeable_lines, self.remembered - stats.remembered
+        stats.changeable, stats.changeable_lines = None, set()
+        self.remembered += stats.remembered
+        return lines
 
     def add(self, stats: FileStats, max_findings: int) -> None:
         """Add a part of a file."""
-        stats.rows.thin(self.level)
-        self.remembered += stats.rows.size
+        stats.thin(self.level)
+        self.remembered += stats.remembered
         self.file(stats.path).merge(stats, max_findings)
         if stats.times is not None:
             self.times.add(stats.times)
@@ -409,8 +446,8 @@ class Report(Struct):
     def _thin(self, level: int) -> None:
         self.level = level
         for stats in self.files.values():
-            stats.rows.thin(level)
-        self.remembered = sum(stats.rows.size for stats in self.files.values())
+            stats.thin(level)
+        self.remembered = sum(stats.remembered for stats in self.files.values())
 
     def merge(self, other: Report, max_findings: int) -> None:
         """Add another report."""

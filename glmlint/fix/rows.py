@@ -146,28 +146,27 @@ def problems_of(row: Row, repair: Repair, old: Counter[str]) -> Iterator[tuple[s
     ignores = None
     if rules and isinstance(row.value, dict) and IGNORE_KEY in row.value:
         row.content = plain_content(row.raw)
-        ignores = read_ignores(row.value, row.raw, (loaded.rule.name for loaded, _ in rules))
-    for loaded, severity in rules:
-        rule = loaded.rule
-        if loaded.check is None:
+        ignores = read_ignores(row.value, row.raw, (called.name for called in rules))
+    for name, severity, check, _, needs_value in rules:
+        if check is None:
             continue
-        if row.defect is not None and row.value is None and rule.needs_value:
+        if row.defect is not None and row.value is None and needs_value:
             continue
         fitting = []
-        for problem in loaded.check(row):
-            level = checker.level(row.path, rule.name, severity, problem)
+        for problem in check(row):
+            level = checker.level(row.path, name, severity, problem)
             if level == "off":
                 continue
             if level != "info":
                 row.said.places.append(problem.pointer or ())
-            if ignores is not None and ignores.match(rule.name):
+            if ignores is not None and ignores.match(name):
                 continue
-            if repair.old.of_row(rule.name, problem, row, old):
+            if repair.old.of_row(name, problem, row, old):
                 continue
-            if problem.edits and repair.allows(rule.name):
+            if problem.edits and repair.allows(name):
                 fitting.append(problem)
         if fitting:
-            yield rule.name, fitting
+            yield name, fitting
 
 
 def repair_row(row: Row, repair: Repair) -> Repaired:

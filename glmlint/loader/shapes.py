@@ -194,10 +194,12 @@ class Shapes:
         offset: int,
         length: int = 0,
         key: Hashable = None,
+        beside: bool = False,
     ) -> None:
         """One row: its decoded JSON, 1-based line, and the bytes of its line in the (unpacked) file.
 
-        Rows come in the order of the file. `length` counts the line end. `key`: see `known`.
+        Rows come in the order of the file. `length` counts the line end. `key`: see `known`; with
+        `beside` it stands for no value beside the messages: `add_beside` is told of those.
         """
         if offset > self._row_limit or offset + length > self._end_limit:
             self._enter(offset, length)
@@ -210,7 +212,11 @@ class Shapes:
         if value is None and self._null_row is None:
             self._null_row = line
         self._unsettled = False
-        self._see(self._segments[-1].node, value, line)
+        node = self._segments[-1].node
+        self._see(node, value, line)
+        if beside and self._unsettled:  # by the messages, or by others alone?
+            self._unsettled = False
+            self._see(node.keys["messages"], value["messages"], line)  # type: ignore[index]
         if key is not None and not self._unsettled and len(self._known) < _MAX_KNOWN:
             self._known.add(key)
 
@@ -246,6 +252,14 @@ class Shapes:
         self._see(node, value, line)
         if not self._unsettled and len(self._known) < _MAX_KNOWN:
             self._known.add(key)
+
+    def add_beside(self, values: dict[str, object], line: int) -> None:
+        """The values of the last row, whose key was known, that stand beside its messages."""
+        keys = self._segments[-1].node.keys
+        for name, value in values.items():
+            node = keys.get(name)  # None past MAX_PATHS
+            if node is not None and not (type(value) is str and is_settled(node, str)):
+                self._see(node, value, line)
 
     def blank(self, line: int, offset: int) -> None:
         """A line of white space between rows: Arrow skips it, the reader for Json columns does not."""

@@ -67,6 +67,12 @@ class Fact:
     """The trainer may give labels to more than answers with their stops, or to less."""
 
 
+EVERY: Final = -1
+"""All facts."""
+COSTLY: Final = Fact.LOOP | Fact.NUMBER
+"""Facts that take time to find out and that nothing but `when` of a rule asks for."""
+
+
 _ALL_LOOKED_AT: Final = 10
 """The first 2**10 rows are looked at, and about 2**9 of each doubling after them."""
 

@@ -114,6 +114,13 @@ def loops(text: str) -> Iterator[Loop]:
             at += _STEP
             continue
         unit = again - at
+        half = unit // 2
+        if half > TAIL and not (
+            text[at + TAIL : at + half] == text[again + TAIL : again + half]
+            or text[max(at - half, 0) : at] == text[again - min(half, at) : again]
+        ):
+            at += _STEP  # what is the same there is shorter than the unit
+            continue
         stop = again + _common(text, at, again)
         start = at - _common_before(text, at, again, at - done)
         if stop - start >= max(_STEP, 2 * unit):

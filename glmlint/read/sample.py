@@ -27,7 +27,7 @@ SILENT_KEYS: Final = frozenset(
 """Bookkeeping beside `messages`: no trainer reads them, and nobody expects one to."""
 
 
-class Message(Struct, omit_defaults=True):
+class Message(Struct, omit_defaults=True, gc=False):
     """One entry of `messages`. `tools` stays raw: tool lists repeat, and are decoded once."""
 
     role: Literal["system", "user", "assistant", "observation"]
@@ -36,7 +36,7 @@ class Message(Struct, omit_defaults=True):
     tools: Raw | UnsetType = UNSET
 
 
-class Sample(Struct, omit_defaults=True):
+class Sample(Struct, omit_defaults=True, gc=False):
     """One row: a conversation."""
 
     messages: Annotated[list[Message], Meta(min_length=1)]
@@ -92,7 +92,8 @@ SHAPE_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 MAX_DEPTH: Final = 500
 """How deep a row may nest; a deeper one is not read."""
 
-_decode_any: Final = msgspec.json.Decoder().decode
+decode_any: Final = msgspec.json.Decoder().decode
+"""bytes -> any JSON value. Raises as `decode_sample`; repeated keys and much else pass unseen."""
 
 
 MAX_VALUES: Final = 1_000_000
@@ -135,7 +136,7 @@ def read_strictly(raw: bytes) -> Any | None:
     if b"\\u0022" in raw:
         return None
     try:
-        value = _decode_any(raw)
+        value = decode_any(raw)
         again = encode_sample(value)
     except (*SHAPE_ERRORS, UnicodeEncodeError):
         return None
@@ -144,6 +145,39 @@ def read_strictly(raw: bytes) -> Any | None:
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _nests_too_deeply(value):
         return None
     return value
+
+
+_decode_top: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def beside_messages(raw: bytes, again: bytes) -> dict[str, Any] | None:
+    """The keys of a row and their values, in order; None stands for those of `messages`.
+
+    None where the row has to be read as a whole: where its messages hold what `Message` does not
+    read, where a key may be repeated, or where something may nest too deeply.
+
+    Args:
+        raw: the row, whose `messages` are in good shape.
+        again: those written again, alone.
+    """
+    if b"\\u0022" in raw or raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+        return None
+    quotes = again.count(b'"') - 2
+    found: dict[str, Any] = {}
+    try:
+        for key, text in _decode_top(raw).items():
+            quotes += 2
+            if key == "messages":
+                found[key] = None
+                continue
+            value = found[key] = decode_any(text)
+            if type(value) is str:
+                quotes += bytes(text).count(b'"')
+            elif type(value) is dict or type(value) is list:
+                quotes += encode_sample(value).count(b'"')
+    except (*SHAPE_ERRORS, UnicodeEncodeError):
+        return None
+    return found if quotes == raw.count(b'"') else None
 
 
 def _nests_too_deeply(value: Any) -> bool:

@@ -9,7 +9,7 @@ import stat
 import sys
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
@@ -85,6 +85,18 @@ class Chunk(msgspec.Struct):
     """Where the rows stand in the file's bytes; None in Parquet."""
     aheads: list[Ahead] = []
     """What stands before each row in its line; empty where rows begin their lines."""
+
+    def only(self, lines: Collection[int]) -> Chunk:
+        """The rows of some lines; what is said of the whole file stays behind."""
+        places = [at for at, line in enumerate(self.numbers) if line in lines]
+        return Chunk(
+            self.path,
+            [self.lines[at] for at in places],
+            [self.numbers[at] for at in places],
+            {new: self.defects[at] for new, at in enumerate(places) if at in self.defects},
+            place=self.place,
+            aheads=[self.aheads[at] for at in places] if self.aheads else [],
+        )
 
 
 # --- chunks --------------------------------------------------------------------------------------

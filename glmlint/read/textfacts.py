@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from glmlint.read.facts import Fact
+from glmlint.read.facts import EVERY, Fact
 from glmlint.read.loops import SHORTEST_LOOP, looping, may_loop
 
 
@@ -158,8 +158,8 @@ PLACEHOLDER_WORDS: Final = frozenset(
 _LONGEST_WORD: Final = max(map(len, PLACEHOLDER_WORDS)) + 4
 
 
-def line_facts(lines: list[bytes]) -> list[int]:
-    """The facts of each row that follow from its bytes."""
+def line_facts(lines: list[bytes], wanted: int = EVERY) -> list[int]:
+    """The facts of each row that follow from its bytes; of `COSTLY` ones those that are wanted."""
     facts = [0] * len(lines)
     if not lines:
         return []
@@ -180,13 +180,13 @@ def line_facts(lines: list[bytes]) -> list[int]:
             if pattern is None or pattern(line):
                 facts[index] |= _FACTS[number]
     looped: set[int] = set()
-    for places in looping(whole):
+    for places in looping(whole) if wanted & Fact.LOOP else ():
         looped.update(np.unique(np.searchsorted(ends, places)).tolist())
     for index in looped:
         facts[index] |= Fact.LOOP
     words = np.frombuffer(whole, "<u8", len(whole) // 8)
     numbered: set[int] = set()
-    for found in _found(words, _BLOCK // 4, _capital_words):
+    for found in _found(words, _BLOCK // 4, _capital_words) if wanted & Fact.NUMBER else ():
         rows = np.searchsorted(ends, _long_numbers(whole, words, found))
         numbered.update(np.unique(rows).tolist())
     for index in sorted(numbered):
@@ -272,11 +272,11 @@ def _capital_words(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
     )
 
 
-def answer_facts(answer: str) -> int:
-    """Facts of one assistant message."""
+def answer_facts(answer: str, wanted: int = EVERY) -> int:
+    """Facts of one assistant message; of `COSTLY` ones those that are wanted."""
     size = len(answer)
     if size >= SHORTEST_LOOP:
-        return Fact.LOOP if may_loop(answer) else 0
+        return Fact.LOOP if wanted & Fact.LOOP and may_loop(answer) else 0
     if size <= _LONGEST_WORD and bare(answer) in PLACEHOLDER_WORDS:
         return Fact.PLACEHOLDER
     return 0

@@ -252,7 +252,7 @@ def assumed(result: Result) -> list[str]:
 def message(finding: Finding, lang: str) -> str:
     """The finding's sentence, safe to print; it says how many rows it stands for."""
     text = visible(finding.message)
-    if finding.rows > 1 and f"{finding.rows}" not in text:
+    if finding.rows > 1 and f"{finding.rows}" not in text.replace(",", ""):
         text += say("stands-for", lang, n=f"{finding.rows:,}")
     return text
 

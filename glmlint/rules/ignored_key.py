@@ -13,6 +13,7 @@ Evidence: ms-swift drops such keys too; GLM-4's process_batch reads only `batch[
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from glmlint.evidence.calls import Declared, declared
@@ -23,7 +24,7 @@ from glmlint.finding import Pointer
 from glmlint.read.sample import MESSAGE_KEYS, SILENT_KEYS
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 from glmlint.rules.ignored_loss_field import LOSS_FIELDS
-from glmlint.text import nearest
+from glmlint.text import LONGEST_NAME, nearest
 
 rule = Rule(
     name="ignored-key",
@@ -151,10 +152,15 @@ def check(row: Row) -> Iterator[Problem]:
     if row.conversation is not None:
         yield from _in_other_forms(row)
         return
-    if not row.messages:
-        return
     told: set[str] = set()
     reads_image = "image" in row.context.trainer.message_keys
+    if row.beside is not None:  # its messages have no key that nothing reads
+        owner = {**row.beside, "messages": None}
+        for key in row.beside:
+            yield from _told((), key, owner, told, reads_image=reads_image)
+        return
+    if not row.messages:
+        return
     for key in row.value:
         if key == "tools" and any(_is_no_list(entry) for entry in declared(row)):
             yield rule.problem((key,), once="row tools", key='"tools"', near="", in_en="", in_zh="")
@@ -201,6 +207,10 @@ def _is_no_list(entry: Declared) -> bool:
     return entry.message is None and not entry.tools.tools
 
 
+_nearest: Final = lru_cache(1024)(nearest)
+"""Rows of a file mostly have the same keys."""
+
+
 def _told(
     at: Pointer, key: str, owner: dict[str, Any], told: set[str], *, reads_image: bool
 ) -> Iterator[Problem]:
@@ -210,7 +220,8 @@ def _told(
         return
     told.add(once)
     names = _MESSAGE_NAMES if at else _ROW_NAMES
-    near = nearest(key, names) if len(told) < _MOST_NEAR else None
+    look = _nearest if len(key) <= LONGEST_NAME else nearest
+    near = look(key, names) if len(told) < _MOST_NEAR else None
     text, help_, severity = None, None, None
     if key.lower() in _IMAGES:
         text, help_ = (None, _FIRST) if reads_image else ("image", _VISION)

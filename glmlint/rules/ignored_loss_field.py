@@ -10,7 +10,7 @@ Evidence: verl #5316, LLaMA-Factory #8802.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from glmlint.evidence.teaching import trained_messages
 from glmlint.finding import Pointer, value_at
@@ -105,16 +105,24 @@ rule = Rule(
 )
 
 
+_FIELDS: Final = frozenset(LOSS_FIELDS)
+
+
 def check(row: Row) -> Iterator[Problem]:
-    unread = set(LOSS_FIELDS) - row.context.trainer.loss_switches(row.context.options)
-    trained = set(trained_messages(row))
+    unread = _FIELDS - row.context.trainer.loss_switches(row.context.options)
+    trained: set[int] | None = None
     worst: dict[str, tuple[int, Pointer, str]] = {}
-    for index, at, message in _written(row):
+    for index, at, message in _written(row) if row.beside is None else ():
+        if unread.isdisjoint(message):
+            continue
+        if trained is None:
+            trained = set(trained_messages(row))
         for key in unread.intersection(message):
             verdict = _verdict(row, message[key], index in trained)
             if key not in worst or worst[key][2] == "agrees" != verdict:
                 worst[key] = (index, at, verdict)
-    for key in sorted(unread.intersection(row.value if isinstance(row.value, dict) else ())):
+    beside: Any = row.value if row.beside is None else row.beside
+    for key in sorted(unread.intersection(beside if isinstance(beside, dict) else ())):
         yield rule.problem((key,), once=f"row {key}", key=key, recipe=row.context.trainer.name)
     for key, (index, at, verdict) in sorted(worst.items()):
         yield rule.problem(

@@ -159,6 +159,8 @@ rule = Rule(
 
 
 def check(row: Row) -> Iterator[Problem]:
+    if row.beside is not None:
+        return  # its messages have no key that says so
     found = [(i, m) for i, m in row.good_messages if _call_key(m) or _is_result(m)]
     if not found or row.foreign not in (None, "openai"):
         return

@@ -106,6 +106,8 @@ def check(row: Row) -> Iterator[Problem]:
         yield from _in_other_forms(row)
         return
     known = row.context.trainer.template_name is not None or row.context.template.known
+    if known and row.beside is not None:
+        return  # its messages have no other key
     printed = "" if known else printed_text(row)
     thoughts = 0
     told = False

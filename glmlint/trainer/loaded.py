@@ -41,6 +41,10 @@ class Seen(Protocol):
         """The tool lists."""
 
     @property
+    def beside(self) -> dict[str, Any] | None:
+        """Values beside the messages for whose types alone `shape` stands."""
+
+    @property
     def defect(self) -> Defect | None: ...
 
 
@@ -53,6 +57,7 @@ class Decoded(Struct):
     defect: Defect | None
     shape: Hashable = None
     tools: tuple[bytes, ...] = ()
+    beside: dict[str, Any] | None = None
 
 
 class LoadedPart(Struct):
@@ -143,8 +148,10 @@ def part_of(chunk: Chunk, rows: Iterable[Seen], context: Context) -> LoadedPart 
         if row.shape is None:
             shapes.add(row.value, line, start, length)
         elif not shapes.known(row.shape, start, length):
-            shapes.add(read(row.raw).value, line, start, length, row.shape)
+            shapes.add(row.value, line, start, length, row.shape, row.beside is not None)
         else:
+            if row.beside is not None:
+                shapes.add_beside(row.beside, line)
             for tools in row.tools:
                 if not shapes.known_below(tools):
                     shapes.add_below(TOOLS, context.tool_values(tools), line, tools)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from msgspec import UNSET
 
 from glmlint.finding import Defect
 from glmlint.loader import Load
-from glmlint.read.facts import Fact, is_looked_at
+from glmlint.read.facts import EVERY, Fact, is_looked_at
 from glmlint.read.sample import (
     MESSAGE_KEYS,
     SHAPE_ERRORS,
     SILENT_KEYS,
     Sample,
+    beside_messages,
     decode_sample,
     encode_sample,
     overfull,
@@ -34,6 +35,10 @@ from glmlint.trainer.row import Row
 
 LOADER_ERROR: Final = "DatasetGenerationError"
 """What `datasets` raises on bytes that it can't read."""
+
+
+_ASKED_FOR: Final = frozenset(("tools", "glmlint"))
+"""Keys beside `messages` whose values rules or the engine ask for in every row."""
 
 
 @cache
@@ -60,6 +65,7 @@ def prepare(
     load: Load | None = None,
     path: str = "",
     in_array: bool = False,
+    wanted: int = EVERY,
 ) -> Row:
     """Read one row and lay it out as the trainer does.
 
@@ -71,9 +77,10 @@ def prepare(
         load: what the loader makes of the file's rows, where it changes some.
         path: the file.
         in_array: whether the row is an element of an array, where a list is a row to the loader.
+        wanted: which of the `COSTLY` facts are asked for.
     """
     if facts is None:
-        facts = line_facts([raw])[0]
+        facts = line_facts([raw], wanted)[0]
     if is_looked_at(line):
         facts |= Fact.LOOKED
     row = Row(path, line, raw, context, facts)
@@ -92,32 +99,51 @@ def prepare(
     if context.typed is not None:
         _prepare_foreign(row, context.typed, context, load, in_array)
         return row
-    sample: Sample | None
+    again = b""
+    sample: Sample | None = None
     try:
         sample = decode_sample(raw)
         again = encode_sample(sample)
     except SHAPE_ERRORS:
         sample = None
-    if sample is None or again.count(b'"') != raw.count(b'"') or b"\\u0022" in raw:
-        # An unread key, a repeated one, or a row of another shape: read the whole value.
+    alone = sample is not None and again.count(b'"') == raw.count(b'"') and b"\\u0022" not in raw
+    beside = None
+    if sample is not None and not alone:
+        beside = beside_messages(raw, again)
+        if beside is not None and not _ASKED_FOR.isdisjoint(beside):
+            beside = None
+    if sample is not None and (alone or beside is not None) and _good(sample, row, context, wanted):
+        row.sample = sample
+        row.hides_nothing = not row.tools
+        if beside is not None:
+            keys = tuple(beside)
+            row.facts |= _row_keys(keys)
+            del beside["messages"]
+            row.beside = beside
+            row.shape = (row.shape, keys, *map(type, beside.values()))
+    elif not alone:
+        # An unread key in a message, a repeated one, or a row of another shape: read all of it.
         if not _read_value(row):
             row.facts = Fact.DEFECT
             return row
-        if row.facts & Fact.NON_FINITE:
-            sample = None
         if isinstance(row.value_, dict):
             row.facts |= _row_keys(tuple(row.value_))
             if isinstance(row.value_.get("messages"), list):
                 for message in row.value_["messages"]:
                     if isinstance(message, dict):
                         row.facts |= _message_keys(tuple(message))
-    if sample is not None and _good(sample, row, context):
-        row.sample = sample
-        if row.decoded:
+        if (
+            sample is not None
+            and not row.facts & Fact.NON_FINITE
+            and _good(sample, row, context, wanted)
+        ):
+            row.sample = sample
             row.shape = None
-        if not row.facts & Fact.KEYS:
+    if row.sample is not None:
+        sample = row.sample
+        if not row.facts & Fact.KEYS or row.hides_nothing:
             row.conversation_bytes = again
-        if load is not None and not (load.keeps_keys and _without_floats(sample)):
+        if load is not None and not (load.keeps_keys and _without_floats(row.tools)):
             as_loaded = loaded_sample(sample, load, context)
             if as_loaded is None:
                 row.loaded = load.changed(row.value)
@@ -203,7 +229,7 @@ def _read_value(row: Row) -> bool:
     return True
 
 
-def _good(sample: Sample, row: Row, context: Context) -> bool:
+def _good(sample: Sample, row: Row, context: Context, wanted: int) -> bool:
     """Whether the tool lists are valid too; sets the facts of the messages."""
     roles = []
     facts = row.facts
@@ -228,7 +254,7 @@ def _good(sample: Sample, row: Row, context: Context) -> bool:
             if message.tools is UNSET or message.role != "system":  # beside tools it is in order
                 facts |= Fact.EMPTY
         elif message.role == "assistant":
-            facts |= answer_facts(message.content)
+            facts |= answer_facts(message.content, wanted)
             if message.content[0] in '{["':
                 facts |= Fact.CALLS
     row.facts = facts | turn_facts(tuple(roles))
@@ -240,13 +266,10 @@ def _good(sample: Sample, row: Row, context: Context) -> bool:
 _FLOAT: Final = re.compile(rb"[0-9][.eE]")
 
 
-def _without_floats(sample: Sample) -> bool:
-    """Whether the row surely comes back as written where its messages keep their keys."""
-    return not any(
-        _FLOAT.search(bytes(message.tools))
-        for message in sample.messages
-        if message.tools is not UNSET
-    )
+@lru_cache(4096)
+def _without_floats(tools: tuple[bytes, ...]) -> bool:
+    """Whether tool lists surely come back as written where messages keep their keys."""
+    return not any(map(_FLOAT.search, tools))
 
 
 def _lay_out_sample(row: Row, sample: Sample, context: Context, load: Load | None) -> None:
@@ -254,6 +277,7 @@ def _lay_out_sample(row: Row, sample: Sample, context: Context, load: Load | Non
     try:
         if row.loaded is None and not (row.facts & Fact.CONTROL and trainer.typed_control_tokens):
             row.layout = trainer.lay_out_sample(row.loaded_sample or sample, context)
+            row.may_change = row.layout is None or not _without_floats(row.tools)
         if row.layout is None:
             if load is not None and row.loaded is None:
                 row.loaded = load.changed(row.value)
@@ -287,12 +311,18 @@ def _lay_out_value(row: Row, context: Context, load: Load | None, in_array: bool
         row.dropped = reason
 
 
-def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
-    """Every row of a chunk; a line that holds several values gives several rows."""
+def prepared_rows(chunk: Chunk, context: Context, wanted: int = EVERY) -> Iterator[Row]:
+    """Every row of a chunk; a line that holds several values gives several rows.
+
+    Args:
+        chunk: of one file.
+        context: its trainer lays the rows out.
+        wanted: which of the `COSTLY` facts are asked for.
+    """
     defects = chunk.defects
     context = context.of(chunk.path)
     load = context.loads.get(chunk.path)
-    facts = line_facts(chunk.lines)
+    facts = line_facts(chunk.lines, wanted)
     path = chunk.path
     in_array = chunk.place is not None and chunk.place.form.kind == "array"
     skips = context.trainer.reads_json
@@ -308,6 +338,7 @@ def prepared_rows(chunk: Chunk, context: Context) -> Iterator[Row]:
                 load,
                 path,
                 in_array,
+                wanted,
             )
             if aheads:
                 row.ahead = aheads[index]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from functools import cached_property, wraps
+from functools import wraps
 from typing import Any, TypeVar
 
 from msgspec import UNSET, Struct, field
 
 from glmlint.finding import Defect, Pointer, place, row_identity
+from glmlint.lazy import lazy
 from glmlint.plan import Plan
 from glmlint.read.facts import Fact as Fact
 from glmlint.read.formats import is_glm, recognise
-from glmlint.read.sample import Sample, read
+from glmlint.read.sample import Sample, decode_any, read
 from glmlint.read.scan import NO_ROWS, Ahead
 from glmlint.read.schema import Violation, violations
 from glmlint.read.span import Positions
@@ -67,12 +68,19 @@ class Row:
     nothing does, and the value has to be looked at."""
     tools: tuple[bytes, ...] = ()
     """The bytes of the row's tool lists, for which `shape` does not stand."""
+    beside: dict[str, Any] | None = None
+    """The values of the row's keys but `messages`, where there are some and `value` is not needed
+    to know them. `shape` stands for their types alone."""
+    hides_nothing = False
+    """Whether it is known that no reader stumbles at the bytes: a quick one gives the same value."""
     loaded: dict[str, Any] | None = None
     """The row as the loader hands it to the trainer, where that differs from the written one."""
     loaded_sample: Sample | None = None
     """The same, where it still is valid."""
     ahead: Ahead = (0, 0, 0)
     """What stands before the row in its line."""
+    may_change = True
+    """Whether the loader may hand the row over otherwise though messages keep their keys."""
     survey: Callable[[], Survey] | None = None
     """What the whole file is like, where a repair asks; None while the file is still being read."""
 
@@ -86,7 +94,7 @@ class Row:
         self.content = raw
         """What stands for the row in fingerprints: its bytes without its ignore key."""
 
-    @cached_property
+    @lazy
     def said(self) -> Said:
         """What rules have said of the row."""
         return Said()
@@ -99,7 +107,7 @@ class Row:
     def value(self) -> Any:
         """The decoded JSON value; None when the bytes are not JSON."""
         if self.value_ is UNSET:
-            self.value_ = read(self.raw).value
+            self.value_ = decode_any(self.raw) if self.hides_nothing else read(self.raw).value
         return self.value_
 
     @property
@@ -107,7 +115,7 @@ class Row:
         """Whether `value` is at hand without reading the bytes again."""
         return self.value_ is not UNSET
 
-    @cached_property
+    @lazy
     def messages(self) -> list[Any]:
         """The entries of `messages`, of any type, where the trainer reads GLM messages."""
         if "glm" not in self.context.trainer.reads:
@@ -115,12 +123,12 @@ class Row:
         messages = self.value.get("messages") if isinstance(self.value, dict) else None
         return messages if isinstance(messages, list) else []
 
-    @cached_property
+    @lazy
     def good_messages(self) -> list[tuple[int, dict[str, Any]]]:
         """(index, message) of those messages that are objects."""
         return [(i, m) for i, m in enumerate(self.messages) if isinstance(m, dict)]
 
-    @cached_property
+    @lazy
     def conversation(self) -> Conversation | None:
         """What the row says, with the places where it is written.
 
@@ -167,7 +175,7 @@ class Row:
         """Whether one string of the row holds the turn's text as it is, so that it can be edited."""
         return self.conversation is None or self.conversation.turns[index].text_at is not None
 
-    @cached_property
+    @lazy
     def violations(self) -> list[Violation]:
         """Where the row breaks the sample schema."""
         return violations(self.value) if self.facts & Fact.ODD else []
@@ -188,28 +196,28 @@ class Row:
         """Supervised tokens that the budget cuts."""
         return self.supervised - self.kept_supervised
 
-    @cached_property
+    @lazy
     def printed(self) -> dict[int, bool]:
         """The turns that are in the sequence, and whether some of each carries loss."""
         return {} if self.layout is None else self.layout.trained
 
-    @cached_property
+    @lazy
     def identity(self) -> bytes:
         """Eight bytes that stand for `content`."""
         return row_identity(self.content)
 
-    @cached_property
+    @lazy
     def positions(self) -> Positions:
         """Where the row's values stand in its text."""
         return Positions(self.raw.decode("utf-8", "replace"), self.ahead)
 
-    @cached_property
+    @lazy
     def all_tokens(self) -> Tokens:
         """Ids, labels and owners of every token, before truncation. Needs `layout`."""
         assert self.layout is not None
         return sequence(self.layout, self.context)
 
-    @cached_property
+    @lazy
     def texts(self) -> list[tuple[int, str, str]]:
         """(index, role, text) of the turns that have text."""
         if self.sample is not None and "glm" in self.context.trainer.reads:
@@ -223,12 +231,16 @@ class Row:
             if isinstance(m.get("role"), str) and isinstance(m.get("content"), str)
         ]
 
-    @cached_property
+    @lazy
     def format(self) -> str | None:
         """The format that the row is in, as `formats.recognise` names it."""
+        if self.beside is not None and not any(
+            key == "functions" or key.startswith(("chosen", "rejected")) for key in self.beside
+        ):
+            return "glm"  # messages in good shape, and nothing that another format has beside them
         return recognise(self.value)
 
-    @cached_property
+    @lazy
     def foreign(self) -> str | None:
         """The form of another trainer that the whole row is in, as `formats.recognise` names it.
 
