@@ -210,6 +210,8 @@ def test_sarif_names_rules_files_and_the_end_of_the_run(tmp_path: Path) -> None:
     assert {rule["id"] for rule in rules} >= {*result.rule_counts, "not-utf8"}
     assert len(rules) > 50
     assert all(rule["helpUri"] == f"https://e.org/x/rules/{rule['id']}" for rule in rules)
+    assert found["tool"]["driver"]["informationUri"] == "https://e.org/x"
+    assert all(rule.get("name", "").lower() != rule["id"] for rule in rules)
     for one in found["results"]:
         assert rules[one["ruleIndex"]]["id"] == one["ruleId"]
         place = one["locations"][0]["physicalLocation"]

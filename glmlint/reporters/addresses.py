@@ -76,16 +76,20 @@ def page_url(docs_url: str, rule: str) -> str | None:
     """The URL of a rule's page; None where it is not known where the documentation stands.
 
     Args:
-        docs_url: as in `ReporterOptions`; without it, the repository from which pip has installed
-            the package tells.
+        docs_url: as in `ReporterOptions`.
         rule: its name.
     """
+    base = pages_url(docs_url)
+    # A code host shows the file itself, a site its page.
+    return base and f"{base}/rules/{rule}" + ".md" * ("/blob/" in base)
+
+
+def pages_url(docs_url: str) -> str | None:
+    """The URL of the documentation: the one given, or the repository from which pip installed."""
     base = docs_url or _installed_from()
     if not base.startswith(("https://", "http://")) or "@" in base:  # no password goes out
         return None
-    page = f"{base}/rules/{rule}"
-    # A code host shows the file itself, a site its page.
-    return quote(page + ".md" * ("/blob/" in base), safe=":/%~+,=&?#")
+    return quote(base, safe=":/%~+,=&?#")
 
 
 @cache

@@ -14,7 +14,7 @@ from glmlint.engine.finish import Result
 from glmlint.engine.redact import MASK
 from glmlint.finding import Finding, Location
 from glmlint.output import put
-from glmlint.reporters.addresses import file_uri, in_repository, page_url, uri
+from glmlint.reporters.addresses import file_uri, in_repository, page_url, pages_url, uri
 from glmlint.reporters.base import About, ReporterOptions
 from glmlint.reporters.catalogue import documentation_zh, first_line, unfilled
 from glmlint.reporters.json_layout import laid_out
@@ -60,11 +60,13 @@ def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
     # Columns count characters, as editors show them: the standard has none that count bytes.
     utf16 = options.column_unit == "utf16"
     unit = "utf16" if utf16 else "codepoint"
+    home = pages_url(options.docs_url)
     driver = {
         "name": "glmlint",
         "version": __version__,
         "semanticVersion": __version__,
         "language": lang,
+        **({} if home is None else {"informationUri": home}),
         "rules": [_descriptor(loaded, result, options.docs_url) for loaded in rules],
     }
     run = {
@@ -109,11 +111,12 @@ def _descriptor(loaded: Loaded, result: Result, docs_url: str) -> dict[str, Any]
     parts.append(say("advises", lang) + colon + advice)
     if rule.fix:
         parts.append(say("fix", lang) + colon + say(rule.fix, lang))
-    url = page_url(docs_url, rule.name)
+    url, words = page_url(docs_url, rule.name), rule.name.split("-")
     help_text = "\n\n".join(parts)
     return {
         "id": rule.name,
-        "name": "".join(part.capitalize() for part in rule.name.split("-")),
+        # One word would be the id again, which the standard does not want.
+        **({"name": "".join(map(str.capitalize, words))} if len(words) > 1 else {}),
         "shortDescription": {"text": title},
         "fullDescription": {"text": f"{title}{'。' if lang == 'zh' else ' '}{advice}"},
         "help": {"text": help_text, "markdown": help_text},
