@@ -367,9 +367,13 @@ def check(
         raise Failure(say("ignores-alone", lang))
     if diff:
         raise SystemExit(_diff(paths, plan, context, unsafe_fixes, progress))
+    asked = [about(one.form) for one in reports]
     drawn = sys.stdout.isatty() and ReportTarget("text", "-") in reports
-    if drawn or any(about(one.form).excerpts for one in reports):
-        plan = replace(plan, excerpts=True)
+    plan = replace(
+        plan,
+        excerpts=drawn or any(one.excerpts for one in asked),
+        kinds=any(one.kinds for one in asked),
+    )
     fixes = None
     if fix:
         from glmlint.fix.run import fix_files, sentence
@@ -393,7 +397,7 @@ def check(
     if plan.write_baseline:
         whole = not result.problems and result.exit_code != 130
         save_baseline(plan, result.baseline, whole=whole)
-    if not report.interrupted and any(about(one.form).edits for one in reports):
+    if not report.interrupted and any(one.edits for one in asked):
         from glmlint.fix.suggest import with_edits
 
         result.findings = with_edits(result)
@@ -586,7 +590,7 @@ def show(place: str | None, ids: bool, color: str, **flags: Any) -> None:
     ),
     more=Text(
         'A row at which the trainer raises gives its exception as "error".',
-        '训练脚本会抛出异常的行，其异常写在 "error" 中。',
+        '训练框架会抛出异常的行，其异常写在 "error" 中。',
     ),
 )
 @argument(

@@ -125,8 +125,7 @@ _REPEATED: Final = ("recipe", "max_length", "model", "tokenizer", "template", "t
 @option(
     "--rows",
     type=COUNT,
-    default=1,
-    default_shown=1,
+    default_shown=Text("1; 10 in html", "1，html 为 10"),
     metavar="N",
     group="output",
     help=Text("How many of the rows that differ are printed.", "显示多少个有差异的数据行。"),
@@ -134,7 +133,7 @@ _REPEATED: Final = ("recipe", "max_length", "model", "tokenizer", "template", "t
 @option(
     "--format",
     "form",
-    type=Choice(["text", "json"]),
+    type=Choice(["text", "json", "html"]),
     default="text",
     default_shown="text",
     group="output",
@@ -152,7 +151,7 @@ _REPEATED: Final = ("recipe", "max_length", "model", "tokenizer", "template", "t
     help=Text("Settings file.", "配置文件。"),
 )
 @lang_option()  # fmt: skip
-def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: Any) -> None:
+def compare(files: tuple[str, ...], rows: int | None, form: str, color: str, **flags: Any) -> None:
     """Compare what trainers make of the same rows."""
     from glmlint.compare.rows import Side, compare_files
     from glmlint.output import colored, width
@@ -188,6 +187,8 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
     if not all(paths):
         raise UsageFault(MISSING_ARGUMENT, click.get_current_context(), name="FILE…")
     _name(sides)
+    if rows is None:
+        rows = 10 if form == "html" else 1
     try:
         result = compare_files(paths, sides, rows)
     except SourceError as error:
@@ -196,6 +197,11 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
         from glmlint.compare.json_report import write_comparison as write_json
 
         write_json(result, sys.stdout)
+        return
+    if form == "html":
+        from glmlint.compare.html_report import write_comparison as write_html
+
+        write_html(result, sys.stdout, plan.lang)
         return
     from glmlint.compare.text_report import write_comparison
 

@@ -13,8 +13,14 @@ from glmlint.visible import json_text
 
 def write_comparison(result: Comparison, out: IO[str]) -> None:
     """Print one object."""
+    value = {**comparison_object(result, "en"), "first_rows": _first_rows(result)}
+    out.write(json_text(value) + "\n")
+
+
+def comparison_object(result: Comparison, lang: str) -> dict[str, Any]:
+    """The comparison as plain JSON values, without its rows; its sentences in that language."""
     columns = columns_of(result)
-    value: dict[str, Any] = {
+    return {
         "schema_version": 1,
         "rows": result.rows,
         "sides": [_side(side, columns) for side in result.sides],
@@ -28,26 +34,28 @@ def write_comparison(result: Comparison, out: IO[str]) -> None:
             }
             for (a, b), pair in result.pairs.items()
         ],
-        "differences": [text.plain("en") for text in sentences(result)],
-        "first_rows": [
-            {
-                "path": one.path,
-                "line": one.line,
-                "sides": [
-                    {"outcome": entry.outcome}
-                    if entry.tokens is None
-                    else {
-                        "input_ids": entry.tokens.input_ids.tolist(),
-                        "labels": entry.tokens.labels.tolist(),
-                        "text": marked(entry, side),
-                    }
-                    for side, entry in zip(result.sides, one.sides, strict=True)
-                ],
-            }
-            for one in result.first
-        ],
+        "differences": [text.plain(lang) for text in sentences(result)],
     }
-    out.write(json_text(value) + "\n")
+
+
+def _first_rows(result: Comparison) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": one.path,
+            "line": one.line,
+            "sides": [
+                {"outcome": entry.outcome}
+                if entry.tokens is None
+                else {
+                    "input_ids": entry.tokens.input_ids.tolist(),
+                    "labels": entry.tokens.labels.tolist(),
+                    "text": marked(entry, side),
+                }
+                for side, entry in zip(result.sides, one.sides, strict=True)
+            ],
+        }
+        for one in result.first
+    ]
 
 
 def _side(side: Side, columns: list[str]) -> dict[str, Any]:

@@ -156,7 +156,7 @@ EMPTY_TOOLS: Final = Kind(
 BUILTIN_TOOL: Final = Kind(
     "builtin-tool",
     "a tool that is not a function is written as it is: the target's trainers do not know it",
-    "非 function 类型的工具照原样写出：使用目标格式的训练工具不认识它",
+    "非 function 类型的工具照原样写出：使用目标格式的训练框架不认识它",
 )
 NOT_OBJECT: Final = Kind(
     "arguments-not-object",

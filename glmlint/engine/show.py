@@ -107,7 +107,7 @@ def look(path: str, line: int | None, plan: Plan, context: Context) -> list[Show
     chunk = _find(path, line, context)
     checker = Checker(plan, context)
     findings = _findings(chunk, plan, context, checker)
-    return [_sample(path, row, findings, context) for row in prepared_rows(chunk, context)]
+    return [sample_of(path, row, findings, context) for row in prepared_rows(chunk, context)]
 
 
 def _find(path: str, line: int | None, context: Context) -> Chunk:
@@ -165,7 +165,17 @@ def _findings(chunk: Chunk, plan: Plan, context: Context, checker: Checker) -> l
     return [finding for finding in found if all_rules()[finding.rule].check is not None]
 
 
-def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> ShownSample:
+def sample_of(path: str, row: Row, findings: list[Finding], context: Context) -> ShownSample:
+    """A row with all that its trainer makes of it.
+
+    Args:
+        path: its file.
+        row: read and laid out, without its counts.
+        findings: what was found in it.
+
+    Raises:
+        ShowError: it is too long to be shown.
+    """
     tokens: list[Token] = []
     error, dropped = row.error, row.dropped
     if row.layout is not None:

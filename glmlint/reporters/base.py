@@ -59,6 +59,8 @@ class About:
     """It shows the piece of the row that a finding is about."""
     edits: bool = False
     """It offers the safe repair of a finding as an edit of the file."""
+    kinds: bool = False
+    """It tells supervised tokens by kind."""
 
 
 class Reporter(Protocol):
