@@ -10,6 +10,7 @@ EXTRAS: Final = {
     "zstd": "zstandard",
     "parquet": "pyarrow",
     "dedup": "rensa",
+    "lsp": "pygls",
     "score": "torch transformers accelerate safetensors",
 }
 """Extra of `pyproject.toml` -> its packages, without versions."""

@@ -72,6 +72,11 @@ LATER = {
             "生成带注释的 glmlint.toml，并给出 pre-commit 和 CI 的写法。",
         ),
     ),
+    "lsp": (
+        "glmlint.lsp.command:lsp",
+        Text("Language server for editors: findings while you type, fixes, tokens.",
+             "编辑器用的语言服务器：边编辑边检查，可修复，可查看 token。"),
+    ),
     "score": (
         "glmlint.scoring.command:score",
         Text("Baseline loss of a model on the supervised tokens.",

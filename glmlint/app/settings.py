@@ -440,6 +440,17 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(_UNREADABLE, file=file, why=_why(error)) from None
     if file.name == "pyproject.toml":
         content = content.get("tool", {}).get("glmlint", {})
+    require_valid(content, file)
+    return content
+
+
+def require_valid(content: dict[str, Any], file: object) -> None:
+    """Raise SettingsError where settings break `config.schema.json`.
+
+    Args:
+        content: by the keys of the settings file.
+        file: where they come from, as the sentence names it.
+    """
     for fault in validator("config", {one.name: one.schema for one in declared()}).iter_errors(
         content
     ):
@@ -459,7 +470,6 @@ def _read(file: Path) -> dict[str, Any]:
             place=place or Text("the settings", "整个文件"),
             fault=_fault(fault),
         )
-    return content
 
 
 _TYPES: Final = {

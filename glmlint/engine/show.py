@@ -104,10 +104,13 @@ def look(path: str, line: int | None, plan: Plan, context: Context) -> list[Show
     Raises:
         ShowError: no such file, or no sample starts at that line.
     """
-    chunk = _find(path, line, context)
-    checker = Checker(plan, context)
-    findings = _findings(chunk, plan, context, checker)
-    return [sample_of(path, row, findings, context) for row in prepared_rows(chunk, context)]
+    return samples_of(_find(path, line, context), plan, context)
+
+
+def samples_of(chunk: Chunk, plan: Plan, context: Context) -> list[ShownSample]:
+    """The samples of one row's bytes. Raises ShowError where there are too many tokens to show."""
+    findings = _findings(chunk, plan, context, Checker(plan, context))
+    return [sample_of(chunk.path, row, findings, context) for row in prepared_rows(chunk, context)]
 
 
 def _find(path: str, line: int | None, context: Context) -> Chunk:
