@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from glmlint.convert.base import formats
+from glmlint.converters.base import formats
 from glmlint.reporters.base import about, names
 
 PAGE = Path(__file__).resolve().parent / "convert.md"

@@ -61,7 +61,7 @@ LATER = {
              "同一批数据在几种训练框架下各自学到什么。"),
     ),
     "convert": (
-        "glmlint.convert.command:convert",
+        "glmlint.converters.command:convert",
         Text("ShareGPT, OpenAI, Alpaca, ChatGLM3 to GLM messages, and back.",
              "在 ShareGPT、OpenAI、Alpaca、ChatGLM3 与 GLM messages 格式之间转换。"),
     ),

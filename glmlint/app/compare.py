@@ -153,7 +153,7 @@ _REPEATED: Final = ("recipe", "max_length", "model", "tokenizer", "template", "t
 @lang_option()  # fmt: skip
 def compare(files: tuple[str, ...], rows: int | None, form: str, color: str, **flags: Any) -> None:
     """Compare what trainers make of the same rows."""
-    from glmlint.compare.rows import Side, compare_files
+    from glmlint.comparison.rows import Side, compare_files
     from glmlint.output import colored, width
     from glmlint.read.paths import find_inputs
     from glmlint.read.source import SourceError
@@ -186,7 +186,7 @@ def compare(files: tuple[str, ...], rows: int | None, form: str, color: str, **f
         raise Failure(say("compare-two", plan.lang))
     if not all(paths):
         raise UsageFault(MISSING_ARGUMENT, click.get_current_context(), name="FILE…")
-    _name(sides)
+    name_sides(sides)
     if rows is None:
         rows = 10 if form == "html" else 1
     try:
@@ -194,16 +194,16 @@ def compare(files: tuple[str, ...], rows: int | None, form: str, color: str, **f
     except SourceError as error:
         raise Failure(error.say(plan.lang), path=error.path) from None
     if form == "json":
-        from glmlint.compare.json_report import write_comparison as write_json
+        from glmlint.comparison.json_report import write_comparison as write_json
 
         write_json(result, sys.stdout)
         return
     if form == "html":
-        from glmlint.compare.html_report import write_comparison as write_html
+        from glmlint.comparison.html_report import write_comparison as write_html
 
         write_html(result, sys.stdout, plan.lang)
         return
-    from glmlint.compare.text_report import write_comparison
+    from glmlint.comparison.text_report import write_comparison
 
     terminal = sys.stdout.isatty()
     options = ReporterOptions(
@@ -241,7 +241,7 @@ def _set(entries: Sequence[str], side: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _name(sides: list[Any]) -> None:
+def name_sides(sides: list[Any]) -> None:
     """Labels that differ: the trainer's name, and what it has that another of that name has not."""
     labels = [side.label for side in sides]
     for side in sides:

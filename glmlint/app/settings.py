@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -404,8 +404,15 @@ def _baseline(
         raise SettingsError(error.text, **error.values) from None
 
 
-def _settings_file(named: str | None, paths: Sequence[str]) -> tuple[str, Path, dict[str, Any]]:
-    """The settings file's name, folder and content; "default" and nothing without one."""
+def _settings_file(
+    named: str | Literal[False] | None, paths: Sequence[str]
+) -> tuple[str, Path, dict[str, Any]]:
+    """The settings file's name, folder and content; "default" and nothing without one.
+
+    None looks for one; with False there is none.
+    """
+    if named is False:
+        return "default", Path(), {}
     if named:
         file = Path(named)
         if not is_file(file):

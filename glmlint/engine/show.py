@@ -13,7 +13,7 @@ from glmlint.evidence.kinds import KINDS, kinds_of
 from glmlint.evidence.report import Report
 from glmlint.finding import Finding
 from glmlint.plan import Plan
-from glmlint.read.source import Chunk, InputFile, SourceError, read_chunks, rereadable
+from glmlint.read.source import Chunk, InputFile, SourceError, as_input, read_chunks, rereadable
 from glmlint.rules.base import all_rules
 from glmlint.text import Text, Told
 from glmlint.trainer.base import Context
@@ -94,17 +94,19 @@ class ShownSample(Struct, frozen=True):
     """Why the trainer leaves the row out."""
 
 
-def look(path: str, line: int | None, plan: Plan, context: Context) -> list[ShownSample]:
+def look(
+    file: str | InputFile, line: int | None, plan: Plan, context: Context
+) -> list[ShownSample]:
     """The samples that start at a line; several only where one line holds several values.
 
     Args:
-        path: a file, "-" for standard input.
+        file: a path, "-" for standard input; or rows in memory.
         line: 1-based; None for the first sample.
 
     Raises:
         ShowError: no such file, or no sample starts at that line.
     """
-    return samples_of(_find(path, line, context), plan, context)
+    return samples_of(_find(as_input(file), line, context), plan, context)
 
 
 def samples_of(chunk: Chunk, plan: Plan, context: Context) -> list[ShownSample]:
@@ -113,11 +115,12 @@ def samples_of(chunk: Chunk, plan: Plan, context: Context) -> list[ShownSample]:
     return [sample_of(chunk.path, row, findings, context) for row in prepared_rows(chunk, context)]
 
 
-def _find(path: str, line: int | None, context: Context) -> Chunk:
+def _find(source: InputFile, line: int | None, context: Context) -> Chunk:
     """A chunk with nothing but the wanted row."""
     before: int | None = None
+    path = source.path
     try:
-        with rereadable(InputFile(path)) as file:
+        with rereadable(source) as file:
             learn(file, context)
             for chunk in read_chunks(file):
                 for place, number in enumerate(chunk.numbers):
