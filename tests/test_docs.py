@@ -112,6 +112,8 @@ def test_the_tables_of_the_formats_are_fresh() -> None:
     made = script("make_formats")
     fresh = made.page_text()
     assert made.PAGE.read_text(encoding="utf-8") == fresh, "run: python docs/make_formats.py"
+    reports = made.reports_text()
+    assert made.REPORTS.read_text(encoding="utf-8") == reports, "run: python docs/make_formats.py"
     assert set(formats()) <= set(re.findall(r"(?m)^\| `([^`]+)` \|", fresh))
 
 

@@ -121,6 +121,8 @@ def test_names_of_rules_and_recipes_exist(page: Path) -> None:
         "max-turns",
         "last-answer",
     }
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    known |= {*action["inputs"], *action["outputs"]}
     named = {span for span in spans(page) if re.fullmatch(r"[a-z]+(-[a-z]+)+", span)}
     assert named <= known
 
