@@ -15,6 +15,13 @@ OUTSIDE = "project"
 """The folder of the site for files that pages link to and that are not in docs/."""
 SHIM = "https://unpkg.com/iframe-worker/shim"
 """What the theme would load from elsewhere; docs/site/worker.js takes its place."""
+WORDS = {
+    "Table of contents": "目录",
+    'placeholder="Search"': 'placeholder="搜索"',
+    "Back to top": "回到顶部",
+    "Permanent link": "永久链接",
+}
+"""What the theme says around each page, in Chinese."""
 
 _LINK = re.compile(r"(\]\()([^)#\s]+)(#[^)\s]*)?(\))")
 _FENCE = re.compile(r"^ *(`{3,}|~{3,})")
@@ -62,12 +69,14 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:
-    """Name the language of Chinese pages, and take the search's shim from here: no network."""
+    """Say the theme's words in Chinese on Chinese pages, and take the search's shim from here: no network."""
     del config
     shim = os.path.relpath("site/worker.js", Path(page.url).parent)
     output = output.replace(SHIM, shim)
     if page.file.src_uri.startswith("zh/"):
         output = output.replace('<html lang="en"', '<html lang="zh-CN"', 1)
+        for word, chinese in WORDS.items():
+            output = output.replace(word, chinese)
     return output
 
 

@@ -96,10 +96,10 @@ def page_zh() -> str:
     rows = ["| 配方 | 训练框架 | 监督范围 | 预算 |", "|---|---|---|---|"]
     for name, trainer in all_trainers().items():
         budget = trainer.default_budget(trainer.Options())
-        shown = "无" if budget in (None, NO_BUDGET) else f"{budget:,}"
+        shown = "无默认值" if budget in (None, NO_BUDGET) else f"默认 {budget:,}"
         rows.append(
             f"| [`{name}`](../recipes/{name}.md) | {trainer.title.zh} | {cell(trainer.supervises.zh)} "
-            f"| {trainer.budget_means.zh}，默认 {shown} |"
+            f"| {trainer.budget_means.zh}，{shown} |"
         )
     start, stop = "<!-- recipes -->\n", "<!-- end of recipes -->"
     before, _, rest = ZH.read_text(encoding="utf-8").partition(start)

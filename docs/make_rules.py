@@ -34,11 +34,11 @@ RULES = Text("Rules", "规则")
 INTRO = Text(
     "Written by `python docs/make_rules.py` from the files in `glmlint/rules/`; `glmlint explain "
     "RULE` shows a page in the terminal. E: training would crash, drop the row, learn nothing or learn the "
-    "wrong thing. W: likely harm. I: worth knowing, off unless selected. A recipe may make a "
-    "rule harsher or milder.",
+    "wrong thing. W: likely harm. I: worth knowing; such rules are off unless selected. A recipe, or "
+    "what a row holds, may make a finding harsher or milder.",
     "由 `python docs/make_rules.py` 根据 `glmlint/rules/` 中的文件生成；`glmlint explain RULE` 在终端中显示同样的"
-    "内容。E：训练会报错、丢掉这一行、什么也学不到，或学到错误的内容。W：很可能有害。I：值得了解，选中后才检查。"
-    "配方可能使某条规则更严或更宽。",
+    "内容。E：训练会报错、丢掉这一行、什么也学不到，或学到错误的内容。W：很可能有害。I：值得了解，这一级别的规则选中后才检查。"
+    "配方或数据行的内容可能使某个问题的级别更高或更低。",
 )
 HEAD = Text("| rule | | fix | what it means |", "| 规则 | | 修复 | 含义 |")
 OPT_IN = Text(", opt-in", "，选中才检查")
