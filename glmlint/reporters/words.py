@@ -325,10 +325,6 @@ WORDS: Final = {
     ),
     "nothing-found": Text("no findings", "没有问题"),
     # the command line
-    "unknown-format": Text(
-        "unknown format {form}: one of {known}", "未知的格式 {form}：可用的有 {known}"
-    ),
-    "more-outputs": Text("more --output than --format", "--output 比 --format 多"),
     "json-left": Text(
         "{n:file} with the ending .json skipped: such a file is read only when it is named",
         "跳过 {n} 个 .json 文件：直接写出文件名才会读取",
