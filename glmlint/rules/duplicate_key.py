@@ -34,14 +34,12 @@ rule = Rule(
     when=Fact.DEFECT,
     needs_value=False,
     text=Text(
-        "the key {key} occurs twice in one object: the loader rejects the file, "
-        "and other readers lose one of the two values",
+        "key {key} occurs twice: the loader rejects the file, others lose a value",
         "同一个对象里键 {key} 出现了两次：加载器会拒绝该文件，其他程序则会丢掉其中一个值",
     ),
     variants={
         "last": Text(
-            "the key {key} occurs twice in one object: {trainer} takes the second value and loses "
-            "the first",
+            "key {key} occurs twice: {trainer} takes the second value and loses the first",
             "同一个对象里键 {key} 出现了两次：{trainer}只取后一个值，前一个会丢失",
         ),
     },
