@@ -246,6 +246,10 @@ _REPORT_OPTIONS = (
     option("--verbose", "-v", is_flag=True, group="output",
            help=Text("Print everything: all tables, every help, what was assumed in full.",
                      "显示全部内容：所有表格、每条建议以及完整的前提。")),
+    option("--jobs", "-j", type=IntRange(1), metavar="N", group="output",
+           default_shown=Text("all processors", "所有处理器"),
+           help=Text("Processes that check at the same time; the report is the same.",
+                     "同时检查的进程数；报告不变。")),
     color_option(),
     option("--progress", type=Choice(["auto", "always", "never"]), default="auto", group="output",
            default_shown="auto",
@@ -298,19 +302,25 @@ def check(
     fix: bool,
     unsafe_fixes: bool,
     diff: bool,
+    jobs: int | None,
     show_files: bool,
     show_settings: bool,
     **flags: Any,
 ) -> None:
     """Lint files or folders."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads have nothing to do here
     from dataclasses import replace
 
     from glmlint.output import OutputError, colored, opened, silence, width
     from glmlint.read.paths import look_up
     from glmlint.reporters.base import ReporterOptions, get, names
     from glmlint.reporters.words import say
+    from glmlint.runners.cpus import usable_cpus
     from glmlint.runners.local import check_files
     from glmlint.text import listed, system_fault
+
+    jobs = jobs or usable_cpus()
+    os.environ.setdefault("RAYON_NUM_THREADS", str(jobs))  # the tokenizer's, in this process
 
     asked_style = output_format is not None
     if output_format is not None and output_format not in STYLES:
@@ -366,7 +376,7 @@ def check(
 
         fixes = fix_files(paths, plan, context, unsafe=unsafe_fixes, progress=progress)
     read = ["-" if file.is_stdin else file.path for file in found.inputs]
-    report = check_files(read, plan, context, progress)
+    report = check_files(read, plan, context, progress, jobs)
     report.problems[:0] = [(problem.path, problem.say(lang)) for problem in found.problems]
     if fixes is not None:
         report.problems += fixes.failures

@@ -185,6 +185,10 @@ class Shapes:
         self._whole: tuple[Node | None, Node | None] | None = None
         self._resolved: dict[str, _Answer] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what only the process that sees the rows can use."""
+        return {**self.__dict__, "_known": set(), "_whole": None, "_resolved": {}}
+
     # Seeing rows
 
     def add(

@@ -33,11 +33,14 @@ __all__ = [
     "Chunk",
     "InputFile",
     "Place",
+    "Range",
     "SourceError",
     "encoding_guess",
     "is_packed",
+    "line_ranges",
     "read_bytes",
     "read_chunks",
+    "read_range",
     "rereadable",
     "rewritable",
     "split_values",
@@ -45,6 +48,9 @@ __all__ = [
 
 HEAD_BYTES: Final = 1 << 20
 """How much of a file decides how its rows stand in it. Not a matter of the chunk's size."""
+
+CHUNK_BYTES: Final = 8 << 20
+MAX_LINE: Final = 64 << 20
 
 _MAGIC: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".parquet": b"PAR1"}
 """First bytes of what is not text."""
@@ -104,8 +110,8 @@ class Chunk(msgspec.Struct):
 
 def read_chunks(
     file: InputFile,
-    chunk_bytes: int = 8 << 20,
-    max_line: int = 64 << 20,
+    chunk_bytes: int = CHUNK_BYTES,
+    max_line: int = MAX_LINE,
     loader_bytes: int = CHUNK,
 ) -> Iterator[Chunk]:
     """The rows of a file, in chunks of about `chunk_bytes`; memory does not grow with the file.
@@ -126,10 +132,10 @@ def read_chunks(
 
 
 def read_bytes(
-    data: bytes, path: str, max_line: int = 64 << 20, loader_bytes: int = CHUNK
+    data: bytes, path: str, max_line: int = MAX_LINE, loader_bytes: int = CHUNK
 ) -> Iterator[Chunk]:
     """The rows of bytes that stand in no file, under a name; else as `read_chunks`."""
-    yield from _chunks_of(io.BytesIO(data), path, 8 << 20, max_line, loader_bytes)
+    yield from _chunks_of(io.BytesIO(data), path, CHUNK_BYTES, max_line, loader_bytes)
 
 
 @contextmanager
@@ -255,7 +261,7 @@ def _chunks_of(
     bom = any(fault.rule == "byte-order-mark" for fault in faults)
     blocks = in_blocks(blocks, chunk_bytes)
     if mode == "lines":
-        chunks = _line_chunks(blocks, path, max_line, loader_bytes, bom)
+        chunks = _line_chunks(blocks, _Lines(path, max_line, loader_bytes, bom))
     elif mode == "array":
         aheads: list[Ahead] = []
         elements = scan_values(blocks, True, max_line, aheads=aheads)
@@ -284,11 +290,9 @@ def _told_once(
         yield Chunk(path, file_defects=[*faults, Defect("not-jsonl", {"kind": "empty"})])
 
 
-def _line_chunks(
-    blocks: Iterator[bytes], path: str, max_line: int, loader_bytes: int, bom: bool
-) -> Iterator[Chunk]:
-    """Chunks of whole lines. The end of the file ends a line, too."""
-    lines = _Lines(path, max_line, loader_bytes, bom)
+def _line_chunks(blocks: Iterator[bytes], lines: _Lines) -> Iterator[Chunk]:
+    """Chunks of whole lines. The end of the blocks ends a line, too."""
+    max_line = lines.max_line
     # What is there of the line that no block so far has ended. A list of blocks would stay in the
     # heap when it is joined: as much again as a long line.
     begun = bytearray()
@@ -359,7 +363,7 @@ class _Lines:
     def long(self, size: int, cr: bool, *, ended: bool) -> Chunk:
         """A line of so many bytes that they were not kept; `cr`: the last of them is CR."""
         number, begin = self.number, self.offset
-        place = self._place(b"", begin + self.lead + size + ended)
+        place = self.follow(b"", begin + self.lead + size + ended)
         place.starts, place.stops = [begin], [place.end]
         defect = too_long(size - cr, self.max_line, number)
         return Chunk(self.path, [b""], [number], {0: defect}, place=place)
@@ -367,7 +371,7 @@ class _Lines:
     def chunk(self, whole: bytes, *, ended: bool) -> Chunk:
         """Lines that are at hand, without the line feed that ends the last of them, if any does."""
         number, begin, first = self.number, self.offset, self.offset + self.lead
-        place = self._place(whole, first + len(whole) + ended)
+        place = self.follow(whole, first + len(whole) + ended)
         if len(whole) <= self.max_line and after_blank(whole, 0) == len(whole):
             gap = (0, len(whole) + 1, number)
             place.blanks = self._first_blanks(place, whole, first, [gap])
@@ -387,7 +391,7 @@ class _Lines:
             return Chunk(self.path, lines, range(number, self.number), place=place)
         return self._with_blank(whole, first, lines, edges, number, place)
 
-    def _place(self, whole: bytes, end: int) -> Place:
+    def follow(self, whole: bytes, end: int) -> Place:
         """Where these lines stand, and what is known of the file after them."""
         begin = self.offset
         first = begin + self.lead  # where `whole` begins
@@ -528,6 +532,101 @@ def _row_chunks(
                 del aheads[: len(lines)]
     if failure:
         raise failure
+
+
+# --- ranges of lines -----------------------------------------------------------------------------
+
+
+class Range(msgspec.Struct, frozen=True):
+    """Bytes of a plain file of lines, and what has to be known of the bytes before them."""
+
+    path: str
+    begin: int
+    """Where its first line begins."""
+    end: int
+    """Where the line after its last one begins, or the end of the file."""
+    number: int
+    """1-based number of its first line."""
+    borders: list[int]
+    """Where `datasets` has started reading again up to `begin`."""
+    bom: bool
+    """Whether the file opens with a byte order mark."""
+    max_line: int = MAX_LINE
+    loader_bytes: int = CHUNK
+
+
+def line_ranges(
+    first: Chunk, chunk_bytes: int = CHUNK_BYTES, max_line: int = MAX_LINE
+) -> Iterator[Range] | None:
+    """What follows a file's first rows, in ranges that can be read apart.
+
+    Only line feeds are looked for: some gigabytes a second.
+
+    Args:
+        first: the chunk of the file's first row, as `read_chunks` gives it.
+        chunk_bytes, max_line: as in `read_chunks`.
+
+    Returns:
+        None where rows do not stand on lines of a plain file.
+    """
+    place = first.place
+    if place is None or place.form.kind != "lines" or not first.lines or not rewritable(first.path):
+        return None
+    if any(defect.rule == "not-utf8" for defect in first.file_defects):
+        return None  # the offsets are not the file's
+    return _ranges(first.path, place, chunk_bytes, max_line)
+
+
+def _ranges(path: str, place: Place, chunk_bytes: int, max_line: int) -> Iterator[Range]:
+    lines = _Lines(path, max_line, place.loader_bytes, place.bom)
+    lines.offset, lines.lead, lines.borders = place.end, 0, place.borders
+    with Path(path).open("rb") as handle:
+        # Ranges end where the chunks of one process end.
+        while block := handle.read(min(place.end - handle.tell(), chunk_bytes)):
+            lines.number += block.count(b"\n")
+        size = chunk_bytes - place.end % chunk_bytes
+        while block := handle.read(size):
+            size = chunk_bytes
+            stop = block.rfind(b"\n") + 1
+            if stop:
+                begin, number, borders = lines.offset, lines.number, lines.borders
+                end = begin + lines.lead + stop
+                lines.follow(block[: stop - 1], end)
+                yield Range(
+                    path, begin, end, number, borders, place.bom, max_line, place.loader_bytes
+                )
+            lines.lead += len(block) - stop
+        if lines.lead:
+            begin, end = lines.offset, lines.offset + lines.lead
+            yield Range(
+                path,
+                begin,
+                end,
+                lines.number,
+                lines.borders,
+                place.bom,
+                max_line,
+                place.loader_bytes,
+            )
+
+
+def read_range(part: Range, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
+    """The rows of a range, as `read_chunks` gives them. Raises SourceError."""
+    lines = _Lines(part.path, part.max_line, part.loader_bytes, part.bom)
+    lines.number, lines.offset, lines.lead, lines.borders = part.number, part.begin, 0, part.borders
+    try:
+        with Path(part.path).open("rb") as handle:
+            handle.seek(part.begin)
+            yield from _line_chunks(_some(handle, part.end - part.begin, chunk_bytes), lines)
+    except OSError as error:
+        raise SourceError(Text("{why}", "{why}"), why=reason_of(error)) from error
+
+
+def _some(handle: IO[bytes], left: int, most: int) -> Iterator[bytes]:
+    """The next bytes of a file: all in one block, but where a line is longer than one."""
+    while left and (block := handle.read(left if left <= 2 * most else most)):
+        left -= len(block)
+        yield block
 
 
 # --- bytes ---------------------------------------------------------------------------------------
