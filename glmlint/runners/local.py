@@ -16,7 +16,7 @@ from glmlint.plan import Plan
 from glmlint.progress import Progress
 from glmlint.read.paths import find_inputs
 from glmlint.read.source import InputFile, SourceError, rewritable
-from glmlint.runners.tasks import Task, TaskEngine, add, check_parts
+from glmlint.runners.tasks import Task, TaskEngine, add, check_tasks
 from glmlint.trainer.base import Context
 
 SMALL: Final = 8 << 20
@@ -24,7 +24,12 @@ SMALL: Final = 8 << 20
 
 
 def check_files(
-    paths: Sequence[str], plan: Plan, context: Context, progress: str = "never", jobs: int = 1
+    paths: Sequence[str],
+    plan: Plan,
+    context: Context,
+    progress: str = "never",
+    jobs: int = 1,
+    engine: TaskEngine | None = None,
 ) -> Report:
     """Check every file; what can't be read is kept as a problem, and the others go on.
 
@@ -33,10 +38,11 @@ def check_files(
         plan: the settings.
         context: the plan's tokenizer and template.
         progress: "auto", "always" or "never": a bar on standard error.
-        jobs: processes.
+        jobs: processes of this machine.
+        engine: where tasks are done instead.
     """
-    if jobs == 1:
-        return _check_files(paths, plan, context, progress, None)
+    if jobs == 1 or engine is not None:
+        return _check_files(paths, plan, context, progress, engine)
     from glmlint.runners.processes import Processes
 
     with Processes(plan, context, jobs) as processes:
@@ -79,7 +85,7 @@ def _check_files(
                     after = trained[0] if later and trained[0] in report.files else None
                     run = None
                     if engine is not None:
-                        run = partial(check_parts, engine, plan, context)
+                        run = partial(check_tasks, engine, plan, context)
                     try:
                         check_file(file, plan, context, report, bar.add, after, run)
                     except SourceError as error:

@@ -42,11 +42,11 @@ DIED: Final = Text(
 class Processes:
     """Workers that are started when a run is worth it, and gone at the end of the block."""
 
-    def __init__(self, plan: Plan, context: Context, jobs: int, *, worth: int = WORTH) -> None:
+    def __init__(self, plan: Plan, context: Context, jobs: int, worth: int | None = None) -> None:
         self._plan = plan
         self._context = context
         self._jobs = jobs
-        self._worth = worth
+        self._worth = WORTH if worth is None else worth
         self._workers: dict[Connection, BaseProcess] = {}
         self._busy: dict[Connection, int] = {}
         """What a worker is at: the number of its part, counted over the whole run."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import pickle
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
 
 from glmlint.engine.check import Checker, PassPlan, Progress, check_chunk, check_file, no_collection
 from glmlint.evidence.report import FileStats, Report
-from glmlint.loader import Load
+from glmlint.loader import CHUNK, Load
 from glmlint.plan import Plan
 from glmlint.read.source import (
+    CHUNK_BYTES,
+    MAX_LINE,
     Chunk,
     InputFile,
     Range,
@@ -51,6 +53,17 @@ class Done(Struct):
     """What ended it after these."""
 
 
+class Sizes(NamedTuple):
+    """How a file is read: arguments of `read_chunks`."""
+
+    chunk_bytes: int = CHUNK_BYTES
+    max_line: int = MAX_LINE
+    loader_bytes: int = CHUNK
+
+
+SIZES: Final = Sizes()
+
+
 class TaskEngine(Protocol):
     """Whatever checks parts."""
 
@@ -73,14 +86,14 @@ class Bench:
         self.checker = Checker(plan, context)
         self._load: bytes | None = None
 
-    def check(self, part: Task) -> Done:
-        """Check a part. What is raised is kept in what comes of it."""
+    def check(self, task: Task) -> Done:
+        """Check a task. What is raised is kept in what comes of it."""
         done = Done([], [])
         try:
-            if isinstance(part.source, InputFile):
-                self._check_file(part.source, done)
+            if isinstance(task.source, InputFile):
+                self._check_file(task.source, done)
             else:
-                self._check_rows(part, part.source, done)
+                self._check_rows(task, task.source, done)
         except (Exception, RunStopped) as error:
             done.error = error
         return done
@@ -102,26 +115,26 @@ class Bench:
                 done.stats.append(stats)
                 done.sizes.append((seen[0], seen[1]))
 
-    def _check_rows(self, part: Task, source: Chunk | Range, done: Done) -> None:
+    def _check_rows(self, task: Task, source: Chunk | Range, done: Done) -> None:
         checker, watch = self.checker, self.checker.watch
-        if part.load is None:
+        if task.load is None:
             self.context.loads.pop(source.path, None)
-        elif part.load != self._load:
+        elif task.load != self._load:
             self.context.forget_loaded()
-            self.context.loads[source.path] = pickle.loads(part.load)
-        self._load = part.load
-        checker.keep_until(source.path, part.keep_until)
+            self.context.loads[source.path] = pickle.loads(task.load)
+        self._load = task.load
+        checker.keep_until(source.path, task.keep_until)
         chunks: Iterable[Chunk] = read_range(source) if isinstance(source, Range) else (source,)
         for chunk in chunks if watch is None else watch.reading(chunks):
-            rows = chunk if part.lines is None else chunk.only(part.lines)
-            if part.lines is not None and not rows.lines:
+            rows = chunk if task.lines is None else chunk.only(task.lines)
+            if task.lines is not None and not rows.lines:
                 continue
             with no_collection():
-                done.stats.append(check_chunk(rows, checker, part.pass_))
+                done.stats.append(check_chunk(rows, checker, task.pass_))
             done.sizes.append((len(rows.lines), sum(map(len, rows.lines))))
 
 
-def check_parts(
+def check_tasks(
     engine: TaskEngine,
     plan: Plan,
     context: Context,
@@ -130,15 +143,16 @@ def check_parts(
     pass_: PassPlan,
     progress: Progress | None,
     lines: Collection[int] | None,
+    sizes: Sizes = SIZES,
 ) -> None:
     """One pass over a file by an engine; arguments and errors as of `check.check_here`."""
     load = context.loads.get(file.path)
-    for done in engine.run(_parts(file, plan, report, pass_, lines, load)):
+    for done in engine.run(_tasks(file, plan, report, pass_, lines, load, sizes)):
         add(done, report, plan, progress)
 
 
 def add(done: Done, report: Report, plan: Plan, progress: Progress | None) -> None:
-    """Add what came of a part, as one process adds it. Raises what ended the part."""
+    """Add what came of a part, as one process adds it. Raises what ended the task."""
     for stats, (rows, size) in zip(done.stats, done.sizes, strict=True):
         report.add(stats, plan.max_findings)
         if progress is not None:
@@ -147,13 +161,14 @@ def add(done: Done, report: Report, plan: Plan, progress: Progress | None) -> No
         raise done.error
 
 
-def _parts(
+def _tasks(
     file: InputFile,
     plan: Plan,
     report: Report,
     pass_: PassPlan,
     lines: Collection[int] | None,
     load: Load | None,
+    sizes: Sizes,
 ) -> Iterator[Task]:
     """The rows of a file in order: its first ones as they are read here, then ranges, where there
     can be any."""
@@ -161,18 +176,18 @@ def _parts(
     pickled = None if load is None else pickle.dumps(load)
     path = file.path
 
-    def part(source: Chunk | Range, size: int, among: frozenset[int] | None) -> Task:
+    def task(source: Chunk | Range, size: int, among: frozenset[int] | None) -> Task:
         findings = report.files[path].findings if path in report.files else []
         full = len(findings) >= plan.max_findings and findings
         return Task(source, size, pass_, among, pickled, findings[-1].line if full else None)
 
-    for chunk in read_chunks(file):
+    for chunk in read_chunks(file, *sizes):
         size = sum(map(len, chunk.lines))
-        ranges = None if file.is_stdin or file.copy is not None else line_ranges(chunk)
+        ranges = None if file.is_stdin or file.copy is not None else line_ranges(chunk, *sizes[:2])
         if lines is not None:
             chunk = chunk.only(lines)
         if lines is None or chunk.lines:
-            yield part(chunk, size, None)
+            yield task(chunk, size, None)
         if ranges is not None:
             break
     else:
@@ -180,7 +195,7 @@ def _parts(
     for one, after in _with_next(ranges):
         among = None if wanted is None else _among(wanted, one.number, after)
         if among is None or among:
-            yield part(one, one.end - one.begin, among)
+            yield task(one, one.end - one.begin, among)
 
 
 def _with_next(ranges: Iterator[Range]) -> Iterator[tuple[Range, int | None]]:
