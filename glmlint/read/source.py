@@ -49,7 +49,7 @@ __all__ = [
 HEAD_BYTES: Final = 1 << 20
 """How much of a file decides how its rows stand in it. Not a matter of the chunk's size."""
 
-CHUNK_BYTES: Final = 8 << 20
+CHUNK_BYTES: Final = 2 << 20
 MAX_LINE: Final = 64 << 20
 
 _MAGIC: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".parquet": b"PAR1"}

@@ -19,7 +19,7 @@ from glmlint.read.source import InputFile, SourceError, rewritable
 from glmlint.runners.tasks import Task, TaskEngine, add, check_tasks
 from glmlint.trainer.base import Context
 
-SMALL: Final = 8 << 20
+SMALL: Final = 4 << 20
 """Bytes of a file that one process checks alone."""
 
 
