@@ -11,6 +11,7 @@ import click
 
 from glmlint import __version__
 from glmlint.app.flags import (
+    LENGTH,
     MISSING_ARGUMENT,
     Choice,
     IntRange,
@@ -43,7 +44,7 @@ from glmlint.app.options import (
 )
 from glmlint.app.process import run
 from glmlint.output import put, tell
-from glmlint.plan import COLUMN_UNITS, STYLES
+from glmlint.plan import COLUMN_UNITS, ENGINES, STYLES
 from glmlint.text import Text, nearest
 from glmlint.visible import printable_path
 
@@ -54,6 +55,10 @@ if TYPE_CHECKING:
     from glmlint.trainer.base import Context
 
 LATER = {
+    "clean": (
+        "glmlint.app.clean:clean",
+        Text("Remove the cache of earlier checks.", "清除以往检查的缓存。"),
+    ),
     "compare": (
         "glmlint.app.compare:compare",
         Text("The same rows under several trainers: what each teaches.",
@@ -246,10 +251,20 @@ _REPORT_OPTIONS = (
     option("--verbose", "-v", is_flag=True, group="output",
            help=Text("Print everything: all tables, every help, what was assumed in full.",
                      "显示全部内容：所有表格、每条建议以及完整的前提。")),
-    option("--jobs", "-j", type=IntRange(1), metavar="N", group="output",
+    option("--jobs", "-j", type=LENGTH, metavar="N", group="running",
            default_shown=Text("all processors", "所有处理器"),
            help=Text("Processes that check at the same time; the report is the same.",
                      "同时检查的进程数；报告不变。")),
+    option("--engine", type=Choice(ENGINES), group="running", default_shown="local",
+           help=Text("Where: this machine, or the Ray cluster of RAY_ADDRESS.",
+                     "在哪里运行：本机，或 RAY_ADDRESS 指定的 Ray 集群。")),
+    option("--cache/--no-cache", default=None, group="running",
+           default_shown=Text("--cache; --no-cache in CI", "--cache；在 CI 中为 --no-cache"),
+           help=Text("Whether a file that has not changed is read again.",
+                     "没有改动的文件是否使用上次的检查结果。")),
+    option("--cache-dir", metavar="FOLDER", shell_complete=complete_files, group="running",
+           default_shown=Text("the user's cache folder", "用户的缓存文件夹"),
+           help=Text("Where the cache is.", "缓存所在的文件夹。")),
     color_option(),
     option("--progress", type=Choice(["auto", "always", "never"]), default="auto", group="output",
            default_shown="auto",
@@ -302,7 +317,6 @@ def check(
     fix: bool,
     unsafe_fixes: bool,
     diff: bool,
-    jobs: int | None,
     show_files: bool,
     show_settings: bool,
     **flags: Any,
@@ -315,12 +329,9 @@ def check(
     from glmlint.read.paths import look_up
     from glmlint.reporters.base import ReporterOptions, get, names
     from glmlint.reporters.words import say
-    from glmlint.runners.cpus import usable_cpus
+    from glmlint.runners.chosen import chosen
     from glmlint.runners.local import check_files
     from glmlint.text import listed, system_fault
-
-    jobs = jobs or usable_cpus()
-    os.environ.setdefault("RAYON_NUM_THREADS", str(jobs))  # the tokenizer's, in this process
 
     asked_style = output_format is not None
     if output_format is not None and output_format not in STYLES:
@@ -376,7 +387,8 @@ def check(
 
         fixes = fix_files(paths, plan, context, unsafe=unsafe_fixes, progress=progress)
     read = ["-" if file.is_stdin else file.path for file in found.inputs]
-    report = check_files(read, plan, context, progress, jobs)
+    with chosen(plan, context, remembers=not fix) as (engine, cache):
+        report = check_files(read, plan, context, progress, engine, cache)
     report.problems[:0] = [(problem.path, problem.say(lang)) for problem in found.problems]
     if fixes is not None:
         report.problems += fixes.failures

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from glmlint.engine.check import check_file
-from glmlint.evidence.report import Report
+from glmlint.engine.check import Run, check_file
+from glmlint.evidence.report import FileStats, Report
 from glmlint.plan import Plan
 from glmlint.progress import Progress
 from glmlint.read.paths import find_inputs
@@ -19,8 +19,15 @@ from glmlint.read.source import InputFile, SourceError, rewritable
 from glmlint.runners.tasks import Task, TaskEngine, add, check_tasks
 from glmlint.trainer.base import Context
 
+if TYPE_CHECKING:
+    from glmlint.runners.cache import Cache
+
 SMALL: Final = 4 << 20
 """Bytes of a file that one process checks alone."""
+
+
+BATCH: Final = 256
+"""Small files that are looked up in the cache before the first of them is checked."""
 
 
 def check_files(
@@ -28,8 +35,8 @@ def check_files(
     plan: Plan,
     context: Context,
     progress: str = "never",
-    jobs: int = 1,
     engine: TaskEngine | None = None,
+    cache: Cache | None = None,
 ) -> Report:
     """Check every file; what can't be read is kept as a problem, and the others go on.
 
@@ -38,20 +45,9 @@ def check_files(
         plan: the settings.
         context: the plan's tokenizer and template.
         progress: "auto", "always" or "never": a bar on standard error.
-        jobs: processes of this machine.
-        engine: where tasks are done instead.
+        engine: what has other processes; None: all is done in this one.
+        cache: what is known of files from earlier runs.
     """
-    if jobs == 1 or engine is not None:
-        return _check_files(paths, plan, context, progress, engine)
-    from glmlint.runners.processes import Processes
-
-    with Processes(plan, context, jobs) as processes:
-        return _check_files(paths, plan, context, progress, processes)
-
-
-def _check_files(
-    paths: Sequence[str], plan: Plan, context: Context, progress: str, engine: TaskEngine | None
-) -> Report:
     # A validation file that is among the paths as well goes by the name that the plan has for it.
     inputs, missing = find_inputs([*plan.eval_files, *paths], plan.choice)
     inputs.sort(key=lambda file: file.path in plan.eval_files)
@@ -72,39 +68,105 @@ def _check_files(
         or not rewritable(file.path)
         or (file.path in plan.eval_files and os.path.realpath(file.path) not in named)
     }
+    run = Running(plan, context, report, engine, cache)
     if engine is not None:
-        engine.expect(sum(_size(file) or 0 for file in inputs))
+        new = (file for file in inputs if cache is None or not cache.may_know(file))
+        engine.expect(sum(_size(file) or 0 for file in new))
     with Progress(["-" if file.stdin else file.path for file in inputs], progress) as bar:
         try:
             for alone, files in groupby(inputs, key=lambda file: _is_small(file, plan)):
                 if engine is not None and alone:
-                    _check_small([*files], engine, plan, report, bar)
+                    while some := [*islice(files, BATCH)]:
+                        _check_small(some, engine, run, bar)
                     continue
                 for file in files:
                     later = file.path in plan.eval_files and len(trained) == 1
                     after = trained[0] if later and trained[0] in report.files else None
-                    run = None
-                    if engine is not None:
-                        run = partial(check_tasks, engine, plan, context)
+                    if after is None and run.known(file, bar):
+                        continue
                     try:
-                        check_file(file, plan, context, report, bar.add, after, run)
+                        check_file(file, plan, context, report, bar.add, after, run.by)
                     except SourceError as error:
                         report.problems.append((file.path, error.say(plan.lang)))
+                    else:
+                        run.remember(file)
         except KeyboardInterrupt:
             report.interrupted = True
     return report
 
 
+class Running:
+    """What a run has at hand for each of its files."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        context: Context,
+        report: Report,
+        engine: TaskEngine | None,
+        cache: Cache | None,
+    ) -> None:
+        self.plan = plan
+        self.report = report
+        self.cache = cache
+        self.by: Run | None = None
+        """What does a pass over a file; None: this process."""
+        if engine is not None:
+            self.by = partial(check_tasks, engine, plan, context)
+
+    def known(self, file: InputFile, bar: Progress) -> bool:
+        """Whether what is in a file was in the cache; it is in the report then."""
+        stats = self.cached(file)
+        if stats is not None:
+            self.take(file, stats, bar)
+        return stats is not None
+
+    def cached(self, file: InputFile) -> FileStats | None:
+        """What the cache knows of a file."""
+        return None if self.cache is None else self.cache.get(file)
+
+    def take(self, file: InputFile, stats: FileStats, bar: Progress) -> None:
+        """Add what was known of a file."""
+        self.report.add(stats, self.plan.max_findings)
+        bar.add(stats.totals.samples, _size(file) or 0)
+
+    def remember(self, file: InputFile) -> None:
+        """Keep what was found in a file that could be read to its end."""
+        if self.cache is not None and self.report.level == 0:
+            self.cache.put(file, self.report.files[file.path])
+
+
 def _check_small(
-    files: Sequence[InputFile], engine: TaskEngine, plan: Plan, report: Report, bar: Progress
+    files: Sequence[InputFile], engine: TaskEngine, run: Running, bar: Progress
 ) -> None:
     """Check each file in one process, several at a time."""
-    parts = (Task(file, _size(file) or 0) for file in files)
-    for file, done in zip(files, engine.run(parts), strict=True):
+    waiting: list[tuple[InputFile, FileStats | None]] = []
+
+    def tasks() -> Iterator[Task]:
+        for file in files:
+            stats = run.cached(file)
+            waiting.append((file, stats))
+            if stats is None:
+                yield Task(file, _size(file) or 0)
+
+    found = engine.run(tasks())
+    done = next(found, None)
+    at = 0
+    while at < len(waiting):
+        file, stats = waiting[at]
+        waiting[at] = file, None
+        at += 1
+        if stats is not None:
+            run.take(file, stats, bar)
+            continue
+        assert done is not None  # each file that is not known is a task
         try:
-            add(done, report, plan, bar.add)
+            add(done, run.report, run.plan, bar.add)
         except SourceError as error:
-            report.problems.append((file.path, error.say(plan.lang)))
+            run.report.problems.append((file.path, error.say(run.plan.lang)))
+        else:
+            run.remember(file)
+        done = next(found, None)
 
 
 def _is_small(file: InputFile, plan: Plan) -> bool:
