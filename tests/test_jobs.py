@@ -32,6 +32,7 @@ from glmlint.reporters.base import ReporterOptions, get
 from glmlint.rules.base import all_rules
 from glmlint.runners.cpus import usable_cpus
 from glmlint.runners.local import check_files
+from glmlint.runners.packed import pack, unpack
 from glmlint.runners.processes import Processes
 from glmlint.runners.tasks import Bench, Done, Sizes, Task, check_tasks
 from glmlint.text import RunStopped, Text
@@ -122,12 +123,20 @@ def printed(report: Report, plan: Plan, context: Context, form: str = "json") ->
     return out.getvalue()
 
 
-def checked(path: Path, plan: Plan, context: Context, run: Any) -> tuple[str, str]:
+def checked(
+    path: Path, plan: Plan, context: Context, run: Any, kept: bool = False
+) -> tuple[str, str]:
+    """What is printed of a file; `kept`: after it has been in the cache."""
     report = Report()
     try:
         check_file(InputFile(str(path)), plan, context, report, None, None, run)
     except SourceError as error:
         report.problems.append((str(path), error.say("en")))
+    if kept:
+        known = [unpack(pack(stats)) for stats in report.files.values()]
+        report.files, report.remembered = {}, 0
+        for stats in known:
+            report.add(stats, plan.max_findings)
     return printed(report, plan, context), printed(report, plan, context, "text")
 
 
@@ -159,6 +168,7 @@ def one_process(plan: Plan, context: Context, sizes: Sizes) -> Callable[..., Non
         max_line=st.sampled_from([200, 1 << 20]),
         loader_bytes=st.sampled_from([100, 1500, 10 << 20]),
     ),
+    kept=st.booleans(),
     settings_=st.sampled_from(
         [{}, {"max_findings": 3}, {"excerpts": True}, {"datasets": "4.6.1"},
          {"datasets": "4.6.1", "max_findings": 5}, {"write_baseline": True}]
@@ -172,6 +182,7 @@ def test_any_cut_and_any_order_prints_the_same(
     ended: bool,
     packed: bool,
     sizes: Sizes,
+    kept: bool,
     settings_: dict[str, Any],
     seed: int,
 ) -> None:
@@ -183,7 +194,7 @@ def test_any_cut_and_any_order_prints_the_same(
     whole = replace(CONTEXT, plan=plan, loads={}, _loaded={})
     apart = replace(CONTEXT, plan=plan, loads={}, _loaded={})
     run = partial(check_tasks, Shuffled(plan, apart, seed), plan, apart, sizes=sizes)
-    assert checked(path, plan, apart, run) == checked(
+    assert checked(path, plan, apart, run, kept) == checked(
         path, plan, whole, one_process(plan, whole, sizes)
     )
 

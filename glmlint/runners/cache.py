@@ -93,8 +93,11 @@ class Entry(msgspec.Struct, array_like=True):
 class Cache:
     """The entries of one plan."""
 
-    def __init__(self, folder: Path, plan: Plan, context: Context) -> None:
+    def __init__(
+        self, folder: Path, plan: Plan, context: Context, smallest: int = SMALLEST
+    ) -> None:
         self.folder = folder
+        self._smallest = smallest
         self._plan = plan
         self._context = context
         self._before: dict[str, tuple[tuple[int, ...], bytes]] = {}
@@ -173,7 +176,7 @@ class Cache:
             return None
         name = "\0".join((file.path, os.path.realpath(file.path)))
         try:
-            if Path(file.path).stat().st_size < SMALLEST:
+            if Path(file.path).stat().st_size < self._smallest:
                 return None
             key = hashlib.blake2b(
                 self._fingerprint + name.encode("utf-8", "surrogateescape"), digest_size=20
