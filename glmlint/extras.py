@@ -10,6 +10,7 @@ EXTRAS: Final = {
     "zstd": "zstandard",
     "parquet": "pyarrow",
     "dedup": "rensa",
+    "ray": "ray fsspec",
     "score": "torch transformers accelerate safetensors",
 }
 """Extra of `pyproject.toml` -> its packages, without versions."""

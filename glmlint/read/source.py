@@ -25,6 +25,7 @@ from glmlint.read.file_layout import detect, stand_in
 from glmlint.read.foreign import refuse_binary, refuse_text
 from glmlint.read.parquet import parquet_rows
 from glmlint.read.places import InArray, OverLines, Place, Placer
+from glmlint.read.remote import is_remote, is_shared, open_remote
 from glmlint.read.scan import BLANK, Ahead, Row, after_blank, scan_values, split_values, too_long
 from glmlint.read.unpack import PACKED_BYTES, in_blocks, unpack_gzip, unpack_zstd
 from glmlint.text import Text
@@ -184,8 +185,18 @@ def _opened(file: InputFile) -> Iterator[IO[bytes]]:
             raise SourceError(Text("there is no standard input", "没有标准输入"))
         yield sys.stdin.buffer if copy is None else _copying(sys.stdin.buffer, copy)
     else:
-        with Path(file.path).open("rb") as handle:
+        with _open(file.path) as handle:
             yield handle if copy is None else _copying(handle, copy)
+
+
+@contextmanager
+def _open(path: str) -> Iterator[IO[bytes]]:
+    if is_remote(path):
+        with open_remote(path) as handle:
+            yield handle
+    else:
+        with Path(path).open("rb") as handle:
+            yield handle
 
 
 def _copying(stream: IO[bytes], copy: IO[bytes]) -> IO[bytes]:
@@ -570,17 +581,24 @@ def line_ranges(
         None where rows do not stand on lines of a plain file.
     """
     place = first.place
-    if place is None or place.form.kind != "lines" or not first.lines or not rewritable(first.path):
+    if place is None or place.form.kind != "lines" or not first.lines:
+        return None
+    if not (_is_plain_remote(first.path) if is_remote(first.path) else rewritable(first.path)):
         return None
     if any(defect.rule == "not-utf8" for defect in first.file_defects):
         return None  # the offsets are not the file's
     return _ranges(first.path, place, chunk_bytes, max_line)
 
 
+def _is_plain_remote(path: str) -> bool:
+    with _open(path) as handle:
+        return is_shared(path) and not is_packed(handle.read(4))
+
+
 def _ranges(path: str, place: Place, chunk_bytes: int, max_line: int) -> Iterator[Range]:
     lines = _Lines(path, max_line, place.loader_bytes, place.bom)
     lines.offset, lines.lead, lines.borders = place.end, 0, place.borders
-    with Path(path).open("rb") as handle:
+    with _open(path) as handle:
         # Ranges end where the chunks of one process end.
         while block := handle.read(min(place.end - handle.tell(), chunk_bytes)):
             lines.number += block.count(b"\n")
@@ -615,7 +633,7 @@ def read_range(part: Range, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
     lines = _Lines(part.path, part.max_line, part.loader_bytes, part.bom)
     lines.number, lines.offset, lines.lead, lines.borders = part.number, part.begin, 0, part.borders
     try:
-        with Path(part.path).open("rb") as handle:
+        with _open(part.path) as handle:
             handle.seek(part.begin)
             yield from _line_chunks(_some(handle, part.end - part.begin, chunk_bytes), lines)
     except OSError as error:

@@ -221,7 +221,7 @@ def _work(
                 done = bench.check(part)
             except (Exception, RunStopped) as error:
                 done = Done([], [], error)
-            connection.send_bytes(_packed(done))
+            connection.send_bytes(packed(done))
 
 
 def _opened(plan: Plan, given: Context | str) -> Context:
@@ -230,7 +230,7 @@ def _opened(plan: Plan, given: Context | str) -> Context:
     return given
 
 
-def _packed(done: Done) -> bytes:
+def packed(done: Done) -> bytes:
     """What came of a part as bytes; an exception that can't be sent is told by its name."""
     try:
         packed = pickle.dumps(done, pickle.HIGHEST_PROTOCOL)
