@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from glmlint.app.settings import resolve
-from glmlint.convert.run import ConvertOutcome, as_lines, convert_rows, write_atomically, writers
+from glmlint.converters.run import ConvertOutcome, as_lines, convert_rows, write_atomically, writers
 from glmlint.engine.finish import finish
 from glmlint.finding import SEVERITIES, Finding
 from glmlint.read.source import InputFile, read_chunks

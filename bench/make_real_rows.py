@@ -21,9 +21,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from glmlint.convert.base import formats
-from glmlint.convert.run import ConvertOutcome, convert_rows
-from glmlint.read.source import SourceError, find_inputs, read_chunks
+from glmlint.converters.base import formats
+from glmlint.converters.run import ConvertOutcome, convert_rows
+from glmlint.read.paths import find_inputs
+from glmlint.read.source import SourceError, read_chunks
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SHARE_OF_FAULTS = 0.005

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from glmlint.convert.base import formats
+from glmlint.converters.base import formats
 
 PAGE = Path(__file__).resolve().parent / "convert.md"
 

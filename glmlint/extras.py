@@ -11,6 +11,7 @@ EXTRAS: Final = {
     "parquet": "pyarrow",
     "dedup": "rensa",
     "ray": "ray fsspec",
+    "lsp": "pygls",
     "score": "torch transformers accelerate safetensors",
 }
 """Extra of `pyproject.toml` -> its packages, without versions."""

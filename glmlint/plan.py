@@ -125,6 +125,8 @@ class Plan:
     """Remember which row has findings of which rules."""
     excerpts: bool = False
     """Keep with each finding the piece of the row that it is about."""
+    kinds: bool = False
+    """Count supervised tokens by what they are: header, thought, call, text, stop."""
     profile_rules: bool = False
     """Measure where the time goes."""
     lang: str = "en"

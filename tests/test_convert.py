@@ -17,10 +17,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from processes import LIMIT, started, until
 
-from glmlint.convert.base import Refused, formats
-from glmlint.convert.columns import mapped
-from glmlint.convert.command import convert
-from glmlint.convert.run import ConvertOutcome, convert_line, convert_rows, convert_value, writers
+from glmlint.converters.base import Refused, formats
+from glmlint.converters.columns import mapped
+from glmlint.converters.command import convert
+from glmlint.converters.run import (
+    ConvertOutcome,
+    convert_line,
+    convert_rows,
+    convert_value,
+    writers,
+)
 from glmlint.read.sample import decode_sample
 from glmlint.read.source import InputFile, read_chunks
 
@@ -915,7 +921,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(
 def test_an_interrupted_run_leaves_no_trace(tmp_path: Path) -> None:
     target = tmp_path / "b.jsonl"
     target.write_bytes(OLD)
-    main = "from glmlint.convert.command import convert; convert()"
+    main = "from glmlint.converters.command import convert; convert()"
     command = ("-c", main, "-", "--to", "glm4", "-o", str(target))
     with started(*command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert until(lambda: list(tmp_path.glob(".*.tmp")), process)
@@ -939,7 +945,7 @@ def test_killed_at_any_moment_the_target_is_the_old_or_the_new(
     rows = 2000  # 20 MB: more than one chunk, so that some are written before the end is read
     target = tmp_path / "b.jsonl"
     target.write_bytes(OLD)
-    main = "from glmlint.convert.command import convert; convert()"
+    main = "from glmlint.converters.command import convert; convert()"
     command = ("-c", main, "-", "--to", "glm4", "-o", str(target))
     with started(*command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glmlint.convert.base import Notes, Refused, formats
-from glmlint.convert.dialogue import CLOSES, OPENS
-from glmlint.convert.run import convert_line, writers
+from glmlint.converters.base import Notes, Refused, formats
+from glmlint.converters.dialogue import CLOSES, OPENS
+from glmlint.converters.run import convert_line, writers
 from glmlint.plan import Plan
 from glmlint.trainer.base import open_context
 from glmlint.trainer.prepared import prepare

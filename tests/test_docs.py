@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from glmlint.convert.base import formats
+from glmlint.converters.base import formats
 from glmlint.reporters.catalogue import example_files, write_rule
 from glmlint.reporters.json import page
 from glmlint.rules.base import Example, all_rules, general

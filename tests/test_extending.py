@@ -145,7 +145,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in zip(WALK_FILES, examples(WALKS)[1:], strict=True):
         (folder / "glmlint" / name).write_text(text, encoding="utf-8")
     (gemini,) = examples(ROOT / "docs" / "convert.md")
-    (folder / "glmlint" / "convert" / "gemini.py").write_text(gemini, encoding="utf-8")
+    (folder / "glmlint" / "converters" / "gemini.py").write_text(gemini, encoding="utf-8")
     for name, text in NO_FORMATS.items():
         (folder / "glmlint" / "reporters" / f"{name}.py").write_text(text, encoding="utf-8")
     return folder

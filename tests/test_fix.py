@@ -731,7 +731,7 @@ def test_a_full_disk_leaves_the_file_and_nothing_else(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert b"not repaired, the file is unchanged: " in done.stderr
-    assert done.stderr.endswith(b"Nothing was fixed.\n")
+    assert b"Nothing was fixed.\n" in done.stderr
     assert file.read_bytes() == data
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.jsonl"]
 

@@ -161,6 +161,7 @@ COMMANDS: Final = (
     ("compare", "--recipe", "glm4", "--recipe", "glm4-combine", "--rows", "30"),
     ("compare", "--recipe", "glm4", "--recipe", "llamafactory", "--rows", "30", "--lang", "zh"),
     ("compare", "--recipe", "glm4", "--recipe", "llamafactory", "--rows", "30", "--format", "json"),
+    ("compare", "--recipe", "glm4", "--recipe", "llamafactory", "--rows", "30", "--format", "html"),
     *(("convert", "--to", to, "--format", form) for to in ("glm4", "openai") for form in ("text", "json")),
 )  # fmt: skip
 """Commands that read data, in every format."""
@@ -407,6 +408,7 @@ def test_nothing_prints_beside_the_gate() -> None:
 
 OUT_BESIDE: Final = {
     "reporters.catalogue": {"out.write", "json.dumps"},  # glmlint's own words, by `json_text`
+    "reporters.html": {"out.write"},  # `page.render` escapes what it prints
     "app.init": {"out.write"},  # the settings file
     "scoring.command": {"sys.stdout.write"},  # a report that `score_text` has made
 }  # fmt: skip

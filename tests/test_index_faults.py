@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 from conftest import SHARED
 
-from glmlint.convert.run import ConvertOutcome, convert_rows, writers
+from glmlint.converters.run import ConvertOutcome, convert_rows, writers
 from glmlint.engine.check import check_lines
 from glmlint.engine.finish import Result, finish
 from glmlint.finding import Finding

@@ -26,15 +26,16 @@ ROOMS = (
     ("rules",),
     ("engine",),
     ("fix", "runners"),
-    ("convert", "scoring"),
+    ("converters", "scoring"),
     ("reporters",),
-    ("compare",),
+    ("comparison",),
     ("app",),
+    ("api", "lsp"),
     ("__main__",),
 )
 """From low to high. A folder is a room; `docs/architecture.md` says what each is for."""
 
-COMMAND_FILES = {"glmlint.convert.command", "glmlint.scoring.command"}
+COMMAND_FILES = {"glmlint.converters.command", "glmlint.scoring.command"}
 """Commands that live beside their work: they are read as part of `app`."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from glmlint.convert.command import convert
+from glmlint.converters.command import convert
 from glmlint.engine.check import check_file
 from glmlint.engine.finish import finish
 from glmlint.evidence.report import Report

@@ -242,7 +242,7 @@ def test_refusals(more: tuple[str, ...], says: str, tmp_path: Path) -> None:
 
 def test_a_line_is_refused(tmp_path: Path) -> None:
     done = glmlint("encode", written(tmp_path / "a.jsonl", [row(5)]) + ":1", "--packed", *LLAMA)
-    assert done.returncode == 2 and b"without a line" in done.stderr
+    assert done.returncode == 2 and b"combined with --no-truncate or a line" in done.stderr
 
 
 def test_parts_of_a_file_merge_in_any_order() -> None:

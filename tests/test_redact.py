@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from processes import LIMIT
 
+from glmlint.engine.redact import redacted_line
+
 KEY = "AKIA" + "Q3EGRLK7W2ZVX5TN"
 CARD = "4539 7120 6384 9170"
 KINDS = {"secret": KEY, "card": CARD, "id": "11010219020914208X", "iban": "GB95ZZYX99310174628305"}
@@ -65,6 +67,18 @@ def test_no_message_quotes_it(tmp_path: Path, kind: str, form: str) -> None:
         assert rule in done.stdout
     if form == "text":
         assert done.stdout.count("[HIDDEN]") >= 8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_json_in_a_text_of_json_hides_nothing_from_us(kind: str) -> None:
+    said = f"one\n{KINDS[kind]}\ntwo"
+    for _ in range(3):
+        said = json.dumps({"text": said})
+        line = json.dumps({"messages": [{"role": "assistant", "content": said}]})
+        shown = redacted_line(line.encode()).decode()
+        assert KINDS[kind] not in shown and "[HIDDEN]" in shown
+        inside = json.loads(json.loads(shown)["messages"][0]["content"])
+        assert "two" in str(inside)
 
 
 def test_other_numbers_are_quoted(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from glmlint.app.cli import cli
 from glmlint.app.settings import resolve
-from glmlint.convert.base import Notes, formats
+from glmlint.converters.base import Notes, formats
 from glmlint.engine.check import check_file, check_lines
 from glmlint.engine.finish import Result, finish
 from glmlint.evidence.report import Report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from glmlint.read.sample import (
     read_carefully,
     read_strictly,
 )
-from glmlint.read.schema import load_schema, validator, violations
+from glmlint.read.schema import load_schema, schema_folder, validator, violations
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 ODD = st.one_of(st.none(), st.booleans(), st.integers(), TEXT, st.just([]), st.just({}))
@@ -92,6 +93,50 @@ def test_schemas_are_valid_and_explain_themselves(name: str) -> None:
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"].endswith("2020-12/schema")
     assert schema["title"] and schema["description"]
+
+
+def references(schema: Any) -> set[str]:
+    if isinstance(schema, list):
+        return set().union(*map(references, schema))
+    if not isinstance(schema, dict):
+        return set()
+    own = {schema["$ref"]} if isinstance(schema.get("$ref"), str) else set()
+    return own.union(*map(references, schema.values()))
+
+
+@pytest.mark.parametrize("file", sorted(schema_folder().iterdir()), ids=lambda file: file.name)
+def test_a_schema_file_is_usable_alone(file: Path) -> None:
+    """Editors and check-jsonschema are given one file and fetch nothing."""
+    schema = json.loads(file.read_text(encoding="utf-8"))
+    for reference in references(schema):
+        part = schema
+        for key in reference.removeprefix("#/").split("/"):
+            part = part[key]
+
+
+def test_the_sample_schema_alone_judges_tools() -> None:
+    from jsonschema import Draft202012Validator
+
+    alone = Draft202012Validator(json.loads((schema_folder() / "sample.schema.json").read_text()))
+    function = {"name": "查天气", "parameters": {"type": "object", "properties": {}}}
+    system = {
+        "role": "system",
+        "content": "",
+        "tools": [{"type": "function", "function": function}],
+    }
+    row: Any = {"messages": [system]}
+    assert alone.is_valid(row)
+    del function["parameters"]
+    assert [list(error.absolute_path) for error in alone.iter_errors(row)] == [
+        ["messages", 0, "tools", 0, "function"]
+    ]
+
+
+def test_the_sample_schema_holds_the_tool_schema() -> None:
+    held = load_schema("sample")["$defs"]["tool"]
+    assert held == {
+        key: value for key, value in load_schema("tool").items() if key not in ("$schema", "$id")
+    }
 
 
 @settings(max_examples=600)

@@ -335,7 +335,7 @@ def test_one_broken_embedding_is_told_with_its_place(tmp_path: Path) -> None:
     assert outcome is not None
     (found,) = [f for f in outcome.report.findings if f.rule == "loss-not-finite"]
     assert found.line == 5
-    assert "not finite from place" in found.message
+    assert "not finite from position" in found.message
     assert outcome.report.totals.rows_scored == 13
     assert np.isfinite(outcome.report.totals.sum_nll)
     assert outcome.report.exit_code == 1

@@ -112,7 +112,7 @@ def test_a_line_that_is_no_json_is_passed_over(bad: str, tmp_path: Path) -> None
     assert (said["totals"]["samples"], said["totals"]["dropped"]) == (3, 1)
     assert said["totals"]["unreadable"] == 0
     (one,) = [one for one in said["findings"] if one["rule"] == "invalid-json"]
-    assert one["line"] == 2 and "slime leaves the line out" in one["message"]
+    assert one["line"] == 2 and "slime skips the line" in one["message"]
 
 
 def test_a_row_without_a_label_ends_the_run(tmp_path: Path) -> None:

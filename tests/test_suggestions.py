@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_gate import glmlint_here
 
 from glmlint.app.cli import cli
-from glmlint.convert.columns import TARGETS
+from glmlint.converters.columns import TARGETS
 from glmlint.read.sample import ROLES
 from glmlint.read.schema import load_schema
 from glmlint.rules.base import FAMILIES, all_rules

@@ -65,7 +65,7 @@ LATER = {
              "同一批数据在几种训练框架下各自学到什么。"),
     ),
     "convert": (
-        "glmlint.convert.command:convert",
+        "glmlint.converters.command:convert",
         Text("ShareGPT, OpenAI, Alpaca, ChatGLM3 to GLM messages, and back.",
              "在 ShareGPT、OpenAI、Alpaca、ChatGLM3 与 GLM messages 格式之间转换。"),
     ),
@@ -75,6 +75,11 @@ LATER = {
             "Write a commented glmlint.toml, and show what calls glmlint in a hook and in CI.",
             "生成带注释的 glmlint.toml，并给出 pre-commit 和 CI 的写法。",
         ),
+    ),
+    "lsp": (
+        "glmlint.lsp.command:lsp",
+        Text("Language server for editors: findings while you type, fixes, tokens.",
+             "编辑器用的语言服务器：边编辑边检查，可修复，可查看 token。"),
     ),
     "score": (
         "glmlint.scoring.command:score",
@@ -353,6 +358,11 @@ def check(
         if form not in names():
             known = listed([*names(), *(STYLES if asked_style else ())])
             raise Failure(say("unknown-format", lang, form=form, known=known))
+    plan = replace(
+        plan,
+        excerpts=any(getattr(get(form), "excerpts", False) for form in formats),
+        kinds=any(getattr(get(form), "kinds", False) for form in formats),
+    )
     if len(outputs) > len(formats):
         raise Failure(say("more-outputs", lang))
     if unsafe_fixes and not (fix or diff):
@@ -595,7 +605,7 @@ def show(place: str | None, ids: bool, color: str, **flags: Any) -> None:
     ),
     more=Text(
         'A row at which the trainer raises gives its exception as "error".',
-        '训练脚本会抛出异常的行，其异常写在 "error" 中。',
+        '训练框架会抛出异常的行，其异常写在 "error" 中。',
     ),
 )
 @argument(

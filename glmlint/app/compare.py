@@ -125,8 +125,7 @@ _REPEATED: Final = ("recipe", "max_length", "model", "tokenizer", "template", "t
 @option(
     "--rows",
     type=COUNT,
-    default=1,
-    default_shown=1,
+    default_shown=Text("1; 10 in html", "1，html 为 10"),
     metavar="N",
     group="output",
     help=Text("How many of the rows that differ are printed.", "显示多少个有差异的数据行。"),
@@ -134,7 +133,7 @@ _REPEATED: Final = ("recipe", "max_length", "model", "tokenizer", "template", "t
 @option(
     "--format",
     "form",
-    type=Choice(["text", "json"]),
+    type=Choice(["text", "json", "html"]),
     default="text",
     default_shown="text",
     group="output",
@@ -152,9 +151,9 @@ _REPEATED: Final = ("recipe", "max_length", "model", "tokenizer", "template", "t
     help=Text("Settings file.", "配置文件。"),
 )
 @lang_option()  # fmt: skip
-def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: Any) -> None:
+def compare(files: tuple[str, ...], rows: int | None, form: str, color: str, **flags: Any) -> None:
     """Compare what trainers make of the same rows."""
-    from glmlint.compare.rows import Side, compare_files
+    from glmlint.comparison.rows import Side, compare_files
     from glmlint.output import colored, width
     from glmlint.read.paths import find_inputs
     from glmlint.read.source import SourceError
@@ -187,17 +186,24 @@ def compare(files: tuple[str, ...], rows: int, form: str, color: str, **flags: A
         raise Failure(say("compare-two", plan.lang))
     if not all(paths):
         raise UsageFault(MISSING_ARGUMENT, click.get_current_context(), name="FILE…")
-    _name(sides)
+    name_sides(sides)
+    if rows is None:
+        rows = 10 if form == "html" else 1
     try:
         result = compare_files(paths, sides, rows)
     except SourceError as error:
         raise Failure(error.say(plan.lang), path=error.path) from None
     if form == "json":
-        from glmlint.compare.json_report import write_comparison as write_json
+        from glmlint.comparison.json_report import write_comparison as write_json
 
         write_json(result, sys.stdout)
         return
-    from glmlint.compare.text_report import write_comparison
+    if form == "html":
+        from glmlint.comparison.html_report import write_comparison as write_html
+
+        write_html(result, sys.stdout, plan.lang)
+        return
+    from glmlint.comparison.text_report import write_comparison
 
     terminal = sys.stdout.isatty()
     options = ReporterOptions(
@@ -235,7 +241,7 @@ def _set(entries: Sequence[str], side: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _name(sides: list[Any]) -> None:
+def name_sides(sides: list[Any]) -> None:
     """Labels that differ: the trainer's name, and what it has that another of that name has not."""
     labels = [side.label for side in sides]
     for side in sides:

@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -416,8 +416,15 @@ def _cache_dir(settings: Mapping[str, Any], flags: Mapping[str, Any], folder: Pa
     return os.path.normpath(folder / path)
 
 
-def _settings_file(named: str | None, paths: Sequence[str]) -> tuple[str, Path, dict[str, Any]]:
-    """The settings file's name, folder and content; "default" and nothing without one."""
+def _settings_file(
+    named: str | Literal[False] | None, paths: Sequence[str]
+) -> tuple[str, Path, dict[str, Any]]:
+    """The settings file's name, folder and content; "default" and nothing without one.
+
+    None looks for one; with False there is none.
+    """
+    if named is False:
+        return "default", Path(), {}
     if named:
         file = Path(named)
         if not is_file(file):
@@ -452,6 +459,17 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(_UNREADABLE, file=file, why=_why(error)) from None
     if file.name == "pyproject.toml":
         content = content.get("tool", {}).get("glmlint", {})
+    require_valid(content, file)
+    return content
+
+
+def require_valid(content: dict[str, Any], file: object) -> None:
+    """Raise SettingsError where settings break `config.schema.json`.
+
+    Args:
+        content: by the keys of the settings file.
+        file: where they come from, as the sentence names it.
+    """
     for fault in validator("config", {one.name: one.schema for one in declared()}).iter_errors(
         content
     ):
@@ -471,7 +489,6 @@ def _read(file: Path) -> dict[str, Any]:
             place=place or Text("the settings", "整个文件"),
             fault=_fault(fault),
         )
-    return content
 
 
 _TYPES: Final = {

@@ -20,6 +20,7 @@ from glmlint.engine.ignores import plain_content, read_ignores
 from glmlint.engine.times import FIRST_PASS, HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 from glmlint.evidence.arguments import forget_waste
 from glmlint.evidence.duplicates import conversation, table
+from glmlint.evidence.kinds import supervised_kinds
 from glmlint.evidence.report import (
     IN_ANOTHER_FORMAT,
     MOST_ONCE,
@@ -416,6 +417,10 @@ def _check_rows(rows: list[Row], stats: FileStats, checker: Checker) -> None:
             stats.packed.parts.append((rows[0].line, np.array(lengths, np.int32)))
     said: list[tuple[bytes, int, bool]] = []
     for row in rows:
+        if checker.plan.kinds and row.layout is not None:
+            supervised, kept = supervised_kinds(row)
+            stats.supervised_kinds.update(supervised)
+            stats.kept_kinds.update(kept)
         unreadable = row.unreadable
         if unreadable and row.is_sample:
             totals.unreadable += 1

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from glmlint.engine.ignores import ignored_names
 from glmlint.plan import Plan
-from glmlint.read.source import InputFile, SourceError, read_chunks, rereadable
+from glmlint.read.source import InputFile, SourceError, as_input, read_chunks, rereadable
 from glmlint.text import Text
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.errors import Dropped, TrainerError
@@ -61,7 +61,7 @@ class Span(Struct):
 
 
 def encode_rows(
-    files: Sequence[str],
+    files: Sequence[str | InputFile],
     plan: Plan,
     *,
     context: Context | None = None,
@@ -70,7 +70,7 @@ def encode_rows(
     """Every row of the files as the trainer hands it to the model, in order.
 
     Args:
-        files: paths, "-" for standard input.
+        files: paths, "-" for standard input; or rows in memory.
         plan: the settings.
         context: the plan's tokenizer and template, when they are loaded already.
         truncate: cut at the budget, as the trainer does.
@@ -79,8 +79,8 @@ def encode_rows(
         source.SourceError: a file can't be read.
     """
     context = context or open_context(plan)
-    for path in files:
-        with rereadable(InputFile(path)) as file:
+    for one in files:
+        with rereadable(as_input(one)) as file:
             learn(file, context)
             yield from _rows_of(file, context, truncate)
 
@@ -112,7 +112,7 @@ class PackedSequence(Struct):
 
 
 def packed_rows(
-    files: Sequence[str], plan: Plan, *, context: Context | None = None
+    files: Sequence[str | InputFile], plan: Plan, *, context: Context | None = None
 ) -> Iterator[PackedSequence | EncodedRow]:
     """The sequences that come out of the trainer's packer, all files being one data set.
 
@@ -133,7 +133,7 @@ def packed_rows(
     context = context or open_context(plan)
     trainer, budget = context.trainer, plan.max_length
     with ExitStack() as stack:
-        sources = [stack.enter_context(rereadable(InputFile(path))) for path in files]
+        sources = [stack.enter_context(rereadable(as_input(one))) for one in files]
         found = array("i")
         raised = False
         for file in sources:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final
+from typing import Any, Final
 
 from msgspec import structs
 
 from glmlint.finding import Excerpt, Finding
-from glmlint.rules.personal_data import without_numbers
-from glmlint.rules.secret import without_secrets
+from glmlint.rules.personal_data import number_spans, without_numbers
+from glmlint.rules.secret import secret_spans, without_secrets
 
 MASK: Final = "[HIDDEN]"
 """What is shown instead. Repairs write another word, so that a diff shows what they do."""
@@ -29,13 +29,13 @@ _STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?')
 
 def redacted(finding: Finding) -> Finding:
     """The finding as it may be shown."""
-    texts = {
-        name: hidden
-        for name in ("message", "help", "pointer")
-        if (text := getattr(finding, name)) and (hidden := _hidden(text, quoted=True)) != text
-    }
-    if finding.excerpt is not None and (shown := _shown(finding.excerpt)) != finding.excerpt:
-        return structs.replace(finding, excerpt=shown, **texts)
+    texts: dict[str, Any] = {}
+    for name in ("message", "help", "pointer"):
+        text = getattr(finding, name)
+        if text and (shown := hidden(text)) != text:
+            texts[name] = shown
+    if finding.excerpt is not None and (excerpt := _shown(finding.excerpt)) != finding.excerpt:
+        texts["excerpt"] = excerpt
     return structs.replace(finding, **texts) if texts else finding
 
 
@@ -45,18 +45,14 @@ def _shown(excerpt: Excerpt) -> Excerpt | None:
     if _safe(whole):
         return excerpt
     before, text, after = (
-        _hidden(_RUN.sub("…", part), quoted=False)
-        for part in (excerpt.before, excerpt.text, excerpt.after)
+        hidden(_RUN.sub("…", part)) for part in (excerpt.before, excerpt.text, excerpt.after)
     )
     return Excerpt(before, text, after, excerpt.cut) if _safe(before + text + after) else None
 
 
 def _safe(written: str) -> bool:
     """Whether there is nothing to hide in a piece of JSON, as it is written and as it is read."""
-    read = _ESCAPE.sub(_unescaped, written)
-    return not _RUN.search(written) and all(
-        _hidden(text, quoted=False) == text for text in {written, read}
-    )
+    return not _RUN.search(written) and not hidden_spans(written)
 
 
 _RUN: Final = re.compile(r"[A-Za-z0-9+/=_.\\-]{100,}")
@@ -72,11 +68,61 @@ def _unescaped(match: re.Match[str]) -> str:
         return match[0]
 
 
+def hidden(text: str) -> str:
+    """A text that may quote a row, as it may be shown."""
+    return _hidden(text, quoted=True)
+
+
+_DEPTH: Final = 4
+"""JSON in a text of JSON, and so on: how often escapes are read."""
+
+
+def hidden_spans(text: str, *, quoted: bool = True) -> list[tuple[int, int]]:
+    """(start, end) of what may not be shown of a text, in order; they may overlap.
+
+    Texts of JSON are looked at as their readers get them too: an escape may stand where a key
+    begins, or be a part of one.
+
+    Args:
+        text: of a row, with escapes of JSON or without.
+        quoted: as in `without_numbers`.
+    """
+    spans = _spans(text, quoted)
+    written = [text]
+    for _ in range(_DEPTH):
+        read = _ESCAPE.sub(_unescaped, written[-1]) if "\\" in written[-1] else written[-1]
+        if read == written[-1]:
+            break
+        found = _spans(read, True)  # what is quoted in it is a part of a text
+        for before in reversed(written if found else ()):
+            places = _places(before)
+            found = [(places[start], places[end]) for start, end in found]
+        spans += found
+        written.append(read)
+    return sorted(spans)
+
+
+def _spans(text: str, quoted: bool) -> list[tuple[int, int]]:
+    return [*secret_spans(text), *number_spans(text, quoted=quoted)]
+
+
+def _places(text: str) -> list[int]:
+    """Where each character of the text, once its escapes are read, is written; and the end."""
+    places: list[int] = []
+    done = 0
+    for match in _ESCAPE.finditer(text):
+        places += range(done, match.start())
+        places += [match.start()] * len(_unescaped(match))
+        done = match.end()
+    places += range(done, len(text) + 1)
+    return places
+
+
 def redacted_line(line: bytes) -> bytes:
     """A line of JSON, valid or not, as it may be shown. Nothing else of it changes."""
     text = line.decode("utf-8", "surrogateescape")
-    hidden = without_secrets(_STRING.sub(_redacted_string, text), MASK)
-    return line if hidden == text else hidden.encode("utf-8", "surrogateescape")
+    shown = without_secrets(_STRING.sub(_redacted_string, text), MASK)
+    return line if shown == text else shown.encode("utf-8", "surrogateescape")
 
 
 def _redacted_string(match: re.Match[str]) -> str:
@@ -87,9 +133,17 @@ def _redacted_string(match: re.Match[str]) -> str:
         text = json.loads(match[0], strict=False)
     except ValueError:
         return match[0]
-    hidden = _hidden(text, quoted=False)
-    return match[0] if hidden == text else json.dumps(hidden, ensure_ascii=match[0].isascii())
+    shown = _hidden(text, quoted=False)
+    return match[0] if shown == text else json.dumps(shown, ensure_ascii=match[0].isascii())
 
 
 def _hidden(text: str, *, quoted: bool) -> str:
-    return without_numbers(without_secrets(text, MASK), MASK, quoted=quoted)
+    text = without_numbers(without_secrets(text, MASK), MASK, quoted=quoted)
+    if "\\" not in text:
+        return text
+    parts, done = [], 0
+    for start, end in hidden_spans(text, quoted=quoted):
+        if start >= done:
+            parts += [text[done:start], MASK]
+        done = max(done, end)
+    return "".join(parts) + text[done:]

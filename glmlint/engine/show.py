@@ -13,7 +13,7 @@ from glmlint.evidence.kinds import KINDS, kinds_of
 from glmlint.evidence.report import Report
 from glmlint.finding import Finding
 from glmlint.plan import Plan
-from glmlint.read.source import Chunk, InputFile, SourceError, read_chunks, rereadable
+from glmlint.read.source import Chunk, InputFile, SourceError, as_input, read_chunks, rereadable
 from glmlint.rules.base import all_rules
 from glmlint.text import Text, Told
 from glmlint.trainer.base import Context
@@ -94,27 +94,33 @@ class ShownSample(Struct, frozen=True):
     """Why the trainer leaves the row out."""
 
 
-def look(path: str, line: int | None, plan: Plan, context: Context) -> list[ShownSample]:
+def look(
+    file: str | InputFile, line: int | None, plan: Plan, context: Context
+) -> list[ShownSample]:
     """The samples that start at a line; several only where one line holds several values.
 
     Args:
-        path: a file, "-" for standard input.
+        file: a path, "-" for standard input; or rows in memory.
         line: 1-based; None for the first sample.
 
     Raises:
         ShowError: no such file, or no sample starts at that line.
     """
-    chunk = _find(path, line, context)
-    checker = Checker(plan, context)
-    findings = _findings(chunk, plan, context, checker)
-    return [_sample(path, row, findings, context) for row in prepared_rows(chunk, context)]
+    return samples_of(_find(as_input(file), line, context), plan, context)
 
 
-def _find(path: str, line: int | None, context: Context) -> Chunk:
+def samples_of(chunk: Chunk, plan: Plan, context: Context) -> list[ShownSample]:
+    """The samples of one row's bytes. Raises ShowError where there are too many tokens to show."""
+    findings = _findings(chunk, plan, context, Checker(plan, context))
+    return [sample_of(chunk.path, row, findings, context) for row in prepared_rows(chunk, context)]
+
+
+def _find(source: InputFile, line: int | None, context: Context) -> Chunk:
     """A chunk with nothing but the wanted row."""
     before: int | None = None
+    path = source.path
     try:
-        with rereadable(InputFile(path)) as file:
+        with rereadable(source) as file:
             learn(file, context)
             for chunk in read_chunks(file):
                 for place, number in enumerate(chunk.numbers):
@@ -165,7 +171,17 @@ def _findings(chunk: Chunk, plan: Plan, context: Context, checker: Checker) -> l
     return [finding for finding in found if all_rules()[finding.rule].check is not None]
 
 
-def _sample(path: str, row: Row, findings: list[Finding], context: Context) -> ShownSample:
+def sample_of(path: str, row: Row, findings: list[Finding], context: Context) -> ShownSample:
+    """A row with all that its trainer makes of it.
+
+    Args:
+        path: its file.
+        row: read and laid out, without its counts.
+        findings: what was found in it.
+
+    Raises:
+        ShowError: it is too long to be shown.
+    """
     tokens: list[Token] = []
     error, dropped = row.error, row.dropped
     if row.layout is not None:

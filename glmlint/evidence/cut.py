@@ -44,19 +44,22 @@ class Outline(NamedTuple):
 
 
 @per_row
+def kept_parts(row: Row) -> list[Tokens]:
+    """The sequences that the cut makes of the row; an owner is the token's place in the row."""
+    tokens = row.all_tokens
+    places = np.arange(len(tokens.input_ids), dtype=np.int32)
+    numbered = Tokens(tokens.input_ids, tokens.labels, places, tokens.units)
+    try:
+        return row.context.trainer.cut(numbered, row.plan.max_length, row.context)
+    except (Dropped, TrainerError):
+        return []
+
+
+@per_row
 def kept_places(row: Row) -> npt.NDArray[np.int64]:
     """Places of the row's tokens that are in some sequence after the cut, in order."""
-    tokens = row.all_tokens
-    size = len(tokens.input_ids)
-    numbered = Tokens(
-        tokens.input_ids, tokens.labels, np.arange(size, dtype=np.int32), tokens.units
-    )
-    found = np.zeros(size, np.bool_)
-    try:
-        parts = row.context.trainer.cut(numbered, row.plan.max_length, row.context)
-    except (Dropped, TrainerError):
-        parts = []
-    for part in parts:
+    found = np.zeros(len(row.all_tokens.input_ids), np.bool_)
+    for part in kept_parts(row):
         found[part.owners] = True
     return np.flatnonzero(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Final
 
 import numpy as np
@@ -10,8 +11,9 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from glmlint.evidence.calls import calls
+from glmlint.evidence.cut import kept_parts
 from glmlint.evidence.turns import speakers
-from glmlint.trainer.layout import END, PREFIX, SYSTEM, TOOLS, Tokens
+from glmlint.trainer.layout import END, IGNORE_INDEX, PREFIX, SYSTEM, TOOLS, Tokens
 from glmlint.trainer.row import Row
 
 KINDS: Final = (
@@ -22,6 +24,17 @@ KINDS: Final = (
 "empty-thought": one that the template puts in. "call-end": the tag that closes a call. "stop": the
 token after an answer that is not the last; "call-stop": after a call; "end": after the last of them."""
 
+GROUPS: Final = {
+    "prompt": ("prefix", "system", "tools", "user", "result"),
+    "header": ("header",),
+    "thought": ("empty-thought", "thought"),
+    "call": ("call", "call-end"),
+    "text": ("text",),
+    "stop": ("stop", "call-stop", "end"),
+}
+"""The kinds in few words, for a table: a group -> its kinds."""
+
+_GROUP: Final = {kind: group for group, kinds in GROUPS.items() for kind in kinds}
 _CODE: Final = {name: code for code, name in enumerate(KINDS)}
 _THOUGHT: Final = re.compile(rb"<think>.*?</think>\s?|</think>", re.DOTALL)
 _CALL: Final = re.compile(rb"<tool_call>.*", re.DOTALL)
@@ -89,6 +102,28 @@ def kinds_of(row: Row, tokens: Tokens) -> Kinds:
         name = "end" if last else "call-stop" if owner in calling else "stop"
         taught[place] = _CODE[name]
     return Kinds(codes, taught, unclosed)
+
+
+def supervised_kinds(row: Row) -> tuple[Counter[str], Counter[str]]:
+    """Group -> supervised tokens of the row, before and after its cut. Needs a layout."""
+    tokens = row.all_tokens
+    taught = kinds_of(row, tokens).taught
+    labelled = tokens.labels != IGNORE_INDEX
+    if len(labelled):
+        labelled[0] = False  # the first token of a sequence is in no loss
+    before = _grouped(taught[labelled])
+    after: Counter[str] = Counter()
+    for part in kept_parts(row):
+        after.update(_grouped(taught[part.owners[1:]][part.labels[1:] != IGNORE_INDEX]))
+    return before, after
+
+
+def _grouped(codes: Codes) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for code, number in enumerate(np.bincount(codes).tolist()):
+        if number:
+            found[_GROUP[KINDS[code]]] += number
+    return found
 
 
 def _unclosed(ids: npt.NDArray[np.int32], row: Row) -> int:

@@ -260,6 +260,10 @@ class FileStats(Struct):
     """Length in tokens -> number of readable rows of that length."""
     curve: Curve = field(default_factory=lambda: Curve())
     """How many supervised tokens any budget keeps."""
+    supervised_kinds: Counter[str] = field(default_factory=Counter)
+    """With `plan.kinds`: a group of `kinds.GROUPS` -> supervised tokens, before truncation."""
+    kept_kinds: Counter[str] = field(default_factory=Counter)
+    """The same after truncation."""
     findings: list[Finding] = field(default_factory=list)
     once: dict[tuple[str, str], Once] = field(default_factory=dict)
     rule_counts: Counter[str] = field(default_factory=Counter)
@@ -342,6 +346,8 @@ class FileStats(Struct):
         self.totals.add(other.totals)
         self.lengths.add(other.lengths.at, other.lengths.number)
         self.curve.merge(other.curve)
+        self.supervised_kinds.update(other.supervised_kinds)
+        self.kept_kinds.update(other.kept_kinds)
         if other.findings:
             self.findings = keep_first([*self.findings, *other.findings], max_findings)
         for key, once in other.once.items():

@@ -190,6 +190,37 @@ def drafted(
             clear(draft)
 
 
+def repaired(
+    data: bytes, path: str, plan: Plan, context: Context, *, unsafe: bool = False
+) -> bytes:
+    """What a repair leaves of a text that is still in an editor.
+
+    Args:
+        data: the text.
+        path: its name, which decides which rules hold for it.
+        plan: its rules decide what is repaired.
+        context: the plan's tokenizer and template.
+        unsafe: also what changes the meaning of rows.
+    """
+    repair = repair_of(plan, context, unsafe)
+    plan = dataclasses.replace(plan, eval_files=())
+    source = new_name(Path(tempfile.gettempdir()))
+    try:
+        with os.fdopen(os.open(source, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(data)
+        draft = Draft(path, source, source.stat())
+        try:
+            _settle(draft, repair, beside=False)
+            _drop_repeated([path], {path: draft}, plan, repair, False, Fixes())
+            return data if draft.temporary is None else draft.temporary.read_bytes()
+        except Unfixable:
+            return data
+        finally:
+            clear(draft)
+    finally:
+        source.unlink(missing_ok=True)
+
+
 def _count(fixes: Fixes) -> None:
     fixes.fixed = sum((draft.done.fixed for draft in fixes.drafts), Counter())
     fixes.rows = sum(draft.done.rows for draft in fixes.drafts)

@@ -146,6 +146,16 @@ def _answered(row: bytes, wanted: dict[bytes, set[str]] | None, added: Added) ->
     if wanted is None:
         return None
     rules = {*wanted.get(row_identity(plain_content(row)), ()), *wanted.get(b"", ())}
+    done = with_ignores(row, rules)
+    if done is None:
+        return None
+    added.rows += 1
+    added.rules += done[1]
+    return done[0]
+
+
+def with_ignores(row: bytes, rules: set[str]) -> tuple[bytes, int] | None:
+    """The row with names in its ignore key, and how many are new; None where it can't have more."""
     value = read_carefully(row).value
     if not rules or not isinstance(value, dict):
         return None
@@ -160,8 +170,4 @@ def _answered(row: bytes, wanted: dict[bytes, set[str]] | None, added: Added) ->
     if not new:
         return None
     text, applied = apply(row.decode(), [[edit]])
-    if not applied:
-        return None
-    added.rows += 1
-    added.rules += len(new)
-    return text.encode()
+    return (text.encode(), len(new)) if applied else None

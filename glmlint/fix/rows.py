@@ -169,6 +169,32 @@ def problems_of(row: Row, repair: Repair, old: Counter[str]) -> Iterator[tuple[s
             yield name, fitting
 
 
+class Cure(Struct, frozen=True):
+    """One problem, and its row without it."""
+
+    rule: str
+    problem: Problem
+    raw: bytes
+    """The row's bytes after the edits of this problem alone."""
+
+
+def cures(row: Row, repair: Repair) -> Iterator[Cure]:
+    """What edits can do for each problem of a row alone; those that drop it are left out."""
+    # What the loader makes of an edited row depends on the edited file: it is laid out as written.
+    context = dataclasses.replace(row.context, loads={})
+    for rule, problems in problems_of(row, repair, Counter()):
+        for problem in problems:
+            if any(edit.op in ("drop-row", "rewrite") for edit in problem.edits):
+                continue
+            text, number = apply(row.raw.decode(), [problem.edits])
+            raw = text.encode()
+            if not number or raw == row.raw:
+                continue
+            after = read_rows(row.path, [raw], context)[0]
+            if len(after) == 1 and _better(row, after[0]):
+                yield Cure(rule, problem, raw)
+
+
 def repair_row(row: Row, repair: Repair) -> Repaired:
     """Apply the edits of one row, rule by rule, until no rule has one more."""
     raw = row.raw

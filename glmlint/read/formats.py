@@ -111,7 +111,7 @@ def _known(value: object) -> str | None:
 
 def _of_other_formats(value: object) -> str | None:
     """A format that names its rows itself. Looked up by name: its readers need this module."""
-    formats = importlib.import_module("glmlint.convert.base").formats()
+    formats = importlib.import_module("glmlint.converters.base").formats()
     asked = (one for one in formats.values() if one.matches is not None)
     return next((one.name for one in asked if one.matches(value)), None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from typing import IO, Any, Final
@@ -19,7 +19,7 @@ from glmlint.read.sample import MAX_VALUES, read
 from glmlint.read.scan import Row, too_long
 from glmlint.text import Text
 
-_PARQUET_ROWS: Final = 256
+BATCH_ROWS: Final = 256
 _PARQUET_BYTES: Final = 4 << 20
 """Rows read together, and bytes and values of those that are made Python's together."""
 
@@ -220,40 +220,22 @@ def parquet_rows(handle: IO[bytes], max_line: int) -> Iterator[Row]:
         raise SourceError(
             Text("a Parquet file cannot be read from a pipe", "无法从管道读取 Parquet 文件")
         )
-    encode = msgspec.json.Encoder(enc_hook=str).encode
-    number = 0
     try:
         table = pyarrow.parquet.ParquetFile(handle)
         _refuse_bombs(table.metadata)
-        opened = {
-            field.name: opener
-            for field in table.schema_arrow
-            if (opener := _json_opener(field.type)) is not None
-        }
         plain = table.schema_arrow
         # Texts as indices into those that there are: a row that repeats one stays small.
         table = pyarrow.parquet.ParquetFile(handle, read_dictionary=_texts_of(table.schema))
         packed, unpacked = handle.seek(0, os.SEEK_END), 0
-        for batch in chain.from_iterable(
-            table.iter_batches(_PARQUET_ROWS, row_groups=[group], use_threads=False)
+        batches = chain.from_iterable(
+            table.iter_batches(BATCH_ROWS, row_groups=[group], use_threads=False)
             for group in range(table.num_row_groups)  # each has indices of its own
-        ):
-            for records, defect in _small_parts(batch, plain, max_line):
-                for record in records:
-                    number += 1
-                    if defect is not None:
-                        yield number, b"", msgspec.structs.replace(defect, line=number)
-                        continue
-                    for name, opener in opened.items():
-                        record[name] = opener(record[name])
-                    line = encode(record)
-                    unpacked += len(line)
-                    if unpacked > max(_UNPACKED_MOST, _UNPACKED_TIMES * packed):
-                        raise _bomb(packed)
-                    if len(line) > max_line:
-                        yield number, b"", too_long(len(line), max_line, number)
-                    else:
-                        yield number, line, None
+        )
+        for row in batch_rows(batches, plain, max_line):
+            unpacked += len(row[1])
+            if unpacked > max(_UNPACKED_MOST, _UNPACKED_TIMES * packed):
+                raise _bomb(packed)
+            yield row
     except RecursionError:
         raise SourceError(
             Text("the Parquet columns nest too deeply", "Parquet 的列嵌套太深")
@@ -264,3 +246,32 @@ def parquet_rows(handle: IO[bytes], max_line: int) -> Iterator[Row]:
             Text("the Parquet data cannot be read ({cause})", "无法读取 Parquet 数据（{cause}）"),
             cause=cause,
         ) from error
+
+
+def batch_rows(batches: Iterable[Any], schema: Any, max_line: int) -> Iterator[Row]:
+    """The rows of Arrow's record batches as JSON, each with its number from 1 on.
+
+    Args:
+        batches: of a Parquet file, or in memory.
+        schema: the types of their columns, dictionaries of texts aside.
+        max_line: bytes of a row; a larger one has the defect `line-too-long`.
+    """
+    encode = msgspec.json.Encoder(enc_hook=str).encode
+    opened = {
+        field.name: opener for field in schema if (opener := _json_opener(field.type)) is not None
+    }
+    number = 0
+    for batch in batches:
+        for records, defect in _small_parts(batch, schema, max_line):
+            for record in records:
+                number += 1
+                if defect is not None:
+                    yield number, b"", msgspec.structs.replace(defect, line=number)
+                    continue
+                for name, opener in opened.items():
+                    record[name] = opener(record[name])
+                line = encode(record)
+                if len(line) > max_line:
+                    yield number, b"", too_long(len(line), max_line, number)
+                else:
+                    yield number, line, None

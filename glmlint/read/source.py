@@ -23,6 +23,7 @@ from glmlint.read.charset import BOM, encoding_guess, to_utf8, wide_encoding
 from glmlint.read.faults import SourceError, reason_of
 from glmlint.read.file_layout import detect, stand_in
 from glmlint.read.foreign import refuse_binary, refuse_text
+from glmlint.read.memory import RowsInMemory
 from glmlint.read.parquet import parquet_rows
 from glmlint.read.places import InArray, OverLines, Place, Placer
 from glmlint.read.remote import is_remote, is_shared, open_remote
@@ -36,6 +37,7 @@ __all__ = [
     "Place",
     "Range",
     "SourceError",
+    "as_input",
     "encoding_guess",
     "is_packed",
     "line_ranges",
@@ -66,11 +68,23 @@ class InputFile(msgspec.Struct, frozen=True):
     """Keeps the bytes of a pipe as they are first read; read instead of it from then on."""
     stdin: bool = False
     """Its bytes come from standard input, and `path` is only a name for them."""
+    memory: RowsInMemory | None = None
+    """Its rows, where it is no file at all; `path` is then a name for them."""
+
+    @property
+    def loaded(self) -> bool:
+        """Whether its rows are what a trainer gets, so that no loader changes them any more."""
+        return self.memory is not None and self.memory.table is not None
 
     @property
     def is_stdin(self) -> bool:
         """Whether its bytes come from standard input, under whatever name."""
         return self.stdin or self.path == "-"
+
+
+def as_input(file: str | InputFile) -> InputFile:
+    """The file of a path."""
+    return InputFile(file) if isinstance(file, str) else file
 
 
 class Chunk(msgspec.Struct):
@@ -122,6 +136,9 @@ def read_chunks(
     reads at a time. Raises SourceError, also after
     some chunks, when the file cannot be read or is cut off inside its compression.
     """
+    if file.memory is not None:
+        yield from _of_memory(file, file.memory, chunk_bytes, max_line, loader_bytes)
+        return
     try:
         with _opened(file) as handle:
             yield from _chunks_of(handle, file.path, chunk_bytes, max_line, loader_bytes)
@@ -142,7 +159,13 @@ def read_bytes(
 @contextmanager
 def rereadable(file: InputFile) -> Iterator[InputFile]:
     """The file in a form that can be read more than once: of a pipe a copy is kept on disk."""
-    if file.is_stdin or _is_pipe(file.path):
+    if file.memory is not None:
+        if file.memory.once and file.copy is None:
+            with tempfile.TemporaryFile() as copy:
+                yield msgspec.structs.replace(file, copy=copy)
+        else:
+            yield file
+    elif file.is_stdin or _is_pipe(file.path):
         with tempfile.TemporaryFile() as copy:
             yield msgspec.structs.replace(file, copy=copy)
     else:
@@ -212,17 +235,28 @@ class _Copying(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
-        try:
-            self._copy.write(data)
-        except OSError as error:
-            raise SourceError(
-                Text(
-                    "no copy of the pipe can be kept on disk ({why})",
-                    "无法把管道的内容暂存到磁盘（{why}）",
-                ),
-                why=reason_of(error),
-            ) from None
+        _write(data, self._copy)
         return data
+
+
+def _written(blocks: Iterator[bytes], copy: IO[bytes]) -> Iterator[bytes]:
+    """The blocks, each of which also goes to a copy."""
+    for block in blocks:
+        _write(block, copy)
+        yield block
+
+
+def _write(data: bytes, copy: IO[bytes]) -> None:
+    try:
+        copy.write(data)
+    except OSError as error:
+        raise SourceError(
+            Text(
+                "no copy of the pipe can be kept on disk ({why})",
+                "无法把管道的内容暂存到磁盘（{why}）",
+            ),
+            why=reason_of(error),
+        ) from None
 
 
 def _chunks_of(
@@ -285,6 +319,27 @@ def _chunks_of(
         chunks = _row_chunks(values, path, chunk_bytes, follower, aheads)
     del head
     yield from _told_once(chunks, path, faults, kind)
+
+
+def _of_memory(
+    file: InputFile, memory: RowsInMemory, chunk_bytes: int, max_line: int, loader_bytes: int
+) -> Iterator[Chunk]:
+    """Chunks of rows in memory, whose form is known."""
+    if memory.table is not None:
+        chunks = _row_chunks(memory.table(max_line), file.path, chunk_bytes)
+    else:
+        assert memory.lines is not None
+        copy = file.copy
+        if copy is None:
+            blocks = memory.lines()
+        elif copy.seek(0, os.SEEK_END):
+            copy.seek(0)
+            blocks = _read(copy, chunk_bytes)
+        else:
+            blocks = _written(memory.lines(), copy)
+        blocks = in_blocks(blocks, chunk_bytes)
+        chunks = _line_chunks(blocks, _Lines(file.path, max_line, loader_bytes, bom=False))
+    yield from _told_once(chunks, file.path, [], None)
 
 
 def _told_once(

@@ -176,8 +176,8 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
         console.print()
         fix = say(rule.fix, lang) if rule.fix else say("no-fix", lang)
         told = [
-            ("says", _unfilled(rule.text, lang, rule)),
-            ("advises", _unfilled(rule.help, lang, rule)),
+            ("says", unfilled(rule.text, lang, rule)),
+            ("advises", unfilled(rule.help, lang, rule)),
         ]
         told.append(("fix", fix))
         if rule.family == "score":
@@ -297,9 +297,9 @@ def write_recipes(out: IO[str], form: str, lang: str, width: int, color: bool) -
             if recipe.name == Plan.recipe:
                 head.append(say("is-default", lang), style="green")
             console.print(head)
-            print_wrapped(console, _unfilled(recipe.title, lang), indent=2)
+            print_wrapped(console, unfilled(recipe.title, lang), indent=2)
             supervised = (
-                f"{say('supervises', lang)}{_colon(lang)}{_unfilled(recipe.supervises, lang)}"
+                f"{say('supervises', lang)}{_colon(lang)}{unfilled(recipe.supervises, lang)}"
             )
             print_wrapped(console, supervised, indent=2)
             print_wrapped(
@@ -314,7 +314,7 @@ def _colon(lang: str) -> str:
     return "：" if lang == "zh" else ": "
 
 
-def _unfilled(text: Text, lang: str, rule: Rule | None = None) -> str:
+def unfilled(text: Text, lang: str, rule: Rule | None = None) -> str:
     """A sentence with its fields left as names."""
     told = NOUN.sub(r"\1} \2s", general(text, rule).plain(lang))
     return re.sub(r"(\{\w+)[!:][^{}]+\}", r"\1}", told).replace("{{", "{").replace("}}", "}")

@@ -32,7 +32,7 @@ SCHEMA_VERSION: Final = 1
 
 def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
     """Print the report; the same run always gives the same bytes."""
-    out.write(_pretty(report_object(result, options.max_findings)))
+    out.write(pretty(report_object(result, options.max_findings)))
 
 
 def report_object(result: Result, max_findings: int) -> dict[str, Any]:
@@ -125,8 +125,8 @@ def page(rule: str) -> str:
     return f"docs/rules/{rule}.md"
 
 
-def _pretty(report: dict[str, Any]) -> str:
-    """One line a key, and one line an entry of a list of objects: it is read and compared so."""
+def pretty(report: dict[str, Any]) -> str:
+    """A report as text: one line a key, and one line an entry of a list of objects: it is read and compared so."""
     parts = []
     for key, value in report.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):

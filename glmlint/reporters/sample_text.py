@@ -215,7 +215,7 @@ def _counts(console: Console, sample: ShownSample, context: Context) -> None:
             f"{about}{count.tokens:,}",
             f"{about}{count.supervised:,}",
             Text(f"{about}{count.lost:,}", style="bold red" if count.lost else ""),
-            Text(_untrained(count.untrained, lang), style="dim"),
+            Text(untrained(count.untrained, lang), style="dim"),
         )
     sums = [sum(getattr(count, key) for count in sample.messages)
             for key in ("tokens", "supervised", "lost")]  # fmt: skip
@@ -223,7 +223,7 @@ def _counts(console: Console, sample: ShownSample, context: Context) -> None:
     console.print(table)
 
 
-def _untrained(reasons: dict[str, int], lang: str) -> str:
+def untrained(reasons: dict[str, int], lang: str) -> str:
     """Why tokens carry no loss, with their numbers: "header 2, history 40"."""
     comma = "，" if lang == "zh" else ", "
     return comma.join(

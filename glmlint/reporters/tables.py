@@ -48,7 +48,7 @@ def console_for(out: IO[str], width: int, color: bool) -> Iterator[Console]:
     console = Gate(
         file=buffer, width=max(width, NARROWEST), force_terminal=color, no_color=not color,
         color_system="standard" if color else None, markup=False, emoji=False, highlight=False,
-        legacy_windows=False, safe_box=False,
+        legacy_windows=False, safe_box=False, force_jupyter=False,
     )  # fmt: skip
     yield console
     lines = buffer.getvalue().split("\n")[:-1]

@@ -270,6 +270,11 @@ def _edits(place: ContentPlace) -> tuple[Edit, ...]:
     return (Edit("replace", place.pointer, text),) if place.may_become(text) else ()
 
 
+def number_spans(text: str, *, quoted: bool = False) -> list[tuple[int, int]]:
+    """(start, end) of each number of a person, confirmed or not; `quoted` as in `without_numbers`."""
+    return [(start, end) for _, start, end in _numbers(text, quoted=quoted)]
+
+
 def without_numbers(text: str, mask: str, *, quoted: bool = False) -> str:
     """The text with a mask in the place of each personal number, confirmed or not.
 

@@ -207,6 +207,11 @@ def _edits(place: ContentPlace) -> tuple[Edit, ...]:
     return (Edit("replace", place.pointer, text),) if place.may_become(text) else ()
 
 
+def secret_spans(text: str) -> list[tuple[int, int]]:
+    """(start, end) of each secret in the text, also where no library can confirm it."""
+    return [match.span() for pattern, _ in _PATTERNS for match in pattern.finditer(text)]
+
+
 def without_secrets(text: str, mask: str) -> str:
     """The text with a mask in the place of each secret, also where no library can confirm it."""
     for pattern, _ in _PATTERNS:

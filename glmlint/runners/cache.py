@@ -172,7 +172,7 @@ class Cache:
         return found if isinstance(found, FileStats) else None
 
     def _place(self, file: InputFile) -> Path | None:
-        if file.is_stdin or file.copy is not None:
+        if file.is_stdin or file.copy is not None or file.memory is not None:
             return None
         name = "\0".join((file.path, os.path.realpath(file.path)))
         try:

@@ -10,6 +10,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from glmlint.engine.check import Progress as Counted
 from glmlint.engine.check import Run, check_file
 from glmlint.evidence.report import FileStats, Report
 from glmlint.plan import Plan
@@ -51,8 +52,6 @@ def check_files(
     # A validation file that is among the paths as well goes by the name that the plan has for it.
     inputs, missing = find_inputs([*plan.eval_files, *paths], plan.choice)
     inputs.sort(key=lambda file: file.path in plan.eval_files)
-    # A validation split is cast to the types of the training split, where that is one file.
-    trained = [file.path for file in inputs if file.path not in plan.eval_files]
     report = Report()
     report.problems = [(problem.path, problem.say(plan.lang)) for problem in missing]
     # Files of `--eval` alone are read and not repaired; all others are among the paths.
@@ -68,31 +67,56 @@ def check_files(
         or not rewritable(file.path)
         or (file.path in plan.eval_files and os.path.realpath(file.path) not in named)
     }
-    run = Running(plan, context, report, engine, cache)
-    if engine is not None:
-        new = (file for file in inputs if cache is None or not cache.may_know(file))
-        engine.expect(sum(_size(file) or 0 for file in new))
     with Progress(["-" if file.stdin else file.path for file in inputs], progress) as bar:
         try:
-            for alone, files in groupby(inputs, key=lambda file: _is_small(file, plan)):
-                if engine is not None and alone:
-                    while some := [*islice(files, BATCH)]:
-                        _check_small(some, engine, run, bar)
-                    continue
-                for file in files:
-                    later = file.path in plan.eval_files and len(trained) == 1
-                    after = trained[0] if later and trained[0] in report.files else None
-                    if after is None and run.known(file, bar):
-                        continue
-                    try:
-                        check_file(file, plan, context, report, bar.add, after, run.by)
-                    except SourceError as error:
-                        report.problems.append((file.path, error.say(plan.lang)))
-                    else:
-                        run.remember(file)
+            check_inputs(inputs, plan, context, report, bar.add, engine, cache)
         except KeyboardInterrupt:
             report.interrupted = True
     return report
+
+
+def check_inputs(
+    inputs: Sequence[InputFile],
+    plan: Plan,
+    context: Context,
+    report: Report,
+    progress: Counted | None = None,
+    engine: TaskEngine | None = None,
+    cache: Cache | None = None,
+) -> None:
+    """Check files, or rows in memory, into a report; what can't be read is kept as a problem.
+
+    Args:
+        inputs: those of the validation split behind all others.
+        plan: the settings.
+        context: the plan's tokenizer and template.
+        report: it is added to.
+        progress: called with the rows and bytes done.
+        engine, cache: as of `check_files`.
+    """
+    # A validation split is cast to the types of the training split, where that is one file.
+    trained = [file.path for file in inputs if file.path not in plan.eval_files]
+    run = Running(plan, context, report, progress, engine, cache)
+    if engine is not None:
+        new = (file for file in inputs if cache is None or not cache.may_know(file))
+        engine.expect(sum(_size(file) or 0 for file in new))
+    for alone, files in groupby(inputs, key=lambda file: _is_small(file, plan)):
+        if engine is not None and alone:
+            while some := [*islice(files, BATCH)]:
+                _check_small(some, engine, run)
+            continue
+        for file in files:
+            later = file.path in plan.eval_files and len(trained) == 1
+            after = trained[0] if later and trained[0] in report.files else None
+            if after is None and run.known(file):
+                continue
+            try:
+                check_file(file, plan, context, report, progress, after, run.by)
+            except SourceError as error:
+                report.problems.append((file.path, error.say(plan.lang)))
+            else:
+                if after is None:
+                    run.remember(file)
 
 
 class Running:
@@ -103,32 +127,35 @@ class Running:
         plan: Plan,
         context: Context,
         report: Report,
+        progress: Counted | None,
         engine: TaskEngine | None,
         cache: Cache | None,
     ) -> None:
         self.plan = plan
         self.report = report
+        self.progress = progress
         self.cache = cache
         self.by: Run | None = None
         """What does a pass over a file; None: this process."""
         if engine is not None:
             self.by = partial(check_tasks, engine, plan, context)
 
-    def known(self, file: InputFile, bar: Progress) -> bool:
+    def known(self, file: InputFile) -> bool:
         """Whether what is in a file was in the cache; it is in the report then."""
         stats = self.cached(file)
         if stats is not None:
-            self.take(file, stats, bar)
+            self.take(file, stats)
         return stats is not None
 
     def cached(self, file: InputFile) -> FileStats | None:
         """What the cache knows of a file."""
         return None if self.cache is None else self.cache.get(file)
 
-    def take(self, file: InputFile, stats: FileStats, bar: Progress) -> None:
+    def take(self, file: InputFile, stats: FileStats) -> None:
         """Add what was known of a file."""
         self.report.add(stats, self.plan.max_findings)
-        bar.add(stats.totals.samples, _size(file) or 0)
+        if self.progress is not None:
+            self.progress(stats.totals.samples, _size(file) or 0)
 
     def remember(self, file: InputFile) -> None:
         """Keep what was found in a file that could be read to its end."""
@@ -136,9 +163,7 @@ class Running:
             self.cache.put(file, self.report.files[file.path])
 
 
-def _check_small(
-    files: Sequence[InputFile], engine: TaskEngine, run: Running, bar: Progress
-) -> None:
+def _check_small(files: Sequence[InputFile], engine: TaskEngine, run: Running) -> None:
     """Check each file in one process, several at a time."""
     waiting: list[tuple[InputFile, FileStats | None]] = []
 
@@ -157,11 +182,11 @@ def _check_small(
         waiting[at] = file, None
         at += 1
         if stats is not None:
-            run.take(file, stats, bar)
+            run.take(file, stats)
             continue
         assert done is not None  # each file that is not known is a task
         try:
-            add(done, run.report, run.plan, bar.add)
+            add(done, run.report, run.plan, run.progress)
         except SourceError as error:
             run.report.problems.append((file.path, error.say(run.plan.lang)))
         else:
@@ -177,7 +202,7 @@ def _is_small(file: InputFile, plan: Plan) -> bool:
 
 def _size(file: InputFile) -> int | None:
     """Bytes of a file; None where it is none, or can't be looked at."""
-    if file.is_stdin:
+    if file.is_stdin or file.memory is not None:
         return None
     try:
         found = Path(file.path).stat()

@@ -183,7 +183,11 @@ def _tasks(
 
     for chunk in read_chunks(file, *sizes):
         size = sum(map(len, chunk.lines))
-        ranges = None if file.is_stdin or file.copy is not None else line_ranges(chunk, *sizes[:2])
+        ranges = (
+            None
+            if file.is_stdin or file.copy is not None or file.memory is not None
+            else line_ranges(chunk, *sizes[:2])
+        )
         if lines is not None:
             chunk = chunk.only(lines)
         if lines is None or chunk.lines:

@@ -170,7 +170,7 @@ def learn(file: InputFile, context: Context, *, blanks: bool = True) -> None:
         source.SourceError: the file can't be read.
     """
     context.loads.pop(file.path, None)
-    if not context.trainer.through_table:
+    if not context.trainer.through_table or file.loaded:
         return
     parts = Parts()
     for chunk in read_chunks(file):

@@ -1,0 +1,1 @@
+"""`import glmlint`: the functions and their results, one file a family."""
