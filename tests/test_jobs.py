@@ -148,7 +148,7 @@ def one_process(plan: Plan, context: Context, sizes: Sizes) -> Callable[..., Non
     def run(file: InputFile, report: Report, pass_: Any, progress: Any, lines: Any) -> None:
         chunks = read_chunks(file, 8 << 20, sizes.max_line, sizes.loader_bytes)
         if lines is not None:
-            chunks = (some for chunk in chunks if (some := chunk.only(lines)).lines)
+            chunks = (some for chunk in chunks if (some := chunk.among(lines)).lines)
         check_lines(chunks, plan, context, progress, report, pass_)
 
     return run

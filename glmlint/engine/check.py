@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -35,7 +35,7 @@ from glmlint.finding import RANK, Excerpt, Finding, Location, fingerprint, json_
 from glmlint.plan import Plan
 from glmlint.progress import Passes
 from glmlint.read.facts import COSTLY
-from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
+from glmlint.read.source import Chunk, InputFile, LineNumbers, read_chunks, rereadable
 from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, sentence
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.loaded import part_of, remember
@@ -58,7 +58,7 @@ class PassPlan(Enum):
     """Those rows alone, as the loader hands them over."""
 
 
-Run = Callable[[InputFile, Report, PassPlan, Progress | None, Collection[int] | None], None]
+Run = Callable[[InputFile, Report, PassPlan, Progress | None, LineNumbers | None], None]
 """One pass over a file: see `check_here`."""
 
 
@@ -387,7 +387,8 @@ def _check_chunk(chunk: Chunk, checker: Checker, pass_: PassPlan) -> FileStats:
     sure = rows
     if pass_ is PassPlan.FIRST and (lines := {row.line for row in rows if row.may_change}):
         sure = [row for row in rows if row.line not in lines]
-        stats.changeable, stats.changeable_lines = FileStats(chunk.path), lines
+        stats.changeable = FileStats(chunk.path)
+        stats.changeable_lines = [np.fromiter(sorted(lines), np.uint32, len(lines))]
         checker.provisional = True
         _check_rows([row for row in rows if row.line in lines], stats.changeable, checker)
         checker.provisional = False
@@ -541,7 +542,7 @@ def check_file(
             if load is None:
                 return
             if first is PassPlan.FIRST and load.keeps_keys:
-                if lines := report.take_changeable(path):
+                if len(lines := report.take_changeable(path)):
                     run(source, report, PassPlan.CHANGEABLE, None, lines)
                 return
         finally:
@@ -562,16 +563,16 @@ def check_here(
     report: Report,
     pass_: PassPlan,
     progress: Progress | None,
-    lines: Collection[int] | None,
+    lines: LineNumbers | None,
 ) -> None:
     """One pass over a file in this process; arguments and errors as of `check_lines`.
 
     Args:
-        lines: the only lines that are checked; None: all.
+        lines: the only lines that are checked, sorted; None: all.
     """
     chunks = read_chunks(file)
     if lines is not None:
-        chunks = (part for chunk in chunks if (part := chunk.only(lines)).lines)
+        chunks = (part for chunk in chunks if (part := chunk.among(lines)).lines)
     check_lines(chunks, plan, context, progress, report, pass_)
 
 

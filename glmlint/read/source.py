@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from glmlint.finding import Defect
 from glmlint.loader import CHUNK
@@ -87,6 +89,16 @@ def as_input(file: str | InputFile) -> InputFile:
     return InputFile(file) if isinstance(file, str) else file
 
 
+LineNumbers = npt.NDArray[np.uint32]
+"""1-based, sorted: of very many lines in little memory."""
+
+
+def among(lines: LineNumbers, first: int, after: int | None) -> frozenset[int]:
+    """Those of the lines from one number on, up to another; None: to the end."""
+    end = len(lines) if after is None else int(np.searchsorted(lines, after))
+    return frozenset(lines[int(np.searchsorted(lines, first)) : end].tolist())
+
+
 class Chunk(msgspec.Struct):
     """Some rows of a file, in order."""
 
@@ -106,6 +118,12 @@ class Chunk(msgspec.Struct):
     """Where the rows stand in the file's bytes; None in Parquet."""
     aheads: list[Ahead] = []
     """What stands before each row in its line; empty where rows begin their lines."""
+
+    def among(self, lines: LineNumbers) -> Chunk:
+        """As `only`, of lines of the whole file."""
+        if not self.lines:
+            return self.only(())
+        return self.only(among(lines, self.numbers[0], self.numbers[-1] + 1))
 
     def only(self, lines: Collection[int]) -> Chunk:
         """The rows of some lines; what is said of the whole file stays behind."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -18,7 +17,9 @@ from glmlint.read.source import (
     MAX_LINE,
     Chunk,
     InputFile,
+    LineNumbers,
     Range,
+    among,
     line_ranges,
     read_chunks,
     read_range,
@@ -142,7 +143,7 @@ def check_tasks(
     report: Report,
     pass_: PassPlan,
     progress: Progress | None,
-    lines: Collection[int] | None,
+    lines: LineNumbers | None,
     sizes: Sizes = SIZES,
 ) -> None:
     """One pass over a file by an engine; arguments and errors as of `check.check_here`."""
@@ -166,20 +167,19 @@ def _tasks(
     plan: Plan,
     report: Report,
     pass_: PassPlan,
-    lines: Collection[int] | None,
+    lines: LineNumbers | None,
     load: Load | None,
     sizes: Sizes,
 ) -> Iterator[Task]:
     """The rows of a file in order: its first ones as they are read here, then ranges, where there
     can be any."""
-    wanted = None if lines is None else sorted(lines)
     pickled = None if load is None else pickle.dumps(load)
     path = file.path
 
-    def task(source: Chunk | Range, size: int, among: frozenset[int] | None) -> Task:
+    def task(source: Chunk | Range, size: int, some: frozenset[int] | None) -> Task:
         findings = report.files[path].findings if path in report.files else []
         full = len(findings) >= plan.max_findings and findings
-        return Task(source, size, pass_, among, pickled, findings[-1].line if full else None)
+        return Task(source, size, pass_, some, pickled, findings[-1].line if full else None)
 
     for chunk in read_chunks(file, *sizes):
         size = sum(map(len, chunk.lines))
@@ -189,7 +189,7 @@ def _tasks(
             else line_ranges(chunk, *sizes[:2])
         )
         if lines is not None:
-            chunk = chunk.only(lines)
+            chunk = chunk.among(lines)
         if lines is None or chunk.lines:
             yield task(chunk, size, None)
         if ranges is not None:
@@ -197,9 +197,9 @@ def _tasks(
     else:
         return
     for one, after in _with_next(ranges):
-        among = None if wanted is None else _among(wanted, one.number, after)
-        if among is None or among:
-            yield task(one, one.end - one.begin, among)
+        some = None if lines is None else among(lines, one.number, after)
+        if some is None or some:
+            yield task(one, one.end - one.begin, some)
 
 
 def _with_next(ranges: Iterator[Range]) -> Iterator[tuple[Range, int | None]]:
@@ -211,9 +211,3 @@ def _with_next(ranges: Iterator[Range]) -> Iterator[tuple[Range, int | None]]:
         held = found
     if held is not None:
         yield held, None
-
-
-def _among(wanted: list[int], first: int, after: int | None) -> frozenset[int]:
-    """The wanted lines from one number on, up to another."""
-    end = len(wanted) if after is None else bisect_left(wanted, after)
-    return frozenset(wanted[bisect_left(wanted, first) : end])
