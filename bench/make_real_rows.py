@@ -70,6 +70,24 @@ def kept_beside(row: Row, number: int, random_: random.Random) -> Row:
     return found | row
 
 
+def with_number(row: Row) -> Row:
+    """The row with a float in its first tool list, which the loader may write otherwise."""
+    messages = [dict(message) for message in row["messages"]]
+    for message in messages:
+        for tool in message.get("tools") or ():
+            parameters = tool.get("function", {}).get("parameters")
+            if isinstance(parameters, dict) and isinstance(parameters.get("properties"), dict):
+                number = {"temperature": {"type": "number", "default": 0.7}}
+                function = {**tool["function"]}
+                function["parameters"] = {
+                    **parameters,
+                    "properties": {**parameters["properties"], **number},
+                }
+                message["tools"] = [{**tool, "function": function}]
+                return {**row, "messages": messages}
+    return row
+
+
 def reworded(row: Row, round_: int, random_: random.Random) -> Row:
     """The row with some other words: what a second round of the data must not repeat."""
     if not round_:
@@ -152,6 +170,8 @@ def lines(folder: Path, seed: int, share: float) -> Iterator[bytes]:
         random_.shuffle(known)
         for row in known:
             row = kept_beside(reworded(row, round_, random_), number, random_)
+            if number % 20 == 0:
+                row = with_number(row)
             if random_.random() < share:
                 row = random_.choice(FAULTS)(row, random_)
             line = json.dumps(row, ensure_ascii=False).encode()

@@ -1,4 +1,7 @@
-"""Writes the tables of docs/convert.md from the formats' own files: python docs/make_formats.py."""
+"""Writes the tables of docs/convert.md and docs/formats.md from the formats' own files.
+
+python docs/make_formats.py
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from glmlint.converters.base import formats
+from glmlint.reporters.base import about, names
 
 PAGE = Path(__file__).resolve().parent / "convert.md"
+REPORTS = PAGE.with_name("formats.md")
 
 
 def page_text() -> str:
@@ -18,6 +23,13 @@ def page_text() -> str:
     text = PAGE.read_text(encoding="utf-8")
     text = _between(text, "formats", _table(("`--from`", "rows like", "notes"), read))
     return _between(text, "targets", _table(("`--to`", "read by", "rows"), written))
+
+
+def reports_text() -> str:
+    """The page with the table of report formats."""
+    told = ((name, about(name).text.en, about(name).text.zh) for name in names())
+    text = REPORTS.read_text(encoding="utf-8")
+    return _between(text, "reports", _table(("`--format`", "for", "用途"), told))
 
 
 def _table(head: Iterable[str], rows: Iterable[tuple[str, str, str]]) -> str:
@@ -37,8 +49,9 @@ def _between(text: str, mark: str, table: str) -> str:
 
 
 def main() -> None:
-    """Write the page."""
+    """Write the pages."""
     PAGE.write_text(page_text(), encoding="utf-8")
+    REPORTS.write_text(reports_text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

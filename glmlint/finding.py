@@ -49,6 +49,15 @@ class Excerpt(msgspec.Struct, frozen=True):
     """Whether more of the row stands before, of the text inside, and of the row behind."""
 
 
+class TextEdit(msgspec.Struct, frozen=True):
+    """A replacement of a piece of a file."""
+
+    place: Location
+    """What goes; empty where text only comes in."""
+    text: str
+    """What stands there then."""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One finding, as the reporters print it. The fields are those of the JSON report."""
 
@@ -70,6 +79,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """None for what has no place in a row."""
     excerpt: Excerpt | None = None
     """None where none was asked for, and where there is no span."""
+    edit: TextEdit | None = None
+    """The safe repair, where a report asked for it and it is an edit of the row."""
 
 
 class Defect(msgspec.Struct, frozen=True):

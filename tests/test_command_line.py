@@ -243,7 +243,7 @@ def test_init_writes_settings_that_mean_what_was_asked_for(
     hooks = yaml.safe_load((tmp_path / ".pre-commit-config.yaml").read_text())
     assert hooks["repos"][0]["hooks"][0]["entry"].startswith("glmlint check")
     job = yaml.safe_load(out)
-    assert job["jobs"]["glmlint"]["steps"][-1]["run"].startswith("glmlint check")
+    assert job["jobs"]["glmlint"]["steps"][-2]["run"].startswith("glmlint check")
     assert is_chinese(err) == (lang == "zh") or language("auto") == lang
 
 

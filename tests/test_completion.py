@@ -53,3 +53,8 @@ def test_recipes_commands_and_flags_are_offered() -> None:
     assert names("check", "--recipe", "glm4-c") == ["glm4-combine"]
     assert names("co") == ["compare", "convert"]
     assert names("check", "--max-le") == ["--max-length"]
+
+
+def test_formats_are_offered_with_who_reads_them() -> None:
+    [found] = offered("check", "--format", "sar")
+    assert found.value == "sarif" and "code scanning" in str(found.help)

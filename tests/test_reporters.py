@@ -256,6 +256,7 @@ def test_github_escapes_what_its_runner_reads() -> None:
             "path": "a,b:c%.jsonl",
             "line": 3,
             "column": 9,
+            "span": None,
             "message": "50% of\r\n::error::x",
             "help": "Do.",
         }
@@ -276,7 +277,9 @@ def test_github_prints_errors_first_and_one_command_a_line() -> None:
 
 
 def test_github_has_no_place_for_standard_input_or_whole_files() -> None:
-    whole = with_findings({"line": None, "column": None, "pointer": None}, {"path": "-"})
+    whole = with_findings(
+        {"line": None, "column": None, "pointer": None, "span": None}, {"path": "-"}
+    )
     first, second, _ = map(github.annotation, [*whole.findings, whole.findings[0]])
     assert first.startswith("::warning file=train.jsonl,title=null-content::")
     assert second.startswith("::warning title=null-content::")

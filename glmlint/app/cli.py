@@ -42,6 +42,7 @@ from glmlint.app.options import (
     rule_options,
     save_baseline,
 )
+from glmlint.app.outputs import ORDER, OutputsFault, ReportTarget, remember_order, reports_of
 from glmlint.app.process import run
 from glmlint.output import put, tell
 from glmlint.plan import COLUMN_UNITS, ENGINES, STYLES
@@ -150,6 +151,17 @@ class OfPlace(Command):
         return super().parse_args(ctx, args)
 
 
+class OfReports(Command):
+    """A command that prints reports: each `--output` is that of the `--format` before it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remember in which order they came."""
+        given = list(args)
+        rest = super().parse_args(ctx, args)
+        remember_order(self, ctx, given)
+        return rest
+
+
 def _show_version(context: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not context.resilient_parsing:
         put(sys.stdout, f"glmlint {__version__}")
@@ -217,8 +229,8 @@ _REPORT_OPTIONS = (
                      "把每一行的问题写入该行，作为它要忽略的规则。")),
     option("--format", "formats", multiple=True, metavar="FORMAT", cls=FormatOption,
            shell_complete=complete_formats, group="output", default_shown="text",
-           help=Text("{formats}; may be repeated, each with its --output.",
-                     "{formats}；可重复使用，各自对应一个 --output。")),
+           help=Text("{formats}; may be repeated, each with its --output after it.",
+                     "{formats}；可重复使用，各自的 --output 写在其后。")),
     option("--output", "--output-file", "outputs", multiple=True, metavar="FILE",
            shell_complete=complete_files, group="output",
            default_shown=Text("standard output", "标准输出"),
@@ -265,8 +277,8 @@ _REPORT_OPTIONS = (
                      "在哪里运行：本机，或 RAY_ADDRESS 指定的 Ray 集群。")),
     option("--cache/--no-cache", default=None, group="running",
            default_shown=Text("--cache; --no-cache in CI", "--cache；在 CI 中为 --no-cache"),
-           help=Text("Whether a file that has not changed is read again.",
-                     "没有改动的文件是否使用上次的检查结果。")),
+           help=Text("Take what is known of unchanged files from the cache.",
+                     "没有改动的文件直接使用缓存中的检查结果。")),
     option("--cache-dir", metavar="FOLDER", shell_complete=complete_files, group="running",
            default_shown=Text("the user's cache folder", "用户的缓存文件夹"),
            help=Text("Where the cache is.", "缓存所在的文件夹。")),
@@ -283,7 +295,7 @@ def report_options(command: Any) -> Any:
 
 
 @cli.command(
-    cls=Command,
+    cls=OfReports,
     summary=Text(
         "Lint files or folders; `-` is standard input, no PATH the current folder.",
         "检查文件或文件夹；`-` 表示标准输入，不给 PATH 则检查当前文件夹。",
@@ -309,7 +321,10 @@ def report_options(command: Any) -> Any:
 @rule_options
 @file_options
 @report_options
+@click.pass_context
 def check(
+    click_context: click.Context,
+    /,
     paths: tuple[str, ...],
     formats: tuple[str, ...],
     outputs: tuple[str, ...],
@@ -332,18 +347,14 @@ def check(
 
     from glmlint.output import OutputError, colored, opened, silence, width
     from glmlint.read.paths import look_up
-    from glmlint.reporters.base import ReporterOptions, get, names
+    from glmlint.reporters.base import ReporterOptions, about, get
     from glmlint.reporters.words import say
     from glmlint.runners.chosen import chosen
     from glmlint.runners.local import check_files
-    from glmlint.text import listed, system_fault
+    from glmlint.text import system_fault
 
-    asked_style = output_format is not None
-    if output_format is not None and output_format not in STYLES:
-        formats = (*formats, output_format)  # as ruff has it, where styles and formats are one
-        output_format = None
-    formats = formats or ("text",)
-    flags["output_format"] = output_format
+    # As ruff has it, where styles and formats are one.
+    flags["output_format"] = output_format if output_format in STYLES else None
     if show_settings:
         _show_settings(flags, paths, color)
         return
@@ -354,17 +365,10 @@ def check(
         why = "".join(f"; {note.plain(lang)}" for note in plan.notes)
         raise Failure(say("config-without-data", lang, path=config) + why)
     paths = paths or (".",)
-    for form in formats:
-        if form not in names():
-            known = listed([*names(), *(STYLES if asked_style else ())])
-            raise Failure(say("unknown-format", lang, form=form, known=known))
-    plan = replace(
-        plan,
-        excerpts=any(getattr(get(form), "excerpts", False) for form in formats),
-        kinds=any(getattr(get(form), "kinds", False) for form in formats),
-    )
-    if len(outputs) > len(formats):
-        raise Failure(say("more-outputs", lang))
+    try:
+        reports = reports_of(formats, outputs, output_format, click_context.meta[ORDER])
+    except OutputsFault as error:
+        raise Failure(error.say(lang)) from None
     if unsafe_fixes and not (fix or diff):
         raise Failure(say("unsafe-alone", lang))
     written = [("--output", target) for target in outputs]
@@ -387,10 +391,15 @@ def check(
         raise Failure(say("profile-diff", lang))
     if plan.add_ignores and (fix or diff or plan.write_baseline):
         raise Failure(say("ignores-alone", lang))
-    if "text" in formats and sys.stdout.isatty():
-        plan = replace(plan, excerpts=True)
     if diff:
         raise SystemExit(_diff(paths, plan, context, unsafe_fixes, progress))
+    asked = [about(one.form) for one in reports]
+    drawn = sys.stdout.isatty() and ReportTarget("text", "-") in reports
+    plan = replace(
+        plan,
+        excerpts=drawn or any(one.excerpts for one in asked),
+        kinds=any(one.kinds for one in asked),
+    )
     fixes = None
     if fix:
         from glmlint.fix.run import fix_files, sentence
@@ -415,9 +424,12 @@ def check(
     if plan.write_baseline:
         whole = not result.problems and result.exit_code != 130
         save_baseline(plan, result.baseline, whole=whole)
-    targets = [outputs[index] if index < len(outputs) else "-" for index in range(len(formats))]
+    if not report.interrupted and any(one.edits for one in asked):
+        from glmlint.fix.suggest import with_edits
+
+        result.findings = with_edits(result)
     # Files first: whoever reads standard output may close it early.
-    for form, target in sorted(zip(formats, targets, strict=True), key=lambda pair: pair[1] == "-"):
+    for form, target in sorted(reports, key=lambda one: one.target == "-"):
         if form == "text" and target == "-" and not result.files and not report.interrupted:
             continue  # nothing could be read: the lines below say why
         terminal = target == "-" and sys.stdout.isatty()

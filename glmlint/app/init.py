@@ -465,7 +465,7 @@ def _hook_lines(data: str) -> list[str]:
         "    hooks:",
         "      - id: glmlint",
         "        name: glmlint",
-        "        entry: glmlint check --force-exclude",
+        "        entry: glmlint check --force-exclude --output-format concise",
         "        language: system",
         "        types: [text]",
         f"        files: '{quoted}'",
@@ -494,14 +494,22 @@ def _job(ci: str, data: str) -> tuple[str, str]:
             "        with:\n"
             '          python-version: "3.11"\n'
             f"      - run: {_INSTALL}\n"
-            f"      - run: glmlint check {checked} --format github\n"
+            f"      - run: glmlint check {checked} --format markdown --output summary.md --format github\n"
+            "      - if: always()\n"
+            '        run: cat summary.md >> "$GITHUB_STEP_SUMMARY"\n'
         )
     return ".gitlab-ci.yml", (
         "glmlint:\n"
         "  image: python:3.11\n"
         "  script:\n"
         f"    - {_INSTALL}\n"
-        f"    - glmlint check {checked}\n"
+        f"    - glmlint check {checked} --format text --format gitlab --output code-quality.json "
+        "--format junit --output junit.xml\n"
+        "  artifacts:\n"
+        "    when: always\n"
+        "    reports:\n"
+        "      codequality: code-quality.json\n"
+        "      junit: junit.xml\n"
     )
 
 

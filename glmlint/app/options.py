@@ -69,9 +69,15 @@ def complete_formats(
     """Names of report formats for the shell's completion."""
     from click.shell_completion import CompletionItem
 
-    from glmlint.reporters.base import names
+    from glmlint.output import language
+    from glmlint.reporters.base import about, names
 
-    return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+    lang = language("auto")
+    return [
+        CompletionItem(name, help=about(name).text.plain(lang))
+        for name in names()
+        if name.startswith(incomplete)
+    ]
 
 
 def complete_styles(

@@ -42,15 +42,15 @@ def redacted(finding: Finding) -> Finding:
 def _shown(excerpt: Excerpt) -> Excerpt | None:
     """The excerpt as it may be shown; None where what it hides can't be told from the rest."""
     whole = excerpt.before + excerpt.text + excerpt.after
-    if _safe(whole):
+    if is_harmless(whole):
         return excerpt
     before, text, after = (
         hidden(_RUN.sub("…", part)) for part in (excerpt.before, excerpt.text, excerpt.after)
     )
-    return Excerpt(before, text, after, excerpt.cut) if _safe(before + text + after) else None
+    return Excerpt(before, text, after, excerpt.cut) if is_harmless(before + text + after) else None
 
 
-def _safe(written: str) -> bool:
+def is_harmless(written: str) -> bool:
     """Whether there is nothing to hide in a piece of JSON, as it is written and as it is read."""
     return not _RUN.search(written) and not hidden_spans(written)
 

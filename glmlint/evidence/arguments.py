@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property
 from itertools import islice
 from typing import Any, Final
@@ -612,6 +612,20 @@ def _errors(draft: Any, schema: Any, value: Any) -> list[Any] | None:
     return errors
 
 
+def _as_written(value: Any, path: Iterable[Any]) -> list[int]:
+    """Where a place stands among others, as the value is written."""
+    order = []
+    for part in path:
+        if isinstance(value, dict) and part in value:
+            order.append(list(value).index(part))
+        elif isinstance(value, list) and isinstance(part, int):
+            order.append(part)
+        else:
+            break
+        value = value[part]
+    return order
+
+
 def _spent() -> bool:
     """Whether the last validation gave no result because it took too much work."""
     if _work.done <= _work.limit:
@@ -677,6 +691,8 @@ class ArgumentSchema:
             if not errors:
                 return draft, _reference_faults(self.schema)
             first = first or errors
+        # The library finds them in an order that differs from run to run.
+        first.sort(key=lambda error: _as_written(self.schema, error.absolute_path))
         return None, _schema_faults(first)
 
     @property

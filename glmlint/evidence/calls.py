@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -24,7 +24,7 @@ from glmlint.evidence.arguments import ArgumentSchema
 from glmlint.evidence.padded import padded
 from glmlint.finding import Pointer, value_at
 from glmlint.read.formats import ROLE_ALIASES, role_in
-from glmlint.read.sample import read
+from glmlint.read.sample import Message, read
 from glmlint.trainer.row import Fact, Row, per_row
 from glmlint.trainer.template import BUILT_IN
 
@@ -355,8 +355,13 @@ def declared(row: Row) -> list[Declared]:
     if row.conversation is not None:
         at = row.conversation.tools_at
         return [] if at is None else [Declared(-1, None, at, tool_set(value_at(row.value, at)))]
-    if row.sample is not None and not row.tools:
-        found = []
+    if row.sample is not None:
+        lists = iter(row.tools)
+        found = [
+            Declared(index, message.role, ("messages", index, "tools"), tool_set(next(lists)))
+            for index, message in enumerate(row.sample.messages if row.tools else ())
+            if message.tools is not UNSET
+        ]
     else:
         found = [
             Declared(
@@ -391,11 +396,10 @@ def calls(row: Row) -> list[Call]:
 
 
 def _read_calls(row: Row) -> Iterator[Call]:
-    messages = turns(row)
     tools = tools_by_name(row)
     if row.conversation is not None:
-        for index, said in enumerate(row.conversation.turns):
-            for made in said.calls:
+        for index, spoken in enumerate(row.conversation.turns):
+            for made in spoken.calls:
                 tool = tools.get(made.name)
                 text = made.arguments if isinstance(made.arguments, str) else dumps(made.arguments)
                 arguments = decode(text) if isinstance(made.arguments, str) else made.arguments
@@ -403,6 +407,20 @@ def _read_calls(row: Row) -> Iterator[Call]:
                     arguments = _without_padding(row, arguments, made.at)
                 yield Call(index, "turn", made.name, text, arguments, tool, False, made.at)
         return
+    if row.sample is not None:
+        said = row.sample.messages
+        for index, message in enumerate(said):
+            if message.role != "assistant":
+                continue
+            name, text = message.metadata, message.content
+            if name is not UNSET and name.strip():
+                yield _call(index, "metadata", name, text, tools)
+            elif text:
+                answered = index + 1 < len(said) and said[index + 1].role == "observation"
+                if tools or answered:
+                    yield from _in_content(index, text, tools, answered)
+        return
+    messages = turns(row)
     results = {turn.message for turn in messages if turn.role == "observation"}
     for turn in messages:
         content = turn.content
@@ -528,20 +546,25 @@ def flow(row: Row) -> Flow:
     uncalled: list[int] = []
     waiting: int | None = None
     after_result = False
-    for turn in turns(row):
-        if turn.message in numbers:
-            number = numbers[turn.message]
+    said: Iterable[tuple[int, Turn | Message]]
+    if row.sample is not None and row.conversation is None:
+        said = enumerate(row.sample.messages)
+    else:
+        said = ((turn.message, turn) for turn in turns(row))
+    for index, turn in said:
+        if index in numbers:
+            number = numbers[index]
             if group.results or waiting is None:
-                group = Parallel([turn.message], [], number, 0)
+                group = Parallel([index], [], number, 0)
             else:
-                group.calls.append(turn.message)
+                group.calls.append(index)
                 group = group._replace(number=group.number + number)
-            waiting, after_result = turn.message, False
+            waiting, after_result = index, False
         elif _is_result(turn):
             if waiting is None and not after_result and turn.role == "observation":
-                uncalled.append(turn.message)
+                uncalled.append(index)
             if group.number > 1 and (waiting is not None or after_result):
-                group.results.append(turn.message)
+                group.results.append(index)
                 group = group._replace(answered=group.answered + _results_in(turn.content))
                 if len(group.results) == 1:
                     parallel.append(group)
@@ -565,7 +588,7 @@ def _results_in(content: Any) -> int:
     return max(len(value), 1) if together else 1
 
 
-def _is_result(turn: Turn) -> bool:
+def _is_result(turn: Turn | Message) -> bool:
     """Whether the turn is a tool's result, by whatever name its role has."""
     role = turn.role
     if role == "observation":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from typing import Any, Final
 
@@ -143,11 +142,15 @@ def _closes_a_part(row: Row, index: int, place: int) -> bool:
 
 
 @per_row
-def _system_headers(row: Row) -> Counter[int]:
+def _system_headers(row: Row) -> dict[int, int]:
+    """How many system tokens are laid out for a message."""
     assert row.layout is not None
     system = row.context.id("<|system|>")
-    pieces = zip(row.layout.owners, row.layout.pieces, strict=True)
-    return Counter(owner for owner, piece in pieces if piece == system)
+    found: dict[int, int] = {}
+    for owner, piece in zip(row.layout.owners, row.layout.pieces, strict=True):
+        if type(piece) is int and piece == system:
+            found[owner] = found.get(owner, 0) + 1
+    return found
 
 
 def prints_tools(row: Row, index: int) -> bool:
@@ -159,7 +162,7 @@ def prints_tools(row: Row, index: int) -> bool:
     else:
         message = row.messages[index]
         content = message.get("content") if isinstance(message, dict) else None
-    headers = _system_headers(row)[index]
+    headers = _system_headers(row).get(index, 0)
     return headers > (1 if written_role(row, index) == "system" and content else 0)
 
 

@@ -11,6 +11,8 @@ from functools import cache
 from importlib.abc import InspectLoader
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
+from glmlint.text import Text
+
 if TYPE_CHECKING:
     from glmlint.engine.finish import Result
 
@@ -45,6 +47,22 @@ class ReporterOptions:
     """Where the documentation stands, without a slash at the end; "" where it is nowhere to link to."""
 
 
+@dataclass(frozen=True)
+class About:
+    """What a format is for, and what it needs: the variable `about` of its module, if it has one."""
+
+    text: Text
+    """Who reads it, in a line: for the shell's completion and `docs/formats.md`."""
+    document: bool = False
+    """It is one document: beside anything else on standard output nobody could read it."""
+    excerpts: bool = False
+    """It shows the piece of the row that a finding is about."""
+    edits: bool = False
+    """It offers the safe repair of a finding as an edit of the file."""
+    kinds: bool = False
+    """It tells supervised tokens by kind."""
+
+
 class Reporter(Protocol):
     """A module of this folder, as its callers see it."""
 
@@ -76,3 +94,8 @@ def get(name: str) -> Reporter:
     if name not in names():
         raise KeyError(name)
     return importlib.import_module(f"glmlint.reporters.{name}")
+
+
+def about(name: str) -> About:
+    """What that format says of itself. Raises KeyError."""
+    return getattr(get(name), "about", None) or About(Text(name, name))

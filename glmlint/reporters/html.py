@@ -12,7 +12,7 @@ from glmlint.evidence.kinds import GROUPS
 from glmlint.evidence.report import Curve, Places, Totals
 from glmlint.finding import RANK, SEVERITIES, Excerpt, Finding
 from glmlint.plan import NO_BUDGET
-from glmlint.reporters.base import ReporterOptions
+from glmlint.reporters.base import About, ReporterOptions
 from glmlint.reporters.catalogue import first_line, unfilled
 from glmlint.reporters.figures import (
     budgets,
@@ -30,17 +30,20 @@ from glmlint.reporters.page_words import kind_words, page_words, tell
 from glmlint.reporters.verdict import assumed, mark, message, packing_told, rows_told, verdict
 from glmlint.reporters.words import FAMILY, ORIGINS, SEVERITY, budget_told, counted, percent, say
 from glmlint.rules.base import all_rules
-from glmlint.text import is_file, unwrapped_zh
+from glmlint.text import Text, is_file, unwrapped_zh
 from glmlint.trainer.mask import GRID
 from glmlint.visible import printable_path, visible
 
 name = "html"
-
-excerpts = True
-"""A finding is told with the piece of the row that it is about."""
-
-kinds = True
-"""Supervised tokens are counted by kind."""
+about = About(
+    Text(
+        "one page that opens without a network, with the tokens of the rows",
+        "一个无需联网即可打开的页面，附各行的 token",
+    ),
+    document=True,
+    excerpts=True,
+    kinds=True,
+)
 
 PAGE_BYTES: Final = 1_900_000
 """What a page may weigh: it goes into mails and merge requests."""

@@ -10,7 +10,7 @@ from glmlint import __version__
 from glmlint.engine.finish import Result
 from glmlint.evidence.report import COUNTS, Totals
 from glmlint.finding import Finding
-from glmlint.reporters.base import ReporterOptions
+from glmlint.reporters.base import About, ReporterOptions
 from glmlint.reporters.figures import (
     budgets,
     grid,
@@ -23,9 +23,16 @@ from glmlint.reporters.figures import (
     template_name,
     template_origin,
 )
+from glmlint.text import Text
 from glmlint.visible import json_text
 
 name = "json"
+about = About(
+    Text(
+        "one object with everything: scripts and dashboards", "包含全部内容的一个对象：脚本和看板"
+    ),
+    document=True,
+)
 
 SCHEMA_VERSION: Final = 1
 

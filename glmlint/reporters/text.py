@@ -6,7 +6,7 @@ from typing import IO
 
 from glmlint.engine.finish import Result
 from glmlint.output import put
-from glmlint.reporters.base import ReporterOptions
+from glmlint.reporters.base import About, ReporterOptions
 from glmlint.reporters.figures import budgets, lengths_of, quantiles, statistics
 from glmlint.reporters.verdict import (
     assumed,
@@ -19,9 +19,16 @@ from glmlint.reporters.verdict import (
     verdict,
 )
 from glmlint.reporters.words import budget_told, percent, say
+from glmlint.text import Text
 from glmlint.visible import visible
 
 name = "text"
+about = About(
+    Text(
+        "for people: tables on a terminal, a line a finding in a pipe",
+        "供人阅读：终端上是表格，管道中每个问题一行",
+    )
+)
 
 
 def write(result: Result, out: IO[str], options: ReporterOptions) -> None:
