@@ -36,7 +36,7 @@ from glmlint.plan import Plan
 from glmlint.progress import Passes
 from glmlint.read.facts import COSTLY
 from glmlint.read.source import Chunk, InputFile, LineNumbers, read_chunks, rereadable
-from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, sentence
+from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, place_of, sentence
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.loaded import part_of, remember
 from glmlint.trainer.packing import LEFT_OUT
@@ -307,13 +307,7 @@ class Checker:
     def _spot(self, row: Row, problem: Problem) -> tuple[Location, Excerpt | None]:
         """Where in the row a problem is, and a piece of the row around it if reports show one."""
         positions = row.positions
-        found = None
-        if problem.part is not None:
-            found = problem.part()
-        if found is None and problem.column is not None:
-            found = problem.column - 1, problem.column
-        if found is None:
-            found = positions.nearest(problem.pointer) if problem.pointer else (0, 0)
+        found = place_of(problem, positions)
         shown = self.plan.excerpts and bool(row.raw)
         excerpt = positions.excerpt(*found, EXCERPT) if shown else None
         return positions.span(*found, row.line), excerpt
