@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -106,8 +106,14 @@ def cut_message(row: Row) -> int:
     return first if first >= 0 else max(int(found.owners.max()), 0)
 
 
+MOST_TOKENS: Final = 100_000
+"""Tokens of the longest row in which the place of a cut is looked for: it takes all of them."""
+
+
 def cut_part(row: Row, turn: int) -> tuple[int, int] | None:
     """The part of a turn's text that the budget cuts off; None where that is not a part of it."""
+    if row.tokens > MOST_TOKENS:
+        return None
     texts = {index: text for index, _, text in row.texts}
     if turn not in texts or not row.writes(turn) or not row.context.trainer.cuts_prefix:
         return None
