@@ -125,6 +125,9 @@ WORDS: Final = {
         "{rules}，已启用 {on} 条（●）。`glmlint explain RULE` 显示说明与示例。",
     ),
     "safe": Text("safe (--fix)", "安全（--fix）"),
+    "safe-where": Text(
+        "safe (--fix), where a finding is marked [*]", "安全（--fix），限带 [*] 标记的问题"
+    ),
     "unsafe": Text("unsafe (--unsafe-fixes)", "不安全（--unsafe-fixes）"),
     "opt-in": Text("opt-in: off unless selected", "默认关闭，需要显式启用"),
     "in-score": Text("in `glmlint score` only", "仅在 `glmlint score` 中"),
