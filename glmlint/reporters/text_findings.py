@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby, pairwise
-from pathlib import Path
 from typing import Final
 
 from rich.cells import cell_len
@@ -18,6 +15,7 @@ from rich.text import Text
 
 from glmlint.engine.finish import Result
 from glmlint.finding import Finding
+from glmlint.reporters.addresses import file_uri, page_url
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.blocks import Block, blocks, lines_of
 from glmlint.reporters.excerpts import fitted
@@ -156,16 +154,14 @@ def _name(finding: Finding, result: Result, options: ReporterOptions) -> Text:
     """Severity, rule, and whether `--fix` repairs it."""
     told = Text(SEVERITY[finding.severity].say(result.plan.lang), STYLES[finding.severity])
     told.append(" ")
-    link = (
-        f"{options.docs_url}/rules/{finding.rule}" if options.docs_url and options.links else None
-    )
+    link = page_url(options.docs_url, finding.rule) if options.links else None
     told.append(finding.rule, Style(bold=True, link=link))
     if safely_fixable(finding, result):
         told.append(" [*]", "green")
     return told
 
 
-_PLACE: Final = re.compile(r"messages(?:\[\d+\]|\.\w+)+(?:: ?|：| )")
+_PLACE: Final = re.compile(r"messages(?:\[\d+\]|\.\w+)+(?:: ?|：| (?![(（]))(?:中的?|的)? ?")
 
 
 def _told(finding: Finding, lang: str, shown: bool = False) -> str:
@@ -219,12 +215,18 @@ _SENTENCE: Final = re.compile(r"[.?!;](?=\s)|[。？！；]")
 
 def _first_sentence(help: str) -> str:
     """The first sentence of an advice, without asides; `-v` prints all of it."""
-    help = _ASIDE.sub("", help)
+    help = _ASIDE.sub(lambda aside: " " * _parts_scripts(help, *aside.span()), help)
     for end in _SENTENCE.finditer(help):
         before = help[: end.end()]
         if before.count("(") == before.count(")") and before.count("（") == before.count("）"):
             return before.rstrip(";；")
     return help
+
+
+def _parts_scripts(text: str, start: int, stop: int) -> bool:
+    """Whether a Latin letter stands before a part of a text and a Chinese one behind it."""
+    before, after = text[start - 1 : start], text[stop : stop + 1]
+    return before.isascii() and before.isalnum() and "\u3400" <= after <= "\u9fff"
 
 
 def _folded(block: Block, lang: str, width: int) -> str:
@@ -249,9 +251,7 @@ def _file_link(finding: Finding, options: ReporterOptions) -> Style:
     """A place is a link to its file where the terminal takes one."""
     if not options.links or finding.path == "-":
         return Style(dim=True)
-    with contextlib.suppress(UnicodeEncodeError):  # no URI has such a name
-        return Style(dim=True, link=Path(os.path.abspath(finding.path)).as_uri())  # noqa: PTH100
-    return Style(dim=True)
+    return Style(dim=True, link=file_uri(finding.path))
 
 
 def _concise(console: Console, result: Result, options: ReporterOptions) -> None:
