@@ -477,14 +477,9 @@ def test_help_is_printed_once_a_rule() -> None:
 
 
 def test_each_severity_at_one_place_is_named() -> None:
-    tools = [{"name": "f", "parameters": {"properties": {"a": {}}, "required": ["a"]}}]
-    call = {"role": "assistant", "metadata": "f", "content": '{"b": 1}'}
-    row = {
-        "messages": [{"role": "system", "content": "", "tools": tools}, *GOOD["messages"][:1], call]
-    }
-    result = run({"a.jsonl": [row]}, rules={"arguments-schema": "error"})
-    assert [one.severity for one in result.findings] == ["error", "warning"]
-    assert "+ warning arguments-schema" in on_terminal(result)
+    told = on_terminal(with_findings({"severity": "error"}, {"message": "and this"}))
+    assert "error null-content" in told and "+ warning null-content and this" in told
+    assert "+ and this" in on_terminal(with_findings({}, {"message": "and this"}))
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
