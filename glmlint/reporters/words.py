@@ -369,6 +369,7 @@ WORDS: Final = {
         "interrupted; this is what was found so far", "已中断；以上是目前发现的内容"
     ),
     "interrupted-line": Text("interrupted", "已中断"),
+    "reports-written": Text("written; {verdict}", "已写入；{verdict}"),
     "nothing-written": Text("interrupted; nothing was written", "已中断；没有写入任何内容"),
     "baseline-kept": Text(
         "not written: some files could not be read", "没有写入：有文件未能读取"
