@@ -244,7 +244,7 @@ def test_rows_without_a_usable_loss() -> None:
         ("model-vocabulary-mismatch", 3, None),
         ("not-scored", 3, None),
     ]
-    assert "place 2" in found[0].message and "float16" in found[0].message
+    assert "position 2" in found[0].message and "float16" in found[0].message
     assert "id 7" in found[1].message and "5 rows" in found[1].message
     assert "4 tokens" in found[2].message and "cpu" in found[2].message
 
