@@ -16,7 +16,7 @@ _ATOM: Final = re.compile(r"[^,\]}\s]+")
 _STRUCTURE: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{]|[\]}]', re.DOTALL)
 
 
-_LONG: Final = 4096
+_LONG: Final = 64
 """Characters of a list or an object whose end is remembered."""
 
 
@@ -143,28 +143,22 @@ class _Ruler:
         return before[0] + size, before[1] + units
 
 
-_LETTER: Final = re.compile(
-    r"[^\\]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.",
+_ESCAPE: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.",
     re.DOTALL,
 )
-"""A character of a string as JSON writes it."""
+"""A character of a string that JSON writes as an escape."""
 
 
 def _written(text: str, at: int, end: int, number: int) -> int:
     """Where so many characters of a string end, which begin at `at`, as they are written."""
-    while number > 0:
-        stop = text.find("\\", at, end)  # up to there each character is one
-        plain = min(number, (end if stop < 0 else stop) - at)
-        at += plain
-        number -= plain
-        if number <= 0 or stop < 0:
+    for match in _ESCAPE.finditer(text, at, end):  # up to there each character is one
+        start, stop = match.span()
+        if at + number <= start:
             break
-        match = _LETTER.match(text, at, end)
-        if match is None:
-            break
-        at = match.end()
-        number -= 1
-    return min(at, end)
+        number -= start - at + 1
+        at = stop
+    return min(at + number, end)
 
 
 def byte_range(text: str, pointer: Pointer) -> tuple[int, int] | None:

@@ -222,23 +222,41 @@ def _told(
     names = _MESSAGE_NAMES if at else _ROW_NAMES
     look = _nearest if len(key) <= LONGEST_NAME else nearest
     near = look(key, names) if len(told) < _MOST_NEAR else None
+    alone = near is not None and near not in owner
+    say = _problem if at or len(key) > LONGEST_NAME else _known_problem
+    yield say((*at, key), near, alone, reads_image)
+
+
+def _problem(at: Pointer, near: str | None, alone: bool, reads_image: bool) -> Problem:
+    """The problem of one key.
+
+    Args:
+        at: where it stands.
+        near: a key that may be meant.
+        alone: whether that does not stand beside it.
+    """
+    key, of_message = str(at[-1]), len(at) > 1
     text, help_, severity = None, None, None
     if key.lower() in _IMAGES:
         text, help_ = (None, _FIRST) if reads_image else ("image", _VISION)
-    elif not at and key.lower() in ("system", "system_prompt", "instruction"):
+    elif not of_message and key.lower() in ("system", "system_prompt", "instruction"):
         text, help_ = "system", _SYSTEM
-    elif near and near not in owner:
+    elif alone:
         help_ = _NEAR
-    elif not at and key.lower() not in _COLUMNS:
+    elif not of_message and key.lower() not in _COLUMNS:
         severity = "info"
-    yield rule.problem(
-        (*at, key),
+    return rule.problem(
+        at,
         text=text,
         help=help_,
         severity=severity,
-        once=once,
+        once=f"{'message' if of_message else 'row'} {key}",
         key=f'"{shown(key)}"',
         near=near or "",
-        in_en=" of messages" if at else "",
-        in_zh="消息中的" if at else "",
+        in_en=" of messages" if of_message else "",
+        in_zh="消息中的" if of_message else "",
     )
+
+
+_known_problem: Final = lru_cache(1024)(_problem)
+"""Of keys beside the messages: rows of a file mostly have the same ones."""
