@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import uuid
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -22,8 +23,6 @@ _made: Final[set[Path]] = set()
 
 def new_name(folder: Path) -> Path:
     """A name in the folder that no other file has; what killed runs left there goes first."""
-    import uuid  # late, as hashlib below: most runs write no file
-
     _remove_left(folder)
     path = folder / f".glmlint-{_here()}-{os.getpid()}-{uuid.uuid4().hex}.tmp"
     _made.add(path)
@@ -48,7 +47,7 @@ def _here() -> str:
         known.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8"))
     with contextlib.suppress(OSError):
         known.append(str(Path("/proc/self/ns/pid").readlink()))
-    import hashlib
+    import hashlib  # late: most runs write no file
 
     return hashlib.blake2b("\n".join(known).encode(), digest_size=6).hexdigest()
 
