@@ -379,6 +379,8 @@ def _check_chunk(chunk: Chunk, checker: Checker, pass_: PassPlan) -> FileStats:
     stats.blank_lines = chunk.blank_lines
     stats.first_blank = chunk.first_blank
     stats.defects = list(chunk.file_defects)
+    with timing(watch, TOKENIZE):
+        context.tokenizer.expect(sum(map(len, chunk.lines)))
     with timing(watch, READ):
         rows = list(prepared_rows(chunk, checker.layout_context, checker.wanted))
     sure = rows
