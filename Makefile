@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: demo demo-score test fuzz lint bench docs clean dev
+.PHONY: demo demo-score test fuzz lint bench docs site clean dev
 
 # The core install: no torch, no transformers.
 $(VENV)/.core: pyproject.toml
@@ -56,7 +56,14 @@ docs: $(VENV)/.dev
 	$(BIN)/python docs/make_recipes.py
 	$(BIN)/python docs/make_settings.py
 	$(BIN)/python docs/make_formats.py
+	$(BIN)/python docs/make_commands.py
+	$(BIN)/python docs/make_tutorial.py
 	$(BIN)/python docs/make_screenshots.py
+
+# The documentation as a site that opens without a network: build/site/index.html.
+site: $(VENV)/.core
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.dev
 	$(BIN)/python bench/check.py

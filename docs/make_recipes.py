@@ -1,4 +1,4 @@
-"""Writes docs/recipes/, a page for each trainer, from the trainers' own files: python docs/make_recipes.py."""
+"""Writes docs/recipes/, a page for each trainer, and the table of docs/zh/recipes.md from the trainers' own files: python docs/make_recipes.py."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from glmlint.plan import NO_BUDGET
 from glmlint.trainer.base import Trainer, all_trainers
 
 FOLDER = Path(__file__).resolve().parent / "recipes"
+ZH = FOLDER.parent / "zh" / "recipes.md"
 
 
 def pages() -> dict[str, str]:
@@ -90,6 +91,21 @@ def options(trainer: Trainer) -> list[str]:
     return ["\n".join(lines)]
 
 
+def page_zh() -> str:
+    """The Chinese page with its table of all trainers."""
+    rows = ["| 配方 | 训练框架 | 监督范围 | 预算 |", "|---|---|---|---|"]
+    for name, trainer in all_trainers().items():
+        budget = trainer.default_budget(trainer.Options())
+        shown = "无默认值" if budget in (None, NO_BUDGET) else f"默认 {budget:,}"
+        rows.append(
+            f"| [`{name}`](../recipes/{name}.md) | {trainer.title.zh} | {cell(trainer.supervises.zh)} "
+            f"| {trainer.budget_means.zh}，{shown} |"
+        )
+    start, stop = "<!-- recipes -->\n", "<!-- end of recipes -->"
+    before, _, rest = ZH.read_text(encoding="utf-8").partition(start)
+    return before + start + "\n".join(rows) + "\n" + stop + rest.partition(stop)[2]
+
+
 def cell(text: str) -> str:
     """A text in a table: control tokens are code."""
     return text.replace("<|", "`<|").replace("|>", "|>`").replace("|", "\\|")
@@ -104,6 +120,7 @@ def main() -> None:
     for file in FOLDER.glob("*.md"):
         if file.name not in wanted:
             file.unlink()
+    ZH.write_text(page_zh(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Writes docs/rules/, a page for each rule, from the rules' own files: python docs/make_rules.py."""
+"""Writes docs/rules/ and docs/zh/rules/, a page for each rule, from the rules' own files: python docs/make_rules.py."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -17,84 +18,134 @@ from glmlint.read.source import read_bytes
 from glmlint.reporters.catalogue import documentation_zh, example_files, first_line
 from glmlint.reporters.verdict import message
 from glmlint.rules.base import FAMILIES, Example, Loaded, all_rules, general
-from glmlint.text import NOUN
+from glmlint.text import NOUN, listed
 from glmlint.trainer.base import Context, Text, open_context
 from glmlint.visible import visible
 
-FOLDER = Path(__file__).resolve().parent / "rules"
-SEVERITY_WORDS = {"error": "E", "warning": "W", "info": "I"}
-FIXES = {"safe": "safe (`--fix`)", "unsafe": "unsafe (`--unsafe-fixes`)", None: "none"}
+DOCS = Path(__file__).resolve().parent
+FOLDERS = {"en": DOCS / "rules", "zh": DOCS / "zh" / "rules"}
+LEVELS = {"error": "E", "warning": "W", "info": "I"}
+FIXES = {
+    "safe": Text("safe (`--fix`)", "安全（`--fix`）"),
+    "unsafe": Text("unsafe (`--unsafe-fixes`)", "不安全（`--unsafe-fixes`）"),
+    None: Text("none", "无"),
+}
+RULES = Text("Rules", "规则")
+INTRO = Text(
+    "Written by `python docs/make_rules.py` from the files in `glmlint/rules/`; `glmlint explain "
+    "RULE` shows a page in the terminal. E: training would crash, drop the row, learn nothing or learn the "
+    "wrong thing. W: likely harm. I: worth knowing; such rules are off unless selected. A recipe, or "
+    "what a row holds, may make a finding harsher or milder.",
+    "由 `python docs/make_rules.py` 根据 `glmlint/rules/` 中的文件生成；`glmlint explain RULE` 在终端中显示同样的"
+    "内容。E：训练会报错、丢掉这一行、什么也学不到，或学到错误的内容。W：很可能有害。I：值得了解，这一级别的规则选中后才检查。"
+    "配方或数据行的内容可能使某个问题的级别更高或更低。",
+)
+HEAD = Text("| rule | | fix | what it means |", "| 规则 | | 修复 | 含义 |")
+OPT_IN = Text(", opt-in", "，选中才检查")
+ABOUT = Text(
+    "{severity} · family `{family}` · on {on} · fix: {fix} · [中文](../zh/rules/{name}.md)",
+    "{severity} · 规则族 `{family}` · {on} · 修复：{fix} · [English](../../rules/{name}.md)",
+)
+SEVERITIES = {
+    "error": Text("error", "错误"),
+    "warning": Text("warning", "警告"),
+    "info": Text("info", "提示"),
+}
+SELECTED = Text("when selected", "选中后检查")
+DEFAULT = Text("by default", "默认检查")
+SCORED = Text("in `glmlint score`", "在 `glmlint score` 中检查")
+SCORED_SELECTED = Text("in `glmlint score` when selected", "在 `glmlint score` 中选中后检查")
+SAYS_TITLE = Text("What it says", "提示文字")
+SAYS = Text("Says", "说明")
+ADVISES = Text("Advises", "建议")
+REPORTED = Text("Reported", "会报告")
+NOT_REPORTED = Text("Not reported", "不会报告")
+WITH = Text("With {settings}:", "设置 {settings} 时：")
+CHUNK_OF = Text(
+    "Here `datasets` reads {bytes} bytes at a time, not 10 MiB:",
+    "这里 `datasets` 每次读取 {bytes} 字节，而不是 10 MiB：",
+)
+CHINESE = re.compile(r"[\u3400-\u9fff]")
 SECRET = re.compile(r"\b(AKIA|ghp_)(?=\w*[2-9])(?!\w*EXAMPLE)(\w{4})\w+")
 """Keys of the examples look real on purpose: a page that spells one out would be flagged itself."""
 NUMBER = re.compile(r"(4539|1101021|DE28)[ 0-9]{9,}[0-9X]")
 """So do their numbers of persons."""
 
 
-def pages() -> dict[str, str]:
-    """File name -> text of every page; the same rules always give the same text."""
+def pages(lang: str = "en") -> dict[str, str]:
+    """File name -> text of every page in that language; the same rules always give the same text."""
     rules = all_rules().values()
-    found = {f"{loaded.rule.name}.md": page(loaded) for loaded in rules}
-    return {"README.md": index(), **found}
+    found = {f"{loaded.rule.name}.md": page(loaded, lang) for loaded in rules}
+    return {"README.md": index(lang), **found}
 
 
-def index() -> str:
+def index(lang: str) -> str:
     """The table of all rules, by family."""
-    parts = [
-        "# Rules",
-        "Written by `python docs/make_rules.py` from the files in `glmlint/rules/`; `glmlint explain "
-        "RULE` shows a page in the terminal. E: training would crash, drop the row, learn nothing or learn the "
-        "wrong thing. W: likely harm. I: worth knowing, off unless selected. A recipe may make a "
-        "rule harsher or milder.",
-    ]
+    parts = [f"# {RULES.plain(lang)}", INTRO.plain(lang)]
     for family in FAMILIES:
         members = [entry for entry in all_rules().values() if entry.rule.family == family]
         if not members:
             continue
-        rows = ["| rule | | fix | what it means | 中文 |", "|---|---|---|---|---|"]
+        rows = [HEAD.plain(lang), "|---|---|---|---|"]
         for loaded in members:
             rule = loaded.rule
-            level = SEVERITY_WORDS[rule.severity] + (", opt-in" if rule.opt_in else "")
+            level = LEVELS[rule.severity] + (OPT_IN.plain(lang) if rule.opt_in else "")
+            title = rule.title_zh if lang == "zh" else first_line(loaded)
             rows.append(
                 f"| [{rule.name}]({rule.name}.md) | {level} | {rule.fix or '–'} "
-                f"| {first_line(loaded).replace('|', chr(92) + '|')} "
-                f"| {rule.title_zh.replace('|', chr(92) + '|')} |"
+                f"| {title.replace('|', chr(92) + '|')} |"
             )
         parts += [f"## {family}", "\n".join(rows)]
     return "\n\n".join(parts) + "\n"
 
 
-def page(loaded: Loaded) -> str:
-    """One rule: what it means, what it says in both languages, and its examples."""
+def page(loaded: Loaded, lang: str) -> str:
+    """One rule: what it means, what it says, and its examples."""
     rule = loaded.rule
-    on = "when selected" if rule.opt_in or rule.severity == "info" else "by default"
+    on = SELECTED if rule.opt_in or rule.severity == "info" else DEFAULT
     if rule.family == "score":
-        on = "in `glmlint score`" + (" when selected" if rule.opt_in else "")
-    parts = [
-        f"# {rule.name}",
-        f"{rule.severity} · family `{rule.family}` · on {on} · fix: {FIXES[rule.fix]}",
-        loaded.doc.strip(),
-        f"中文：{documentation_zh(rule)}",
-        "## What it says",
-        "\n".join(sentences(loaded)),
-    ]
-    for title, examples in (("Reported", rule.bad), ("Not reported", rule.good)):
+        on = SCORED_SELECTED if rule.opt_in else SCORED
+    about = ABOUT.say(
+        lang,
+        severity=SEVERITIES[rule.severity],
+        family=rule.family,
+        on=on,
+        fix=FIXES[rule.fix],
+        name=rule.name,
+    )
+    documentation = documentation_zh(rule) if lang == "zh" else loaded.doc.strip()
+    parts = [f"# {rule.name}", about, documentation, f"## {SAYS_TITLE.plain(lang)}"]
+    parts.append("\n".join(sentences(loaded, lang)))
+    for title, examples in ((REPORTED, rule.bad), (NOT_REPORTED, rule.good)):
         if examples:
-            parts.append(f"## {title}")
-        for entry in examples:
-            example = entry if isinstance(entry, Example) else Example(rows=(entry,))
-            parts += shown(loaded, example, reported=title == "Reported")
+            parts.append(f"## {title.plain(lang)}")
+        for example in in_language(examples, lang):
+            parts += shown(loaded, example, lang, reported=title is REPORTED)
     return "\n\n".join(parts) + "\n"
 
 
-def sentences(loaded: Loaded) -> list[str]:
-    """The rule's sentences and its advice, English and Chinese."""
+def in_language(examples: Iterable[Any], lang: str) -> list[Example]:
+    """The examples of a page: on a Chinese one those in Chinese, where there are any."""
+    found = [entry if isinstance(entry, Example) else Example(rows=(entry,)) for entry in examples]
+    if lang == "en":
+        return found
+    chinese = [
+        one
+        for one in found
+        if CHINESE.search("".join(line for _, lines in example_files(one) for line in lines))
+    ]
+    return chinese or found
+
+
+def sentences(loaded: Loaded, lang: str) -> list[str]:
+    """The rule's sentences and its advice."""
     rule = loaded.rule
     told: list[tuple[str, Text]] = [("", rule.text)]
     told += [(f" ({name})", text) for name, text in rule.variants.items()]
-    lines = ["| | English | 中文 |", "|---|---|---|"]
-    for name, text in [*((f"Says{name}", text) for name, text in told), ("Advises", rule.help)]:
-        told_so = general(text, rule)
-        lines.append(f"| {name} | {cell(told_so.en)} | {cell(told_so.zh)} |")
+    rows = [*((f"{SAYS.plain(lang)}{name}", text) for name, text in told)]
+    lines = ["| | |", "|---|---|"]
+    for name, text in [*rows, (ADVISES.plain(lang), rule.help)]:
+        lines.append(f"| {name} | {cell(general(text, rule).plain(lang))} |")
     return lines
 
 
@@ -108,19 +159,19 @@ def cell(text: str) -> str:
     return "`".join(pieces).replace("|", "\\|")
 
 
-def shown(loaded: Loaded, example: Example, *, reported: bool) -> list[str]:
+def shown(loaded: Loaded, example: Example, lang: str, *, reported: bool) -> list[str]:
     """An example: its settings, its rows, and what glmlint prints of it."""
     parts = []
     if example.plan:
-        told = ", ".join(f"`{key} = {value}`" for key, value in example.plan.items())
-        parts.append(f"With {told}:")
+        told = listed(f"`{key} = {value}`" for key, value in example.plan.items())
+        parts.append(WITH.say(lang, settings=told))
     if example.loader_bytes != CHUNK:
-        parts.append(f"Here `datasets` reads {example.loader_bytes} bytes at a time, not 10 MiB:")
+        parts.append(CHUNK_OF.say(lang, bytes=str(example.loader_bytes)))
     for name, lines in example_files(example):
         if name is not None:
             parts.append(f"`{name}`:")
         parts.append(fenced([hidden(line) for line in lines]))
-    if reported and (printed := said(loaded, example)):
+    if reported and (printed := said(loaded, example, lang)):
         parts.append(fenced(printed))
     return parts
 
@@ -144,14 +195,13 @@ def _opened(recipe: str, transformers: str, template: str | None, tokenizer: str
     return open_context(plan)
 
 
-def said(loaded: Loaded, example: Example) -> list[str]:
+def said(loaded: Loaded, example: Example, lang: str) -> list[str]:
     """What the rule alone reports on an example, as a pipe gets it."""
     lines = []
-    for lang in ("en", "zh"):
-        for found in findings(loaded, example, lang)[:3]:
-            place = ":".join(str(part) for part in (found.line, found.column) if part is not None)
-            where = f"{found.path}:{place}" if place else found.path
-            lines.append(f"{where}: {found.severity} {found.rule} {message(found, lang)}")
+    for found in findings(loaded, example, lang)[:3]:
+        place = ":".join(str(part) for part in (found.line, found.column) if part is not None)
+        where = f"{found.path}:{place}" if place else found.path
+        lines.append(f"{where}: {found.severity} {found.rule} {message(found, lang)}")
     return lines
 
 
@@ -176,13 +226,14 @@ def findings(loaded: Loaded, example: Example, lang: str) -> list[Finding]:
 
 def main() -> None:
     """Write every page, and take away those of rules that are gone."""
-    FOLDER.mkdir(exist_ok=True)
-    written = pages()
-    for old in FOLDER.glob("*.md"):
-        if old.name not in written:
-            old.unlink()
-    for name, text in written.items():
-        (FOLDER / name).write_text(text, encoding="utf-8", newline="\n")
+    for lang, folder in FOLDERS.items():
+        folder.mkdir(exist_ok=True, parents=True)
+        written = pages(lang)
+        for old in folder.glob("*.md"):
+            if old.name not in written:
+                old.unlink()
+        for name, text in written.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

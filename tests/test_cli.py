@@ -624,7 +624,7 @@ def test_no_report_and_no_baseline_takes_the_place_of_data(tmp_path: Path) -> No
     held_out = write(tmp_path / "dev.jsonl", LONG)
     assert glmlint("check", str(file), "--eval", held_out, "--output", held_out).returncode == 2
     done = glmlint("check", str(file), "--write-baseline", "--baseline", str(other))
-    assert done.returncode == 2 and b"no baseline of glmlint" in done.stderr
+    assert done.returncode == 2 and b"is not a baseline of glmlint" in done.stderr
     assert file.read_bytes() == other.read_bytes() == data
     for _ in range(2):  # an empty file and an old baseline may go
         base = tmp_path / "base.json"

@@ -322,7 +322,7 @@ def test_without_pygls_one_line_names_the_extra(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pygls", None)
     with pytest.raises(Failure, match=r"pip install pygls .*'\.\[lsp\]'"):
-        lsp.callback(stdio=True)  # type: ignore[misc]
+        lsp.callback(stdio=True, lang=None)  # type: ignore[misc]
 
 
 # --- a client and a process ----------------------------------------------------------------------

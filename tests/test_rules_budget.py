@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -290,3 +291,15 @@ def test_the_place_of_a_cut_is_where_the_trainer_cuts() -> None:
             assert finding.message.startswith(
                 f"{budget + len(ids) + 1} tokens, the budget keeps {budget}"
             )
+
+
+@pytest.mark.parametrize("recipe", ["axolotl", "verl", "trl", "swift"])
+def test_limits_hold_where_the_trainer_drops_every_long_row(recipe: str) -> None:
+    answer = {"role": "assistant", "content": "A long answer. " * 20}
+    row = {"messages": [{"role": "user", "content": "Hi"}, answer]}
+    rules = {"too-many-truncated": "error", "budget-too-small": "warning"}
+    plan = Plan(recipe=recipe, rules=rules, max_length=20, limits={"max-truncated-samples": 0.1})
+    chunk = Chunk("a.jsonl", [json.dumps(row).encode()] * 3, [1, 2, 3])
+    found = finish(check_lines([chunk], plan), plan, open_context(plan)).findings
+    for finding in found:
+        assert re.search(r"[123] of 3 rows", finding.message), finding.message

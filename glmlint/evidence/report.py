@@ -319,6 +319,11 @@ class FileStats(Struct):
         if self.changeable is not None:
             self.changeable.rows.thin(level)
 
+    @property
+    def measured(self) -> int:
+        """Rows whose length is known: those that the trainer reads, and those that it drops by length."""
+        return int(self.lengths.number.sum())
+
     def add_counts(self, counts: Counts) -> None:
         """Add the token counts of a chunk of readable rows."""
         totals = self.totals

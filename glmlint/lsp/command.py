@@ -10,7 +10,7 @@ from types import FrameType
 
 import click
 
-from glmlint.app.flags import option
+from glmlint.app.flags import lang_option, option
 from glmlint.app.help import Command
 from glmlint.app.options import Failure
 from glmlint.app.process import SIGNALS
@@ -41,7 +41,8 @@ from glmlint.text import Text
         "通过标准输入和标准输出通信：唯一的方式，也是默认方式。",
     ),
 )
-def lsp(stdio: bool) -> None:
+@lang_option()
+def lsp(stdio: bool, lang: str | None) -> None:
     """Serve one client."""
     del stdio
     try:
@@ -49,15 +50,17 @@ def lsp(stdio: bool) -> None:
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("pygls", "lsprotocol", "cattrs"):
             raise
-        raise Failure(say("without-pygls", language("auto"), how=install("lsp"))) from None
+        raise Failure(say("without-pygls", language(lang or "auto"), how=install("lsp"))) from None
     if sys.stdin.isatty():
-        tell(say("waits", language("auto")))
+        tell(say("waits", language(lang or "auto")))
     logging.getLogger("pygls").addHandler(logging.NullHandler())
     logging.getLogger("pygls").propagate = False
     # Messages alone go to standard output: what anything else prints there goes to standard error.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     server = make_server()
+    if lang is not None:
+        server.lang, server.keeps_lang = language(lang), True
 
     def stop(number: int, _frame: FrameType | None) -> None:
         server.shown.remove()

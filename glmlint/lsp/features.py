@@ -53,7 +53,7 @@ def _of_session(server: GlmlintServer) -> None:
         folders = params.workspace_folders or ()
         uri = folders[0].uri if folders else params.root_uri
         ls.folder = path_of(uri) if uri else params.root_path
-        if params.locale:
+        if params.locale and not ls.keeps_lang:
             ls.lang = "zh" if params.locale.lower().startswith("zh") else "en"
         options = params.initialization_options
         try:

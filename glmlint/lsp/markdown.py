@@ -14,7 +14,7 @@ from glmlint.lsp.words import say
 from glmlint.plan import NO_BUDGET
 from glmlint.read.source import Chunk
 from glmlint.reporters.base import ReporterOptions
-from glmlint.reporters.catalogue import example_files
+from glmlint.reporters.catalogue import documentation_zh, example_files
 from glmlint.reporters.sample_text import untrained, write_sample
 from glmlint.reporters.words import SEVERITY
 from glmlint.rules.base import Example, all_rules, general
@@ -33,13 +33,10 @@ def explanation(name: str, lang: str) -> str:
     if rule.fix is not None:
         facts.append(say("fix-safe" if rule.fix == "safe" else "fix-not-safe", lang))
     parts = [f"**{rule.name}** ({' · '.join(facts)})"]
-    doc = loaded.doc.strip()
-    parts.append(f"{rule.title_zh}。" if lang == "zh" else doc)
+    parts.append(documentation_zh(rule) if lang == "zh" else loaded.doc.strip())
     # A field's name stands where a finding has its value.
     advice = re.sub(r"\{(\w+)[^{}]*\}", r"`\1`", general(rule.help, rule).plain(lang))
     parts.append(say("help", lang) + advice)
-    if lang == "zh":
-        parts += [f"**{say('in-english', lang)}**", doc]
     if rule.bad:
         first = rule.bad[0]
         example = first if isinstance(first, Example) else Example(rows=(first,))

@@ -155,6 +155,8 @@ class GlmlintServer(LanguageServer):
         self.documents: dict[str, OpenDocument] = {}
         self.worker = ThreadPoolExecutor(1, "glmlint")
         self.lang = language("auto")
+        self.keeps_lang = False
+        """The command line named it: the editor's locale changes nothing."""
         self.folder: str | None = None
         """Where the client works: settings of documents without a file are looked for there."""
         self.given: dict[str, Any] = {}

@@ -59,7 +59,6 @@ WORDS: Final = {
     "reported": Text("Reported", "会报告"),
     "fix-safe": Text("fix: safe", "可安全修复"),
     "fix-not-safe": Text("fix: unsafe", "可修复（不安全）"),
-    "in-english": Text("Explanation", "详细说明（英文）"),
     "help": Text("What to do: ", "处理方法："),
 }  # fmt: skip
 

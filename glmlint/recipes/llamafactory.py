@@ -108,6 +108,7 @@ VOCABULARIES: Final = {"glm4": "glm4", "glmz1": "glm4", "glm4_moe": "glm4.5", "g
 
 MODEL_TEMPLATES: Final = {
     "glm-4-9b": "glm4",
+    "glm-4-9b-hf": "glm4",
     "glm-4-0414": "glm4",
     "glm-z1": "glmz1",
     "glm-4.5": "glm4_moe",

@@ -118,6 +118,7 @@ VOCABULARIES: Final[dict[TemplateName, str]] = {
 
 MODEL_TEMPLATES: Final[dict[str, TemplateName]] = {
     "glm-4-9b": "chatglm4",
+    "glm-4-9b-hf": "glm4",
     "glm-4-0414": "glm4",
     "glm-z1": "glm4",
     "glm-4.5": "glm4_5",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby, pairwise
-from pathlib import Path
 from typing import Final
 
 from rich.cells import cell_len
@@ -18,6 +15,7 @@ from rich.text import Text
 
 from glmlint.engine.finish import Result
 from glmlint.finding import Finding
+from glmlint.reporters.addresses import file_uri, page_url
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.blocks import Block, blocks, lines_of
 from glmlint.reporters.excerpts import fitted
@@ -151,9 +149,7 @@ def _name(finding: Finding, result: Result, options: ReporterOptions) -> Text:
     """Severity, rule, and whether `--fix` repairs it."""
     told = Text(SEVERITY[finding.severity].say(result.plan.lang), STYLES[finding.severity])
     told.append(" ")
-    link = (
-        f"{options.docs_url}/rules/{finding.rule}" if options.docs_url and options.links else None
-    )
+    link = page_url(options.docs_url, finding.rule) if options.links else None
     told.append(finding.rule, Style(bold=True, link=link))
     if safely_fixable(finding, result):
         told.append(" [*]", "green")
@@ -244,9 +240,7 @@ def _file_link(finding: Finding, options: ReporterOptions) -> Style:
     """A place is a link to its file where the terminal takes one."""
     if not options.links or finding.path == "-":
         return Style(dim=True)
-    with contextlib.suppress(UnicodeEncodeError):  # no URI has such a name
-        return Style(dim=True, link=Path(os.path.abspath(finding.path)).as_uri())  # noqa: PTH100
-    return Style(dim=True)
+    return Style(dim=True, link=file_uri(finding.path))
 
 
 def _concise(console: Console, result: Result, options: ReporterOptions) -> None:

@@ -113,7 +113,7 @@ def _clean(console: Console, result: Result) -> None:
     parts = {
         "tokens": f"{about}{totals.tokens:,}",
         "ratio": about + percent(totals.trainable_ratio),
-        "cut": f"{about}{totals.truncated_samples:,}",
+        "cut": about + counted(totals.truncated_samples, "row", lang),
         "lost": about + percent(totals.lost_share),
     }
     key = "clean-cut" if totals.truncated_samples else "clean-whole"

@@ -29,6 +29,7 @@ COUNTED: Final = {
     "error": (Text("{n} error", "{n} 个错误"), Text("{n} errors", "{n} 个错误")),
     "warning": (Text("{n} warning", "{n} 个警告"), Text("{n} warnings", "{n} 个警告")),
     "info": (Text("{n} info", "{n} 条提示"), Text("{n} infos", "{n} 条提示")),
+    "row": (Text("{n} row", "{n} 行"), Text("{n} rows", "{n} 行")),
     "sample": (Text("{n} sample", "{n} 个样本"), Text("{n} samples", "{n} 个样本")),
     "sequence": (Text("{n} sequence", "{n} 个序列"), Text("{n} sequences", "{n} 个序列")),
     "file": (Text("{n} file", "{n} 个文件"), Text("{n} files", "{n} 个文件")),
@@ -57,8 +58,8 @@ WORDS: Final = {
         "{tokens} tokens, {ratio} trained; no row is cut", "{tokens} 个 token，{ratio} 参与训练；没有行被截断"
     ),
     "clean-cut": Text(
-        "{tokens} tokens, {ratio} trained; {cut} rows cut, {lost} of what is trained lost",
-        "{tokens} 个 token，{ratio} 参与训练；{cut} 行被截断，丢失受监督 token 的 {lost}",
+        "{tokens} tokens, {ratio} trained; {cut} cut, {lost} of what is trained lost",
+        "{tokens} 个 token，{ratio} 参与训练；{cut}被截断，丢失受监督 token 的 {lost}",
     ),
     "length-short": Text("length", "长度"),
     "budget-short": Text("budget", "预算"),

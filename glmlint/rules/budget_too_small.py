@@ -109,7 +109,7 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
             longest=int(file.lengths.at[-1]),
             budget=plan.max_length,
             rows=file.totals.truncated_samples,
-            readable=file.totals.readable,
+            readable=file.measured,
             lost=file.totals.lost_supervised_tokens,
             supervised=file.totals.supervised_tokens,
             share=share,

@@ -105,13 +105,13 @@ def check_file(file: FileStats, plan: Plan) -> Iterator[Problem]:
     totals, limit = file.totals, rule.limit_of(plan)
     if not totals.truncated_samples:
         return
-    share = totals.truncated_samples / totals.readable
+    share = totals.truncated_samples / file.measured
     if share > limit:
         yield rule.problem(
             None,
             budget=plan.max_length,
             rows=totals.truncated_samples,
-            readable=totals.readable,
+            readable=file.measured,
             share=share,
             limit=limit,
             longest=int(file.lengths.at[-1]),

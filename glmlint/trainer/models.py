@@ -20,7 +20,10 @@ class KnownModel(Struct, frozen=True):
 
 MODELS: Final = {
     "glm-4-9b": KnownModel("glm4", "ChatGLM", ("glm-4-9b-chat", "glm-4-9b-chat-1m", "glm-4-9b")),
-    "glm-4-0414": KnownModel("glm4", None, ("GLM-4-9B-0414", "GLM-4-32B-0414", "glm-4-9b-chat-hf")),
+    "glm-4-9b-hf": KnownModel(
+        "glm4", None, ("glm-4-9b-chat-hf", "glm-4-9b-chat-1m-hf", "glm-4-9b-hf")
+    ),
+    "glm-4-0414": KnownModel("glm4", None, ("GLM-4-9B-0414", "GLM-4-32B-0414")),
     "glm-z1": KnownModel(
         "glm4", None, ("GLM-Z1-9B-0414", "GLM-Z1-32B-0414", "GLM-Z1-Rumination-32B-0414")
     ),
