@@ -130,9 +130,10 @@ def _cut_part(row: Row, turn: int) -> tuple[Pointer, int, int] | None:
     lost: list[int] = tokens.input_ids[mine[mine >= row.kept]].tolist()
     if len(lost) == len(mine):
         return None
-    pieces = [*map(row.context.tokenizer.token_bytes, lost)]
-    for end in range(len(lost), max(len(lost) - 3, 0), -1):  # a stop token may stand behind it
-        tail = b"".join(pieces[:end])
+    known = row.context.tokenizer
+    begin, last = known.bytes_of(lost[:-3]), [known.token_bytes(token) for token in lost[-3:]]
+    for end in range(len(last), 0, -1):  # a stop token may stand behind it
+        tail = begin + b"".join(last[:end])
         if tail and text.endswith(tail):
             start = len(text[: -len(tail)].decode("utf-8", "ignore"))
             return row.at(turn, "content"), start, len(texts[turn])

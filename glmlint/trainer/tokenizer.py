@@ -233,6 +233,12 @@ class Tokenizer:
         except ValueError:  # no such id in the vocabulary
             return b"<%d>" % token
 
+    def bytes_of(self, ids: list[int]) -> bytes:
+        """What ids stand for, one after the other."""
+        if isinstance(self.backend, Glm4Backend) and max(ids, default=0) < self.base_size:
+            return self.backend.bundled.decode_bytes(ids)
+        return b"".join(map(self.token_bytes, ids))
+
 
 def load_tokenizer(spec: str, *, allow_download: bool = False) -> Tokenizer:
     """The tokenizer that `--tokenizer` names.
