@@ -110,7 +110,7 @@ def test_what_answers_of_a_kind_share_is_not_told(pattern: str) -> None:
 
 def test_nine_in_ten_are_enough_and_half_are_not() -> None:
     (found,) = findings(file_of("@ [END]", without=12))
-    assert "55 answers of 60" in found.message
+    assert "55 answers of the 60" in found.message
     assert findings(file_of("@ [END]", without=2)) == []
 
 

@@ -371,7 +371,7 @@ def check(
     if plan.add_ignores and (fix or diff or plan.write_baseline):
         raise Failure(say("ignores-alone", lang))
     if diff:
-        raise SystemExit(_diff(paths, plan, context, unsafe_fixes, progress))
+        raise SystemExit(_diff(paths, plan, context, unsafe_fixes, progress, color))
     asked = [about(one.form) for one in reports]
     drawn = sys.stdout.isatty() and ReportTarget("text", "-") in reports
     plan = replace(
@@ -509,15 +509,32 @@ def _add_ignores(result: Result) -> int:
     return 2 if failures else 0
 
 
-def _diff(paths: tuple[str, ...], plan: Plan, context: Context, unsafe: bool, progress: str) -> int:
+def _diff(
+    paths: tuple[str, ...], plan: Plan, context: Context, unsafe: bool, progress: str, color: str
+) -> int:
     """Show what --fix would do. 0: nothing, 1: something, 2: a part could not be looked at."""
-    from glmlint.fix.run import diff_files, sentence
-    from glmlint.output import into_file, silence
+    from glmlint.fix.run import diff_files, look, sentence
+    from glmlint.fix.trail import Trail
+    from glmlint.output import colored, into_file, silence, width
 
-    out, raw = sys.stdout.buffer, into_file(sys.stdout)
+    out, terminal = sys.stdout.buffer, sys.stdout.isatty()
+    tinted = colored(color, terminal)
     try:
-        fixes = diff_files(paths, plan, context, out, unsafe=unsafe, progress=progress, raw=raw)
-        out.flush()
+        if terminal:
+            from glmlint.reporters.diff_text import write_changes
+
+            trail = Trail()
+            fixes = look(
+                paths, plan, context,
+                lambda fixes: write_changes(fixes, trail, plan, sys.stdout, width(), tinted),
+                unsafe=unsafe, progress=progress, trail=trail,
+            )  # fmt: skip
+        else:
+            fixes = diff_files(
+                paths, plan, context, out, unsafe=unsafe, progress=progress,
+                raw=into_file(sys.stdout), color=tinted,
+            )  # fmt: skip
+        sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen something, and enough
         silence()
         return 1

@@ -305,8 +305,8 @@ class Checker:
         """Where in the row a problem is, and a piece of the row around it if reports show one."""
         positions = row.positions
         found = None
-        if problem.part is not None and (part := problem.part()) is not None:
-            found = positions.part(*part)
+        if problem.part is not None:
+            found = problem.part()
         if found is None and problem.column is not None:
             found = problem.column - 1, problem.column
         if found is None:

@@ -39,6 +39,10 @@ class ContentPlace(NamedTuple):
         short = self.pointer[2:] in (("content",), ("value",))
         return place(self.pointer[:2] if short else self.pointer)
 
+    def stretch(self, row: Row, start: int, stop: int) -> Callable[[], tuple[int, int] | None]:
+        """Where some characters of the text stand in the row's text, where that is told exactly."""
+        return lambda: row.positions.part(self.pointer, start, stop) if self.exact else None
+
     def may_become(self, text: str) -> bool:
         """Whether the text may be rewritten so: it is not a name, and JSON stays valid JSON."""
         if not self.exact:

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from glmlint.evidence.teaching import written_role
-from glmlint.finding import Pointer
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import IGNORE_INDEX, Tokens, authors
 from glmlint.trainer.row import Row, per_row
@@ -107,7 +106,7 @@ def cut_message(row: Row) -> int:
     return first if first >= 0 else max(int(found.owners.max()), 0)
 
 
-def cut_part(row: Row, turn: int) -> tuple[Pointer, int, int] | None:
+def cut_part(row: Row, turn: int) -> tuple[int, int] | None:
     """The part of a turn's text that the budget cuts off; None where that is not a part of it."""
     parts = _cut_parts(row)
     if turn not in parts:
@@ -136,7 +135,7 @@ def _cut_part(row: Row, turn: int) -> tuple[Pointer, int, int] | None:
         tail = begin + b"".join(last[:end])
         if tail and text.endswith(tail):
             start = len(text[: -len(tail)].decode("utf-8", "ignore"))
-            return row.at(turn, "content"), start, len(texts[turn])
+            return row.positions.part(row.at(turn, "content"), start, len(texts[turn]))
     return None
 
 

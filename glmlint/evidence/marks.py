@@ -8,7 +8,7 @@ parsers of vLLM (vllm/tool_parsers, 2026-10), whose names are beside the pattern
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -89,6 +89,40 @@ _CODE: Final = re.compile(
 def without_code(text: str) -> str:
     """A text without its code blocks and the code in its lines, each of which leaves a space."""
     return _CODE.sub(" ", text) if "`" in text or "~~~" in text else text
+
+
+def part_beside_code(
+    row: Row, index: int, piece: str, number: int = 0
+) -> Callable[[], tuple[int, int] | None]:
+    """Finds in the row's text what was found in a turn's text without its code.
+
+    Args:
+        row: the row.
+        index: of the turn.
+        piece: what was found.
+        number: how often it stands before that, outside the code.
+    """
+
+    def find() -> tuple[int, int] | None:
+        text = next((text for place, _, text in row.texts if place == index), "")
+        at = _beside_code(text, piece, number) if row.writes(index) else -1
+        if at < 0:
+            return None
+        return row.positions.part(row.at(index, "content"), at, at + len(piece))
+
+    return find
+
+
+def _beside_code(text: str, piece: str, number: int) -> int:
+    code = [found.span() for found in _CODE.finditer(text)] if text != without_code(text) else []
+    at = text.find(piece)
+    while at >= 0:
+        if not any(start <= at < stop for start, stop in code):
+            if not number:
+                break
+            number -= 1
+        at = text.find(piece, at + 1)
+    return at
 
 
 def own(mark: str, context: Context) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import IO, Final
+from typing import IO, Final, Protocol
 
 CONTEXT: Final = 3
 """Lines that are shown around a change."""
@@ -19,6 +19,13 @@ Line = tuple[bytes, bytes]
 """b" ", b"-" or b"+", and a line with its end."""
 
 
+class Lines(Protocol):
+    """What is compared."""
+
+    def readline(self) -> bytes:
+        """The next line; b"" after the last."""
+
+
 def unified(old: IO[bytes], new: IO[bytes], name: bytes) -> Iterator[bytes]:
     """The diff in pieces, nothing where the files are the same.
 
@@ -27,12 +34,13 @@ def unified(old: IO[bytes], new: IO[bytes], name: bytes) -> Iterator[bytes]:
         name: what stands in the head.
     """
     head = b"--- " + name + b"\n+++ " + name + b"\n"
-    for hunk in _hunks(_compared(old, new)):
+    for hunk in _hunks(compared(old, new)):
         yield head + hunk
         head = b""
 
 
-def _compared(old: IO[bytes], new: IO[bytes]) -> Iterator[Line]:
+def compared(old: Lines, new: Lines) -> Iterator[Line]:
+    """The lines of both with their marks: those that go, those that come and those that stay."""
     a: list[bytes] = []
     b: list[bytes] = []
     while True:
@@ -62,7 +70,7 @@ def _compared(old: IO[bytes], new: IO[bytes]) -> Iterator[Line]:
         a, b = a[done_a:], b[done_b:]
 
 
-def _some(stream: IO[bytes], number: int) -> list[bytes]:
+def _some(stream: Lines, number: int) -> list[bytes]:
     found = []
     for _ in range(number):
         line = stream.readline()

@@ -11,7 +11,7 @@ import os
 import stat
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -33,6 +33,7 @@ from glmlint.fix.stream import (
     utf8_copy,
     wanted_rewrites,
 )
+from glmlint.fix.trail import Trail
 from glmlint.plan import Plan
 from glmlint.progress import Passes
 from glmlint.read.source import Chunk, InputFile, SourceError, is_packed, read_chunks
@@ -153,6 +154,7 @@ def drafted(
     unsafe: bool = False,
     beside: bool = True,
     progress: Callable[[int, int], None] | None = None,
+    trail: Trail | None = None,
 ) -> Iterator[Fixes]:
     """Drafts of the repaired files; `commit` puts them in place, else they are gone at the end.
 
@@ -164,8 +166,9 @@ def drafted(
         beside: make drafts in the folder of their file, from where they can be moved; else in
             the folder for temporary files, where they can only be looked at.
         progress: called with rows and bytes.
+        trail: notes which rule does what.
     """
-    repair = repair_of(plan, context, unsafe)
+    repair = structs.replace(repair_of(plan, context, unsafe), trail=trail)
     fixes = Fixes()
     drafts: dict[str, Draft] = {}
     try:
@@ -297,7 +300,7 @@ def _advance(
     draft: Draft,
     repair: Repair,
     beside: bool,
-    drops: set[int] | None,
+    drops: Mapping[int, str] | None,
     progress: Callable[[int, int], None] | None = None,
 ) -> bool:
     """One pass. Returns whether another one may find more."""
@@ -480,7 +483,7 @@ def _drop_repeated(
                 continue
             before = draft.done.dropped
             try:
-                _advance(draft, repair, beside, set(by_row))
+                _advance(draft, repair, beside, by_row)
                 if draft.done.dropped > before:
                     draft.done.fixed.update(by_row.values())
                     dropped += draft.done.dropped - before

@@ -14,6 +14,7 @@ from glmlint.engine.check import Checker
 from glmlint.engine.ignores import plain_content, read_ignores
 from glmlint.finding import Defect, file_identity, fingerprint, json_pointer
 from glmlint.fix.edit import apply
+from glmlint.fix.trail import Trail
 from glmlint.plan import Plan
 from glmlint.read.charset import decoded
 from glmlint.read.source import Chunk
@@ -81,6 +82,8 @@ class Repair(Struct, frozen=True):
     """Whether rows may go."""
     survey: Callable[[], Survey] | None = None
     """What the whole file is like, before the first repair."""
+    trail: Trail | None = None
+    """Where it is noted which rule did what, if anybody wants to know."""
 
     def allows(self, rule: str) -> bool:
         """Whether the rule's edits may be applied."""
@@ -209,10 +212,14 @@ def repair_row(row: Row, repair: Repair) -> Repaired:
         rule, number, after = step
         fixed[rule] += number
         if after is None:
+            if repair.trail is not None:
+                repair.trail.drop(rule, row.raw)
             return Repaired(None, fixed)
         if after.raw in seen or fixed.total() > MAX_PROBLEMS:
             break
         seen.add(after.raw)
+        if repair.trail is not None:
+            repair.trail.step(rule, row.raw, after.raw)
         row = after
     return Repaired(raw, left=True)
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import IO, Final
 
 from glmlint.engine.redact import MASK, redacted_line
 from glmlint.fix.diff import unified
-from glmlint.fix.files import Fixes, commit, drafted
+from glmlint.fix.files import Draft, Fixes, commit, drafted
+from glmlint.fix.trail import Trail
 from glmlint.plan import FileChoice, Plan
 from glmlint.progress import Progress
 from glmlint.read.paths import find_inputs
 from glmlint.trainer.base import Context, Text
-from glmlint.visible import diff_line, printable_path
+from glmlint.visible import diff_line, printable_path, visible
 
 FIXED: Final = (Text("Fixed", "已修复"), Text("Would fix", "可修复"))
 """For `--fix`, and for `--diff`."""
@@ -32,6 +35,12 @@ ESCAPED: Final = Text(
     "characters that are invisible or control a log are escaped in the diff: it can't be applied "
     "there; a diff written to a file (> fix.patch) keeps them",
     "差异中不可见的字符或会被日志系统解释的内容以转义形式显示，含有它们的行不能用差异文件应用；把差异重定向到文件（> fix.patch）时会保持原样",
+)
+
+ELSEWHERE: Final = Text(
+    "outside the current folder, where patch and git apply change nothing: name the file "
+    "(patch {path} fix.patch)",
+    "文件不在当前目录下，patch 和 git apply 不会修改它：请指明文件（patch {path} fix.patch）",
 )
 
 _LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
@@ -58,6 +67,36 @@ def fix_files(
     return fixes
 
 
+def look(
+    paths: Sequence[str],
+    plan: Plan,
+    context: Context,
+    show: Callable[[Fixes], None],
+    *,
+    unsafe: bool,
+    progress: str = "never",
+    trail: Trail | None = None,
+) -> Fixes:
+    """Have `show` print what `fix_files` would do; the files stay as they are.
+
+    Args:
+        paths, plan, context, unsafe, progress: as for `fix_files`.
+        show: called once with the drafts, which are gone afterwards.
+        trail: notes which rule does what.
+    """
+    inputs, missing = find_inputs(paths, _unnamed(plan))
+    files = [file.path for file in inputs]
+    with ExitStack() as stack:
+        bar = stack.enter_context(Progress(files, progress))
+        with drafted(
+            files, plan, context, unsafe=unsafe, beside=False, progress=bar.add, trail=trail
+        ) as fixes:
+            stack.close()  # a bar and what is shown may be on one terminal
+            fixes.failures += [(problem.path, problem.say(plan.lang)) for problem in missing]
+            show(fixes)
+    return fixes
+
+
 def diff_files(
     paths: Sequence[str],
     plan: Plan,
@@ -67,36 +106,73 @@ def diff_files(
     unsafe: bool,
     progress: str = "never",
     raw: bool = False,
+    color: bool = False,
 ) -> Fixes:
     """Write a unified diff of what `fix_files` would do; the files stay as they are.
 
     Secrets and numbers of persons are not shown, nor, unless `raw`, characters that act on a
     terminal or a log: lines with them can't be applied, and `notes` says so.
     """
-    inputs, missing = find_inputs(paths, _unnamed(plan))
-    files = [file.path for file in inputs]
-    with (
-        Progress(files, progress) as bar,
-        drafted(files, plan, context, unsafe=unsafe, beside=False, progress=bar.add) as fixes,
-    ):
-        fixes.failures += [(problem.path, problem.say(plan.lang)) for problem in missing]
+
+    def show(fixes: Fixes) -> None:
         for draft in fixes.drafts:
-            assert draft.temporary is not None  # `drafts` are those with changes
-            name = printable_path(draft.path).encode()
-            hidden = escaped = False
-            with draft.real.open("rb") as old, draft.temporary.open("rb") as new:
-                for part in unified(old, new, name):
-                    for line in _LINE.findall(part):  # a CR alone ends none
-                        shown = redacted_line(line)
-                        hidden = hidden or shown is not line
-                        safe = shown if raw else diff_line(shown)
-                        escaped = escaped or safe is not shown
-                        out.write(safe)
-            if hidden:
-                fixes.notes.append((draft.path, HIDDEN.say(plan.lang, mask=MASK)))
-            if escaped:
-                fixes.notes.append((draft.path, ESCAPED.say(plan.lang)))
-    return fixes
+            fixes.notes += [
+                (draft.path, note.say(plan.lang, mask=MASK, path=printable_path(str(draft.real))))
+                for note in _write_diff(draft, out, raw=raw, color=color)
+            ]
+
+    return look(paths, plan, context, show, unsafe=unsafe, progress=progress)
+
+
+def _write_diff(draft: Draft, out: IO[bytes], *, raw: bool, color: bool) -> list[Text]:
+    """Write the diff of one file. Returns why it can't be applied, as far as it can't."""
+    assert draft.temporary is not None  # `drafts` are those with changes
+    below, name = head_name(draft)
+    hidden = escaped = False
+    with draft.real.open("rb") as old, draft.temporary.open("rb") as new:
+        for part in unified(old, new, name):
+            for line in _LINE.findall(part):  # a CR alone ends none
+                shown = redacted_line(line)
+                hidden = hidden or shown is not line
+                safe = shown if raw else diff_line(shown)
+                escaped = escaped or safe is not shown
+                out.write(_colored(safe) if color else safe)
+    notes = ((HIDDEN, hidden), (ESCAPED, escaped), (ELSEWHERE, not below))
+    return [note for note, holds in notes if holds]
+
+
+def head_name(draft: Draft) -> tuple[bool, bytes]:
+    """The file's name for the head of a diff, as `patch -p0` and `git apply -p0` read it.
+
+    Returns whether it is below the current folder (they touch nothing outside it), and the name:
+    of the file itself where the path is a link, since they follow none.
+    """
+    folder = os.path.realpath(os.curdir)
+    name = os.fsencode(os.path.relpath(draft.real, folder))
+    below = not name.startswith(os.pardir.encode() + os.sep.encode())
+    if not below:
+        name = os.fsencode(draft.path)
+    text = name.decode("utf-8", "surrogateescape")
+    if visible(text) != text or '"' in text or "\\" in text:
+        return below, b'"' + b"".join(_ESCAPED.get(one) or _quoted(one) for one in name) + b'"'
+    return below, name + b"\t" * (b" " in name)
+
+
+_ESCAPED: Final = {ord('"'): b'\\"', ord("\\"): b"\\\\"}
+
+
+def _quoted(byte: int) -> bytes:
+    return bytes([byte]) if 0x20 <= byte < 0x7F else b"\\%03o" % byte
+
+
+_COLORS: Final = {b"@": b"\x1b[36m", b"-": b"\x1b[31m", b"+": b"\x1b[32m"}
+
+
+def _colored(line: bytes) -> bytes:
+    """A line of a diff in its colour."""
+    code = b"\x1b[1m" if line.startswith((b"--- ", b"+++ ")) else _COLORS.get(line[:1])
+    body = line.rstrip(b"\r\n")
+    return line if code is None else code + body + b"\x1b[0m" + line[len(body) :]
 
 
 def _unnamed(plan: Plan) -> FileChoice:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BufferedRandom, BufferedReader
 from typing import IO, Final
 
@@ -276,7 +276,7 @@ def run_pass(
     output: Output,
     repair: Repair,
     rewrites: set[str],
-    drops: set[int] | None = None,
+    drops: Mapping[int, str] | None = None,
     marks: bytes | bytearray = b"",
     progress: Callable[[int, int], None] | None = None,
 ) -> Pass:
@@ -289,7 +289,7 @@ def run_pass(
         output: where the new bytes go.
         repair: what may be done to rows.
         rewrites: which rules about the whole file may be satisfied.
-        drops: 1-based numbers of rows that are to go. Rows are not edited then.
+        drops: 1-based numbers of rows that are to go, and the rule. Rows are not edited then.
         marks: of the rows as they are now, as in `Pass`; b"" where none has been repaired yet.
         progress: called with rows and bytes.
 
@@ -324,6 +324,8 @@ def run_pass(
             number += 1
             marked = marks[number - 1 : number] == b"\1"
             if drops is not None:
+                if number in drops and repair.trail is not None:
+                    repair.trail.drop(drops[number], piece.row)
                 writer.plain(piece, number in drops, marked)
                 continue
             rows = next(groups)
@@ -418,6 +420,9 @@ class _Writer:
             self.done.fixed["not-jsonl"] += len(rows) - 1
             self.done.reshaped = True
             rows = [read_rows(row.path, [row.raw], row.context)[0][0] for row in rows]
+            for row in rows:
+                if repair.trail is not None:
+                    repair.trail.step("not-jsonl", piece.row, row.raw)
         results = [repair_row(row, repair) for row in rows]
         for result in results:
             self._count(result, number, marked)
@@ -430,6 +435,9 @@ class _Writer:
             fixed = [marked or bool(r.fixed) for r in results if r.raw is not None]
         else:
             kept = _in_place(piece.row, rows, results)
+            if kept and repair.trail is not None:
+                rules = ", ".join(dict.fromkeys(rule for one in results for rule in one.fixed))
+                repair.trail.step(rules, piece.row, kept[0])
             self._write(piece, kept, same)
             fixed = [marked or any(result.fixed for result in results)] if kept else []
         self.done.marks += bytes(fixed)

@@ -77,6 +77,17 @@ class Positions:
         begin = _written(self.text, found[0] + 1, found[1], start)
         return begin, _written(self.text, begin, found[1], stop - start)
 
+    def key(self, pointer: Pointer) -> tuple[int, int] | None:
+        """Where the key stands whose value the pointer names, quotes included; None without one."""
+        found = self.byte_range(pointer) if pointer and isinstance(pointer[-1], str) else None
+        if found is None:
+            return None
+        stop = self.text.rfind('"', 0, self.text.rfind(":", 0, found[0])) + 1
+        start = self.text.rfind('"', 0, stop - 1)
+        while start > 0 and _escaped(self.text, start):
+            start = self.text.rfind('"', 0, start)
+        return (start, stop) if start >= 0 else None
+
     def span(self, start: int, stop: int, line: int) -> Location:
         """What editors need to find a part of the text.
 
@@ -148,6 +159,14 @@ _ESCAPE: Final = re.compile(
     re.DOTALL,
 )
 """A character of a string that JSON writes as an escape."""
+
+
+def _escaped(text: str, at: int) -> bool:
+    """Whether an odd number of backslashes stands before a place."""
+    start = at
+    while start and text[start - 1] == "\\":
+        start -= 1
+    return bool((at - start) % 2)
 
 
 def _written(text: str, at: int, end: int, number: int) -> int:

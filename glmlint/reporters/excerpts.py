@@ -38,22 +38,43 @@ def fitted(excerpt: Excerpt, width: int) -> Line:
     before_cut, text_cut, after_cut = excerpt.cut
     text, whole = _head(visible(excerpt.text), width * 2 // 3)
     if not whole or text_cut:
-        return Line(_ahead(excerpt, width // 4, before_cut), text + "…", "")
+        return Line(_ahead(excerpt, width // 4, before_cut), text.rstrip("…") + "…", "")
     room = width - cell_len(text)
     ahead = _ahead(excerpt, max(room // 3, room - cell_len(visible(excerpt.after)) - 2), before_cut)
     after, whole = _head(visible(excerpt.after), room - cell_len(ahead) - 1)
     return Line(ahead, text, after if whole and not after_cut else after + "…")
 
 
-def _ahead(excerpt: Excerpt, room: int, cut: bool) -> str:
-    """The end of what stands before the marked part."""
-    text = visible(excerpt.before)
+def ahead(text: str, room: int, *, cut: bool) -> str:
+    """The end of what stands before the marked part, in at most so many cells.
+
+    Args:
+        text: printable.
+        room: cells.
+        cut: whether more of the row stands before it.
+    """
     if cell_len(text) <= room and not cut:
         return text
     used, place = 2, len(text)
     while place and (used := used + cell_len(text[place - 1])) <= room:
         place -= 1
     return "… " + text[place:].lstrip(" ")
+
+
+def head(text: str, room: int, *, more: bool = False) -> str:
+    """The beginning of a text that fits, with `…` where that is not all.
+
+    Args:
+        text: printable.
+        room: cells.
+        more: whether more of it follows in the row.
+    """
+    shown, whole = _head(text, room - more)
+    return shown if whole and not more else shown + "…"
+
+
+def _ahead(excerpt: Excerpt, room: int, cut: bool) -> str:
+    return ahead(visible(excerpt.before), room, cut=cut)
 
 
 def _head(text: str, room: int) -> tuple[str, bool]:

@@ -21,6 +21,9 @@ STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _NO_START: Final = frozenset("↵，。、；：？！）》」』”’…,.;:?!)]}")
 """Characters that don't begin a line."""
 
+_NO_END: Final = frozenset("（“‘《「『【([{")
+"""Characters that don't end a line."""
+
 NARROWEST: Final = 40
 
 JOINER: Final = "\u200d"
@@ -112,7 +115,8 @@ def _words(text: str) -> Iterator[str]:
         # What joins or accents the character before it has no cell of its own.
         opens = word and char != " " and char not in _NO_START and cell_len(char)
         wide = word and (cell_len(char) == 2 or cell_len(word[-1]) == 2)
-        if opens and word[-1] != JOINER and (word[-1] == " " or wide):
+        joined = word and (word[-1] == JOINER or word[-1] in _NO_END)
+        if opens and not joined and (word[-1] == " " or wide):
             yield word
             word = ""
         word += char

@@ -156,7 +156,7 @@ def _name(finding: Finding, result: Result, options: ReporterOptions) -> Text:
     return told
 
 
-_PLACE: Final = re.compile(r"messages(?:\[\d+\]|\.\w+)+(?:: ?|：| )")
+_PLACE: Final = re.compile(r"messages(?:\[\d+\]|\.\w+)+(?:: ?|：| (?![(（]))(?:中的?|的)? ?")
 
 
 def _told(finding: Finding, lang: str, shown: bool = False) -> str:
@@ -210,12 +210,18 @@ _SENTENCE: Final = re.compile(r"[.?!;](?=\s)|[。？！；]")
 
 def _first_sentence(help: str) -> str:
     """The first sentence of an advice, without asides; `-v` prints all of it."""
-    help = _ASIDE.sub("", help)
+    help = _ASIDE.sub(lambda aside: " " * _parts_scripts(help, *aside.span()), help)
     for end in _SENTENCE.finditer(help):
         before = help[: end.end()]
         if before.count("(") == before.count(")") and before.count("（") == before.count("）"):
             return before.rstrip(";；")
     return help
+
+
+def _parts_scripts(text: str, start: int, stop: int) -> bool:
+    """Whether a Latin letter stands before a part of a text and a Chinese one behind it."""
+    before, after = text[start - 1 : start], text[stop : stop + 1]
+    return before.isascii() and before.isalnum() and "\u3400" <= after <= "\u9fff"
 
 
 def _folded(block: Block, lang: str, width: int) -> str:

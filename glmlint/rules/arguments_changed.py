@@ -15,8 +15,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
+from glmlint.evidence.call_spans import arguments_span
 from glmlint.evidence.teaching import whole_text
 from glmlint.evidence.turns import shown
 from glmlint.finding import Pointer
@@ -161,6 +163,7 @@ def _problem(row: Row, call: TurnCall, text: str | None, **values: Any) -> Probl
         help=cure(row),
         name=shown(call.name),
         datasets=row.plan.datasets,
+        part=partial(arguments_span, row, call.at),
         **values,
     )
 

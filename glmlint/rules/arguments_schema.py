@@ -15,9 +15,12 @@ Evidence: none of six peer validators finds it, and public data has it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
-from glmlint.evidence.calls import calls, encoded_twice, taught
+from glmlint.evidence.arguments import ArgumentFault
+from glmlint.evidence.call_spans import argument_span
+from glmlint.evidence.calls import Call, calls, encoded_twice, taught
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
@@ -153,4 +156,13 @@ def check(row: Row) -> Iterator[Problem]:
                 name=fault.name[:80] or "the arguments",
                 wanted=fault.wanted[:200],
                 got=fault.got,
+                part=partial(_part, row, call, fault),
             )
+
+
+def _part(row: Row, call: Call, fault: ArgumentFault) -> tuple[int, int] | None:
+    """The argument that the fault is about: its key where it should not be there."""
+    if fault.kind in ("forbidden", "unlisted"):
+        name = fault.name if fault.kind == "unlisted" else fault.name.split(", ")[0]
+        return argument_span(row, call, (*fault.path, name), key=True)
+    return argument_span(row, call, fault.path)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from msgspec import Struct
 
 from glmlint.evidence.scores import FileScores, ScoredRow
-from glmlint.finding import Pointer
+from glmlint.finding import Pointer, value_at
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
 from glmlint.text import nearest
@@ -42,8 +42,8 @@ class Edit(Struct, frozen=True):
     value: Any = None
 
 
-Part = tuple[Pointer, int, int]
-"""Where a string stands, and the start and stop of a part of it, in code points of the string."""
+Part = Callable[[], tuple[int, int] | None]
+"""Finds the start and stop of what a finding is about, in code points of the row's text."""
 
 
 class Problem(Struct):
@@ -67,8 +67,9 @@ class Problem(Struct):
     """Reported instead, once per file, where most rows are like this. `{samples}` is their number."""
     of_trainer: bool = False
     """It is how the trainer treats every such row, not a fault of the row: the row counts as clean."""
-    part: Callable[[], Part | None] | None = None
-    """Finds what part of a string the sentence is about; asked only where the finding is shown."""
+    part: Part | None = None
+    """Finds the very characters that the sentence is about; asked only where the finding is kept.
+    Without it, or where it finds none, they are the value that the pointer names."""
 
 
 class Placed(Struct):
@@ -209,7 +210,7 @@ class Rule:
         trains: bool = False,
         habit: Habit | None = None,
         of_trainer: bool = False,
-        part: Callable[[], Part | None] | None = None,
+        part: Part | None = None,
         **values: Any,
     ) -> Problem:
         """A problem of this rule; `text` is a sentence, or the name of a variant."""
@@ -223,14 +224,45 @@ class Rule:
         )  # fmt: skip
 
 
-def part_of(pointer: Pointer, text: str, part: str) -> Callable[[], Part | None]:
+def part_of(row: Row, pointer: Pointer, part: str) -> Part:
     """The first place of a part in the string that the pointer names."""
 
-    def find() -> Part | None:
-        at = text.find(part)
-        return (pointer, at, at + len(part)) if at >= 0 else None
+    def find() -> tuple[int, int] | None:
+        text = value_at(row.value, pointer)
+        at = text.find(part) if part and isinstance(text, str) else -1
+        return row.positions.part(pointer, at, at + len(part)) if at >= 0 else None
 
     return find
+
+
+def stretch_of(row: Row, index: int, start: int, stop: int) -> Part:
+    """Some characters of a turn's text, where that stands in one string."""
+
+    def find() -> tuple[int, int] | None:
+        at = row.at(index, "content")
+        return row.positions.part(at, start, stop) if row.writes(index) else None
+
+    return find
+
+
+def key_of(row: Row, pointer: Pointer) -> Part:
+    """The key whose value the pointer names."""
+    return lambda: row.positions.key(pointer)
+
+
+def member_of(row: Row, pointer: Pointer) -> Part:
+    """The key whose value the pointer names, and the value."""
+
+    def find() -> tuple[int, int] | None:
+        key, value = row.positions.key(pointer), row.positions.byte_range(pointer)
+        return None if key is None or value is None else (key[0], value[1])
+
+    return find
+
+
+def value_of(row: Row, pointer: Pointer) -> Part:
+    """The value at another place than the one by which the finding is known."""
+    return lambda: row.positions.byte_range(pointer)
 
 
 @cache

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from glmlint.rules.base import Problem, Row, Rule, Text
+from glmlint.rules.base import Problem, Row, Rule, Text, part_of
 
 rule = Rule(
     name="boilerplate",
@@ -125,8 +125,10 @@ def check(row: Row) -> Iterator[Problem]:
         kind = None if found else "canned"
         found = found or _first(_CANNED, text)
         if found and found not in asked:
+            at = row.at(index, "content")
             yield rule.problem(
-                row.at(index, "content"), text=kind, where=row.where(index), phrase=found
+                at, text=kind, where=row.where(index), phrase=found,
+                part=part_of(row, at, found),
             )  # fmt: skip
 
 

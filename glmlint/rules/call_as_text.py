@@ -21,9 +21,9 @@ from typing import Final
 from msgspec import UNSET
 
 from glmlint.evidence.calls import holds_json, taught
-from glmlint.evidence.marks import answer_marks
+from glmlint.evidence.marks import Mark, answer_marks, part_beside_code, without_code
 from glmlint.read.spoken import spoken
-from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Edit, Fact, Part, Problem, Row, Rule, Text
 
 rule = Rule(
     name="call-as-text",
@@ -146,7 +146,21 @@ def check(row: Row) -> Iterator[Problem]:
             where=row.where(index), mark=found.mark,
             help=_GLM if row.conversation is None else None,
             edits=_as_call(row, index) if found.kind == "call" else (),
+            part=_part(row, index, found),
         )  # fmt: skip
+
+
+def _part(row: Row, index: int, found: Mark) -> Part:
+    """Where the mark stands; its colon may be another one."""
+
+    def find() -> tuple[int, int] | None:
+        text = next(text for place, _, text in row.texts if place == index)
+        piece = found.mark.rstrip(":：")
+        number = without_code(text).count(piece, 0, found.at)
+        mark = part_beside_code(row, index, found.mark, number)
+        return mark() or part_beside_code(row, index, piece, number)()
+
+    return find
 
 
 def _as_call(row: Row, index: int) -> tuple[Edit, ...]:

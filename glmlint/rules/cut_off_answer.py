@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.rules.base import Problem, Row, Rule, Text
+from glmlint.rules.base import Problem, Row, Rule, Text, stretch_of
 
 rule = Rule(
     name="cut-off-answer",
@@ -93,10 +93,14 @@ def check(row: Row) -> Iterator[Problem]:
         return
     index, text = last
     end = text[-64:].rstrip()
-    if len(text) < _SHORTEST or text[:1] in ("{", "[") or not _END.search(end):
+    if len(text) < _SHORTEST or text[:1] in ("{", "[") or not (last_word := _END.search(end)):
         return
     # Nobody can say where a block of code, a table or a poem ends.
     line = text.rstrip().rpartition("\n")[2].lstrip()
     if "```" in text or len(line) < 12 or line[:1] in "|>#-*" or line.startswith("    "):
         return
-    yield rule.problem(row.at(index, "content"), where=row.where(index), end=end[-20:].strip())
+    stop = len(text.rstrip())
+    yield rule.problem(
+        row.at(index, "content"), where=row.where(index), end=end[-20:].strip(),
+        part=stretch_of(row, index, stop - len(last_word[0]), stop),
+    )  # fmt: skip

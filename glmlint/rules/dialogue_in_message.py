@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from glmlint.evidence.calls import taught
-from glmlint.evidence.marks import own, without_code
-from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.evidence.marks import own, part_beside_code, without_code
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text, stretch_of
 
 rule = Rule(
     name="dialogue-in-message",
@@ -171,11 +171,13 @@ def check(row: Row) -> Iterator[Problem]:
         at, where = row.at(index, "content"), row.where(index)
         if role == "user" and (found := _as_prompt(text, row)) is not None:
             kind, asks, answers = found
+            first = min(asks, answers, key=lambda label: label.start)
             if kind == "dialogue" and row.printed.get(index, False):
                 kind = "trained"
             yield rule.problem(
                 at, text=None if kind == "dialogue" else kind, once=kind,
-                where=where, asks=asks, answers=answers,
+                where=where, asks=_shown(asks), answers=_shown(answers),
+                part=stretch_of(row, index, first.start, first.end),
             )  # fmt: skip
         elif (
             role == "assistant"
@@ -186,7 +188,10 @@ def check(row: Row) -> Iterator[Problem]:
             wanted = any(map(_asks_for_one, unasked))
             unasked.clear()
             if not wanted:
-                yield rule.problem(at, text="answer", once="answer", where=where, asks=label)
+                yield rule.problem(
+                    at, text="answer", once="answer", where=where, asks=_shown(label),
+                    part=part_beside_code(row, index, label.text),
+                )  # fmt: skip
         if role in ("user", "system"):
             unasked.append(text)
 
@@ -200,7 +205,7 @@ def _asks_for_one(text: str) -> bool:
     return bool(_ASKED(text[:_MOST]) or _ASKED(text[_MOST:][-_MOST:]))
 
 
-def _as_prompt(text: str, row: Row) -> tuple[str, str, str] | None:
+def _as_prompt(text: str, row: Row) -> tuple[str, _Label, _Label] | None:
     """(kind, first label of each side), where a message is labels from its beginning to its end."""
     labels = _labels(text, row)
     asks = [label for label in labels if label.asks]
@@ -220,10 +225,10 @@ def _as_prompt(text: str, row: Row) -> tuple[str, str, str] | None:
         return None  # one question and its answer, in a form that questions have
     else:
         kind = "format"
-    return kind, _shown(asks[0]), _shown(answers[0])
+    return kind, asks[0], answers[0]
 
 
-def _as_answer(text: str, row: Row) -> str | None:
+def _as_answer(text: str, row: Row) -> _Label | None:
     """The label with which an answer goes on as the user."""
     plain = without_code(text)
     labels = [label for label in _labels(plain, row) if not _SCENES.match(label.text)]
@@ -232,7 +237,7 @@ def _as_answer(text: str, row: Row) -> str | None:
         if not label.asks or (place == 0 and not plain[: label.start].strip()):
             continue
         if answered or _ALONE.match(label.text):
-            return None if _asks_for_one(text) else _shown(label)
+            return None if _asks_for_one(text) else label
     return None
 
 

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
 from msgspec import UNSET
 
+from glmlint.evidence.call_spans import argument_span
 from glmlint.evidence.calls import (
     Call,
     calls,
@@ -115,6 +117,7 @@ def check(row: Row) -> Iterator[Problem]:
             place=place(call.at),
             name=call.name[:80],
             argument=", ".join(names)[:80],
+            part=partial(argument_span, row, call, tuple(names[:1])),
         )
 
 

@@ -34,14 +34,12 @@ rule = Rule(
     when=Fact.DEFECT,
     needs_value=False,
     text=Text(
-        "the key {key} occurs twice in one object: the loader rejects the file, "
-        "and other readers lose one of the two values",
+        "key {key} occurs twice: the loader rejects the file, others lose a value",
         "同一个对象里键 {key} 出现了两次：加载器会拒绝该文件，其他程序则会丢掉其中一个值",
     ),
     variants={
         "last": Text(
-            "the key {key} occurs twice in one object: {trainer} takes the second value and loses "
-            "the first",
+            "key {key} occurs twice: {trainer} takes the second value and loses the first",
             "同一个对象里键 {key} 出现了两次：{trainer}只取后一个值，前一个会丢失",
         ),
     },
@@ -70,13 +68,13 @@ def check(row: Row) -> Iterator[Problem]:
         return
     yield rule.problem(
         text="last" if row.context.trainer.reads_json else None,
-        column=_second_place(row.raw.decode("utf-8", "replace")),
+        part=lambda: _second_place(row.positions.text),
         key=json.dumps(shown(row.defect.values.get("key", "")), ensure_ascii=False),
     )
 
 
-def _second_place(text: str) -> int:
-    """1-based column of the first key that repeats another one of its object."""
+def _second_place(text: str) -> tuple[int, int] | None:
+    """Where the first key stands that repeats another one of its object."""
     objects: list[set[str]] = []
     for match in _TOKEN.finditer(text):
         token = match.group()
@@ -87,6 +85,6 @@ def _second_place(text: str) -> int:
         elif match.group(1) and objects:
             key = json.loads(token, strict=False)
             if key in objects[-1]:
-                return match.start() - text.rfind("\n", 0, match.start())
+                return match.span()
             objects[-1].add(key)
-    return 1
+    return None

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from glmlint.evidence.calls import declared
 from glmlint.finding import place
-from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text, value_of
 
 
 def _tool(name: str, **properties: Any) -> dict[str, Any]:
@@ -102,4 +102,5 @@ def check(row: Row) -> Iterator[Problem]:
             yield rule.problem(
                 at, text="equal" if equal else None, once=f"{tool.name} {equal}",
                 place=place(at), name=tool.name,
+                part=value_of(row, entry.place(tool, *tool.function_at, "name")),
             )  # fmt: skip

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from glmlint.rules.base import Edit, Problem, Row, Rule, Text
+from glmlint.rules.base import Edit, Problem, Row, Rule, Text, stretch_of
 
 rule = Rule(
     name="edge-whitespace",
@@ -80,11 +80,15 @@ def check(row: Row) -> Iterator[Problem]:
         at = row.at(index, "content")
         edits = (Edit("replace", at, inner),) if row.writes(index) else ()
         if text[0].isspace():
-            shown = _shown(text[: len(text) - len(text.lstrip())])
-            yield rule.problem(at, where=row.where(index), shown=shown, edits=edits)
+            start, stop = 0, len(text) - len(text.lstrip())
+            kind = None
         else:
-            shown = _shown(text[len(text.rstrip()) :])
-            yield rule.problem(at, text="end", where=row.where(index), shown=shown, edits=edits)
+            start, stop = len(text.rstrip()), len(text)
+            kind = "end"
+        yield rule.problem(
+            at, text=kind, where=row.where(index), shown=_shown(text[start:stop]), edits=edits,
+            part=stretch_of(row, index, start, stop),
+        )  # fmt: skip
 
 
 def _shown(blank: str) -> str:

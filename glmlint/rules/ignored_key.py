@@ -22,7 +22,7 @@ from glmlint.evidence.teaching import whole_text
 from glmlint.evidence.turns import shown
 from glmlint.finding import Pointer
 from glmlint.read.sample import MESSAGE_KEYS, SILENT_KEYS
-from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text, key_of
 from glmlint.rules.ignored_loss_field import LOSS_FIELDS
 from glmlint.text import LONGEST_NAME, nearest
 
@@ -157,20 +157,25 @@ def check(row: Row) -> Iterator[Problem]:
     if row.beside is not None:  # its messages have no key that nothing reads
         owner = {**row.beside, "messages": None}
         for key in row.beside:
-            yield from _told((), key, owner, told, reads_image=reads_image)
+            yield from _told(row, (), key, owner, told, reads_image=reads_image)
         return
     if not row.messages:
         return
     for key in row.value:
         if key == "tools" and any(_is_no_list(entry) for entry in declared(row)):
-            yield rule.problem((key,), once="row tools", key='"tools"', near="", in_en="", in_zh="")
-        yield from _told((), key, row.value, told, reads_image=reads_image)
+            yield rule.problem(
+                (key,), once="row tools", key='"tools"', near="", in_en="", in_zh="",
+                part=key_of(row, (key,)),
+            )  # fmt: skip
+        yield from _told(row, (), key, row.value, told, reads_image=reads_image)
     for index, message in row.good_messages:
         for key in message:
             if key in row.context.trainer.message_keys:
                 continue  # another rule reports it
             if ("messages", index, key) not in padded(row):
-                yield from _told(("messages", index), key, message, told, reads_image=reads_image)
+                yield from _told(
+                    row, ("messages", index), key, message, told, reads_image=reads_image
+                )
 
 
 def _in_other_forms(row: Row) -> Iterator[Problem]:
@@ -188,14 +193,14 @@ def _in_other_forms(row: Row) -> Iterator[Problem]:
         ):
             yield rule.problem(
                 (key,), text="image", help=_OTHER_VISION, once=f"row {key}", key=f'"{shown(key)}"',
-                near="", in_en="", in_zh="",
+                part=key_of(row, (key,)), near="", in_en="", in_zh="",
             )  # fmt: skip
     for key in _SYSTEM_KEYS:
         text = row.value.get(key)
         if isinstance(text, str) and text.strip() and text.strip() not in whole_text(row):
             yield rule.problem(
                 (key,), text="system", help=_SYSTEM, once=f"row {key}", key=f'"{shown(key)}"',
-                near="", in_en="", in_zh="",
+                part=key_of(row, (key,)), near="", in_en="", in_zh="",
             )  # fmt: skip
 
 
@@ -212,7 +217,7 @@ _nearest: Final = lru_cache(1024)(nearest)
 
 
 def _told(
-    at: Pointer, key: str, owner: dict[str, Any], told: set[str], *, reads_image: bool
+    row: Row, at: Pointer, key: str, owner: dict[str, Any], told: set[str], *, reads_image: bool
 ) -> Iterator[Problem]:
     known = MESSAGE_KEYS | SILENT_KEYS if at else SILENT_KEYS
     once = f"{'message' if at else 'row'} {key}"
@@ -222,41 +227,24 @@ def _told(
     names = _MESSAGE_NAMES if at else _ROW_NAMES
     look = _nearest if len(key) <= LONGEST_NAME else nearest
     near = look(key, names) if len(told) < _MOST_NEAR else None
-    alone = near is not None and near not in owner
-    say = _problem if at or len(key) > LONGEST_NAME else _known_problem
-    yield say((*at, key), near, alone, reads_image)
-
-
-def _problem(at: Pointer, near: str | None, alone: bool, reads_image: bool) -> Problem:
-    """The problem of one key.
-
-    Args:
-        at: where it stands.
-        near: a key that may be meant.
-        alone: whether that does not stand beside it.
-    """
-    key, of_message = str(at[-1]), len(at) > 1
     text, help_, severity = None, None, None
     if key.lower() in _IMAGES:
         text, help_ = (None, _FIRST) if reads_image else ("image", _VISION)
-    elif not of_message and key.lower() in ("system", "system_prompt", "instruction"):
+    elif not at and key.lower() in ("system", "system_prompt", "instruction"):
         text, help_ = "system", _SYSTEM
-    elif alone:
+    elif near and near not in owner:
         help_ = _NEAR
-    elif not of_message and key.lower() not in _COLUMNS:
+    elif not at and key.lower() not in _COLUMNS:
         severity = "info"
-    return rule.problem(
-        at,
+    yield rule.problem(
+        (*at, key),
         text=text,
         help=help_,
         severity=severity,
-        once=f"{'message' if of_message else 'row'} {key}",
+        once=once,
         key=f'"{shown(key)}"',
         near=near or "",
-        in_en=" of messages" if of_message else "",
-        in_zh="消息中的" if of_message else "",
+        in_en=" of messages" if at else "",
+        in_zh="消息中的" if at else "",
+        part=key_of(row, (*at, key)),
     )
-
-
-_known_problem: Final = lru_cache(1024)(_problem)
-"""Of keys beside the messages: rows of a file mostly have the same ones."""

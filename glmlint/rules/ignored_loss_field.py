@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from glmlint.evidence.teaching import trained_messages
 from glmlint.finding import Pointer, value_at
-from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text, member_of
 
 LOSS_FIELDS = (
     "loss", "loss_mask", "loss_scale", "loss_weight", "train", "trainable", "training", "weight",
@@ -125,7 +125,10 @@ def check(row: Row) -> Iterator[Problem]:
                 worst[key] = (index, at, verdict)
     beside: Any = row.value if row.beside is None else row.beside
     for key in sorted(unread.intersection(beside if isinstance(beside, dict) else ())):
-        yield rule.problem((key,), once=f"row {key}", key=key, recipe=row.context.trainer.name)
+        yield rule.problem(
+            (key,), once=f"row {key}", key=key, recipe=row.context.trainer.name,
+            part=member_of(row, (key,)),
+        )  # fmt: skip
     for key, (index, at, verdict) in sorted(worst.items()):
         yield rule.problem(
             (*at, key),
@@ -135,6 +138,7 @@ def check(row: Row) -> Iterator[Problem]:
             where=row.where(index),
             key=key,
             recipe=row.context.trainer.name,
+            part=member_of(row, (*at, key)),
         )
 
 

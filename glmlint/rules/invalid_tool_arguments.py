@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
 from msgspec import UNSET
 
+from glmlint.evidence.call_spans import argument_span, text_span
 from glmlint.evidence.calls import calls, holds_json, taught
 from glmlint.finding import place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
@@ -117,8 +119,9 @@ def check(row: Row) -> Iterator[Problem]:
         if call.arguments is not UNSET:
             got = kind_of(call.arguments)
             yield rule.problem(
-                call.at, text="kind", severity=severity, place=place(call.at), name=name, got=got
-            )
+                call.at, text="kind", severity=severity, place=place(call.at), name=name, got=got,
+                part=partial(argument_span, row, call, ()),
+            )  # fmt: skip
         elif not call.text.strip():
             yield rule.problem(
                 call.at,
@@ -130,9 +133,11 @@ def check(row: Row) -> Iterator[Problem]:
         else:
             at = _fault(call.text)
             near = call.text[at : at + 20]
+            mark = min(at, len(call.text.rstrip()) - 1)
             yield rule.problem(
-                call.at, severity=severity, place=place(call.at), name=name, at=at + 1, near=near
-            )
+                call.at, severity=severity, place=place(call.at), name=name, at=at + 1, near=near,
+                part=partial(text_span, row, call, mark, mark + 1),
+            )  # fmt: skip
 
 
 def kind_of(value: Any) -> str:

@@ -21,7 +21,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.rules.base import Edit, Fact, Pointer, Problem, Row, Rule, Text
+from glmlint.rules.base import Edit, Fact, Pointer, Problem, Row, Rule, Text, part_of
 from glmlint.trainer.row import per_row
 
 rule = Rule(
@@ -159,18 +159,28 @@ def check(row: Row) -> Iterator[Problem]:
                 count=len(eaten),
                 name=_name(char),
                 meant=letters,
+                part=part_of(row, at, char + letters),
             )
         elif found := _hidden(text):
             yield rule.problem(
                 at, where=row.where(index), name=_name(found[0]), count=len(found),
                 edits=_removal(at, text, set(found)) if row.writes(index) else (),
+                part=part_of(row, at, found[0]),
             )  # fmt: skip
         if lost := text.count("\ufffd"):
-            yield rule.problem(at, text="lost", where=row.where(index), count=lost)
+            yield rule.problem(
+                at,
+                text="lost",
+                where=row.where(index),
+                count=lost,
+                part=part_of(row, at, "\ufffd"),
+            )
         if (misread := _misread(text)) and not _about_encodings(row):
             name, meant = misread[0]
+            odd = name if name in text else _C1.findall(text)[0]
             yield rule.problem(
-                at, text="misread", where=row.where(index), count=len(misread), name=name[:20], meant=meant[:20]
+                at, text="misread", where=row.where(index), count=len(misread), name=name[:20], meant=meant[:20],
+                part=part_of(row, at, odd),
             )  # fmt: skip
 
 

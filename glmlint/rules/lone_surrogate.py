@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from glmlint.finding import Pointer, place
-from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
+from glmlint.finding import Pointer, place, value_at
+from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text, part_of
 
 rule = Rule(
     name="lone-surrogate",
@@ -66,7 +66,12 @@ def check(row: Row) -> Iterator[Problem]:
         return
     at: Pointer = tuple(row.defect.values.get("pointer", ()))
     edits = tuple(Edit("replace", where, _whole(text)) for where, text in _halves(row.value, ()))
-    yield rule.problem(at, edits=edits, place=place(at), escape=_escape(row.value, at))
+    text = value_at(row.value, at)
+    half = _half(text) if isinstance(text, str) else ""
+    yield rule.problem(
+        at, edits=edits, place=place(at), escape=_escape(row.value, at),
+        part=part_of(row, at, half) if half else None,
+    )  # fmt: skip
 
 
 def _halves(value: Any, at: Pointer) -> Iterator[tuple[Pointer, str]]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from glmlint.evidence.printing import tools_unprinted, unprinted_calls, unprinted_turns
 from glmlint.evidence.turns import shown
 from glmlint.finding import value_at
-from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text, value_of
 from glmlint.rules.other_format import cure
 
 _GLM45 = {"recipe": "template", "tokenizer": "glm4.5", "template": "GLM-4.5"}
@@ -130,6 +130,7 @@ def check(row: Row) -> Iterator[Problem]:
         yield rule.problem(
             turn.at, once=f"role {role}", role=shown(role),
             help=cure(row) if role in _CONVERTED else None,
+            part=value_of(row, (*turn.at, "role")),
         )  # fmt: skip
     if tools_unprinted(row) and talk.tools_at is not None:
         key = "tools" if len(talk.tools_at) == 1 else "messages[].tools"

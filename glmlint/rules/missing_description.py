@@ -14,7 +14,7 @@ from typing import Any
 
 from glmlint.evidence.calls import declared
 from glmlint.finding import place
-from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text, value_of
 
 
 def _row(description: Any, question: str, answer: str) -> dict[str, Any]:
@@ -70,4 +70,7 @@ def check(row: Row) -> Iterator[Problem]:
         for tool in entry.tools.undescribed:
             at = entry.place(tool, *tool.function_at)
             name = tool.name[:80]
-            yield rule.problem(at, once=name, place=place(at), name=name)
+            yield rule.problem(
+                at, once=name, place=place(at), name=name,
+                part=value_of(row, entry.place(tool, *tool.function_at, "name")),
+            )  # fmt: skip

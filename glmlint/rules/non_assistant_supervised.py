@@ -109,9 +109,9 @@ rule = Rule(
 _KNOWN: Final = ("system", "user", "observation")
 
 _BY_DESIGN: Final = Text(
-    "This is how {trainer} labels rows with these options; `glmlint compare` shows what others "
+    "This is how {trainer} labels rows with these options: `glmlint compare` shows what others "
     "train.",
-    "{trainer}在当前选项下就是这样打标签的；用 `glmlint compare` 可查看其他训练框架训练哪些内容。",
+    "{trainer}在当前选项下就是这样打标签的，用 `glmlint compare` 可查看其他训练框架训练哪些内容。",
 )
 
 

@@ -8,7 +8,9 @@ Evidence: `datasets` 5.2 loads such a number as `inf`; Python's `json` raises Va
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
@@ -46,4 +48,16 @@ rule = Rule(
 
 def check(row: Row) -> Iterator[Problem]:
     if row.defect is not None and row.defect.rule == "number-too-long":
-        yield rule.problem(limit=row.defect.values.get("limit"))
+        limit = int(row.defect.values["limit"])
+        yield rule.problem(limit=limit, part=lambda: _number(row.positions.text, limit))
+
+
+_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|-?\d++', re.DOTALL)
+
+
+def _number(text: str, limit: int) -> tuple[int, int] | None:
+    """Where the first number of more digits stands."""
+    for match in _TOKEN.finditer(text):
+        if len(match[0].lstrip("-")) > limit and match[0][0] != '"':
+            return match.span()
+    return None

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text, stretch_of
 
 _TAG = re.compile(r"</?think>")
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
@@ -75,22 +75,24 @@ def check(row: Row) -> Iterator[Problem]:
     for index, role, content in row.texts:
         if role != "assistant":
             continue
-        if "think>" in content and (tag := _orphan(content)) is not None:
+        if "think>" in content and (found := _orphan(content)) is not None:
+            tag, at = found
             yield rule.problem(
                 row.at(index, "content"),
                 text="close" if tag == "</think>" else None,
                 where=row.where(index, "content"),
+                part=stretch_of(row, index, at, at + len(tag)),
             )
 
 
-def _orphan(text: str) -> str | None:
-    """The first tag without its partner."""
-    open_tags = 0
-    for match in _TAG.finditer(_CODE.sub("", text)):
+def _orphan(text: str) -> tuple[str, int] | None:
+    """The first tag without its partner, and where it stands."""
+    opened: list[int] = []
+    for match in _TAG.finditer(_CODE.sub(lambda code: " " * len(code[0]), text)):
         if match.group() == "<think>":
-            open_tags += 1
-        elif open_tags:
-            open_tags -= 1
+            opened.append(match.start())
+        elif opened:
+            opened.pop()
         else:
-            return "</think>"
-    return "<think>" if open_tags else None
+            return "</think>", match.start()
+    return ("<think>", opened[0]) if opened else None

@@ -210,12 +210,13 @@ def check(row: Row) -> Iterator[Problem]:
         # All of a text's numbers go with one edit, which its first problem carries.
         edits: tuple[Edit, ...] | None = None
         for kind in ("id", "card", "iban"):
-            count = sum(hit[0] == kind for hit in place.hits)
-            if count:
+            found = [hit for hit in place.hits if hit[0] == kind]
+            if found:
                 edits = _edits(place) if edits is None else ()
                 yield rule.problem(
                     place.pointer, text=None if kind == "card" else kind,
-                    where=place.where, count=count, edits=edits,
+                    where=place.where, count=len(found), edits=edits,
+                    part=place.stretch(row, *found[0][1:]),
                 )  # fmt: skip
         if any(hit[0] == "missing" for hit in place.hits):
             yield rule.problem(

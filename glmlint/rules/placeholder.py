@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from glmlint.read.textfacts import PLACEHOLDER_WORDS, bare
-from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text, part_of
 
 rule = Rule(
     name="placeholder",
@@ -131,9 +131,12 @@ def check(row: Row) -> Iterator[Problem]:
             for found in _FIELD.finditer(text):
                 if not _quoted(text, found) and found[0] not in asked:
                     seen.add((found[0], index))
-    for what, index in sorted(seen, key=lambda item: (item[1], item[0])):
+    texts = {index: text for index, _, text in row.texts} if seen else {}
+    for what, index in sorted(seen, key=lambda item: (item[1], texts[item[1]].find(item[0]))):
+        at = row.at(index, "content")
         yield rule.problem(
-            row.at(index, "content"), once=what, what=what, where=row.where(index)
+            at, once=what, what=what, where=row.where(index),
+            part=part_of(row, at, what),
         )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from glmlint.read.loops import SHORTEST_LOOP, Loop, kind_of, loops, shown
-from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text, stretch_of
 
 rule = Rule(
     name="repetition-loop",
@@ -120,10 +120,13 @@ def check(row: Row) -> Iterator[Problem]:
             asked, question = (bool(_ASKED(text)), text) if role == "user" else (asked, question)
         elif len(text) >= SHORTEST_LOOP and not asked and (found := _loop(text, question)):
             loop, at_end = found
+            unit = shown(text[loop.start : loop.start + loop.size])
+            start = text.find(unit.rstrip("…"), loop.start, loop.start + 2 * loop.size)
             yield rule.problem(
                 row.at(index, "content"), text=None if at_end else "inside",
                 where=row.where(index), times=loop.times,
-                unit=shown(text[loop.start : loop.start + loop.size]),
+                unit=unit,
+                part=stretch_of(row, index, max(start, loop.start), loop.stop),
             )  # fmt: skip
 
 

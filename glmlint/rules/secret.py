@@ -164,7 +164,7 @@ def check(row: Row) -> Iterator[Problem]:
     for place in places(row, _secrets):
         # All of a text's secrets go with one edit, which its first problem carries.
         edits: tuple[Edit, ...] | None = None
-        for name, size in place.hits:
+        for name, start, size in place.hits:
             if not size:
                 yield rule.problem(
                     place.pointer, text="missing", severity="warning", once="missing", help=_INSTALL
@@ -176,11 +176,13 @@ def check(row: Row) -> Iterator[Problem]:
                 text=None if place.said else "context",
                 severity="warning" if not place.said or name.startswith("jwt") else None,
                 where=place.where, kind=_kind(name), size=size, edits=edits,
+                part=place.stretch(row, start, start + size),
             )  # fmt: skip
 
 
-def _secrets(text: str) -> tuple[tuple[str, int], ...]:
-    """(detector, length of the first) of each kind; no length where the library is not installed."""
+def _secrets(text: str) -> tuple[tuple[str, int, int], ...]:
+    """(detector, place and length of the first) of each kind; no length where the library is not
+    installed."""
     hits = []
     for pattern, name in _PATTERNS:
         for match in pattern.finditer(text):
@@ -189,7 +191,7 @@ def _secrets(text: str) -> tuple[tuple[str, int], ...]:
                 continue
             find = _detector(name)
             if find is None or any(find(secret)):
-                hits.append((name, 0 if find is None else len(secret)))
+                hits.append((name, match.start(), 0 if find is None else len(secret)))
                 break
     return tuple(hits)
 

@@ -22,10 +22,10 @@ from itertools import pairwise
 from typing import Any, Final
 
 from glmlint.evidence.calls import taught
-from glmlint.evidence.marks import tokens_of_others
+from glmlint.evidence.marks import part_beside_code, tokens_of_others
 from glmlint.evidence.teaching import prints_tools
 from glmlint.finding import Pointer, place, value_at
-from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text, part_of
+from glmlint.rules.base import Edit, Example, Fact, Problem, Row, Rule, Text, key_of, part_of
 from glmlint.trainer.tokenizer import Tokenizer
 
 TURN_TOKENS = frozenset(
@@ -179,6 +179,7 @@ def _foreign(row: Row) -> Iterator[Problem]:
                     row.at(index, "content"), text=kind, severity="warning",
                     once=f"{kind}:{group}", help=_DROPPED,
                     place=row.where(index), tokens=f"`{token}`",
+                    part=part_beside_code(row, index, token),
                 )  # fmt: skip
 
 
@@ -220,7 +221,7 @@ def _control(row: Row) -> Iterator[Problem]:
             if all(token in source for token in tokens):
                 yield rule.problem(
                     pointer, text="call", severity="info", help=_AS_CALL, place=place(pointer),
-                    part=part_of(pointer, text, tokens[0]),
+                    part=part_of(row, pointer, tokens[0]),
                 )  # fmt: skip
                 continue
         if _SWITCH in tokens and _switches(row, pointer, text):
@@ -243,7 +244,7 @@ def _control(row: Row) -> Iterator[Problem]:
             text=variant or None,
             severity=severity,
             edits=() if broken is None else (Edit("replace", pointer, broken),),
-            part=part_of(pointer, text, tokens[0]),
+            part=key_of(row, pointer) if is_key else part_of(row, pointer, tokens[0]),
             place=place(pointer),
             tokens=", ".join(f"`{token}`" for token in tokens),
         )

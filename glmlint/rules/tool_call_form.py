@@ -15,10 +15,12 @@ Evidence: GLM-4 #684; LLaMA-Factory #9772.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from msgspec import UNSET
 
+from glmlint.evidence.call_spans import name_span
 from glmlint.evidence.calls import Call, calls, foreign, holds_json
 from glmlint.evidence.report import FileStats
 from glmlint.finding import place
@@ -152,6 +154,7 @@ def check(row: Row) -> Iterator[Problem]:
             yield rule.problem(
                 call.at, text=text, edits=_in_metadata(row, call),
                 place=place(call.at), name=call.name[:80],
+                part=partial(name_span, row, call) if text else None,
             )  # fmt: skip
 
 

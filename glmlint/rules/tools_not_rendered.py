@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from glmlint.evidence.calls import declared, exception_at, foreign
 from glmlint.finding import place
-from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text, value_of
 from glmlint.trainer.template import BUILT_IN
 
 rule = Rule(
@@ -151,11 +151,13 @@ def _odd_types(row: Row) -> Iterator[Problem]:
                 yield rule.problem(
                     at, text="built-in", raises=True,
                     place=place(at), kind=tool.kind, exception=exception,
+                    part=value_of(row, (*at, "type")),
                 )  # fmt: skip
             elif tool.kind != "function" and not (tool.built_in and tool.kind in BUILT_IN):
                 yield rule.problem(
                     at, text=None if exception is None else "raises", raises=exception is not None,
                     place=place(at), kind=str(tool.kind)[:60], exception=exception,
+                    part=value_of(row, (*at, "type")),
                 )  # fmt: skip
 
 

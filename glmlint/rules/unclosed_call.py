@@ -55,9 +55,9 @@ rule = Rule(
         "{where}）：模型学不到调用在哪里结束",
     ),
     help=Text(
-        "This is how {trainer} prints calls with this template; `glmlint compare` shows what "
+        "This is how {trainer} prints calls with this template: `glmlint compare` shows what "
         "others print.",
-        "{trainer}在该模板下就是这样输出调用的；用 `glmlint compare` 可查看其他训练框架的输出。",
+        "{trainer}在该模板下就是这样输出调用的，用 `glmlint compare` 可查看其他训练框架的输出。",
     ),
     bad=(
         Example(rows=(_IN_ENGLISH,), plan={"recipe": "llamafactory", "options": {"template": "glm4_moe"}, "tokenizer": "glm4.5"}),

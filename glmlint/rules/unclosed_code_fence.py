@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.rules.base import Fact, Problem, Row, Rule, Text, stretch_of
 
 rule = Rule(
     name="unclosed-code-fence",
@@ -136,6 +136,7 @@ def check(row: Row) -> Iterator[Problem]:
         yield rule.problem(
             row.at(index, "content"), text=kind,
             where=row.where(index), line=text.count("\n", 0, at) + 1,
+            part=stretch_of(row, index, *fence.span(1)),
         )  # fmt: skip
 
 

@@ -12,9 +12,11 @@ Evidence: none of six comparable validators finds it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
+from glmlint.evidence.call_spans import name_span
 from glmlint.evidence.calls import Call, calls, declared, taught, tools_by_name, turns
 from glmlint.finding import Pointer, place
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
@@ -104,6 +106,7 @@ def check(row: Row) -> Iterator[Problem]:
                 yield rule.problem(
                     _at(call), text="no-list", once="no-list", severity="warning",
                     place=place(_at(call)), name=call.name[:80],
+                    part=partial(name_span, row, call),
                 )  # fmt: skip
             continue
         names = _names(row)
@@ -119,6 +122,7 @@ def check(row: Row) -> Iterator[Problem]:
             name=call.name[:80],
             near=near or "",
             known=", ".join(name[:40] for name in names[:8]),
+            part=partial(name_span, row, call),
         )
 
 

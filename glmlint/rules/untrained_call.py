@@ -49,9 +49,9 @@ rule = Rule(
         "回答参与训练，工具调用却不参与（共 {rows} 行）：{where} 不计入损失",
     ),
     help=Text(
-        "This is how {trainer} labels rows with these options; `glmlint compare` shows what "
+        "This is how {trainer} labels rows with these options: `glmlint compare` shows what "
         "others train.",
-        "{trainer}在当前选项下就是这样打标签的；用 `glmlint compare` 可查看其他训练框架训练哪些内"
+        "{trainer}在当前选项下就是这样打标签的，用 `glmlint compare` 可查看其他训练框架训练哪些内"
         "容。",
     ),
     bad=(
