@@ -115,12 +115,12 @@ def cut_part(row: Row, turn: int) -> tuple[int, int] | None:
 
 
 @per_row
-def _cut_parts(_row: Row) -> dict[int, tuple[Pointer, int, int] | None]:
+def _cut_parts(_row: Row) -> dict[int, tuple[int, int] | None]:
     """What `cut_part` has found: several rules ask for the same turn."""
     return {}
 
 
-def _cut_part(row: Row, turn: int) -> tuple[Pointer, int, int] | None:
+def _cut_part(row: Row, turn: int) -> tuple[int, int] | None:
     texts = {index: text for index, _, text in row.texts}
     if turn not in texts or not row.writes(turn) or not row.context.trainer.cuts_prefix:
         return None
