@@ -138,6 +138,7 @@ def peak_memory(path: str) -> float:
     code = (
         "import resource, subprocess, sys;"
         f"subprocess.run([sys.executable, '-m', 'glmlint', 'check', {path!r}, '--format', 'json',"
+        " '--jobs', '1', '--no-cache',"
         " '--output', '/dev/null', '--fail-on', 'never'], check=True);"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
     )

@@ -10,6 +10,7 @@ EXTRAS: Final = {
     "zstd": "zstandard",
     "parquet": "pyarrow",
     "dedup": "rensa",
+    "ray": "ray fsspec",
     "lsp": "pygls",
     "score": "torch transformers accelerate safetensors",
 }

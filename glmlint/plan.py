@@ -21,6 +21,9 @@ NEWEST_DATASETS: Final = "5.2.0"
 STYLES: Final = ("full", "concise", "grouped")
 """Text reports: with excerpts, one line a finding, or by file; the names are ruff's."""
 
+ENGINES: Final = ("local", "ray")
+"""Where rows are checked: by processes of this machine, or of a Ray cluster."""
+
 COLUMN_UNITS: Final = ("codepoint", "byte", "utf16")
 """What a column counts: Unicode code points, UTF-8 bytes (vim, Emacs), UTF-16 units (LSP)."""
 
@@ -135,5 +138,13 @@ class Plan:
     """How `--format text` is laid out: one of `STYLES`."""
     column_unit: str = "codepoint"
     """What the columns of findings count: one of `COLUMN_UNITS`."""
+    jobs: int | None = None
+    """Processes; None: as many as there are processors. What is printed does not depend on it."""
+    engine: str = "local"
+    """One of `ENGINES`."""
+    cache: bool = True
+    """Whether what was found in a file is kept for the next run."""
+    cache_dir: str | None = None
+    """Where; None: the user's cache folder."""
     origins: dict[str, str] = field(default_factory=dict)
     """Where a setting came from: "recipe" -> "flag", "default", a file's name."""

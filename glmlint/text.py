@@ -6,7 +6,8 @@ import errno
 import os
 import re
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 
 class _Number(int):
@@ -155,6 +156,9 @@ class Told(Exception):
         self.values = values
         super().__init__(self.say("en"))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), self.text, **self.values), (), self.__dict__
+
     def say(self, lang: str) -> str:
         """The sentence in that language, "en" or "zh"."""
         return self.text.say(lang, **self.values)
@@ -183,6 +187,9 @@ class RunStopped(BaseException):
         self.place: str | None = None
         """Where in the data, as "path:line"."""
         self.lang = "en"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), self.text, **self.values), (), self.__dict__
 
     def at(self, path: str, line: int, lang: str) -> RunStopped:
         """The same, with the row at which the run stopped (line 0: its file), and the run's language."""

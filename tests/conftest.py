@@ -16,6 +16,9 @@ settings.register_profile(
 settings.register_profile("fuzz", settings.get_profile("glmlint"), derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "glmlint"))
 
+# No test leaves entries in the user's cache, or finds there what another one left.
+os.environ["GLMLINT_NO_CACHE"] = "1"
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -802,8 +802,8 @@ def test_refused_rows_are_told_by_line_and_the_others_written(tmp_path: Path) ->
     ("raw", "place", "words"),
     [
         (b'{"messages": [],}', "1:16", "invalid-json: invalid JSON at 1:16: a comma before the closing }"),
-        (b'{"messages": [{"role": "user", "role": "a"}]}', "1:32", 'the key "role" occurs twice'),
-        (b'{"messages": [{"role": "user", "content": "\\ud83d"}]}', "1:43", "half of a character"),
+        (b'{"messages": [{"role": "user", "role": "a"}]}', "1:32", 'key "role" occurs twice'),
+        (b'{"messages": [{"role": "user", "content": "\\ud83d"}]}', "1:44", "half of a character"),
         (b'{"messages": "\xff"}', "1:15", "not-utf8: "),
         (b'{"messages": [{"role": "user", "content": NaN}]}', "1:43", "non-finite-number: "),
         (b"7", "1:1", "not-object: the row is a number"),

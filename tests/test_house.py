@@ -257,7 +257,7 @@ def test_the_core_needs_neither_torch_nor_transformers() -> None:
         "splintr-rs",
     }
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for extra in project["optional-dependencies"].keys() - {"dev", "docs", "ray"}:
+    for extra in project["optional-dependencies"].keys() - {"dev", "docs"}:
         assert f"[{extra}]" in readme, extra
 
 
@@ -315,7 +315,7 @@ def test_every_extra_is_named_and_installed_in_a_way_that_works_today() -> None:
         assert packages.split() == [re.split(r"[^a-z0-9-]", need)[0] for need in extras[name]]
         for text in install(name):
             assert f"pip install {packages}" in text and f"pip install '.[{name}]'" in text
-    assert extras.keys() - EXTRAS.keys() == {"dev", "docs", "ray"}
+    assert extras.keys() - EXTRAS.keys() == {"dev", "docs"}
     sources = [*PAGES, *ROOT.glob("docs/rules/*.md"), *Path(glmlint.__file__).parent.rglob("*.py")]
     for file in sources:
         told = file.read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ import click
 
 from glmlint import __version__
 from glmlint.app.flags import (
+    LENGTH,
     MISSING_ARGUMENT,
     Choice,
     IntRange,
@@ -44,7 +45,7 @@ from glmlint.app.options import (
 from glmlint.app.outputs import ORDER, OutputsFault, ReportTarget, remember_order, reports_of
 from glmlint.app.process import run
 from glmlint.output import put, tell
-from glmlint.plan import COLUMN_UNITS, STYLES
+from glmlint.plan import COLUMN_UNITS, ENGINES, STYLES
 from glmlint.text import Text, nearest
 from glmlint.visible import printable_path
 
@@ -55,6 +56,10 @@ if TYPE_CHECKING:
     from glmlint.trainer.base import Context
 
 LATER = {
+    "clean": (
+        "glmlint.app.clean:clean",
+        Text("Remove the cache of earlier checks.", "清除以往检查的缓存。"),
+    ),
     "compare": (
         "glmlint.app.compare:compare",
         Text("The same rows under several trainers: what each teaches.",
@@ -263,6 +268,20 @@ _REPORT_OPTIONS = (
     option("--verbose", "-v", is_flag=True, group="output",
            help=Text("Print everything: all tables, every help, what was assumed in full.",
                      "显示全部内容：所有表格、每条建议以及完整的前提。")),
+    option("--jobs", "-j", type=LENGTH, metavar="N", group="running",
+           default_shown=Text("all processors", "所有处理器"),
+           help=Text("Processes that check at the same time; the report is the same.",
+                     "同时检查的进程数；报告不变。")),
+    option("--engine", type=Choice(ENGINES), group="running", default_shown="local",
+           help=Text("Where: this machine, or the Ray cluster of RAY_ADDRESS.",
+                     "在哪里运行：本机，或 RAY_ADDRESS 指定的 Ray 集群。")),
+    option("--cache/--no-cache", default=None, group="running",
+           default_shown=Text("--cache; --no-cache in CI", "--cache；在 CI 中为 --no-cache"),
+           help=Text("Take what is known of unchanged files from the cache.",
+                     "没有改动的文件直接使用缓存中的检查结果。")),
+    option("--cache-dir", metavar="FOLDER", shell_complete=complete_files, group="running",
+           default_shown=Text("the user's cache folder", "用户的缓存文件夹"),
+           help=Text("Where the cache is.", "缓存所在的文件夹。")),
     color_option(),
     option("--progress", type=Choice(["auto", "always", "never"]), default="auto", group="output",
            default_shown="auto",
@@ -323,12 +342,14 @@ def check(
     **flags: Any,
 ) -> None:
     """Lint files or folders."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads have nothing to do here
     from dataclasses import replace
 
     from glmlint.output import OutputError, colored, opened, silence, width
     from glmlint.read.paths import look_up
     from glmlint.reporters.base import ReporterOptions, about, get
     from glmlint.reporters.words import say
+    from glmlint.runners.chosen import chosen
     from glmlint.runners.local import check_files
     from glmlint.text import system_fault
 
@@ -385,7 +406,8 @@ def check(
 
         fixes = fix_files(paths, plan, context, unsafe=unsafe_fixes, progress=progress)
     read = ["-" if file.is_stdin else file.path for file in found.inputs]
-    report = check_files(read, plan, context, progress)
+    with chosen(plan, context, remembers=not fix) as (engine, cache):
+        report = check_files(read, plan, context, progress, engine, cache)
     report.problems[:0] = [(problem.path, problem.say(lang)) for problem in found.problems]
     if fixes is not None:
         report.problems += fixes.failures

@@ -22,6 +22,7 @@ GROUPS: Final = {
     "gates": Text("Gates", "判定"),
     "files": Text("Files", "文件"),
     "fixing": Text("Fixing", "修复"),
+    "running": Text("Running", "运行"),
     "output": Text("Output", "输出"),
     "general": Text("General", "通用"),
 }

@@ -133,6 +133,10 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
         choice=_choice(settings, given, folder),
         output_format=settings.get("output-format", Plan.output_format),
         column_unit=settings.get("column-unit", Plan.column_unit),
+        jobs=settings.get("jobs"),
+        engine=settings.get("engine", Plan.engine),
+        cache=settings.get("cache", Plan.cache),
+        cache_dir=_cache_dir(settings, flags, folder),
         origins=origins,
     )
 
@@ -403,6 +407,14 @@ def _baseline(
         return path, write, read_baseline(path)
     except BaselineError as error:
         raise SettingsError(error.text, **error.values) from None
+
+
+def _cache_dir(settings: Mapping[str, Any], flags: Mapping[str, Any], folder: Path) -> str | None:
+    """The cache's folder; in the settings file it is relative to that."""
+    path: str | None = settings.get("cache-dir")
+    if path is None or flags.get("cache-dir"):
+        return path
+    return os.path.normpath(folder / path)
 
 
 def _settings_file(

@@ -96,6 +96,8 @@ def _values(plan: Plan, gathered: Gathered) -> dict[str, Any]:
         "exclude": [pattern for _, pattern in FileChoice.exclude],
         "output-format": plan.output_format,
         "column-unit": plan.column_unit,
+        "engine": plan.engine,
+        "cache": plan.cache,
         "lang": "auto",
         "max-findings": plan.max_findings,
         **set_by,

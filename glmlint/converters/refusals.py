@@ -13,7 +13,7 @@ from glmlint.finding import Pointer, place
 from glmlint.plan import Plan
 from glmlint.read.sample import read
 from glmlint.read.span import Positions
-from glmlint.rules.base import all_rules
+from glmlint.rules.base import all_rules, place_of
 from glmlint.text import Text
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.row import Row
@@ -63,7 +63,7 @@ def refusal(error: Refused, path: str, line: int, raw: bytes) -> Refusal:
     row.value_ = read(raw).value
     check = all_rules()[error.defect.rule].check
     for problem in check(row) if check is not None else ():
-        column = problem.column or row.positions.column(problem.pointer or ())
+        column = row.positions.span(*place_of(problem, row.positions), line).columns[0]
         values = {"rows": 1, **problem.values}
         name = error.defect.rule
         return Refusal(line, column, error.kind, (), name, name, problem.text, values)

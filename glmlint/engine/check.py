@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from fnmatch import fnmatchcase
+from functools import partial
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -34,8 +35,8 @@ from glmlint.finding import RANK, Excerpt, Finding, Location, fingerprint, json_
 from glmlint.plan import Plan
 from glmlint.progress import Passes
 from glmlint.read.facts import COSTLY
-from glmlint.read.source import Chunk, InputFile, read_chunks, rereadable
-from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, sentence
+from glmlint.read.source import Chunk, InputFile, LineNumbers, read_chunks, rereadable
+from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, place_of, sentence
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.loaded import part_of, remember
 from glmlint.trainer.packing import LEFT_OUT
@@ -55,6 +56,10 @@ class PassPlan(Enum):
     """It is not known what the loader makes of the rows: those that may change are counted apart."""
     CHANGEABLE = "changeable"
     """Those rows alone, as the loader hands them over."""
+
+
+Run = Callable[[InputFile, Report, PassPlan, Progress | None, LineNumbers | None], None]
+"""One pass over a file: see `check_here`."""
 
 
 class Called(NamedTuple):
@@ -275,7 +280,14 @@ class Checker:
         if self.provisional:
             return
         if stats.findings and len(stats.findings) >= self.plan.max_findings:
-            self._last_kept[stats.path] = stats.findings[-1].line or 0
+            self.keep_until(stats.path, stats.findings[-1].line or 0)
+
+    def keep_until(self, path: str, line: int | None) -> None:
+        """Findings of later rows of a file are only counted; None: all may be kept."""
+        if line is None:
+            self._last_kept.pop(path, None)
+        else:
+            self._last_kept[path] = line
 
     def _is_old(self, identity: str) -> bool:
         """Whether the baseline holds such a finding; how many of them, `finish` knows."""
@@ -304,13 +316,7 @@ class Checker:
     def _spot(self, row: Row, problem: Problem) -> tuple[Location, Excerpt | None]:
         """Where in the row a problem is, and a piece of the row around it if reports show one."""
         positions = row.positions
-        found = None
-        if problem.part is not None:
-            found = problem.part()
-        if found is None and problem.column is not None:
-            found = problem.column - 1, problem.column
-        if found is None:
-            found = positions.nearest(problem.pointer) if problem.pointer else (0, 0)
+        found = place_of(problem, positions)
         shown = self.plan.excerpts and bool(row.raw)
         excerpt = positions.excerpt(*found, EXCERPT) if shown else None
         return positions.span(*found, row.line), excerpt
@@ -386,7 +392,8 @@ def _check_chunk(chunk: Chunk, checker: Checker, pass_: PassPlan) -> FileStats:
     sure = rows
     if pass_ is PassPlan.FIRST and (lines := {row.line for row in rows if row.may_change}):
         sure = [row for row in rows if row.line not in lines]
-        stats.changeable, stats.changeable_lines = FileStats(chunk.path), lines
+        stats.changeable = FileStats(chunk.path)
+        stats.changeable_lines = [np.fromiter(sorted(lines), np.uint32, len(lines))]
         checker.provisional = True
         _check_rows([row for row in rows if row.line in lines], stats.changeable, checker)
         checker.provisional = False
@@ -458,7 +465,7 @@ def _conversation(row: Row) -> bytes | None:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """A chunk makes a million objects and hardly a cycle: looking for cycles costs a tenth of the time."""
     was_on = gc.isenabled()
     gc.disable()
@@ -491,7 +498,7 @@ def check_lines(
     report = Report() if report is None else report
     watch = checker.watch
     for chunk in chunks if watch is None else watch.reading(chunks):
-        with _no_collection():
+        with no_collection():
             stats = check_chunk(chunk, checker, pass_)
         with timing(watch, REST):
             report.add(stats, plan.max_findings)
@@ -510,6 +517,7 @@ def check_file(
     report: Report,
     progress: Progress | None = None,
     after: str | None = None,
+    run: Run | None = None,
 ) -> None:
     """Check a file, once more where the loader turns out to change its rows.
 
@@ -520,6 +528,7 @@ def check_file(
         report: what is known of other files; it is added to.
         progress: called after each chunk with the rows and bytes done.
         after: path of the split that is loaded before this one and has been checked.
+        run: does one pass; None: in this process.
 
     Raises:
         source.SourceError: the file can't be read, or no further; what was read is in the report.
@@ -528,19 +537,18 @@ def check_file(
     passes, times = Passes(progress), copy.deepcopy(report.times)
     first = PassPlan.FIRST if _may_split(plan, context) else PassPlan.WHOLE
     path = file.path
+    run = run or partial(check_here, plan, context)
     with rereadable(file) as source:
         try:
-            check_lines(read_chunks(source), plan, context, passes.add, report, first)
+            run(source, report, first, passes.add, None)
             shapes = report.file(path).shapes  # a file without rows is reported as well
             before = report.file(after).shapes.whole if after is not None else None
             load = remember(path, shapes, context, before)
             if load is None:
                 return
             if first is PassPlan.FIRST and load.keeps_keys:
-                if lines := report.take_changeable(path):
-                    parts = (chunk.only(lines) for chunk in read_chunks(source))
-                    chunks = (part for part in parts if part.lines)
-                    check_lines(chunks, plan, context, None, report, PassPlan.CHANGEABLE)
+                if len(lines := report.take_changeable(path)):
+                    run(source, report, PassPlan.CHANGEABLE, None, lines)
                 return
         finally:
             if path in report.files:
@@ -550,7 +558,27 @@ def check_file(
         if plan.profile_rules:
             times.parts[FIRST_PASS] += report.times.total - times.total
             report.times = times
-        check_lines(read_chunks(source), plan, context, passes.add, report)
+        run(source, report, PassPlan.WHOLE, passes.add, None)
+
+
+def check_here(
+    plan: Plan,
+    context: Context,
+    file: InputFile,
+    report: Report,
+    pass_: PassPlan,
+    progress: Progress | None,
+    lines: LineNumbers | None,
+) -> None:
+    """One pass over a file in this process; arguments and errors as of `check_lines`.
+
+    Args:
+        lines: the only lines that are checked, sorted; None: all.
+    """
+    chunks = read_chunks(file)
+    if lines is not None:
+        chunks = (part for chunk in chunks if (part := chunk.among(lines)).lines)
+    check_lines(chunks, plan, context, progress, report, pass_)
 
 
 def _may_split(plan: Plan, context: Context) -> bool:

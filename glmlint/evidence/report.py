@@ -297,14 +297,14 @@ class FileStats(Struct):
     changeable: FileStats | None = None
     """The same of the rows that the loader may hand over otherwise though messages keep their keys.
     They are counted apart, to be checked once more alone, until `settle` adds them."""
-    changeable_lines: set[int] = field(default_factory=set)
-    """Lines of those rows."""
+    changeable_lines: list[npt.NDArray[np.uint32]] = field(default_factory=list)
+    """Lines of those rows, in parts."""
     times: Times | None = None
     """Where the time went, until the part is added to a report."""
 
     def settle(self, max_findings: int) -> None:
         """Count the rows that were counted apart with the others."""
-        part, self.changeable, self.changeable_lines = self.changeable, None, set()
+        part, self.changeable, self.changeable_lines = self.changeable, None, []
         if part is not None:
             self.merge(part, max_findings)
 
@@ -347,7 +347,7 @@ class FileStats(Struct):
             if self.changeable is None:
                 self.changeable = FileStats(self.path)
             self.changeable.merge(other.changeable, max_findings)
-            self.changeable_lines |= other.changeable_lines
+            self.changeable_lines += other.changeable_lines
         self.totals.add(other.totals)
         self.lengths.add(other.lengths.at, other.lengths.number)
         self.curve.merge(other.curve)
@@ -436,11 +436,12 @@ class Report(Struct):
         """Take a file out, as if it had not been checked."""
         self.remembered -= self.files.pop(path).remembered
 
-    def take_changeable(self, path: str) -> set[int]:
-        """Take the rows that were counted apart out of a file. Returns their lines."""
+    def take_changeable(self, path: str) -> npt.NDArray[np.uint32]:
+        """Take the rows that were counted apart out of a file. Returns their lines, sorted."""
         stats = self.file(path)
-        lines, self.remembered = stats.changeable_lines, self.remembered - stats.remembered
-        stats.changeable, stats.changeable_lines = None, set()
+        lines = np.sort(np.concatenate([np.zeros(0, np.uint32), *stats.changeable_lines]))
+        self.remembered -= stats.remembered
+        stats.changeable, stats.changeable_lines = None, []
         self.remembered += stats.remembered
         return lines
 

@@ -122,7 +122,7 @@ _MAX_KNOWN: Final = 4096
 _EXACT: Final = 2**53
 
 
-class _Segment:
+class Segment:
     """Neighbouring rows of one chunk: those of one Arrow block, or of several whole ones."""
 
     __slots__ = ("block", "chunk", "node")
@@ -168,7 +168,7 @@ class Shapes:
         self._starts = list(starts[:-1]) if starts else [0]
         self._size = starts[-1] if starts else 0
         self._block = block_size(chunk)
-        self._segments: list[_Segment] = []
+        self._segments: list[Segment] = []
         self._later: Node | None = None
         self._spoiled: dict[tuple[str, bool], int] = {}
         """(what spoils pandas' reading of a line, whether in a later chunk) -> first line."""
@@ -184,6 +184,10 @@ class Shapes:
         self._end_limit = -1
         self._whole: tuple[Node | None, Node | None] | None = None
         self._resolved: dict[str, _Answer] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what only the process that sees the rows can use."""
+        return {**self.__dict__, "_known": set(), "_whole": None, "_resolved": {}}
 
     # Seeing rows
 
@@ -308,7 +312,7 @@ class Shapes:
         if self._segments:
             forget_speedups(self._segments[-1].node)
             self._known.clear()
-        self._segments.append(_Segment(chunk, block, Node()))
+        self._segments.append(Segment(chunk, block, Node()))
         self._fold()
 
     def _fold(self) -> None:

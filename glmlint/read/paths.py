@@ -14,8 +14,9 @@ from typing import Final
 import msgspec
 
 from glmlint.plan import DEFAULT_EXCLUDE, FileChoice
-from glmlint.read.faults import FORBIDDEN, reason_of
+from glmlint.read.faults import FORBIDDEN, SourceError, reason_of
 from glmlint.read.gitignore import Chain, chain_at
+from glmlint.read.remote import files_of, is_remote
 from glmlint.read.source import InputFile
 from glmlint.text import Text
 
@@ -82,7 +83,7 @@ def look_up(paths: Sequence[str], choice: FileChoice | None = None) -> Found:
     seen: set[str] = set()
     for given in paths:
         for path in walk.meaning(given):
-            identity = path if path == "-" else os.path.realpath(path)
+            identity = path if path == "-" or is_remote(path) else os.path.realpath(path)
             if identity not in seen:
                 seen.add(identity)
                 name = walk.choice.stdin_name if path == "-" else None
@@ -104,6 +105,8 @@ class _Walk:
         """The files that one path means."""
         if given == "-":
             return ["-"]
+        if is_remote(given):
+            return self._remote(given)
         try:
             mode = Path(given).stat().st_mode
         except (OSError, ValueError) as error:
@@ -121,6 +124,15 @@ class _Walk:
             return files
         reason = _unreadable(given, mode)
         return self._problem(given, reason) if reason else [given]
+
+    def _remote(self, given: str) -> list[str]:
+        try:
+            found = files_of(given, DATA_SUFFIXES)
+        except SourceError as error:
+            return self._problem(given, Text(error.say("en"), error.say("zh")))
+        except (OSError, ValueError) as error:
+            return self._problem(given, reason_of(error))
+        return found or self._problem(given, _NO_MATCH)
 
     def _problem(self, path: str, reason: Text) -> list[str]:
         self.found.problems.append(PathProblem(path, reason))

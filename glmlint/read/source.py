@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import IO, Final, cast
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from glmlint.finding import Defect
 from glmlint.loader import CHUNK
@@ -26,6 +28,7 @@ from glmlint.read.foreign import refuse_binary, refuse_text
 from glmlint.read.memory import RowsInMemory
 from glmlint.read.parquet import parquet_rows
 from glmlint.read.places import InArray, OverLines, Place, Placer
+from glmlint.read.remote import is_remote, is_shared, open_remote
 from glmlint.read.scan import BLANK, Ahead, Row, after_blank, scan_values, split_values, too_long
 from glmlint.read.unpack import PACKED_BYTES, in_blocks, unpack_gzip, unpack_zstd
 from glmlint.text import Text
@@ -34,12 +37,15 @@ __all__ = [
     "Chunk",
     "InputFile",
     "Place",
+    "Range",
     "SourceError",
     "as_input",
     "encoding_guess",
     "is_packed",
+    "line_ranges",
     "read_bytes",
     "read_chunks",
+    "read_range",
     "rereadable",
     "rewritable",
     "split_values",
@@ -47,6 +53,9 @@ __all__ = [
 
 HEAD_BYTES: Final = 1 << 20
 """How much of a file decides how its rows stand in it. Not a matter of the chunk's size."""
+
+CHUNK_BYTES: Final = 2 << 20
+MAX_LINE: Final = 64 << 20
 
 _MAGIC: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".parquet": b"PAR1"}
 """First bytes of what is not text."""
@@ -80,6 +89,16 @@ def as_input(file: str | InputFile) -> InputFile:
     return InputFile(file) if isinstance(file, str) else file
 
 
+LineNumbers = npt.NDArray[np.uint32]
+"""1-based, sorted: of very many lines in little memory."""
+
+
+def among(lines: LineNumbers, first: int, after: int | None) -> frozenset[int]:
+    """Those of the lines from one number on, up to another; None: to the end."""
+    end = len(lines) if after is None else int(np.searchsorted(lines, after))
+    return frozenset(lines[int(np.searchsorted(lines, first)) : end].tolist())
+
+
 class Chunk(msgspec.Struct):
     """Some rows of a file, in order."""
 
@@ -100,6 +119,12 @@ class Chunk(msgspec.Struct):
     aheads: list[Ahead] = []
     """What stands before each row in its line; empty where rows begin their lines."""
 
+    def among(self, lines: LineNumbers) -> Chunk:
+        """As `only`, of lines of the whole file."""
+        if not self.lines:
+            return self.only(())
+        return self.only(among(lines, self.numbers[0], self.numbers[-1] + 1))
+
     def only(self, lines: Collection[int]) -> Chunk:
         """The rows of some lines; what is said of the whole file stays behind."""
         places = [at for at, line in enumerate(self.numbers) if line in lines]
@@ -118,8 +143,8 @@ class Chunk(msgspec.Struct):
 
 def read_chunks(
     file: InputFile,
-    chunk_bytes: int = 8 << 20,
-    max_line: int = 64 << 20,
+    chunk_bytes: int = CHUNK_BYTES,
+    max_line: int = MAX_LINE,
     loader_bytes: int = CHUNK,
 ) -> Iterator[Chunk]:
     """The rows of a file, in chunks of about `chunk_bytes`; memory does not grow with the file.
@@ -143,10 +168,10 @@ def read_chunks(
 
 
 def read_bytes(
-    data: bytes, path: str, max_line: int = 64 << 20, loader_bytes: int = CHUNK
+    data: bytes, path: str, max_line: int = MAX_LINE, loader_bytes: int = CHUNK
 ) -> Iterator[Chunk]:
     """The rows of bytes that stand in no file, under a name; else as `read_chunks`."""
-    yield from _chunks_of(io.BytesIO(data), path, 8 << 20, max_line, loader_bytes)
+    yield from _chunks_of(io.BytesIO(data), path, CHUNK_BYTES, max_line, loader_bytes)
 
 
 @contextmanager
@@ -201,8 +226,18 @@ def _opened(file: InputFile) -> Iterator[IO[bytes]]:
             raise SourceError(Text("there is no standard input", "没有标准输入"))
         yield sys.stdin.buffer if copy is None else _copying(sys.stdin.buffer, copy)
     else:
-        with Path(file.path).open("rb") as handle:
+        with _open(file.path) as handle:
             yield handle if copy is None else _copying(handle, copy)
+
+
+@contextmanager
+def _open(path: str) -> Iterator[IO[bytes]]:
+    if is_remote(path):
+        with open_remote(path) as handle:
+            yield handle
+    else:
+        with Path(path).open("rb") as handle:
+            yield handle
 
 
 def _copying(stream: IO[bytes], copy: IO[bytes]) -> IO[bytes]:
@@ -289,7 +324,7 @@ def _chunks_of(
     bom = any(fault.rule == "byte-order-mark" for fault in faults)
     blocks = in_blocks(blocks, chunk_bytes)
     if mode == "lines":
-        chunks = _line_chunks(blocks, path, max_line, loader_bytes, bom)
+        chunks = _line_chunks(blocks, _Lines(path, max_line, loader_bytes, bom))
     elif mode == "array":
         aheads: list[Ahead] = []
         elements = scan_values(blocks, True, max_line, aheads=aheads)
@@ -321,7 +356,7 @@ def _of_memory(
         else:
             blocks = _written(memory.lines(), copy)
         blocks = in_blocks(blocks, chunk_bytes)
-        chunks = _line_chunks(blocks, file.path, max_line, loader_bytes, bom=False)
+        chunks = _line_chunks(blocks, _Lines(file.path, max_line, loader_bytes, bom=False))
     yield from _told_once(chunks, file.path, [], None)
 
 
@@ -339,11 +374,9 @@ def _told_once(
         yield Chunk(path, file_defects=[*faults, Defect("not-jsonl", {"kind": "empty"})])
 
 
-def _line_chunks(
-    blocks: Iterator[bytes], path: str, max_line: int, loader_bytes: int, bom: bool
-) -> Iterator[Chunk]:
-    """Chunks of whole lines. The end of the file ends a line, too."""
-    lines = _Lines(path, max_line, loader_bytes, bom)
+def _line_chunks(blocks: Iterator[bytes], lines: _Lines) -> Iterator[Chunk]:
+    """Chunks of whole lines. The end of the blocks ends a line, too."""
+    max_line = lines.max_line
     # What is there of the line that no block so far has ended. A list of blocks would stay in the
     # heap when it is joined: as much again as a long line.
     begun = bytearray()
@@ -414,7 +447,7 @@ class _Lines:
     def long(self, size: int, cr: bool, *, ended: bool) -> Chunk:
         """A line of so many bytes that they were not kept; `cr`: the last of them is CR."""
         number, begin = self.number, self.offset
-        place = self._place(b"", begin + self.lead + size + ended)
+        place = self.follow(b"", begin + self.lead + size + ended)
         place.starts, place.stops = [begin], [place.end]
         defect = too_long(size - cr, self.max_line, number)
         return Chunk(self.path, [b""], [number], {0: defect}, place=place)
@@ -422,7 +455,7 @@ class _Lines:
     def chunk(self, whole: bytes, *, ended: bool) -> Chunk:
         """Lines that are at hand, without the line feed that ends the last of them, if any does."""
         number, begin, first = self.number, self.offset, self.offset + self.lead
-        place = self._place(whole, first + len(whole) + ended)
+        place = self.follow(whole, first + len(whole) + ended)
         if len(whole) <= self.max_line and after_blank(whole, 0) == len(whole):
             gap = (0, len(whole) + 1, number)
             place.blanks = self._first_blanks(place, whole, first, [gap])
@@ -442,7 +475,7 @@ class _Lines:
             return Chunk(self.path, lines, range(number, self.number), place=place)
         return self._with_blank(whole, first, lines, edges, number, place)
 
-    def _place(self, whole: bytes, end: int) -> Place:
+    def follow(self, whole: bytes, end: int) -> Place:
         """Where these lines stand, and what is known of the file after them."""
         begin = self.offset
         first = begin + self.lead  # where `whole` begins
@@ -583,6 +616,108 @@ def _row_chunks(
                 del aheads[: len(lines)]
     if failure:
         raise failure
+
+
+# --- ranges of lines -----------------------------------------------------------------------------
+
+
+class Range(msgspec.Struct, frozen=True):
+    """Bytes of a plain file of lines, and what has to be known of the bytes before them."""
+
+    path: str
+    begin: int
+    """Where its first line begins."""
+    end: int
+    """Where the line after its last one begins, or the end of the file."""
+    number: int
+    """1-based number of its first line."""
+    borders: list[int]
+    """Where `datasets` has started reading again up to `begin`."""
+    bom: bool
+    """Whether the file opens with a byte order mark."""
+    max_line: int = MAX_LINE
+    loader_bytes: int = CHUNK
+
+
+def line_ranges(
+    first: Chunk, chunk_bytes: int = CHUNK_BYTES, max_line: int = MAX_LINE
+) -> Iterator[Range] | None:
+    """What follows a file's first rows, in ranges that can be read apart.
+
+    Only line feeds are looked for: some gigabytes a second.
+
+    Args:
+        first: the chunk of the file's first row, as `read_chunks` gives it.
+        chunk_bytes, max_line: as in `read_chunks`.
+
+    Returns:
+        None where rows do not stand on lines of a plain file.
+    """
+    place = first.place
+    if place is None or place.form.kind != "lines" or not first.lines:
+        return None
+    if not (_is_plain_remote(first.path) if is_remote(first.path) else rewritable(first.path)):
+        return None
+    if any(defect.rule == "not-utf8" for defect in first.file_defects):
+        return None  # the offsets are not the file's
+    return _ranges(first.path, place, chunk_bytes, max_line)
+
+
+def _is_plain_remote(path: str) -> bool:
+    with _open(path) as handle:
+        return is_shared(path) and not is_packed(handle.read(4))
+
+
+def _ranges(path: str, place: Place, chunk_bytes: int, max_line: int) -> Iterator[Range]:
+    lines = _Lines(path, max_line, place.loader_bytes, place.bom)
+    lines.offset, lines.lead, lines.borders = place.end, 0, place.borders
+    with _open(path) as handle:
+        # Ranges end where the chunks of one process end.
+        while block := handle.read(min(place.end - handle.tell(), chunk_bytes)):
+            lines.number += block.count(b"\n")
+        size = chunk_bytes - place.end % chunk_bytes
+        while block := handle.read(size):
+            size = chunk_bytes
+            stop = block.rfind(b"\n") + 1
+            if stop:
+                begin, number, borders = lines.offset, lines.number, lines.borders
+                end = begin + lines.lead + stop
+                lines.follow(block[: stop - 1], end)
+                yield Range(
+                    path, begin, end, number, borders, place.bom, max_line, place.loader_bytes
+                )
+            lines.lead += len(block) - stop
+        if lines.lead:
+            begin, end = lines.offset, lines.offset + lines.lead
+            yield Range(
+                path,
+                begin,
+                end,
+                lines.number,
+                lines.borders,
+                place.bom,
+                max_line,
+                place.loader_bytes,
+            )
+
+
+def read_range(part: Range, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
+    """The rows of a range, as `read_chunks` gives them. Raises SourceError."""
+    lines = _Lines(part.path, part.max_line, part.loader_bytes, part.bom)
+    lines.number, lines.offset, lines.lead, lines.borders = part.number, part.begin, 0, part.borders
+    try:
+        with _open(part.path) as handle:
+            handle.seek(part.begin)
+            yield from _line_chunks(_some(handle, part.end - part.begin, chunk_bytes), lines)
+    except OSError as error:
+        raise SourceError(Text("{why}", "{why}"), why=reason_of(error)) from error
+
+
+def _some(handle: IO[bytes], left: int, most: int) -> Iterator[bytes]:
+    """The next bytes of a file: all in one block, but where a line is longer than one."""
+    while left and (block := handle.read(left if left <= 2 * most else most)):
+        left -= len(block)
+        yield block
 
 
 # --- bytes ---------------------------------------------------------------------------------------

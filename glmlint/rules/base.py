@@ -17,6 +17,7 @@ from glmlint.evidence.scores import FileScores, ScoredRow
 from glmlint.finding import Pointer, value_at
 from glmlint.loader import CHUNK
 from glmlint.plan import Plan
+from glmlint.read.span import Positions
 from glmlint.text import nearest
 from glmlint.trainer.base import Text, Trainer, get_trainer
 from glmlint.trainer.row import Fact, Row
@@ -70,6 +71,15 @@ class Problem(Struct):
     part: Part | None = None
     """Finds the very characters that the sentence is about; asked only where the finding is kept.
     Without it, or where it finds none, they are the value that the pointer names."""
+
+
+def place_of(problem: Problem, positions: Positions) -> tuple[int, int]:
+    """Start and stop of what a problem is about, in the text of its row."""
+    if problem.part is not None and (found := problem.part()) is not None:
+        return found
+    if problem.column is not None:
+        return problem.column - 1, problem.column
+    return positions.nearest(problem.pointer) if problem.pointer else (0, 0)
 
 
 class Placed(Struct):

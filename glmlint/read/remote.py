@@ -1,0 +1,82 @@
+"""Files that are named by a URL, such as `s3://bucket/train.jsonl`: read through fsspec."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any, Final
+
+from glmlint.extras import install
+from glmlint.read.faults import SourceError
+from glmlint.text import Text
+
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]+(::|://)")
+_OF_PROCESS: Final = ("memory:", "generic:")
+"""What is only there for the process that wrote it."""
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is a URL; one letter before the colon is a disk of Windows."""
+    return _URL.match(path) is not None and not os.path.lexists(path)
+
+
+def is_shared(path: str) -> bool:
+    """Whether other processes see the same file."""
+    return not path.startswith(_OF_PROCESS)
+
+
+@contextmanager
+def open_remote(path: str) -> Iterator[IO[bytes]]:
+    """Open a file that is named by a URL.
+
+    Raises:
+        SourceError: fsspec is not there, or can't read it.
+        OSError: the file is not there.
+    """
+    with _told():
+        opened: IO[bytes] = _fsspec().open(path, "rb").open()
+    with opened, _told():
+        yield opened
+
+
+def files_of(path: str, suffixes: tuple[str, ...]) -> list[str]:
+    """The files that a URL means: itself, those that a pattern matches, or the data of a folder.
+
+    Raises:
+        SourceError, OSError: as of `open_remote`.
+    """
+    with _told():
+        system, inside = _fsspec().core.url_to_fs(path)
+        if any(mark in inside for mark in "*?["):
+            found = system.glob(inside)
+        elif system.isdir(inside):
+            found = [one for one in system.find(inside) if one.lower().endswith(suffixes)]
+        else:
+            system.info(inside)  # raises where there is none
+            return [path]
+        return [system.unstrip_protocol(one) for one in sorted(found)]
+
+
+def _fsspec() -> Any:
+    try:
+        import fsspec
+    except ImportError:
+        how = install("ray")
+        raise SourceError(
+            Text("reading it needs fsspec: {how}", "读取它需要 fsspec：{how}"), how=how
+        ) from None
+    return fsspec
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What a store's own client raises is one sentence; what the system says stays as it is."""
+    try:
+        yield
+    except (OSError, SourceError):
+        raise
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise SourceError(Text("{why}", "{why}"), why=why) from None
