@@ -16,8 +16,10 @@ _ATOM: Final = re.compile(r"[^,\]}\s]+")
 _STRUCTURE: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{]|[\]}]', re.DOTALL)
 
 
-_LONG: Final = 64
-"""Characters of a list or an object whose end is remembered."""
+_LONG: Final = 4096
+"""Characters of a list or an object whose end is remembered, whatever the size of the text."""
+_SHORT: Final = 64
+"""Characters of one whose end is remembered in a text of ordinary size: in a long one they are many."""
 
 
 class Positions:
@@ -192,8 +194,9 @@ def _skip_space(text: str, at: int) -> int:
 def _long_ends(text: str) -> dict[int, int]:
     """Where each long list and object ends: without that the inner ones are read again and again."""
     found: dict[int, int] = {}
-    if len(text) < _LONG:
+    if len(text) < _SHORT:
         return found
+    least = min(max(len(text) >> 10, _SHORT), _LONG)
     opened: list[int] = []
     for match in _STRUCTURE.finditer(text):
         first = text[match.start()]
@@ -201,7 +204,7 @@ def _long_ends(text: str) -> dict[int, int]:
             opened.append(match.start())
         elif first in "]}" and opened:
             begin = opened.pop()
-            if match.end() - begin >= _LONG:
+            if match.end() - begin >= least:
                 found[begin] = match.end()
     for begin in opened:  # what never closes goes to the end
         found[begin] = len(text)
