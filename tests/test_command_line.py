@@ -295,3 +295,16 @@ def test_init_asks_until_an_answer_can_be_used(
     monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
     found = Answers(str(tmp_path), NOTHING_SAID, "en", asks=True)
     assert (found.recipe, found.budget, found.data, found.hook, found.ci) == expected
+
+
+def test_a_terminal_is_told_that_reports_went_to_files(
+    glmlint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = [{"role": "human", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    Path("训练.jsonl").write_text(json.dumps({"messages": talk}), encoding="utf-8")
+    flags = ("check", "训练.jsonl", "--progress", "never", "--format", "json", "--output", "r.json")
+    assert glmlint(*flags, code=1) == ("", "")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    out, err = glmlint(*flags, code=1)
+    assert out == "" and err.startswith("glmlint: r.json: written; 1 error")
+    assert glmlint(*flags, "-q", code=1) == ("", "")

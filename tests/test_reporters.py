@@ -98,6 +98,12 @@ def on_terminal(result: Result, width: int = 80, **options: Any) -> str:
     return printed(result, "text", terminal=True, width=width, **options)
 
 
+def too_wide(text: str, width: int) -> list[str]:
+    """Lines wider than the terminal, but for a command, which is copied whole."""
+    lines = [line for line in text.split("\n") if cell_len(line) > width]
+    return [line for line in lines if not line.lstrip().startswith("glmlint convert ")]
+
+
 def with_findings(*changes: dict[str, Any]) -> Result:
     """A run whose one finding says other things."""
     result = run({"train.jsonl": [NULL, GOOD]}, rules={"null-content": "warning"})
@@ -323,6 +329,8 @@ def test_statistics_count_by_rule() -> None:
         r"^ *2 +1 +error +openai-tool-calls +tools +safe \(--fix\)$", table, re.MULTILINE
     )
     assert "Trainable" not in table
+    kept = on_terminal(run({"a.jsonl": [NULL]}, rules={"null-content": "warning"}), statistics=True)
+    assert "null-content" in kept and "--fix" not in kept  # only its rule has a repair
 
 
 def test_hostile_data_stays_on_its_line_in_a_pipe() -> None:
@@ -366,7 +374,7 @@ def test_no_line_is_wider_than_the_terminal(width: int, lang: str) -> None:
             for verbose in (False, True):
                 printed = on_terminal(result, width, color=color, verbose=verbose)
                 text = STYLE.sub("", printed)
-                assert [line for line in text.split("\n") if cell_len(line) > width] == []
+                assert too_wide(text, width) == []
 
 
 def test_tables_come_in_the_order_of_reading() -> None:
@@ -466,6 +474,24 @@ def test_colour_is_printed_only_when_asked_for() -> None:
 def test_help_is_printed_once_a_rule() -> None:
     result = run({"a.jsonl": [NULL] * 5}, rules={"null-content": "warning"})
     assert on_terminal(result).count("help: Give it text") == 1
+
+
+def test_each_severity_at_one_place_is_named() -> None:
+    told = on_terminal(with_findings({"severity": "error"}, {"message": "and this"}))
+    assert "error null-content" in told and "+ warning null-content and this" in told
+    assert "+ and this" in on_terminal(with_findings({}, {"message": "and this"}))
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_command_can_be_copied(lang: str, verbose: bool) -> None:
+    """Neither broken at the terminal's edge nor cut at what looks like a sentence's end."""
+    path = "数据/part (1). of a long name; second try.json"
+    result = run({path: [{"instruction": "Hi", "output": "Hello"}]}, lang=lang)
+    out = "'数据/part (1). of a long name; second try.glm4.jsonl'"
+    text = on_terminal(result, 60, verbose=verbose)
+    assert f"\n    glmlint convert '{path}' --to glm4 -o {out}\n" in text
+    assert "--recipe llamafactory" in " ".join(text.split())  # it reads that form as it is
 
 
 @pytest.mark.parametrize("color", [False, True])
@@ -644,7 +670,7 @@ def test_show_fits_the_terminal(width: int, ids: bool, lang: str) -> None:
     plan = Plan(rules=default_rules(), lang=lang)
     for line in range(1, 16):
         text = shown(line, plan, width=width, ids=ids)
-        assert [row for row in text.split("\n") if cell_len(row) > width] == []
+        assert too_wide(text, width) == []
 
 
 def test_show_lists_ids_and_labels() -> None:
@@ -700,6 +726,20 @@ def test_show_explains_a_line_that_is_not_there(tmp_path: Path) -> None:
             look(str(file), line, plan, context_of(plan))
     with pytest.raises(ShowError, match=r"nowhere\.jsonl: "):
         look("nowhere.jsonl", 1, plan, context_of(plan))
+
+
+def test_show_takes_any_line_of_a_sample(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps([GOOD, GOOD], indent=2), encoding="utf-8")
+    plan = Plan()
+    [first] = look(str(file), None, plan, context_of(plan))
+    [inside] = look(str(file), first.line + 4, plan, context_of(plan))
+    assert inside.line == first.line
+    last = len(file.read_text().splitlines())
+    [second] = look(str(file), last - 1, plan, context_of(plan))
+    assert first.line < second.line < last - 1
+    with pytest.raises(ShowError, match="its last sample starts at line"):
+        look(str(file), last, plan, context_of(plan))
 
 
 def test_counts_of_a_sample_name_prefix_and_messages() -> None:

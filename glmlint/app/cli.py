@@ -456,6 +456,12 @@ def check(
             raise
         except OSError as error:
             raise Failure(f"--output {target}: {system_fault(error).plain(lang)}") from None
+    files = [one.target for one in reports]
+    seen = sys.stderr is not None and sys.stderr.isatty() and not quiet
+    if seen and result.files and "-" not in files:
+        from glmlint.reporters.verdict import verdict_short
+
+        tell(say("reports-written", lang, verdict=verdict_short(result)), path=", ".join(files))
     if found.excluded and not result.files:
         tell(say("all-excluded", lang, n=len(found.excluded)))
     if fixes is not None:

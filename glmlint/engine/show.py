@@ -101,10 +101,11 @@ def look(
 
     Args:
         file: a path, "-" for standard input; or rows in memory.
-        line: 1-based; None for the first sample.
+        line: 1-based, that of a sample's start or any other of its lines, as findings name them;
+            None for the first sample.
 
     Raises:
-        ShowError: no such file, or no sample starts at that line.
+        ShowError: no such file, or no sample has that line.
     """
     return samples_of(_find(as_input(file), line, context), plan, context)
 
@@ -117,28 +118,44 @@ def samples_of(chunk: Chunk, plan: Plan, context: Context) -> list[ShownSample]:
 
 def _find(source: InputFile, line: int | None, context: Context) -> Chunk:
     """A chunk with nothing but the wanted row."""
-    before: int | None = None
+    before: tuple[Chunk, int, int] | None = None
     path = source.path
     try:
         with rereadable(source) as file:
             learn(file, context)
             for chunk in read_chunks(file):
                 for place, number in enumerate(chunk.numbers):
-                    if line is None or number == line:
-                        defect = chunk.defects.get(place)
-                        return Chunk(
-                            path, [chunk.lines[place]], [number], {0: defect} if defect else {}
-                        )
-                    if number > line:
-                        raise _no_such_line(path, line, before, number)
-                    before = number
+                    if line in (None, number):
+                        return _only(chunk, place)
+                    if line is not None and number > line:
+                        return _holding(path, line, before, number)
+                    before = chunk, place, number
     except SourceError as error:
         raise ShowError(
             Text("{path}: {why}", "{path}: {why}"),
             path=path,
             why=Text(error.say("en"), error.say("zh")),
         ) from None
-    raise _no_such_line(path, line, before, None)
+    return _holding(path, line, before, None)
+
+
+def _only(chunk: Chunk, place: int) -> Chunk:
+    """A chunk with one row of another."""
+    defect = chunk.defects.get(place)
+    return Chunk(
+        chunk.path, [chunk.lines[place]], [chunk.numbers[place]], {0: defect} if defect else {}
+    )
+
+
+def _holding(
+    path: str, line: int | None, before: tuple[Chunk, int, int] | None, after: int | None
+) -> Chunk:
+    """The row that starts before a line and holds it. Raises ShowError where none does."""
+    if before is not None and line is not None:
+        chunk, place, start = before
+        if line <= start + chunk.lines[place].rstrip().count(b"\n"):
+            return _only(chunk, place)
+    raise _no_such_line(path, line, before and before[2], after)
 
 
 def _no_such_line(path: str, line: int | None, before: int | None, after: int | None) -> ShowError:
@@ -151,14 +168,14 @@ def _no_such_line(path: str, line: int | None, before: int | None, after: int | 
         )
     elif before is None:
         text = Text(
-            "no sample of {path} starts at line {line}: the first starts at line {after}",
-            "{path} 没有从第 {line} 行开始的样本：第一个样本从第 {after} 行开始",
+            "no sample of {path} stands at line {line}: the first starts at line {after}",
+            "{path} 的第 {line} 行没有样本：第一个样本从第 {after} 行开始",
         )
     else:
         text = Text(
-            "no sample of {path} starts at line {line}: the one before starts at line {before}, "
+            "no sample of {path} stands at line {line}: the one before starts at line {before}, "
             "the next at line {after}",
-            "{path} 没有从第 {line} 行开始的样本：上一个从第 {before} 行开始，下一个从第 {after} 行开始",
+            "{path} 的第 {line} 行没有样本：上一个从第 {before} 行开始，下一个从第 {after} 行开始",
         )
     return ShowError(text, path=path, line=line, before=before, after=after)
 

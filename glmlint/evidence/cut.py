@@ -106,8 +106,14 @@ def cut_message(row: Row) -> int:
     return first if first >= 0 else max(int(found.owners.max()), 0)
 
 
+MOST_TOKENS: Final = 100_000
+"""Tokens of the longest row in which the place of a cut is looked for: it takes all of them."""
+
+
 def cut_part(row: Row, turn: int) -> tuple[int, int] | None:
     """The part of a turn's text that the budget cuts off; None where that is not a part of it."""
+    if row.tokens > MOST_TOKENS:
+        return None
     parts = _cut_parts(row)
     if turn not in parts:
         parts[turn] = _cut_part(row, turn)
@@ -120,32 +126,21 @@ def _cut_parts(_row: Row) -> dict[int, tuple[int, int] | None]:
     return {}
 
 
-_AT_ONCE: Final = 1 << 16
-"""Tokens whose numbers are held as a list."""
-
-
 def _cut_part(row: Row, turn: int) -> tuple[int, int] | None:
     texts = {index: text for index, _, text in row.texts}
     if turn not in texts or not row.writes(turn) or not row.context.trainer.cuts_prefix:
         return None
     tokens, text = row.all_tokens, texts[turn].encode("utf-8", "surrogatepass")
-    if turn not in tokens.owners[: row.kept]:
+    mine = np.flatnonzero(tokens.owners == turn)
+    lost: list[int] = tokens.input_ids[mine[mine >= row.kept]].tolist()
+    if len(lost) == len(mine):
         return None
-    mine, lost = tokens.owners[row.kept :] == turn, tokens.input_ids[row.kept :]
-    number = int(np.count_nonzero(mine))
-    lost = lost[:number] if mine[:number].all() else lost[mine]  # no copy, as a rule
-    del mine
     known = row.context.tokenizer
-    begin = bytearray()
-    for at in range(0, len(lost) - 3, _AT_ONCE):
-        begin += known.bytes_of(lost[at : min(at + _AT_ONCE, len(lost) - 3)].tolist())
-    last = [known.token_bytes(token) for token in lost[-3:].tolist()]
+    begin, last = known.bytes_of(lost[:-3]), [known.token_bytes(token) for token in lost[-3:]]
     for end in range(len(last), 0, -1):  # a stop token may stand behind it
-        tail = b"".join(last[:end])
-        stop = len(text) - len(tail) - len(begin)
-        ends = text.endswith(tail) and text.endswith(begin, 0, stop + len(begin))
-        if stop < len(text) and ends:
-            start = len(text[:stop].decode("utf-8", "ignore"))
+        tail = begin + b"".join(last[:end])
+        if tail and text.endswith(tail):
+            start = len(text[: -len(tail)].decode("utf-8", "ignore"))
             return row.positions.part(row.at(turn, "content"), start, len(texts[turn]))
     return None
 

@@ -174,7 +174,8 @@ def write_rule(name: str, out: IO[str], lang: str, width: int, color: bool) -> N
         else:
             console.print(Markdown(loaded.doc.strip()))
         console.print()
-        fix = say(rule.fix, lang) if rule.fix else say("no-fix", lang)
+        repair = {"safe": "safe-where", None: "no-fix"}.get(rule.fix, rule.fix or "no-fix")
+        fix = say(repair, lang)
         told = [
             ("says", unfilled(rule.text, lang, rule)),
             ("advises", unfilled(rule.help, lang, rule)),

@@ -140,7 +140,7 @@ class RuleCount(Struct, frozen=True):
     rows: int
     """0 for a rule about whole files."""
     fix: str | None
-    """"safe", "unsafe" or None."""
+    """"safe", "unsafe", or None where none of its findings can be repaired."""
 
 
 def statistics(result: Result) -> list[RuleCount]:
@@ -148,13 +148,14 @@ def statistics(result: Result) -> list[RuleCount]:
     found = []
     for name, number in sorted(result.rule_counts.items(), key=lambda item: (-item[1], item[0])):
         rule = all_rules()[name].rule
-        told = {one.severity for one in result.findings if one.rule == name}
+        told = [one for one in result.findings if one.rule == name]
+        fix = rule.fix if not told or any(one.fixable for one in told) else None
         severity = max(
-            told, key=RANK.__getitem__, default=result.plan.rules.get(name, rule.severity)
+            {one.severity for one in told},
+            key=RANK.__getitem__,
+            default=result.plan.rules.get(name, rule.severity),
         )
-        found.append(
-            RuleCount(name, rule.family, severity, number, result.rule_rows[name], rule.fix)
-        )
+        found.append(RuleCount(name, rule.family, severity, number, result.rule_rows[name], fix))
     return found
 
 

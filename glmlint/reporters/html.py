@@ -464,7 +464,7 @@ def _rules(result: Result) -> list[dict[str, Any]]:
                 "paragraphs": [code_parts(line) for line in _lines(told)],
                 "says": code_parts(unfilled(rule.text, lang, rule)),
                 "advises": code_parts(unfilled(rule.help, lang, rule)),
-                "fix": say(rule.fix or "no-fix", lang),
+                "fix": say(count.fix or "no-fix", lang),
             }
         )
     return found

@@ -13,7 +13,14 @@ from rich.text import Text
 from glmlint.engine.show import REASONS, ShownSample, Token
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.figures import template_name
-from glmlint.reporters.tables import STYLES, breaks, console_for, plain_table, print_wrapped
+from glmlint.reporters.tables import (
+    STYLES,
+    breaks,
+    console_for,
+    plain_table,
+    print_wrapped,
+    split_command,
+)
 from glmlint.reporters.words import SEVERITY, budget_told, say
 from glmlint.trainer.base import Context
 from glmlint.visible import printable_path, visible
@@ -250,4 +257,7 @@ def _outcome(console: Console, sample: ShownSample, lang: str) -> None:
         console.print(head, soft_wrap=True)
         print_wrapped(console, visible(finding.message), indent=2)
         arrow = Text("  → ", style="dim")
-        print_wrapped(console, visible(finding.help), "dim", indent=4, first=arrow)
+        help, command = split_command(visible(finding.help))
+        print_wrapped(console, help, "dim", indent=4, first=arrow)
+        if command:
+            console.print(Text(" " * 4 + command, "dim"), soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -88,6 +89,15 @@ def wrap(text: str, width: int) -> list[str]:
     """Lines of at most `width` cells, broken at blanks and between Chinese characters."""
     edges = [0, *breaks(text, width), len(text)]
     return [text[start:stop].rstrip(" ") for start, stop in pairwise(edges)]
+
+
+_COMMAND: Final = re.compile(r"(?<=[:：]) ?(glmlint \S.*)\Z")
+
+
+def split_command(text: str) -> tuple[str, str]:
+    """An advice, and the command at its end, which is to be copied as it stands; "" without one."""
+    found = _COMMAND.search(text)
+    return (text[: found.start()], found[1]) if found else (text, "")
 
 
 def breaks(text: str, width: int) -> list[int]:

@@ -20,7 +20,7 @@ from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.blocks import Block, blocks, lines_of
 from glmlint.reporters.excerpts import fitted
 from glmlint.reporters.figures import statistics
-from glmlint.reporters.tables import STYLES, breaks, plain_table, print_wrapped
+from glmlint.reporters.tables import STYLES, breaks, plain_table, print_wrapped, split_command
 from glmlint.reporters.verdict import (
     left_out,
     message,
@@ -133,14 +133,19 @@ def _block(
         _print(console, _told(finding, lang, shown and not options.verbose), INDENT)
     for other in block.beside:
         line = Text("+ ", "dim")
-        if other.rule != finding.rule:
+        if _name(other, result, options).plain != _name(finding, result, options).plain:
             line.append_text(_name(other, result, options)).append(" ")
         _print(console, line.append(_told(other, lang, not options.verbose)), INDENT)
     for one in (finding, *block.beside) if options.verbose else (finding,):
         if one.rule not in helped or options.verbose:
             helped.add(one.rule)
-            help = visible(one.help) if options.verbose else _first_sentence(visible(one.help))
+            help, command = split_command(visible(one.help))
+            if not options.verbose:
+                short = _first_sentence(help)
+                help, command = short, command if short == help else ""
             _print(console, Text(say("help-line", lang, help=help), "dim"), INDENT)
+            if command:  # never broken: what a terminal wraps is copied as one line
+                console.print(Text(" " * INDENT + command, "dim"), soft_wrap=True)
     if block.folded:
         _print(console, Text(_folded(block, lang, console.width - INDENT), "dim"), INDENT)
 

@@ -139,6 +139,9 @@ WORDS: Final = {
         "{rules}，已启用 {on} 条（●）。`glmlint explain RULE` 显示说明与示例。",
     ),
     "safe": Text("safe (--fix)", "安全（--fix）"),
+    "safe-where": Text(
+        "safe (--fix), where a finding is marked [*]", "安全（--fix），限带 [*] 标记的问题"
+    ),
     "unsafe": Text("unsafe (--unsafe-fixes)", "不安全（--unsafe-fixes）"),
     "opt-in": Text("opt-in: off unless selected", "默认关闭，需要显式启用"),
     "in-score": Text("in `glmlint score` only", "仅在 `glmlint score` 中"),
@@ -366,6 +369,7 @@ WORDS: Final = {
         "interrupted; this is what was found so far", "已中断；以上是目前发现的内容"
     ),
     "interrupted-line": Text("interrupted", "已中断"),
+    "reports-written": Text("written; {verdict}", "已写入；{verdict}"),
     "nothing-written": Text("interrupted; nothing was written", "已中断；没有写入任何内容"),
     "baseline-kept": Text(
         "not written: some files could not be read", "没有写入：有文件未能读取"

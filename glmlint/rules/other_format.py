@@ -23,6 +23,7 @@ from glmlint.evidence.turns import content_of, fate, role_of, shown
 from glmlint.finding import Pointer, value_at
 from glmlint.read.formats import TURN_KEYS, role_in
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
+from glmlint.trainer.base import all_trainers
 from glmlint.trainer.errors import Dropped, TrainerError
 
 _NAMES: Final = {
@@ -264,8 +265,22 @@ def cure(row: Row, *, take_chosen: bool = False) -> Text:
         f"glmlint convert {quoted(row.path)} {options} -o {quoted(converted(row.path, found))}"
     )
     escaped = command.replace("{", "{{").replace("}", "}}")
-    first = _TAKE if take_chosen else Text("Run: ", "运行：")
+    first = _TAKE if take_chosen else _readers(row) or Text("Run: ", "运行：")
     return Text(f"{note.en}{first.en}{escaped}", f"{note.zh}{first.zh}{escaped}")
+
+
+def _readers(row: Row) -> Text | None:
+    """How to name the trainers that read this form, where nobody has named one yet."""
+    if row.context.plan.origins.get("recipe", "default") != "default":
+        return None
+    names = [name for name, trainer in all_trainers().items() if row.foreign in trainer.reads]
+    if not names or row.foreign == "openai":  # which GLM rows with OpenAI's calls look like, too
+        return None
+    flags = [f"`--recipe {name}`" for name in names]
+    return Text(
+        f"Name your trainer if it reads this form ({', '.join(flags)}), or run: ",
+        f"如果所用的训练框架能读取这种格式，请指明它（{'、'.join(flags)}），否则运行：",
+    )
 
 
 def converted(path: str, to: str = "glm4") -> str:
