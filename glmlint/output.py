@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -61,6 +60,8 @@ def into_file(stream: IO[str]) -> bool:
 
 def width() -> int:
     """Columns of the terminal; 80 where there is none, never fewer than 40."""
+    import shutil  # and with it all that unpacks archives
+
     return max(40, shutil.get_terminal_size((80, 24)).columns)
 
 

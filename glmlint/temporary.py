@@ -7,7 +7,6 @@ nobody's way but the user's; a file of any other name, machine or container is l
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import uuid
@@ -48,6 +47,8 @@ def _here() -> str:
         known.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8"))
     with contextlib.suppress(OSError):
         known.append(str(Path("/proc/self/ns/pid").readlink()))
+    import hashlib  # late: most runs write no file
+
     return hashlib.blake2b("\n".join(known).encode(), digest_size=6).hexdigest()
 
 

@@ -1,15 +1,12 @@
-"""A module imports from lower layers only; commands load only what they need."""
+"""A module imports from lower layers only."""
 
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
-from processes import LIMIT
 
 import glmlint
 
@@ -77,42 +74,6 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
         sorter.prepare()
     except CycleError as error:
         pytest.fail(f"an import circle: {error.args[1]}")
-
-
-def loaded_by(*arguments: str) -> set[str]:
-    """Top-level modules that a command has loaded when it ends."""
-    code = (
-        "import sys, atexit\n"
-        "atexit.register(lambda: print('\\n@' + ' '.join(sorted(m.split('.')[0] for m in sys.modules))))\n"
-        f"sys.argv = ['glmlint', *{list(arguments)!r}]\n"
-        "from glmlint.app.cli import main\nmain()"
-    )
-    out = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=LIMIT
-    )
-    return set(out.stdout.rpartition("@")[2].split())
-
-
-HEAVY = {"rich", "numpy", "splintr", "jsonschema", "torch", "transformers", "msgspec", "jinja2"}
-
-
-@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("check", "--help")])
-def test_questions_load_nothing_heavy(arguments: tuple[str, ...]) -> None:
-    loaded = loaded_by(*arguments)
-    assert "glmlint" in loaded and "click" in loaded
-    assert loaded & HEAVY == set()
-
-
-def test_json_output_loads_neither_rich_nor_torch(tmp_path: Path) -> None:
-    file = tmp_path / "train.jsonl"
-    file.write_text(
-        '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes"}]}\n'
-    )
-    loaded = loaded_by("check", str(file), "--format", "json")
-    assert "splintr" in loaded
-    assert loaded & {"rich", "torch", "transformers", "jinja2", "jsonschema"} == set()
-    # They are of the core, and are loaded for a row that may hold a secret or a number.
-    assert loaded & {"detect_secrets", "stdnum", "requests"} == set()
 
 
 def test_no_two_classes_have_one_name() -> None:

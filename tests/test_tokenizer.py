@@ -115,6 +115,13 @@ def test_known_ids() -> None:
     assert GLM4.exact and GLM4.vocab_size == 151343
 
 
+def test_ids_give_the_bytes_of_each_one_after_the_other() -> None:
+    """In one call where all are ordinary."""
+    ordinary = [*range(0, GLM4.base_size, 97), GLM4.base_size - 1]
+    for ids in ([], ordinary, [*ordinary[:9], GLM4.control["<|user|>"], 5], [GLM4.vocab_size + 7]):
+        assert GLM4.bytes_of(ids) == b"".join(map(GLM4.token_bytes, ids))
+
+
 def test_typed_control_tokens_are_cut_out() -> None:
     assert GLM4.split("a<|user|>b[gMASK]<sop>") == ["a", 151336, "b", 151331, 151333]
     assert GLM4.split("<|user |><|tool|>") == ["<|user |><|tool|>"]

@@ -26,7 +26,7 @@ from glmlint.plan import (
 from glmlint.read.schema import validator
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
 from glmlint.text import Text, Told, is_file, is_folder, listed, nearest, system_fault
-from glmlint.trainer.base import Trainer, all_trainers
+from glmlint.trainer.base import Trainer, all_trainers, get_trainer
 from glmlint.trainer.config import ConfigError, TrainerConfig, read_config
 from glmlint.trainer.models import MODELS, model_of
 from glmlint.trainer.tokenizer import BUNDLED
@@ -69,20 +69,21 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
     given, config, own = gathered.given, gathered.config, gathered.own
     settings, origins, folder = gathered.settings, gathered.origins, gathered.folder
     recipe = settings.get("recipe", Plan.recipe)
-    _known(recipe, all_trainers(), Text("unknown recipe {name}", "未知的配方 {name}"))
+    try:
+        get_trainer(recipe)
+    except KeyError:
+        _known(recipe, all_trainers(), Text("unknown recipe {name}", "未知的配方 {name}"))
     options: dict[str, Any] = {}
     for values in (config, own.settings, given):
         options |= trainer_options(recipe, values.get("set", {}))
     recipe, options = _variant(recipe, options)
     model = _model(settings, own)
     if model is not None:
-        options = {**all_trainers()[recipe].model_options(model), **options}
-    refusal = all_trainers()[recipe].refusal(
-        msgspec.convert(options, all_trainers()[recipe].Options)
-    )
+        options = {**get_trainer(recipe).model_options(model), **options}
+    refusal = get_trainer(recipe).refusal(msgspec.convert(options, get_trainer(recipe).Options))
     if refusal is not None:
         raise SettingsError(refusal.text, **refusal.values)
-    trainer = all_trainers()[recipe]
+    trainer = get_trainer(recipe)
     max_length, max_input, max_output = _budget(settings, origins, trainer, options)
     pinned = _pins(settings.get("pin", {}))
     pins = {**trainer.pins, **pinned}
@@ -100,7 +101,7 @@ def resolve(flags: Mapping[str, Any], paths: Sequence[str] = (), family: str | N
     return Plan(
         recipe=recipe,
         options=options,
-        file_options=own.file_options(options, all_trainers()[recipe]),
+        file_options=own.file_options(options, get_trainer(recipe)),
         data=tuple(one.path for one in own.data),
         notes=tuple(own.warnings),
         model=model,
@@ -538,7 +539,7 @@ def trainer_options(recipe: str, given: Any) -> dict[str, Any]:
     entries = given.items() if isinstance(given, dict) else (e.partition("=")[::2] for e in given)
     for key, value in entries:
         options[key.replace("-", "_")] = value if isinstance(given, dict) else _parsed(value)
-    kind = all_trainers()[recipe].Options
+    kind = get_trainer(recipe).Options
     names = kind.__struct_fields__
     for key in options:
         if key not in names:
@@ -583,7 +584,7 @@ def _parsed(text: str) -> Any:
 
 def _variant(recipe: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The trainer that runs with these options: one option may make it another."""
-    trainer = all_trainers()[recipe]
+    trainer = get_trainer(recipe)
     name = trainer.variant(msgspec.convert(options, trainer.Options))
     return (recipe, options) if name == recipe else (name, {})
 

@@ -86,6 +86,7 @@ class Checker:
         self._known = self.watch.rules(all_rules()) if self.watch else all_rules()
         self._by_path: dict[str, tuple[dict[str, str], frozenset[str]]] = {}
         self._by_facts: dict[tuple[int, int], list[Called]] = {}
+        self._row_rules: dict[int, list[tuple[int, Called]]] = {}
         hashes = {
             loaded.rule.hashes
             for rules in (plan.rules, *(block.rules for block in plan.per_file))
@@ -154,18 +155,26 @@ class Checker:
         key = (id(chosen), facts)
         found = self._by_facts.get(key)
         if found is None:
-            rules = []
-            for loaded, severity in self._meant(chosen):
-                if loaded.check is None and loaded.note is None:
-                    continue
-                when = loaded.rule.when
-                if when & facts or (when == Fact.ANY and not facts & Fact.DEFECT):
-                    rules.append((loaded, severity))
-            rules.sort(key=lambda item: self._place[item[0].rule.name])
             found = self._by_facts[key] = [
-                Called(one.rule.name, severity, one.check, one.note, one.rule.needs_value)
-                for one, severity in rules
+                called
+                for when, called in self._of_rows(chosen)
+                if when & facts or (when == Fact.ANY and not facts & Fact.DEFECT)
             ]
+        return found
+
+    def _of_rows(self, chosen: dict[str, str]) -> list[tuple[int, Called]]:
+        """The row rules that are meant, in their order, and the facts that each asks for."""
+        found = self._row_rules.get(id(chosen))
+        if found is None:
+            found = self._row_rules[id(chosen)] = [
+                (
+                    one.rule.when,
+                    Called(one.rule.name, severity, one.check, one.note, one.rule.needs_value),
+                )
+                for one, severity in self._meant(chosen)
+                if one.check is not None or one.note is not None
+            ]
+            found.sort(key=lambda item: self._place[item[1].name])
         return found
 
     def check_row(
@@ -376,6 +385,8 @@ def _check_chunk(chunk: Chunk, checker: Checker, pass_: PassPlan) -> FileStats:
     stats.blank_lines = chunk.blank_lines
     stats.first_blank = chunk.first_blank
     stats.defects = list(chunk.file_defects)
+    with timing(watch, TOKENIZE):
+        context.tokenizer.expect(sum(map(len, chunk.lines)))
     with timing(watch, READ):
         rows = list(prepared_rows(chunk, checker.layout_context, checker.wanted))
     sure = rows

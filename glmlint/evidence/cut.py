@@ -114,17 +114,31 @@ def cut_part(row: Row, turn: int) -> tuple[int, int] | None:
     """The part of a turn's text that the budget cuts off; None where that is not a part of it."""
     if row.tokens > MOST_TOKENS:
         return None
+    parts = _cut_parts(row)
+    if turn not in parts:
+        parts[turn] = _cut_part(row, turn)
+    return parts[turn]
+
+
+@per_row
+def _cut_parts(_row: Row) -> dict[int, tuple[int, int] | None]:
+    """What `cut_part` has found: several rules ask for the same turn."""
+    return {}
+
+
+def _cut_part(row: Row, turn: int) -> tuple[int, int] | None:
     texts = {index: text for index, _, text in row.texts}
     if turn not in texts or not row.writes(turn) or not row.context.trainer.cuts_prefix:
         return None
     tokens, text = row.all_tokens, texts[turn].encode("utf-8", "surrogatepass")
     mine = np.flatnonzero(tokens.owners == turn)
-    lost = [int(token) for token in tokens.input_ids[mine[mine >= row.kept]]]
+    lost: list[int] = tokens.input_ids[mine[mine >= row.kept]].tolist()
     if len(lost) == len(mine):
         return None
     known = row.context.tokenizer
-    for end in range(len(lost), max(len(lost) - 3, 0), -1):  # a stop token may stand behind it
-        tail = b"".join(map(known.token_bytes, lost[:end]))
+    begin, last = known.bytes_of(lost[:-3]), [known.token_bytes(token) for token in lost[-3:]]
+    for end in range(len(last), 0, -1):  # a stop token may stand behind it
+        tail = begin + b"".join(last[:end])
         if tail and text.endswith(tail):
             start = len(text[: -len(tail)].decode("utf-8", "ignore"))
             return row.positions.part(row.at(turn, "content"), start, len(texts[turn]))

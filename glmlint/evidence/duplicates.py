@@ -152,7 +152,8 @@ def repeats(tables: dict[str, Table], by: str = "key") -> Iterator[RowPlace]:
     paths = list(tables)
     hashes = np.concatenate([rows[by] for rows in tables.values()])
     ordered = np.sort(hashes)
-    shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
+    shared = again[np.append(True, again[1:] != again[:-1])[: len(again)]]
     del ordered
     if not len(shared):
         return

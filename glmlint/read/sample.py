@@ -150,34 +150,37 @@ def read_strictly(raw: bytes) -> Any | None:
 _decode_top: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
-def beside_messages(raw: bytes, again: bytes) -> dict[str, Any] | None:
+def beside_messages(raw: bytes, missing: int, with_tools: bool) -> dict[str, Any] | None:
     """The keys of a row and their values, in order; None stands for those of `messages`.
 
     None where the row has to be read as a whole: where its messages hold what `Message` does not
     read, where a key may be repeated, or where something may nest too deeply.
 
     Args:
-        raw: the row, whose `messages` are in good shape.
-        again: those written again, alone.
+        raw: the row, whose `messages` are in good shape; it holds no quote that is escaped by number.
+        missing: quotes of the row that its messages, written again alone, lack.
+        with_tools: whether they hold tool lists.
     """
-    if b"\\u0022" in raw or raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+    if with_tools and raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
         return None
-    quotes = again.count(b'"') - 2
+    quotes = deep = 0
     found: dict[str, Any] = {}
     try:
         for key, text in _decode_top(raw).items():
-            quotes += 2
             if key == "messages":
                 found[key] = None
                 continue
+            quotes += 2
             value = found[key] = decode_any(text)
             if type(value) is str:
                 quotes += bytes(text).count(b'"')
             elif type(value) is dict or type(value) is list:
-                quotes += encode_sample(value).count(b'"')
+                written = encode_sample(value)
+                quotes += written.count(b'"')
+                deep += written.count(b"[") + written.count(b"{")
     except (*SHAPE_ERRORS, UnicodeEncodeError):
         return None
-    return found if quotes == raw.count(b'"') else None
+    return found if quotes == missing and deep < MAX_DEPTH else None
 
 
 def _nests_too_deeply(value: Any) -> bool:

@@ -17,7 +17,9 @@ _STRUCTURE: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{]|[\]}]', re.DO
 
 
 _LONG: Final = 4096
-"""Characters of a list or an object whose end is remembered."""
+"""Characters of a list or an object whose end is remembered, whatever the size of the text."""
+_SHORT: Final = 64
+"""Characters of one whose end is remembered in a text of ordinary size: in a long one they are many."""
 
 
 class Positions:
@@ -154,11 +156,11 @@ class _Ruler:
         return before[0] + size, before[1] + units
 
 
-_LETTER: Final = re.compile(
-    r"[^\\]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.",
+_ESCAPE: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.",
     re.DOTALL,
 )
-"""A character of a string as JSON writes it."""
+"""A character of a string that JSON writes as an escape."""
 
 
 def _escaped(text: str, at: int) -> bool:
@@ -171,19 +173,13 @@ def _escaped(text: str, at: int) -> bool:
 
 def _written(text: str, at: int, end: int, number: int) -> int:
     """Where so many characters of a string end, which begin at `at`, as they are written."""
-    while number > 0:
-        stop = text.find("\\", at, end)  # up to there each character is one
-        plain = min(number, (end if stop < 0 else stop) - at)
-        at += plain
-        number -= plain
-        if number <= 0 or stop < 0:
+    for match in _ESCAPE.finditer(text, at, end):  # up to there each character is one
+        start, stop = match.span()
+        if at + number <= start:
             break
-        match = _LETTER.match(text, at, end)
-        if match is None:
-            break
-        at = match.end()
-        number -= 1
-    return min(at, end)
+        number -= start - at + 1
+        at = stop
+    return min(at + number, end)
 
 
 def byte_range(text: str, pointer: Pointer) -> tuple[int, int] | None:
@@ -198,8 +194,9 @@ def _skip_space(text: str, at: int) -> int:
 def _long_ends(text: str) -> dict[int, int]:
     """Where each long list and object ends: without that the inner ones are read again and again."""
     found: dict[int, int] = {}
-    if len(text) < _LONG:
+    if len(text) < _SHORT:
         return found
+    least = min(max(len(text) >> 10, _SHORT), _LONG)
     opened: list[int] = []
     for match in _STRUCTURE.finditer(text):
         first = text[match.start()]
@@ -207,7 +204,7 @@ def _long_ends(text: str) -> dict[int, int]:
             opened.append(match.start())
         elif first in "]}" and opened:
             begin = opened.pop()
-            if match.end() - begin >= _LONG:
+            if match.end() - begin >= least:
                 found[begin] = match.end()
     for begin in opened:  # what never closes goes to the end
         found[begin] = len(text)

@@ -179,17 +179,16 @@ def line_facts(lines: list[bytes], wanted: int = EVERY) -> list[int]:
             pattern = _PATTERNS[number]
             if pattern is None or pattern(line):
                 facts[index] |= _FACTS[number]
-    looped: set[int] = set()
+    looped = np.zeros(len(lines), np.bool_)
     for places in looping(whole) if wanted & Fact.LOOP else ():
-        looped.update(np.unique(np.searchsorted(ends, places)).tolist())
-    for index in looped:
+        looped[np.searchsorted(ends, places)] = True
+    for index in np.flatnonzero(looped).tolist():
         facts[index] |= Fact.LOOP
     words = np.frombuffer(whole, "<u8", len(whole) // 8)
-    numbered: set[int] = set()
+    numbered = np.zeros(len(lines), np.bool_)
     for found in _found(words, _BLOCK // 4, _capital_words) if wanted & Fact.NUMBER else ():
-        rows = np.searchsorted(ends, _long_numbers(whole, words, found))
-        numbered.update(np.unique(rows).tolist())
-    for index in sorted(numbered):
+        numbered[np.searchsorted(ends, _long_numbers(whole, words, found))] = True
+    for index in np.flatnonzero(numbered).tolist():
         if _NUMBER(lines[index]):
             facts[index] |= Fact.NUMBER
     at = whole.find(b"null")

@@ -109,6 +109,8 @@ _FIELDS: Final = frozenset(LOSS_FIELDS)
 
 
 def check(row: Row) -> Iterator[Problem]:
+    if row.beside is not None and _FIELDS.isdisjoint(row.beside):
+        return
     unread = _FIELDS - row.context.trainer.loss_switches(row.context.options)
     trained: set[int] | None = None
     worst: dict[str, tuple[int, Pointer, str]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import pkgutil
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -574,8 +574,14 @@ def all_trainers() -> dict[str, Trainer]:
     return dict(sorted(found.items()))
 
 
+@cache
 def get_trainer(name: str) -> Trainer:
-    """The trainer of that name. Raises KeyError."""
+    """The trainer of that name, of whose file it is the name: no other is imported. Raises KeyError."""
+    module = f"glmlint.recipes.{name.replace('-', '_')}"
+    if name.replace("-", "_").isidentifier() and importlib.util.find_spec(module) is not None:
+        trainer = getattr(importlib.import_module(module), "trainer", None)
+        if isinstance(trainer, Trainer) and trainer.name == name:
+            return trainer
     return all_trainers()[name]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise, repeat
 from typing import Any, Final
 
 import numpy as np
@@ -129,24 +129,29 @@ class Pieces:
         return some, start, np.maximum(stop, start)
 
 
+_SIZES: Final = {int: 1, str: -1}
+"""Type of a piece -> its tokens: of a text they are counted later, of encoded ones they are there."""
+
+
 def _pieces(rows: Sequence[Layout], context: Context) -> Pieces:
-    pieces = [piece for row in rows for piece in row.pieces]
-    lengths = np.array(
-        [1 if type(p) is int else -1 if type(p) is str else len(p.ids) for p in pieces],  # type: ignore[union-attr]
-        np.int64,
-    )
+    pieces = [*chain.from_iterable([row.pieces for row in rows])]
+    number = len(pieces)
+    lengths = np.fromiter(map(_SIZES.get, map(type, pieces), repeat(0)), np.int64, number)
+    for place in np.flatnonzero(lengths == 0).tolist():
+        lengths[place] = len(pieces[place].ids)  # type: ignore[union-attr]  # neither int nor str
     texts = [piece for piece in pieces if type(piece) is str]
     if texts:
         lengths[lengths < 0] = context.tokenizer.lengths(texts)
-    number = len(pieces)
-    head = np.fromiter(chain.from_iterable(row.first for row in rows), np.int64, number) != NONE
-    rest = np.fromiter(chain.from_iterable(row.rest for row in rows), np.int64, number) != NONE
+    labels = chain.from_iterable([row.first for row in rows])
+    head = np.fromiter(labels, np.int64, number) != NONE
+    labels = chain.from_iterable([row.rest for row in rows])
+    rest = np.fromiter(labels, np.int64, number) != NONE
     first = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(row.pieces) for row in rows], out=first[1:])
     ends = np.cumsum(lengths)
     base = np.concatenate(([0], ends))[first]  # token place in the chunk where each row starts
-    for number_, layout in enumerate(rows):
-        layout.sizes = lengths[first[number_] : first[number_ + 1]]
+    for layout, (begin, end) in zip(rows, pairwise(first.tolist()), strict=True):
+        layout.sizes = lengths[begin:end]
     row = np.repeat(np.arange(len(rows)), np.diff(first))
     return Pieces(first, row, lengths, ends - lengths - base[row], head, rest, np.diff(base))
 

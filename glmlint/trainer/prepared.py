@@ -106,10 +106,12 @@ def prepare(
         again = encode_sample(sample)
     except SHAPE_ERRORS:
         sample = None
-    alone = sample is not None and again.count(b'"') == raw.count(b'"') and b"\\u0022" not in raw
-    beside = None
-    if sample is not None and not alone:
-        beside = beside_messages(raw, again)
+    alone, beside = False, None
+    if sample is not None and b"\\u0022" not in raw:
+        missing = raw.count(b'"') - again.count(b'"')
+        alone = not missing
+        if missing > 0:
+            beside = beside_messages(raw, missing, b'"tools":' in again)
         if beside is not None and not _ASKED_FOR.isdisjoint(beside):
             beside = None
     if sample is not None and (alone or beside is not None) and _good(sample, row, context, wanted):

@@ -135,13 +135,18 @@ class Tokenizer:
         if self.parted and max(map(len, texts), default=0) > LONG:
             return np.concatenate([sizes for _, sizes in self._parts(texts, len)])
         found = [np.zeros(0, np.int64)]
-        begun = size = 0
-        for place, text in enumerate(texts):
-            size += len(text)
-            if size > AT_ONCE or place == len(texts) - 1:
-                found.append(np.diff(self.encode(texts[begun : place + 1])[1]))
-                begun, size = place + 1, 0
+        ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
+        begun = before = 0
+        while begun < len(texts):
+            stop = min(int(np.searchsorted(ends, before + AT_ONCE, "right")) + 1, len(texts))
+            found.append(np.diff(self.encode(texts[begun:stop])[1]))
+            begun, before = stop, int(ends[stop - 1])
         return np.concatenate(found)
+
+    def expect(self, characters: int) -> None:
+        """Make ready for about so many characters: what is quick for a few is not set up for many."""
+        if isinstance(self.backend, Glm4Backend) and characters > 4 * Glm4Backend.BATCH_FROM:
+            _ = self.backend.batch
 
     def _encode_long(self, texts: Sequence[str]) -> tuple[Ids, npt.NDArray[np.int64]]:
         parts: list[Ids] = []
@@ -227,6 +232,12 @@ class Tokenizer:
             return self.backend.decode_token_bytes(token)
         except ValueError:  # no such id in the vocabulary
             return b"<%d>" % token
+
+    def bytes_of(self, ids: list[int]) -> bytes:
+        """What ids stand for, one after the other."""
+        if isinstance(self.backend, Glm4Backend) and max(ids, default=0) < self.base_size:
+            return self.backend.bundled.decode_bytes(ids)
+        return b"".join(map(self.token_bytes, ids))
 
 
 def load_tokenizer(spec: str, *, allow_download: bool = False) -> Tokenizer:
