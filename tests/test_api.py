@@ -93,7 +93,7 @@ def test_importing_loads_nothing_and_offers_everything() -> None:
 PRINTING = {
     *("paths", "formats", "outputs", "output_format", "column_unit", "fix", "unsafe_fixes", "diff"),
     *("statistics", "profile_rules", "quiet", "verbose", "color", "progress"),
-    *("write_baseline", "add_ignores", "jobs", "engine", "cache"),
+    *("write_baseline", "add_ignores", "jobs", "engine", "cache", "cache_dir"),
     *("show_files", "show_settings", "stdin_filename"),
 }
 """Flags that say how a report is printed, what is written, or how fast it comes."""

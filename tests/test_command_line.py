@@ -102,7 +102,8 @@ def test_flags_stand_under_headings(glmlint) -> None:
     told = glmlint("check", "--help")[0]
     heads = re.findall(r"(?m)^([A-Z]\w+):$", told)
     assert heads == [
-        "Arguments", "Trainer", "Budget", "Rules", "Gates", "Files", "Fixing", "Output", "General",
+        "Arguments", "Trainer", "Budget", "Rules", "Gates", "Files", "Fixing", "Running", "Output",
+        "General",
     ]  # fmt: skip
     assert re.search(r"(?s)Budget:.*--max-length.*Rules:.*--select.*Gates:.*--fail-on", told)
 

@@ -307,7 +307,8 @@ def test_a_foreign_file_gives_one_finding_with_the_command_to_run() -> None:
     [finding] = check(*[row] * 50)
     assert (finding.rule, finding.severity, finding.line) == ("other-format", "error", 1)
     assert "(50 rows)" in finding.message
-    assert finding.help == "Run: glmlint convert train.jsonl --to glm4 -o train.glm4.jsonl"
+    assert finding.help.startswith("Name your trainer if it reads this form (`--recipe axolotl`, ")
+    assert finding.help.endswith("run: glmlint convert train.jsonl --to glm4 -o train.glm4.jsonl")
 
 
 def test_openai_rows_with_a_sign_of_glm_are_no_foreign_ones() -> None:

@@ -11,7 +11,7 @@ from glmlint.app.flags import lang_option, option
 from glmlint.app.help import Command
 from glmlint.app.options import Failure, complete_files
 from glmlint.output import language, put
-from glmlint.text import Text, system_fault
+from glmlint.text import Text, is_folder, system_fault
 from glmlint.visible import printable_path
 
 
@@ -31,7 +31,7 @@ def clean(cache_dir: str | None, lang: str) -> None:
 
     lang = language(lang)
     folder = Path(cache_dir) if cache_dir else default_folder()
-    if folder is None or not folder.is_dir():
+    if folder is None or not is_folder(folder):
         put(sys.stdout, _NOTHING.plain(lang))
         return
     try:

@@ -30,6 +30,7 @@ from glmlint.plan import Plan
 from glmlint.read.source import InputFile
 from glmlint.runners.packed import Unpackable, pack, unpack
 from glmlint.temporary import new_name
+from glmlint.text import is_file, is_folder
 from glmlint.trainer.base import Context
 
 SMALLEST: Final = 1 << 20
@@ -225,7 +226,7 @@ class Cache:
 
 def entries_of(folder: Path) -> Iterator[Path]:
     """The entries in a folder of the cache, of every version; nothing else that may lie there."""
-    if (folder / _TAG).is_file():
+    if is_file(folder / _TAG):
         yield from folder.glob("[0-9a-f][0-9a-f]/*" + _SUFFIX)
 
 
@@ -303,7 +304,7 @@ def _code() -> Iterator[tuple[str, int, int]]:
 def _tokenizer(name: str) -> Iterator[tuple[str, str]]:
     """Name and hash of the files that a tokenizer is made of; of one that comes along, its name."""
     path = Path(name)
-    files = [path] if path.is_file() else sorted(path.glob("*token*")) if path.is_dir() else []
+    files = [path] if is_file(path) else sorted(path.glob("*token*")) if is_folder(path) else []
     yield name, ""
     for file in files:
         if file.is_file():
