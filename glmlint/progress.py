@@ -6,18 +6,24 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
+
+from glmlint.text import Text
 
 PATIENCE = 1.0
 """Seconds before the bar shows."""
 
 
+_ROWS: Final = Text("rows", "行")
+
+
 class Progress:
     """Counts rows and bytes; draws once the work takes long."""
 
-    def __init__(self, paths: Sequence[str], when: str) -> None:
+    def __init__(self, paths: Sequence[str], when: str, lang: str) -> None:
         self.on = when == "always" or (when == "auto" and sys.stderr.isatty())
         self.started = time.monotonic()
+        self.lang = lang
         self.rows = 0
         self.done = 0
         self.total = _size(paths) if self.on else None
@@ -54,7 +60,7 @@ class Progress:
         from rich.progress import Progress as Bar
 
         self.bar = Bar(
-            TextColumn("{task.fields[rows]} rows"),
+            TextColumn("{task.fields[rows]} " + _ROWS.plain(self.lang)),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),

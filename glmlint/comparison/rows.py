@@ -182,7 +182,7 @@ def _under(row: Row, side: Side) -> EncodedRowOfSide:
     count_rows([row], row.context)
     if row.dropped is not None:
         side.dropped += 1
-        return EncodedRowOfSide(None, row.dropped.detail or row.dropped.reason)
+        return EncodedRowOfSide(None, row.dropped.say(row.plan.lang))
     if row.unreadable or row.layout is None:
         side.errors += 1
         return EncodedRowOfSide(

@@ -235,7 +235,7 @@ def sample_of(path: str, row: Row, findings: list[Finding], context: Context) ->
     unread = row.layout is None and error is None and dropped is None
     if unread:
         error = TrainerError(LOADER_ERROR, "the bytes are no row")
-    reason = None if dropped is None else str(dropped)
+    reason = None if dropped is None else dropped.say(row.plan.lang)
     return ShownSample(
         path, row.line, tokens, _count(tokens, _roles(row)), findings, error, unread, reason
     )

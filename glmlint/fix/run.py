@@ -60,7 +60,7 @@ def fix_files(
     """
     files = [file.path for file in find_inputs(paths, _unnamed(plan))[0]]
     with (
-        Progress(files, progress) as bar,
+        Progress(files, progress, plan.lang) as bar,
         drafted(files, plan, context, unsafe=unsafe, progress=bar.add) as fixes,
     ):
         commit(fixes, plan)
@@ -87,7 +87,7 @@ def look(
     inputs, missing = find_inputs(paths, _unnamed(plan))
     files = [file.path for file in inputs]
     with ExitStack() as stack:
-        bar = stack.enter_context(Progress(files, progress))
+        bar = stack.enter_context(Progress(files, progress, plan.lang))
         with drafted(
             files, plan, context, unsafe=unsafe, beside=False, progress=bar.add, trail=trail
         ) as fixes:

@@ -31,7 +31,7 @@ from glmlint.trainer.chat import (
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
 from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation, Speech
-from glmlint.trainer.errors import Dropped, TrainerError
+from glmlint.trainer.errors import NO_LABELS, Dropped, TrainerError
 from glmlint.trainer.forms.base import decoded
 from glmlint.trainer.layout import NONE, Layout, Tokens
 from glmlint.trainer.mask import sequence
@@ -222,12 +222,18 @@ class Axolotl(Trainer):
                 f"Sequence encountered with {size} tokens, which exceeds the maximum {budget}.",
             )
         if size < least:
-            raise Dropped("too-short", f"{size} tokens, fewer than {least}")
+            raise Dropped(
+                "too-short",
+                Text(f"{size} tokens, fewer than {least}", f"{size} 个 token，少于 {least}"),
+            )
         if size > budget and options.excess_length_strategy == "drop":
-            raise Dropped("too-long", f"{size} tokens, more than {budget}")
+            raise Dropped(
+                "too-long",
+                Text(f"{size} tokens, more than {budget}", f"{size} 个 token，多于 {budget}"),
+            )
         found = tokens.part(slice(budget))
         if options.sample_packing and not (found.labels != NONE).any():
-            raise Dropped("no-labels", "no token that is kept carries loss")
+            raise Dropped("no-labels", NO_LABELS)
         return [found]
 
 

@@ -30,7 +30,7 @@ from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
 from glmlint.trainer.config import TrainerConfig
 from glmlint.trainer.conversation import Conversation, Speech
 from glmlint.trainer.cut import keep_end, keep_start
-from glmlint.trainer.errors import Dropped, TrainerError
+from glmlint.trainer.errors import NO_LABELS, Dropped, TrainerError
 from glmlint.trainer.layout import NONE, PREFIX, Layout, Tokens, layout_of
 from glmlint.trainer.mask import sequence
 from glmlint.trainer.packing import Part, batches, best_fit, pieces, wrapped
@@ -196,7 +196,7 @@ class Trl(Trainer):
         keep = keep_start if options.truncation_mode == "keep_start" else keep_end
         found = keep(tokens, budget)
         if not (found[0].labels != NONE).any():
-            raise Dropped("no-labels", "no token that is kept carries loss")
+            raise Dropped("no-labels", NO_LABELS)
         return found
 
     def packs(self, options: TrlOptions) -> bool:
@@ -527,7 +527,7 @@ def _processed(row: dict[str, Any], context: Context) -> Layout:
             part = slice(kept) if options.truncation_mode == "keep_start" else slice(-kept, None)
             ids, labels = ids[part], labels[part]
             if not (labels != NONE).any():
-                raise Dropped("no-labels", "no token that is kept carries loss")
+                raise Dropped("no-labels", NO_LABELS)
         if len(ids) != len(labels):  # the loss of the first step that has this row
             raise RuntimeError(f"{len(ids)} tokens and {len(labels)} labels")
     return layout_of(Tokens(ids, labels, np.full(len(ids), PREFIX, np.int32)))

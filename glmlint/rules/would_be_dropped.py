@@ -85,7 +85,7 @@ def check(row: Row) -> Iterator[Problem]:
     if row.dropped is not None and not row.said.raises:
         yield rule.problem(
             row.dropped.at or (),
-            why=shown(row.dropped.detail or row.dropped.reason, 160),
+            why=shown(row.dropped.say(row.plan.lang), 160),
             help=_help(row),
         )
 

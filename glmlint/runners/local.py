@@ -67,7 +67,8 @@ def check_files(
         or not rewritable(file.path)
         or (file.path in plan.eval_files and os.path.realpath(file.path) not in named)
     }
-    with Progress(["-" if file.stdin else file.path for file in inputs], progress) as bar:
+    names = ["-" if file.stdin else file.path for file in inputs]
+    with Progress(names, progress, plan.lang) as bar:
         try:
             check_inputs(inputs, plan, context, report, bar.add, engine, cache)
         except KeyboardInterrupt:

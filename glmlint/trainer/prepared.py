@@ -26,7 +26,7 @@ from glmlint.read.sample import (
 from glmlint.read.scan import ahead_of, split_values
 from glmlint.read.source import Chunk
 from glmlint.read.textfacts import answer_facts, line_facts, turn_facts
-from glmlint.text import RunStopped
+from glmlint.text import RunStopped, Text
 from glmlint.trainer.base import Context, Typed
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.loaded import loaded_sample
@@ -313,6 +313,9 @@ def _lay_out_value(row: Row, context: Context, load: Load | None, in_array: bool
         row.dropped = reason
 
 
+_NOT_JSON: Final = Text("the line is not valid JSON", "这一行不是合法的 JSON")
+
+
 def prepared_rows(chunk: Chunk, context: Context, wanted: int = EVERY) -> Iterator[Row]:
     """Every row of a chunk; a line that holds several values gives several rows.
 
@@ -346,7 +349,7 @@ def prepared_rows(chunk: Chunk, context: Context, wanted: int = EVERY) -> Iterat
                 row.ahead = aheads[index]
             defect = row.defect
             if defect is not None and defect.rule == "invalid-json" and skips:
-                row.dropped = Dropped("invalid-json", "the line is not valid JSON")
+                row.dropped = Dropped("invalid-json", _NOT_JSON)
                 yield row
                 continue
             if defect is None or defect.rule != "invalid-json" or not (parts := split_values(raw)):
