@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from glmlint.finding import file_identity, fingerprint, json_pointer
 from glmlint.output import opened
-from glmlint.rules.base import Placed, all_rules
+from glmlint.rules.base import Placed, Problem, Row, all_rules
 from glmlint.text import Text, Told, is_file, system_fault
 
 BASELINE_VERSION: Final = 1
@@ -29,6 +29,14 @@ def once_fingerprint(rule: str, key: str, path: str) -> str:
     """
     content = file_identity(path) + b"\0" + key.encode("utf-8", "surrogatepass")
     return fingerprint(rule, None, content)
+
+
+def problem_fingerprint(rule: str, problem: Problem, row: Row) -> str:
+    """Identity of a problem of one row, or of what it is told once a file with."""
+    if problem.once is not None:
+        return once_fingerprint(rule, problem.once, row.path)
+    pointer = None if problem.pointer is None else json_pointer(problem.pointer)
+    return fingerprint(rule, pointer, row.identity)
 
 
 def placed_fingerprint(rule: str, placed: Placed) -> str:

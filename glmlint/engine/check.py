@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from glmlint.engine.baseline import once_fingerprint
+from glmlint.engine.baseline import once_fingerprint, problem_fingerprint
 from glmlint.engine.ignores import plain_content, read_ignores
 from glmlint.engine.times import FIRST_PASS, HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 from glmlint.evidence.arguments import forget_waste
@@ -31,7 +31,7 @@ from glmlint.evidence.report import (
     Report,
     keep_first,
 )
-from glmlint.finding import RANK, Excerpt, Finding, Location, fingerprint, json_pointer
+from glmlint.finding import RANK, Excerpt, Finding, Location, json_pointer
 from glmlint.plan import Plan
 from glmlint.progress import Passes
 from glmlint.read.facts import COSTLY
@@ -242,7 +242,9 @@ class Checker:
                         else:  # every row that the finding stands for counts
                             counted = True
                     continue
-                if self._knows_old and self._is_old(identity := _identity(row, name, problem)):
+                if self._knows_old and self._is_old(
+                    identity := problem_fingerprint(name, problem, row)
+                ):
                     keeps = len(stats.held) + len(held) < self.plan.max_findings
                     kept = self._finding(row, name, level, problem) if keeps else None
                     held.append(Held(identity, name, level, row.line, False, kept))
@@ -307,7 +309,7 @@ class Checker:
             message=sentence(problem.text, self.plan, problem.values),
             help=sentence(problem.help, self.plan, problem.values),
             fixable=bool(problem.edits),
-            fingerprint=_identity(row, rule, problem),
+            fingerprint=problem_fingerprint(rule, problem, row),
             kind=problem.text.en,
             span=span,
             excerpt=excerpt,
@@ -342,12 +344,6 @@ def _short(key: str) -> str:
     if len(key) <= _LONG_KEY:
         return key
     return key[:_LONG_KEY] + sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _identity(row: Row, rule: str, problem: Problem) -> str:
-    """The fingerprint of a problem."""
-    pointer = None if problem.pointer is None else json_pointer(problem.pointer)
-    return fingerprint(rule, pointer, row.identity)
 
 
 def _want(stats: FileStats, row: Row, rule: str) -> None:

@@ -49,6 +49,8 @@ class Result(Struct):
     """What a new baseline holds, with `write_baseline`: rule -> fingerprint -> count."""
     fixed: dict[str, int] | None = None
     """With `--fix`: repaired problems by rule."""
+    wide: frozenset[str] = frozenset()
+    """Paths of files in UTF-16 or UTF-32, which only `--unsafe-fixes` writes anew."""
     times: Times | None = None
     """Where the time went, with `plan.profile_rules`."""
 
@@ -126,13 +128,18 @@ def _finished(report: Report, checker: Checker) -> Result:
         plan, context, files, total, [redacted(found) for found in findings[: plan.max_findings]],
         rule_counts, rule_rows, severity_counts, report.problems, exit_code,
         {"row": ignored, "baseline": matching.number}, matching.found,
+        wide=frozenset(path for path, stats in report.files.items() if _is_wide(stats)),
     )  # fmt: skip
 
 
 def _stays_wide(stats: FileStats, checker: Checker) -> bool:
     """Whether the file is UTF-16 or UTF-32 and no repair may change that: then none is made in it."""
     off = checker.severities(stats.path).get("not-utf8", "off") == "off"
-    return off and any(defect.rule == "not-utf8" for defect in stats.defects)
+    return off and _is_wide(stats)
+
+
+def _is_wide(stats: FileStats) -> bool:
+    return any(defect.rule == "not-utf8" for defect in stats.defects)
 
 
 def _late(stats: FileStats, checker: Checker) -> list[tuple[tuple[str, str] | None, Finding]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 Place = tuple[int, int, int, int]
@@ -45,7 +45,7 @@ def changed_places(old: str, new: str) -> list[Place]:
 def _differing(old: str, new: str, piece: re.Pattern[str]) -> Iterator[Place]:
     """Places that differ, in whole pieces."""
     a, b = piece.findall(old), piece.findall(new)
-    start, stop = _common(a, b)
+    start, stop = alike_ends(a, b)
     begin = sum(map(len, a[:start]))
     a, b = a[start : len(a) - stop], b[start : len(b) - stop]
     if not a and not b:
@@ -97,7 +97,7 @@ def _ends(pieces: list[str], at: int) -> list[int]:
     return ends
 
 
-def _common(a: list[str] | str, b: list[str] | str) -> tuple[int, int]:
+def alike_ends(a: Sequence[str], b: Sequence[str]) -> tuple[int, int]:
     """How many items two sequences share at their start, and of the rest at their end."""
     most = min(len(a), len(b))
     start = 0
@@ -112,7 +112,7 @@ def _common(a: list[str] | str, b: list[str] | str) -> tuple[int, int]:
 def _trimmed(old: str, new: str, place: Place) -> Place:
     """The place without what both texts share at its edges, but with whole words."""
     a1, a2, b1, b2 = place
-    start, stop = _common(old[a1:a2], new[b1:b2])
+    start, stop = alike_ends(old[a1:a2], new[b1:b2])
     a1, a2, b1, b2 = a1 + start, a2 - stop, b1 + start, b2 - stop
     if a1 < a2 and b1 < b2:
         while (

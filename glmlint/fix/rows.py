@@ -9,10 +9,10 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from glmlint.engine.baseline import once_fingerprint
+from glmlint.engine.baseline import once_fingerprint, problem_fingerprint
 from glmlint.engine.check import Checker
 from glmlint.engine.ignores import plain_content, read_ignores
-from glmlint.finding import Defect, file_identity, fingerprint, json_pointer
+from glmlint.finding import Defect, file_identity, fingerprint
 from glmlint.fix.edit import apply
 from glmlint.fix.trail import Trail
 from glmlint.plan import Plan
@@ -63,8 +63,7 @@ class Old:
             return False
         if problem.once is not None:
             return self.of_rows(rule, problem.once, row.path)
-        pointer = None if problem.pointer is None else json_pointer(problem.pointer)
-        identity = fingerprint(rule, pointer, row.identity)
+        identity = problem_fingerprint(rule, problem, row)
         if self.left[identity] <= found[identity]:
             return False
         found[identity] += 1

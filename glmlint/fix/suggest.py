@@ -11,15 +11,16 @@ from typing import Final
 
 from msgspec import structs
 
-from glmlint.engine.baseline import once_fingerprint
+from glmlint.engine.baseline import problem_fingerprint
 from glmlint.engine.finish import Result
 from glmlint.engine.redact import is_harmless
-from glmlint.finding import Finding, TextEdit, fingerprint, json_pointer
+from glmlint.finding import Finding, TextEdit
 from glmlint.fix.edit import apply
 from glmlint.fix.files import Unfixable, open_draft
 from glmlint.fix.rows import Repair, problems_of, repair_of
-from glmlint.read.source import Chunk, InputFile, SourceError, read_chunks
-from glmlint.rules.base import Edit, Problem, all_rules
+from glmlint.read.source import InputFile, SourceError, read_chunks
+from glmlint.rules.base import Edit, all_rules
+from glmlint.trainer.chat import common_length
 from glmlint.trainer.prepared import count_rows, prepared_rows
 from glmlint.trainer.row import Row
 
@@ -86,7 +87,7 @@ def _edits(path: str, keys: set[Key], repair: Repair) -> Iterator[tuple[Key, Tex
         for chunk in read_chunks(InputFile(path, file)):
             if any(defect.rule == "not-utf8" for defect in chunk.file_defects):
                 return
-            part = _some(chunk, lines)
+            part = chunk.only(lines)
             rows = list(prepared_rows(part, repair.checker.context))
             count_rows(rows, repair.checker.context)
             for row in rows:
@@ -95,41 +96,17 @@ def _edits(path: str, keys: set[Key], repair: Repair) -> Iterator[tuple[Key, Tex
                 return
 
 
-def _some(chunk: Chunk, lines: set[int]) -> Chunk:
-    """The rows of a chunk that begin on these lines."""
-    kept = [index for index, line in enumerate(chunk.numbers) if line in lines]
-    return structs.replace(
-        chunk,
-        lines=[chunk.lines[index] for index in kept],
-        numbers=[chunk.numbers[index] for index in kept],
-        defects={
-            place: chunk.defects[index]
-            for place, index in enumerate(kept)
-            if index in chunk.defects
-        },
-        aheads=[chunk.aheads[index] for index in kept] if chunk.aheads else [],
-    )
-
-
 def _edits_of_row(row: Row, keys: set[Key], repair: Repair) -> Iterator[tuple[Key, TextEdit]]:
     """An edit for each finding that has one and is told apart from the others of its row."""
     found: dict[Key, list[tuple[Edit, ...]]] = {}
     for rule, problems in problems_of(row, repair, Counter()):
         for problem in problems:
-            key = row.line, rule, _identity(row, rule, problem)
+            key = row.line, rule, problem_fingerprint(rule, problem, row)
             if key in keys and problem.edits not in found.setdefault(key, []):
                 found[key].append(problem.edits)
     for key, edits in found.items():
         if len(edits) == 1 and (edit := _text_edit(row, edits[0])) is not None:
             yield key, edit
-
-
-def _identity(row: Row, rule: str, problem: Problem) -> str:
-    """The fingerprint under which the finding is known."""
-    if problem.once is not None:
-        return once_fingerprint(rule, problem.once, row.path)
-    pointer = None if problem.pointer is None else json_pointer(problem.pointer)
-    return fingerprint(rule, pointer, row.identity)
 
 
 def _text_edit(row: Row, edits: tuple[Edit, ...]) -> TextEdit | None:
@@ -140,8 +117,8 @@ def _text_edit(row: Row, edits: tuple[Edit, ...]) -> TextEdit | None:
     after, applied = apply(before, [edits])
     if not applied or after == before:
         return None
-    start = _same(before, after)
-    tail = _same(before[start:][::-1], after[start:][::-1])
+    start = common_length(before, after)
+    tail = common_length(before[start:][::-1], after[start:][::-1])
     # A word is replaced as a whole: "gpt" by "assistant", not "gp" by "assistan".
     start -= len(_word_at_end(before[max(start - _WORD, 0) : start]))
     tail -= len(_word_at_end(before[len(before) - tail :][:_WORD][::-1]))
@@ -157,15 +134,3 @@ def _text_edit(row: Row, edits: tuple[Edit, ...]) -> TextEdit | None:
 
 def _word_at_end(text: str) -> str:
     return text[len(text.rstrip(ascii_letters)) :]
-
-
-def _same(one: str, other: str) -> int:
-    """How many characters two texts begin with in common."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -13,13 +13,14 @@ from glmlint.engine.check import check_lines
 from glmlint.engine.finish import finish
 from glmlint.evidence.report import Report
 from glmlint.finding import Finding
-from glmlint.lsp.document import DocumentText, common
+from glmlint.lsp.document import DocumentText
 from glmlint.plan import Plan
 from glmlint.read.file_layout import detect
 from glmlint.read.source import HEAD_BYTES, Chunk, InputFile, SourceError, read_bytes, read_chunks
 from glmlint.read.survey import Survey
 from glmlint.rules.base import all_rules
 from glmlint.trainer.base import Context
+from glmlint.trainer.chat import common_length
 from glmlint.trainer.loaded import remember
 
 MOST_FINDINGS: Final = 1000
@@ -238,9 +239,8 @@ def check_changes(old: Checked, text: DocumentText) -> Checked | None:
     before, after = old.text.whole, text.whole
     if old.path.lower().endswith(".json") or not (old.one_a_line and _has_lines(after)):
         return None
-    most = min(len(before), len(after))
-    head = common(before, after, most)
-    tail = common(before[::-1], after[::-1], most - head)
+    head = common_length(before, after)
+    tail = common_length(before[head:][::-1], after[head:][::-1])
     start = before.rfind("\n", 0, head) + 1
     stop = before.find("\n", len(before) - tail) + 1 or len(before)
     moved = len(after) - len(before)

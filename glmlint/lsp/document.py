@@ -90,15 +90,3 @@ class DocumentText:
         if self.encoding == "utf-8":
             return len(piece.encode("utf-8", "surrogatepass"))
         return len(piece.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def common(old: str, new: str, most: int) -> int:
-    """How many characters two texts begin with alike, of so many that are looked at."""
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        if old[low:middle] == new[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -11,13 +11,14 @@ from typing import Final
 from msgspec import Struct, structs
 
 from glmlint.finding import json_pointer
+from glmlint.fix.changed_words import alike_ends
 from glmlint.fix.files import repaired
 from glmlint.fix.ignores import with_ignores
 from glmlint.fix.rows import Repair, cures, read_rows, repair_of, repair_row
 from glmlint.lsp.check import Checked, Marked, RowSpan
-from glmlint.lsp.document import common
 from glmlint.plan import Plan
 from glmlint.rules.base import all_rules
+from glmlint.trainer.chat import common_length
 from glmlint.trainer.row import Row
 
 MOST_LINES: Final = 20_000
@@ -122,7 +123,7 @@ def changes(old: str, new: str) -> Iterator[Change]:
     No change begins or ends inside a line break, where a client knows no place.
     """
     before, after = _lines(old), _lines(new)
-    head, tail = _alike(before, after)
+    head, tail = alike_ends(before, after)
     ours, theirs = before[head : len(before) - tail], after[head : len(after) - tail]
     at = sum(map(len, before[:head]))
     starts = [at]
@@ -168,7 +169,7 @@ def _of_line(old: str, new: str, at: int) -> Iterator[Change]:
 def _inside(old: str, new: str, at: int) -> Iterator[Change]:
     """The changes of a row: tokens of JSON that differ, or a part of a long one."""
     before, after = _TOKEN.findall(old), _TOKEN.findall(new)
-    head, tail = _alike(before, after)
+    head, tail = alike_ends(before, after)
     ours, theirs = before[head : len(before) - tail], after[head : len(after) - tail]
     at += sum(map(len, before[:head]))
     blocks: Sequence[tuple[str, int, int, int, int]] = [("replace", 0, len(ours), 0, len(theirs))]
@@ -183,25 +184,12 @@ def _inside(old: str, new: str, at: int) -> Iterator[Change]:
         at += len(piece)
 
 
-def _alike(before: list[str], after: list[str]) -> tuple[int, int]:
-    """How many entries two lists begin and end with alike."""
-    most = min(len(before), len(after))
-    head = 0
-    while head < most and before[head] == after[head]:
-        head += 1
-    tail = 0
-    while tail < most - head and before[-1 - tail] == after[-1 - tail]:
-        tail += 1
-    return head, tail
-
-
 def _within(old: str, new: str, at: int) -> Iterator[Change]:
     """One change of a piece of text that has no line break at its ends."""
     if old == new:
         return
-    most = min(len(old), len(new))
-    head = common(old, new, most)
-    tail = common(old[::-1], new[::-1], most - head)
+    head = common_length(old, new)
+    tail = common_length(old[head:][::-1], new[head:][::-1])
     # A CR LF inside the piece stays whole.
     if old[head - 1 : head + 1] == "\r\n" or new[head - 1 : head + 1] == "\r\n":
         head -= 1

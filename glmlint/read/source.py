@@ -9,7 +9,7 @@ import stat
 import sys
 import tempfile
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
@@ -127,7 +127,10 @@ class Chunk(msgspec.Struct):
 
     def only(self, lines: Collection[int]) -> Chunk:
         """The rows of some lines; what is said of the whole file stays behind."""
-        places = [at for at, line in enumerate(self.numbers) if line in lines]
+        return self.at([at for at, line in enumerate(self.numbers) if line in lines])
+
+    def at(self, places: Sequence[int]) -> Chunk:
+        """The rows at some places in `lines`; what is said of the whole file stays behind."""
         return Chunk(
             self.path,
             [self.lines[at] for at in places],

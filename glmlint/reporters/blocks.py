@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -71,8 +70,3 @@ def _place(finding: Finding) -> tuple[object, ...]:
 def lines_of(findings: Iterable[Finding]) -> list[int]:
     """Lines of the rows of some findings, each once, in order."""
     return sorted({finding.line for finding in findings if finding.line is not None})
-
-
-def by_rule(findings: Iterable[Finding]) -> list[tuple[str, int]]:
-    """Rules and how many findings each has, the most frequent first."""
-    return Counter(finding.rule for finding in findings).most_common()

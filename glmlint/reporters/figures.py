@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from glmlint.engine.finish import Result
 from glmlint.evidence.report import Curve, Places, nearest_rank
-from glmlint.finding import RANK
+from glmlint.finding import RANK, Finding
 from glmlint.plan import Plan
 from glmlint.rules.base import all_rules
 from glmlint.trainer.base import Context, get_trainer
@@ -146,9 +146,12 @@ class RuleCount(Struct, frozen=True):
 def statistics(result: Result) -> list[RuleCount]:
     """The rules that found something, the most frequent first."""
     found = []
+    listed: dict[str, list[Finding]] = {}
+    for one in result.findings:
+        listed.setdefault(one.rule, []).append(one)
     for name, number in sorted(result.rule_counts.items(), key=lambda item: (-item[1], item[0])):
         rule = all_rules()[name].rule
-        told = [one for one in result.findings if one.rule == name]
+        told = listed.get(name, [])
         fix = rule.fix if not told or any(one.fixable for one in told) else None
         severity = max(
             {one.severity for one in told},

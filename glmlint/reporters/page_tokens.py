@@ -268,7 +268,7 @@ def _rows(
             for line, among in at.items():
                 for place, ours in _assigned(chunk, among, lines[line], findings).items():
                     context = result.context
-                    row = next(prepared_rows(_part(chunk, place), context), None)
+                    row = next(prepared_rows(chunk.at([place]), context), None)
                     if row is None:
                         continue
                     if row.layout is not None:
@@ -303,15 +303,6 @@ def _assigned(
             if number is not None:
                 found.setdefault(place, []).append(number)
     return found
-
-
-def _part(chunk: Chunk, place: int) -> Chunk:
-    """The chunk with one row of it."""
-    defect = chunk.defects.get(place)
-    return Chunk(
-        chunk.path, [chunk.lines[place]], [chunk.numbers[place]], {0: defect} if defect else {},
-        place=chunk.place, aheads=[chunk.aheads[place]] if chunk.aheads else [],
-    )  # fmt: skip
 
 
 def _owner(row: Row, sample: ShownSample, pointer: str | None) -> int:

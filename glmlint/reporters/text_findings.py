@@ -54,9 +54,8 @@ def write_findings(console: Console, result: Result, options: ReporterOptions) -
     helped: set[str] = set()
     done = 0
     for number, (path, group) in enumerate(groupby(result.findings, key=lambda one: one.path)):
-        found = list(group)
-        apart = [] if options.verbose else _apart(found)
-        told = blocks([one for one in found if one not in apart], every=options.verbose)
+        shown, apart = (list(group), []) if options.verbose else _parted(list(group))
+        told = blocks(shown, every=options.verbose)
         if number:
             console.print()
         print_wrapped(console, printable_path(path), "bold underline")
@@ -81,14 +80,17 @@ def limit_of(result: Result, options: ReporterOptions) -> int:
     return min(MOST_FINDINGS, options.max_findings)
 
 
-def _apart(findings: Sequence[Finding]) -> list[Finding]:
-    """What is only worth knowing, where there is worse: it is named in one line."""
+def _parted(findings: Sequence[Finding]) -> tuple[Sequence[Finding], list[Finding]]:
+    """What is shown, and apart from it what is only worth knowing, where there is worse."""
+    if all(one.severity == "info" for one in findings):
+        return findings, []
     rules = all_rules()  # one that is an info by itself is on because somebody selected it
-    infos = [
-        one for one in findings
-        if one.severity == "info" and rules[one.rule].rule.severity != "info"
-    ]  # fmt: skip
-    return infos if any(one.severity != "info" for one in findings) else []
+    shown: list[Finding] = []
+    apart: list[Finding] = []
+    for one in findings:
+        mild = one.severity == "info" and rules[one.rule].rule.severity != "info"
+        (apart if mild else shown).append(one)
+    return shown, apart
 
 
 def _infos(console: Console, infos: Sequence[Finding], result: Result) -> None:

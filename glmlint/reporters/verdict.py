@@ -150,9 +150,7 @@ def safely_fixable(finding: Finding, result: Result) -> bool:
     loaded = all_rules().get(finding.rule)
     if not finding.fixable or loaded is None or loaded.rule.fix != "safe":
         return False
-    # A file in UTF-16 is repaired by --unsafe-fixes only.
-    defects = (d for file in result.files if file.path == finding.path for d in file.stats.defects)
-    return not any(defect.rule == "not-utf8" for defect in defects)
+    return finding.path not in result.wide
 
 
 def verdict_short(result: Result) -> str:

@@ -90,7 +90,6 @@ WORDS: Final = {
     "rows": Text("Rows", "行数"),
     "family": Text("Family", "规则族"),
     "stands-for": Text(" ({n} rows)", "（共 {n} 行）"),
-    "by-rule": Text("Findings by rule", "按规则统计"),
     # tables
     "file": Text("File", "文件"),
     "samples": Text("Samples", "样本"),
