@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from glmlint.text import Text
@@ -28,6 +29,7 @@ COLUMN_UNITS: Final = ("codepoint", "byte", "utf16")
 """What a column counts: Unicode code points, UTF-8 bytes (vim, Emacs), UTF-16 units (LSP)."""
 
 
+@lru_cache(256)
 def version(text: str) -> tuple[int, ...]:
     """Comparable form of a version: "4.42.0" -> (4, 42, 0)."""
     parts = []

@@ -175,6 +175,12 @@ class ToolSet:
         ]  # fmt: skip
 
     @cached_property
+    def plain(self) -> bool:
+        """Whether rules find nothing in the list itself, but maybe a lack of descriptions."""
+        odd = self.empty or self.repeated or self.oddly_named or self.misshapen
+        return not (odd or self.with_bad_schema or self.with_unjudged_schema)
+
+    @cached_property
     def undescribed(self) -> list[Tool]:
         """Functions without a description that is a text."""
         return [
