@@ -7,7 +7,6 @@ import os
 import re
 import stat
 import sys
-import tempfile
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -180,14 +179,16 @@ def read_bytes(
 @contextmanager
 def rereadable(file: InputFile) -> Iterator[InputFile]:
     """The file in a form that can be read more than once: of a pipe a copy is kept on disk."""
+    from tempfile import TemporaryFile
+
     if file.memory is not None:
         if file.memory.once and file.copy is None:
-            with tempfile.TemporaryFile() as copy:
+            with TemporaryFile() as copy:
                 yield msgspec.structs.replace(file, copy=copy)
         else:
             yield file
     elif file.is_stdin or _is_pipe(file.path):
-        with tempfile.TemporaryFile() as copy:
+        with TemporaryFile() as copy:
             yield msgspec.structs.replace(file, copy=copy)
     else:
         yield file
