@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import importlib
-import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
+from glmlint.patterns import Pattern
 from glmlint.text import Text, is_file
 
 if TYPE_CHECKING:
     from glmlint.engine.finish import Result
 
 _FOLDER: Final = Path(__file__).parent
-_FORMAT: Final = re.compile(r"(?ms)^name(?:: \w+)? = \"(\w+)\"$.*^def write\(")
+_FORMAT: Final = Pattern(r"(?ms)^name(?:: \w+)? = \"(\w+)\"$.*^def write\(")
 """What the source of a format has at its left edge, with the file's own name."""
 
 
