@@ -45,8 +45,8 @@ from glmlint.app.options import (
 )
 from glmlint.app.outputs import ORDER, OutputsFault, ReportTarget, remember_order, reports_of
 from glmlint.app.process import run
+from glmlint.choices import COLUMN_UNITS, ENGINES, STYLES
 from glmlint.output import put, tell
-from glmlint.plan import COLUMN_UNITS, ENGINES, STYLES
 from glmlint.text import Text, nearest
 from glmlint.visible import printable_path
 
@@ -213,6 +213,8 @@ def cli(context: click.Context, debug: bool, lang: str | None) -> None:
         for line in context.get_help().splitlines():
             put(sys.stdout, line)
         context.exit(2)
+    if context.invoked_subcommand != "score":  # numpy's threads have nothing to do elsewhere
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if lang is not None:  # as if it stood behind the command
         given = {"lang": lang}
         context.default_map = dict.fromkeys(cli.list_commands(context), given)
@@ -343,7 +345,6 @@ def check(
     **flags: Any,
 ) -> None:
     """Lint files or folders."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads have nothing to do here
     from dataclasses import replace
 
     from glmlint.output import OutputError, colored, opened, silence, width
@@ -796,7 +797,7 @@ def main() -> None:
     What is imported stays: to look through it for cycles, as Python does every few hundred objects
     and twice at its end, takes a tenth of a small run.
     """
-    gc.set_threshold(50_000)
+    gc.set_threshold(100_000)
     code = run(cli)
     gc.freeze()
     sys.exit(code)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from glmlint.plan import STYLES
+from glmlint.choices import STYLES
 from glmlint.text import Text, Told, listed
 
 ORDER: Final = "glmlint.app.outputs"

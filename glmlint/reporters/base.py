@@ -35,11 +35,11 @@ class ReporterOptions:
     max_findings: int = 20_000
     """How many findings are printed; counts are always whole."""
     style: str = "full"
-    """How text is laid out: one of `plan.STYLES`."""
+    """How text is laid out: one of `choices.STYLES`."""
     verbose: bool = False
     """Everything: what was assumed in full, all tables, every help."""
     column_unit: str = "codepoint"
-    """What columns count: one of `plan.COLUMN_UNITS`."""
+    """What columns count: one of `choices.COLUMN_UNITS`."""
     links: bool = False
     """Places and rules are links, where the terminal takes them (OSC 8)."""
     docs_url: str = ""
