@@ -101,11 +101,12 @@ def test_questions_load_nothing_heavy(arguments: tuple[str, ...]) -> None:
 def test_a_check_loads_its_own_trainer_alone_and_no_library_that_its_rows_do_not_need(
     rows: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # where no settings are
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "glmlint.toml").write_text('max-length = 2048\nselect = ["ALL"]\n')
     started = start("check", rows)
     loaded = started.modules
     assert loaded >= OF_CHECKING
-    unneeded = OF_SOME_ROWS | OF_LARGE_RUNS | OF_EXTRAS | {"rich", "numpy.ma", "tomllib"}
+    unneeded = OF_SOME_ROWS | OF_LARGE_RUNS | OF_EXTRAS | {"rich", "numpy.ma"}
     assert loaded & unneeded == set()
     recipes = {name for name in loaded if name.startswith("glmlint.recipes.")}
     assert recipes == {"glmlint.recipes.glm4", "glmlint.recipes.official_config"}

@@ -22,7 +22,7 @@ from glmlint.plan import (
     Plan,
     version,
 )
-from glmlint.read.schema import validator
+from glmlint.read.schema import surely_valid, validator
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
 from glmlint.text import Text, Told, is_file, is_folder, listed, nearest, system_fault
 from glmlint.trainer.base import Trainer, all_trainers, get_trainer
@@ -472,9 +472,10 @@ def require_valid(content: dict[str, Any], file: object) -> None:
         content: by the keys of the settings file.
         file: where they come from, as the sentence names it.
     """
-    for fault in validator("config", {one.name: one.schema for one in declared()}).iter_errors(
-        content
-    ):
+    limits = {one.name: one.schema for one in declared()}
+    if surely_valid("config", content, limits):
+        return
+    for fault in validator("config", limits).iter_errors(content):
         place = ".".join(map(str, fault.absolute_path))
         if fault.validator == "additionalProperties":
             allowed = fault.schema["properties"]
