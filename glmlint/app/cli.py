@@ -6,7 +6,7 @@ import gc
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -213,11 +213,22 @@ def cli(context: click.Context, debug: bool, lang: str | None) -> None:
         for line in context.get_help().splitlines():
             put(sys.stdout, line)
         context.exit(2)
-    if context.invoked_subcommand != "score":  # numpy's threads have nothing to do elsewhere
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if context.invoked_subcommand not in LONG:
+        _start_quickly()
     if lang is not None:  # as if it stood behind the command
         given = {"lang": lang}
         context.default_map = dict.fromkeys(cli.list_commands(context), given)
+
+
+LONG: Final = ("lsp", "score")
+"""Commands that run for hours, one of them with torch."""
+
+
+def _start_quickly() -> None:
+    """Leave out what a run of a second does not need: to look through all that is imported for
+    cycles, every few hundred objects, and numpy's threads, whose start takes as long."""
+    gc.set_threshold(100_000)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 _REPORT_OPTIONS = (
@@ -792,14 +803,9 @@ def split_place(place: str) -> tuple[str, int | None]:
 
 
 def main() -> None:
-    """The console script.
-
-    What is imported stays: to look through it for cycles, as Python does every few hundred objects
-    and twice at its end, takes a tenth of a small run.
-    """
-    gc.set_threshold(100_000)
+    """The console script."""
     code = run(cli)
-    gc.freeze()
+    gc.freeze()  # or Python looks through all of it once more
     sys.exit(code)
 
 
