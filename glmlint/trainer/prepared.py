@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Final
@@ -11,6 +10,7 @@ from msgspec import UNSET
 
 from glmlint.finding import Defect
 from glmlint.loader import Load
+from glmlint.patterns import Pattern
 from glmlint.read.facts import EVERY, Fact, is_looked_at
 from glmlint.read.sample import (
     MESSAGE_KEYS,
@@ -266,7 +266,7 @@ def _good(sample: Sample, row: Row, context: Context, wanted: int) -> bool:
     return True
 
 
-_FLOAT: Final = re.compile(rb"[0-9][.eE]")
+_FLOAT: Final = Pattern(rb"[0-9][.eE]")
 
 
 @lru_cache(4096)
