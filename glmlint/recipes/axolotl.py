@@ -6,6 +6,7 @@ Source: axolotl 0.19.0, `axolotl/prompt_strategies/chat_template.py`, `axolotl/u
 from __future__ import annotations
 
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -17,15 +18,13 @@ from glmlint.finding import Pointer
 from glmlint.recipes._axolotl_config import from_config
 from glmlint.trainer.base import Context, Text, Trainer
 from glmlint.trainer.chat import (
+    Tokenized,
     borders,
     common_length,
-    lay_out_text,
-    pieces_of,
     place_of,
     render_chat,
     render_chats,
     row_errors,
-    token_places,
     with_labels,
 )
 from glmlint.trainer.chat_turns import conversation, reads_messages, turns_of
@@ -34,7 +33,6 @@ from glmlint.trainer.conversation import Conversation, Speech
 from glmlint.trainer.errors import NO_LABELS, Dropped, TrainerError
 from glmlint.trainer.forms.base import decoded
 from glmlint.trainer.layout import NONE, Layout, Tokens
-from glmlint.trainer.mask import sequence
 
 When = Literal["all", "turn", "last", "none"]
 
@@ -249,12 +247,10 @@ def _lay_out(row: dict[str, Any], context: Context) -> Layout:
     rendered = render_chat(turns, context, **names)
     found = borders(rendered, turns, context, None)
     owners = [owner + dropped if owner >= 0 else owner for owner in found[1]]
-    layout = lay_out_text(rendered.text, (found[0], owners), context, ())
-    tokens = sequence(layout, context)
-    places = PartPlaces(rendered.text, tokens, context)
-    labels = tokens.labels.copy()
-    _Labels(turns, places, labels, ends, names, context).write()
-    return with_labels(rendered.text, (found[0], owners), labels, context)
+    tokenized = Tokenized(rendered.text, context)
+    labels = np.full(len(tokenized.ids), NONE, np.int32)
+    _Labels(turns, PartPlaces(tokenized), labels, ends, names, context).write()
+    return with_labels(tokenized, (found[0], owners), labels, context)
 
 
 class EndTokens(Struct):
@@ -265,6 +261,13 @@ class EndTokens(Struct):
 
 
 def _end_tokens(options: AxolotlOptions, context: Context) -> EndTokens:
+    """As `_found_ends`, found once for the same options."""
+    named = None if options.eot_tokens is None else tuple(options.eot_tokens)
+    key = "axolotl", named, options.eos_token, options.train_on_eos, options.train_on_eot
+    return context.remembered(key, lambda: _found_ends(options, context))
+
+
+def _found_ends(options: AxolotlOptions, context: Context) -> EndTokens:
     """The end tokens that stand literally in the template.
 
     Raises:
@@ -272,8 +275,7 @@ def _end_tokens(options: AxolotlOptions, context: Context) -> EndTokens:
     """
 
     def ids(token: str) -> list[int]:
-        found = sequence(lay_out_text(token, ([0], [0]), context), context)
-        return [int(one) for one in found.input_ids]
+        return Tokenized(token, context).listed
 
     tokens = [options.eos_token] if options.eot_tokens is None else options.eot_tokens
     train_on_eot = options.train_on_eot or options.train_on_eos
@@ -471,10 +473,12 @@ def _with_parameters(tool: Any) -> Any:
 class PartPlaces:
     """A rendered text and where its tokens stand in it, in code points."""
 
-    def __init__(self, text: str, tokens: Tokens, context: Context) -> None:
-        self.text = text
-        self.ids = tokens.input_ids
-        self.starts, self.stops = text_places(text, context)
+    def __init__(self, tokenized: Tokenized) -> None:
+        self.text = tokenized.text
+        self.ids = tokenized.ids
+        self.listed = tokenized.listed
+        self.starts = tokenized.starts.tolist()
+        self.stops = tokenized.stops.tolist()
 
     def difference(self, others: Sequence[str]) -> tuple[int, int] | None:
         """The tokens of the widest part in which the text differs from one of the others."""
@@ -487,36 +491,18 @@ class PartPlaces:
             start, stop = min(start, head), max(stop, len(self.text) - tail)
         if stop <= start:
             return None
-        begin = int(np.searchsorted(self.stops, start, "right"))
-        end = int(np.searchsorted(self.starts, stop, "left"))
+        begin, end = bisect_right(self.stops, start), bisect_left(self.starts, stop)
         return (begin, end) if end > begin else None
 
-    def next(self, wanted: frozenset[int], at: int) -> int:
-        """The first place from `at` on of one of these ids; -1 without one. `at` may be -1."""
-        if at < 0:  # Python's range begins with the last token then
-            if not len(self.ids):
-                raise IndexError("list index out of range")
-            if int(self.ids[-1]) in wanted:
-                return -1
-            at = 0
-        found = np.flatnonzero(np.isin(self.ids[at:], list(wanted)))
-        return at + int(found[0]) if len(found) else -1
+    def near(self, wanted: frozenset[int], at: int) -> int:
+        """The first place of one of these ids, from `at` to `NEAR` behind it; -1 without one.
 
-
-def text_places(text: str, context: Context) -> tuple[np.ndarray, np.ndarray]:
-    """Start and stop of each token of a text that is tokenized whole, in code points."""
-    starts: list[np.ndarray] = []
-    stops: list[np.ndarray] = []
-    for piece, at, stop in pieces_of(text, context):
-        if isinstance(piece, int):
-            begin, end = np.array([0]), np.array([stop - at])
-        else:
-            begin, end = token_places(piece, context.tokenizer.encode([piece])[0], context)
-        starts.append(begin + at)
-        stops.append(end + at)
-    if not starts:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    return np.concatenate(starts), np.concatenate(stops)
+        Where `at` is -1, axolotl begins with the last token, and finds nothing if it is one of them.
+        """
+        if at < 0 and self.listed[-1] in wanted:
+            return -1
+        places = range(max(at, 0), min(at + NEAR + 1, len(self.listed)))
+        return next((place for place in places if self.listed[place] in wanted), -1)
 
 
 class _Labels:
@@ -564,8 +550,8 @@ class _Labels:
             if train:
                 self._content(index, turn, start, end, *details)
             for kind, (wanted, option) in enumerate(self.kinds):
-                at = self.places.next(wanted, end)
-                if at != -1 and abs(at - end) <= NEAR:
+                at = self.places.near(wanted, end)
+                if at != -1:
                     last[kind] = at
                     if option == "all" or (option == "turn" and train):
                         self._train(slice(at, at + 1))
@@ -635,7 +621,7 @@ def trained_tokens(text: str, details: Any, context: Context) -> list[int]:
         details: spans with `begin_offset`, `end_offset` (the last code point) and `train`.
         context: whose tokenizer is meant.
     """
-    starts = text_places(text, context)[0].tolist()
+    starts = Tokenized(text, context).starts.tolist()
     if not starts:
         raise IndexError("list assignment index out of range")
     lasts = [*(start - 1 for start in starts[1:]), len(text) - 1]

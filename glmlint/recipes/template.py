@@ -140,6 +140,7 @@ def _lay_out(row: dict[str, Any], context: Context) -> Layout:
     if options.append is not None:
         _append(layout, options.append, context)
     if options.train_stop:
+        layout.tokens = None
         _train_stops(layout)
     return layout
 

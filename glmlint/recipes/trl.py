@@ -19,6 +19,7 @@ from glmlint.trainer.base import Context, Text, Trainer
 from glmlint.trainer.chat import (
     Borders,
     Span,
+    Tokenized,
     borders,
     lay_out_text,
     place_of,
@@ -475,7 +476,7 @@ def _completion(
     if _limit(names) is not None:
         tokens.labels = labels
         return layout_of(tokens)
-    return with_labels(text, found, labels, context)
+    return with_labels(Tokenized(text, context), found, labels, context)
 
 
 def _limit(names: dict[str, Any]) -> int | None:

@@ -18,8 +18,8 @@ from glmlint.text import Told
 from glmlint.trainer.base import Context, Text, Trainer
 from glmlint.trainer.chat import (
     Borders,
+    Tokenized,
     borders,
-    lay_out_text,
     place_of,
     render_chat,
     tokenizable,
@@ -30,7 +30,6 @@ from glmlint.trainer.conversation import Conversation, Speech
 from glmlint.trainer.errors import Dropped, TrainerError
 from glmlint.trainer.layout import NONE, Int32, Layout, Tokens
 from glmlint.trainer.markers import Labeller, MarkerError, find_markers, marker
-from glmlint.trainer.mask import sequence
 from glmlint.trainer.tokenizer import GLM45_PLAIN
 
 EOS: Final = "<|endoftext|>"
@@ -157,8 +156,8 @@ class Unsloth(Trainer):
             if isinstance(found, Exception):
                 raise found
             text, whose = _text(row, context)
-            ids = sequence(lay_out_text(text, ([0], [0]), context), context).input_ids
-            return with_labels(text, whose, found(ids), context)
+            tokenized = Tokenized(text, context)
+            return with_labels(tokenized, whose, found(tokenized.ids), context)
         except (Dropped, TrainerError):
             raise
         except Exception as error:  # whatever unsloth, transformers or the template raises
@@ -208,8 +207,7 @@ def _found(context: Context) -> Labels | Exception:
     control = context.tokenizer.control_text
 
     def encode(text: str) -> list[int]:
-        found = sequence(lay_out_text(text, ([0], [0]), context), context)
-        return [int(one) for one in found.input_ids]
+        return Tokenized(text, context).listed
 
     def render(turns: list[dict[str, Any]], waiting: bool) -> str:
         return render_chat(turns, context, add_generation_prompt=waiting).text

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import pairwise, takewhile
 from typing import Any, Final
 
@@ -28,12 +29,16 @@ from glmlint.trainer.layout import (
     Encoded,
     Int32,
     Layout,
+    Piece,
+    Tokens,
 )
 from glmlint.trainer.template import ChatTemplate, Rendered
 from glmlint.trainer.tokenizer import Ids
 
 Span = tuple[int, int]
 """Start and stop in code points of a text."""
+
+Places = npt.NDArray[np.int64]
 
 Borders = tuple[list[int], list[int]]
 """Places of a text in order, the first of them 0, and whose it is from each on, as in `Layout`."""
@@ -269,50 +274,154 @@ def lay_out_text(
         at = bisect_right(stops, start)
         return SAME if at < len(stops) and labelled[at][0] < stop else NONE
 
+    def parted(piece: int | str, at: int, stop: int) -> bool:
+        """Whether a text runs over several parts: it is encoded as one all the same."""
+        edge = bisect_right(edges, at)
+        return isinstance(piece, str) and edge < len(edges) and edges[edge] < stop
+
     layout = Layout([], [], [], [])
     for piece, at, stop in pieces_of(text, context):
-        edge = bisect_right(edges, at)
-        if isinstance(piece, int) or edge == len(edges) or edges[edge] >= stop:
-            layout.add([piece], label(at, stop), owner_at(found, at))
-        else:  # the text runs over several parts, and is encoded as one all the same
-            ids = context.tokenizer.encode([piece])[0]
-            starts, ends = token_places(piece, ids, context)
-            kinds = [
-                (label(at + start, at + end), owner_at(found, at + start))
-                for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
-            ]
-            _add_parts(layout, piece, ids, kinds, context)
-    return layout
+        if parted(piece, at, stop):
+            break
+        layout.add([piece], label(at, stop), owner_at(found, at))
+    else:
+        return layout
+    tokenized = Tokenized(text, context)
+    starts, lasts = tokenized.starts.tolist(), tokenized.stops.tolist()
+    labels: list[int] = []
+    for (piece, at, stop), end in zip(tokenized.pieces, tokenized.ends, strict=True):
+        begin = len(labels)
+        if parted(piece, at, stop):
+            labels += map(label, starts[begin:end], lasts[begin:end])
+        else:
+            labels += [label(at, stop)] * (end - begin)
+    return with_labels(tokenized, found, np.array(labels, np.int32), context)
 
 
-def with_labels(text: str, found: Borders, labels: Int32, context: Context) -> Layout:
+class Tokenized:
+    """A text that is tokenized whole: its ids, and where each of them stands in it."""
+
+    def __init__(self, text: str, context: Context) -> None:
+        """Tokenize it.
+
+        Args:
+            text: its control tokens become ids.
+            context: whose tokenizer is meant.
+        """
+        self.text = text
+        self.pieces = [*pieces_of(text, context)]
+        """As `pieces_of` gives them."""
+        self.context = context
+        encoded, offsets = context.tokenizer.encode(
+            [piece for piece, _, _ in self.pieces if isinstance(piece, str)]
+        )
+        known, places = encoded.tolist(), offsets.tolist()
+        self.listed: list[int] = []
+        """The ids, as a list."""
+        self.ends: list[int] = []
+        """The number of tokens up to the end of each piece."""
+        number = 0
+        for piece, _, _ in self.pieces:
+            if isinstance(piece, int):
+                self.listed.append(piece)
+            else:
+                self.listed += known[places[number] : places[number + 1]]
+                number += 1
+            self.ends.append(len(self.listed))
+        self.ids: Int32 = np.array(self.listed, np.int32)
+
+    @property
+    def starts(self) -> Places:
+        """Where each token begins, in code points."""
+        return self._places[0]
+
+    @property
+    def stops(self) -> Places:
+        """Where each token ends, in code points."""
+        return self._places[1]
+
+    @cached_property
+    def _places(self) -> tuple[Places, Places]:
+        if not self.listed:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        data = self.text.encode()
+        sizes = self.context.tokenizer.sizes(self.listed)
+        if sizes.all() and sizes.sum() == len(data):
+            found = _spread(data, sizes)
+            if self._fits(*found):
+                return found
+        return self._by_pieces()
+
+    def _fits(self, starts: Places, stops: Places) -> bool:
+        """Whether each piece begins and ends with a token: none has more or fewer bytes than its ids."""
+        begin = 0
+        for (_, at, stop), end in zip(self.pieces, self.ends, strict=True):
+            if begin == end or starts[begin] != at or stops[end - 1] != stop:
+                return False
+            begin = end
+        return True
+
+    def _by_pieces(self) -> tuple[Places, Places]:
+        """The places where ids do not stand for the bytes of the text: each piece is taken for itself."""
+        starts, stops = [], []
+        begin = 0
+        for (piece, at, stop), end in zip(self.pieces, self.ends, strict=True):
+            if isinstance(piece, int):
+                first, last = np.array([0]), np.array([stop - at])
+            else:
+                ids = self.ids[begin:end].view(np.uint32)
+                first, last = token_places(piece, ids, self.context)
+            starts.append(first + at)
+            stops.append(last + at)
+            begin = end
+        return np.concatenate(starts), np.concatenate(stops)
+
+
+def with_labels(tokenized: Tokenized, found: Borders, labels: Int32, context: Context) -> Layout:
     """The layout of a text of whose tokens it is known which carry loss.
 
     Args:
-        text: as in `lay_out_text`.
+        tokenized: the text, as it is tokenized.
         found: whose each part of it is.
-        labels: of its tokens, each the token itself or `NONE`.
+        labels: of its tokens, each `NONE` or anything else.
         context: whose tokenizer is meant.
     """
+    trained = labels != NONE
+    starts, stops = tokenized.starts, tokenized.stops
+    owners = np.array(found[1], np.int32)[np.searchsorted(found[0], starts, "right") - 1]
+    changes = (trained[1:] != trained[:-1]) | (owners[1:] != owners[:-1])
+    edges = (np.flatnonzero(changes) + 1).tolist()
+    ids = tokenized.ids
     layout = Layout([], [], [], [])
-    edges = found[0]
-    place = 0
-    for piece, at, stop in pieces_of(text, context):
-        owner = owner_at(found, at)
-        if isinstance(piece, int):
-            layout.add([piece], NONE if labels[place] == NONE else SAME, owner)
-            place += 1
-            continue
-        ids = context.tokenizer.encode([piece])[0]
-        own = np.where(labels[place : place + len(ids)] == NONE, NONE, SAME).tolist()
-        place += len(ids)
-        edge = bisect_right(edges, at)
-        if edge == len(edges) or edges[edge] >= stop:
-            owners = [owner] * len(ids)
+    runs: list[tuple[Piece, int, int, bool]] = []
+    begin = edge = 0
+    for (piece, _, _), end in zip(tokenized.pieces, tokenized.ends, strict=True):
+        while edge < len(edges) and edges[edge] <= begin:
+            edge += 1
+        if edge == len(edges) or edges[edge] >= end:
+            if begin < end:
+                runs.append((piece, begin, end, True))
         else:
-            starts = token_places(piece, ids, context)[0]
-            owners = [owner_at(found, at + start) for start in starts.tolist()]
-        _add_parts(layout, piece, ids, list(zip(own, owners, strict=True)), context)
+            last = edge
+            while last < len(edges) and edges[last] < end:
+                last += 1
+            for first, after in pairwise((begin, *edges[edge:last], end)):
+                said = tokenized.text[starts[first] : stops[after - 1]]
+                runs.append((said, first, after, False))
+        begin = end
+    encoded, offsets = context.tokenizer.encode(
+        [str(piece) for piece, _, _, whole in runs if not whole]
+    )
+    known, places = encoded.tolist(), offsets.tolist()
+    number = 0
+    for part, begin, end, whole in runs:
+        if not whole:
+            # A part that is encoded by itself to the same ids stays a text.
+            if known[places[number] : places[number + 1]] != tokenized.listed[begin:end]:
+                part = Encoded(ids[begin:end].view(np.uint32))
+            number += 1
+        layout.add([part], SAME if trained[begin] else NONE, int(owners[begin]))
+    layout.tokens = Tokens(ids, np.where(trained, ids, np.int32(NONE)), owners)
     return layout
 
 
@@ -326,33 +435,7 @@ def pieces_of(text: str, context: Context) -> Iterator[tuple[int | str, int, int
         at = stop
 
 
-def _add_parts(
-    layout: Layout, text: str, ids: Ids, kinds: list[tuple[int, int]], context: Context
-) -> None:
-    """Append a text in parts of tokens of one label and owner; a part that is encoded by itself to
-    the same ids stays a text."""
-    runs = _runs(kinds)
-    if len(runs) == 1:
-        layout.add([text], *kinds[0])
-        return
-    starts, stops = (places.tolist() for places in token_places(text, ids, context))
-    parts = [text[starts[begin] : stops[end - 1]] for begin, end in runs]
-    encoded, offsets = context.tokenizer.encode(parts)
-    places = zip(runs, parts, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
-    for (begin, end), part, start, stop in places:
-        same = np.array_equal(encoded[start:stop], ids[begin:end])
-        layout.add([part if same else Encoded(ids[begin:end])], *kinds[begin])
-
-
-def _runs(kinds: Sequence[object]) -> list[Span]:
-    """Half-open ranges of equal neighbours."""
-    edges = [0, *(i for i in range(1, len(kinds)) if kinds[i] != kinds[i - 1]), len(kinds)]
-    return list(pairwise(edges))
-
-
-def token_places(
-    text: str, ids: Ids, context: Context
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def token_places(text: str, ids: Ids, context: Context) -> tuple[Places, Places]:
     """Start and stop of each token in code points; a token of a part of a character has the whole.
 
     Args:
@@ -360,8 +443,13 @@ def token_places(
         ids: of that text.
         context: whose tokenizer made them.
     """
-    data = np.frombuffer(text.encode(), np.uint8)
-    points = np.cumsum((data & 0xC0) != 0x80) - 1  # the code point of each byte
-    sizes = [len(context.tokenizer.token_bytes(token)) for token in ids.tolist()]
+    return _spread(text.encode(), context.tokenizer.sizes(ids.tolist()))
+
+
+def _spread(data: bytes, sizes: Places) -> tuple[Places, Places]:
+    """Start and stop in code points of each of the parts of a text of so many bytes."""
+    points = np.cumsum((np.frombuffer(data, np.uint8) & 0xC0) != 0x80) - 1  # of each byte
     stops = np.cumsum(sizes)
-    return points[stops - sizes], points[stops - 1] + 1
+    last = len(data) - 1  # pieces of some vocabularies do not add up to the text
+    starts, ends = np.minimum(stops - sizes, last), np.minimum(stops - 1, last)
+    return points[starts], points[ends] + 1

@@ -51,7 +51,7 @@ class Layout:
     teaches another token there than the input holds.
     """
 
-    __slots__ = ("first", "owners", "pieces", "rest", "sizes", "units", "weights")
+    __slots__ = ("first", "owners", "pieces", "rest", "sizes", "tokens", "units", "weights")
 
     def __init__(
         self,
@@ -73,11 +73,14 @@ class Layout:
         """Number of the unit of each piece, for trainers whose cut treats some ranges as one."""
         self.sizes: npt.NDArray[np.int64] | None = None
         """How many tokens each piece has, once they are counted."""
+        self.tokens: Tokens | None = None
+        """The whole row, where it was tokenized to be laid out: whoever changes the lists sets None."""
         self.weights = weights
         """Factor of each piece's loss, for trainers that weigh tokens; None: all count the same."""
 
     def add(self, pieces: Sequence[Piece], label: int, owner: int, unit: int = 0) -> None:
         """Append pieces that share label (`NONE` or `SAME`), owner and unit; empty texts are left out."""
+        self.tokens = None
         for piece in pieces:
             if piece == "" or (isinstance(piece, Encoded) and not len(piece.ids)):
                 continue

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from glmlint.trainer.base import Context
 from glmlint.trainer.errors import Dropped, TrainerError
@@ -249,10 +250,15 @@ def sequence(layout: Layout, context: Context) -> Tokens:
 
 def sequences(rows: Sequence[Layout], context: Context) -> Iterator[Tokens]:
     """`sequence` of each row, with one call of the tokenizer."""
-    texts = [piece for row in rows for piece in row.pieces if type(piece) is str]
+    texts = [
+        piece for row in rows if row.tokens is None for piece in row.pieces if type(piece) is str
+    ]
     encoded, offsets = context.tokenizer.encode(texts)
     places = iter(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True))
     for row in rows:
+        if row.tokens is not None:
+            yield replace(row.tokens)
+            continue
         parts: list[npt.NDArray[Any]] = []
         for piece in row.pieces:
             if type(piece) is int:

@@ -84,6 +84,17 @@ class _Backend(Protocol):
     def clear_cache(self) -> object: ...
 
 
+class _Sizes(dict[int, int]):
+    """Id -> bytes that it stands for, each looked up once: at most so many as the vocabulary has."""
+
+    def __init__(self, token_bytes: Callable[[int], bytes]) -> None:
+        self._bytes = token_bytes
+
+    def __missing__(self, token: int) -> int:
+        size = self[token] = len(self._bytes(token))
+        return size
+
+
 @dataclass(frozen=True)
 class Tokenizer:
     """A vocabulary: ordinary text -> ids, and the control tokens that stand beside it."""
@@ -232,6 +243,14 @@ class Tokenizer:
             return self.backend.decode_token_bytes(token)
         except ValueError:  # no such id in the vocabulary
             return b"<%d>" % token
+
+    def sizes(self, ids: list[int]) -> npt.NDArray[np.int64]:
+        """How many bytes each of the ids stands for."""
+        return np.fromiter(map(self._sizes.__getitem__, ids), np.int64, len(ids))
+
+    @cached_property
+    def _sizes(self) -> _Sizes:
+        return _Sizes(self.token_bytes)
 
     def bytes_of(self, ids: list[int]) -> bytes:
         """What ids stand for, one after the other."""
