@@ -210,6 +210,13 @@ class Axolotl(Trainer):
         turns = self.conversation(row, context).turns
         return turns[at[0]].at if at[0] < len(turns) else None
 
+    def keeps_of_longer(
+        self, options: AxolotlOptions
+    ) -> Literal["everything", "nothing", "start"] | None:
+        if options.excess_length_strategy != "truncate":
+            return "nothing"
+        return "start" if options.min_sample_len is None else None
+
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         options: AxolotlOptions = context.options
         size = len(tokens.input_ids)

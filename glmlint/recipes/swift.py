@@ -202,6 +202,11 @@ class Swift(Trainer):
         options: SwiftOptions = context.options
         return conversation(row, options.named_columns)
 
+    def keeps_of_longer(
+        self, options: SwiftOptions
+    ) -> Literal["everything", "nothing", "start"] | None:
+        return "nothing" if options.truncation_strategy == "delete" else None
+
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         options: SwiftOptions = context.options
         length = len(tokens.input_ids)

@@ -112,6 +112,12 @@ class AnyTemplate(Trainer):
         with row_errors(lambda error: place_of(error, (options.messages,))):
             return _lay_out(row, context)
 
+    def keeps_of_longer(
+        self, options: TemplateOptions
+    ) -> Literal["everything", "nothing", "start"] | None:
+        kept: dict[str, Literal["nothing", "start"]] = {"keep_start": "start", "drop": "nothing"}
+        return kept.get(options.truncation)
+
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         options: TemplateOptions = context.options
         return _CUTS[options.truncation](tokens, budget)

@@ -186,6 +186,15 @@ class Trl(Trainer):
             at = _place(error, row)
             raise TrainerError(type(error).__name__, str(error), at) from None
 
+    def keeps_of_longer(
+        self, options: TrlOptions
+    ) -> Literal["everything", "nothing", "start"] | None:
+        if options.packing:
+            return None
+        if options.max_length is None:
+            return "everything"
+        return "start" if options.truncation_mode == "keep_start" else None
+
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         options: TrlOptions = context.options
         if options.packing:

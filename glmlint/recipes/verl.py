@@ -143,6 +143,14 @@ class Verl(Trainer):
         except Exception:
             return None
 
+    def keeps_of_longer(
+        self, options: VerlOptions
+    ) -> Literal["everything", "nothing", "start"] | None:
+        if options.truncation == "error":
+            return "nothing"
+        at_end = options.truncation == "left" and options.pad_mode == "right"
+        return None if at_end else "start"
+
     def cut(self, tokens: Tokens, budget: int, context: Context) -> list[Tokens]:
         options: VerlOptions = context.options
         length = len(tokens.input_ids)

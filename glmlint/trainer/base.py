@@ -474,6 +474,16 @@ class Trainer:
         del context
         return keep_start(tokens, budget)
 
+    def keeps_of_longer(self, options: Any) -> Literal["everything", "nothing", "start"] | None:
+        """What `cut` keeps of every row that is longer than a budget: then it need not be asked about
+        many budgets. It gives up a row that is not longer for other reasons alone.
+
+        "everything": as of a shorter row; "nothing": it raises; "start": the first tokens, as many as the
+        budget says, though a row without a label there may be left out; None: none of these always.
+        """
+        del options
+        return None if self.cuts else "everything"
+
     def input_by_two_ways(
         self, row: dict[str, Any], laid_out: Layout | None, context: Context
     ) -> tuple[Layout, Layout] | None:

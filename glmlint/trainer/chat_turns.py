@@ -89,10 +89,16 @@ def conversation(
     """
     listed = decoded(row.get(tools)) if tools is not None else None
     at: Pointer | None = (tools,) if listed is not None and tools is not None else None
-    if listed is None:
+    if listed is None and _name_tools(row.get("messages")):
         of_messages = all_forms()["glm"].read(row, all_forms()["glm"].names)
         listed, at = of_messages.tools, of_messages.tools_at
     return Conversation(turns, listed, at, unread(row, tools, *used))
+
+
+def _name_tools(messages: Any) -> bool:
+    return isinstance(messages, list) and any(
+        isinstance(message, dict) and "tools" in message for message in messages
+    )
 
 
 def reads_messages(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise, repeat
@@ -44,6 +45,7 @@ GRID: Final = tuple(
     sorted(power * part // 2 for power in map((2).__pow__, range(4, 22)) for part in (2, 3))
 )
 """Budgets, two a doubling, at which kept tokens are counted where the cut keeps no prefix."""
+_GRID: Final = np.array(GRID)
 
 
 def count(rows: Sequence[Layout], context: Context) -> Counts:
@@ -70,26 +72,51 @@ def _count(rows: Sequence[Layout], context: Context) -> Counts:
     grid = np.zeros(len(GRID), np.int64)
     faults: dict[int, TrainerError | Dropped] = {}
     places: list[Int] = []
+    budget = context.plan.max_length
+    keeps = context.trainer.keeps_of_longer(context.options)
     for index, row in enumerate(sequences(rows, context)):
-        tokens[index] = len(row.input_ids)
-        supervised[index] = row.supervised
-        places.append(np.flatnonzero(row.labels[1:] != NONE) + 1)
+        size = len(row.input_ids)
+        taught = np.flatnonzero(row.labels[1:] != NONE) + 1
+        places.append(taught)
+        tokens[index] = size
+        supervised[index] = len(taught)
         try:
-            found = context.trainer.cut(row, context.plan.max_length, context)
+            found = context.trainer.cut(row, budget, context)
         except (TrainerError, Dropped) as fault:
             faults[index] = fault
             found = []
         parts[index] = len(found)
         kept[index] = sum(len(part.input_ids) for part in found)
-        kept_supervised[index] = sum(part.supervised for part in found)
-        for at, budget in enumerate(GRID):
-            if budget > tokens[index]:
-                grid[at:] += _kept_at(row, budget, context)
-                break
-            grid[at] += _kept_at(row, budget, context)
-    taught = np.concatenate(places) if places else np.zeros(0, np.int64)
-    edges, changes = supervised_places(taught, taught + 1)
+        left = kept_supervised[index] = sum(part.supervised for part in found)
+        if keeps is None:
+            _ask(row, grid, context)
+            continue
+        if size > budget and keeps != "everything":
+            left = _kept_at(row, size, context)
+        whole = bisect_left(GRID, size)  # from this budget on the row is not longer
+        grid[whole:] += left
+        if keeps == "everything":
+            grid[:whole] += left
+        elif keeps == "start":
+            grid[:whole] += np.searchsorted(taught, _GRID[:whole])
+    edges, changes = _steps(np.concatenate(places) if places else np.zeros(0, np.int64))
     return Counts(tokens, supervised, kept, kept_supervised, parts, faults, grid, edges, changes)
+
+
+def _steps(places: Int) -> tuple[Int, Int]:
+    """As `supervised_places`, of ranges of one place each."""
+    changes = np.diff(np.bincount(places), prepend=0, append=0)
+    edges = np.flatnonzero(changes)
+    return edges, changes[edges]
+
+
+def _ask(row: Tokens, grid: Int, context: Context) -> None:
+    """Add what the trainer's cut keeps of a row at each budget of `GRID`."""
+    for at, budget in enumerate(GRID):
+        if budget > len(row.input_ids):
+            grid[at:] += _kept_at(row, budget, context)
+            break
+        grid[at] += _kept_at(row, budget, context)
 
 
 def _kept_at(row: Tokens, budget: int, context: Context) -> int:

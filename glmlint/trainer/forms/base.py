@@ -17,6 +17,7 @@ from glmlint.trainer.forms.names import Names
 
 LOSS_KEYS: Final = ("loss", "train", "trainable", "loss_weight", "loss_mask", "weight")
 """Keys of a turn by which some trainers choose what is learned."""
+_LOSS_KEYS: Final = frozenset(LOSS_KEYS)
 
 REASONING_KEYS: Final = ("reasoning_content", "reasoning", "thinking")
 
@@ -87,6 +88,8 @@ def decoded(value: Any) -> Any:
 
 def loss_of(turn: Mapping[str, Any]) -> bool | float | None:
     """The turn's own loss switch."""
+    if _LOSS_KEYS.isdisjoint(turn):
+        return None
     return next(
         (turn[key] for key in LOSS_KEYS if isinstance(turn.get(key), bool | int | float)), None
     )
