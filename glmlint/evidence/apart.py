@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from glmlint.trainer.apart import same_ids
 from glmlint.trainer.chat import common_length
-from glmlint.trainer.mask import sequences
+from glmlint.trainer.mask import input_ids
 from glmlint.trainer.row import Row, per_row
 
 STRUCTURE: Final = frozenset(
@@ -46,15 +46,12 @@ def difference(row: Row) -> Difference | None:
     found = trainer.input_by_two_ways(value, row.layout, row.context)
     if found is None or same_ids(*found, row.context):
         return None
-    whole, joined = (tokens.input_ids.tolist() for tokens in sequences(found, row.context))
+    whole, joined = (ids.tolist() for ids in input_ids(found, row.context))
     tokenizer = row.context.tokenizer
     names = tokenizer.control_text
     lost, added = Counter(whole), Counter(joined)
     lost, added = lost - added, added - lost
-    texts = [
-        b"".join(map(tokenizer.token_bytes, ids)).decode("utf-8", "replace")
-        for ids in (whole, joined)
-    ]
+    texts = [tokenizer.bytes_of(ids).decode("utf-8", "replace") for ids in (whole, joined)]
     kind: Literal["lost", "added", "text"] = "text"
     marks = _structure(lost, names)
     if marks or not _runs_through(*texts):
@@ -71,6 +68,8 @@ def _structure(tokens: Counter[int], names: dict[int, str]) -> tuple[str, ...]:
 
 def _runs_through(whole: str, joined: str) -> bool:
     """Whether all characters of the first are in the second, in their order."""
+    if len(whole) > len(joined):
+        return False
     rest = iter(joined)
     return all(character in rest for character in whole)
 

@@ -15,7 +15,7 @@ import numpy as np
 from glmlint.trainer.base import Context
 from glmlint.trainer.chat import borders, lay_out_text
 from glmlint.trainer.layout import NONE, SAME, Encoded, Int32, Layout, Piece
-from glmlint.trainer.mask import sequence, sequences
+from glmlint.trainer.mask import input_ids
 from glmlint.trainer.template import Rendered
 from glmlint.trainer.tokenizer import Ids
 
@@ -23,7 +23,7 @@ from glmlint.trainer.tokenizer import Ids
 def ids_of(texts: Sequence[str], context: Context) -> list[Int32]:
     """Texts as an HF tokenizer encodes them: control tokens in them are control tokens."""
     layouts = [lay_out_text(text, ([0], [0]), context) for text in texts]
-    return [tokens.input_ids for tokens in sequences(layouts, context)]
+    return input_ids(layouts, context)
 
 
 def of_messages(rendered: Rendered, messages: Sequence[Any], context: Context) -> Layout:
@@ -99,7 +99,7 @@ def joined(parts: Sequence[Layout]) -> Layout:
 
 def size_of(layout: Layout, context: Context) -> int:
     """How many tokens there are."""
-    return len(sequence(layout, context).input_ids)
+    return len(input_ids([layout], context)[0])
 
 
 def same_ids(one: Layout, other: Layout, context: Context) -> bool:
@@ -107,8 +107,8 @@ def same_ids(one: Layout, other: Layout, context: Context) -> bool:
     plain = not any(isinstance(piece, Encoded) for piece in (*one.pieces, *other.pieces))
     if plain and one.pieces == other.pieces:
         return True
-    first, second = sequences([one, other], context)
-    return np.array_equal(first.input_ids, second.input_ids)
+    first, second = input_ids([one, other], context)
+    return np.array_equal(first, second)
 
 
 def _encoded(piece: Piece, context: Context) -> Ids:
@@ -117,7 +117,6 @@ def _encoded(piece: Piece, context: Context) -> Ids:
 
 def _text(ids: Ids, context: Context) -> Piece:
     """Some tokens as a text, where that is encoded to them again."""
-    spelled = b"".join(map(context.tokenizer.token_bytes, ids.tolist()))
-    text = spelled.decode("utf-8", "replace")
+    text = context.tokenizer.bytes_of(ids.tolist()).decode("utf-8", "replace")
     again = context.tokenizer.encode([text])[0]
     return text if np.array_equal(again, ids) else Encoded(ids)

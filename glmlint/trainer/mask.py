@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise, repeat
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from glmlint.trainer.base import Context
 from glmlint.trainer.errors import Dropped, TrainerError
-from glmlint.trainer.layout import NONE, SAME, Layout, Tokens
+from glmlint.trainer.layout import NONE, SAME, Int32, Layout, Tokens
 
 Int = npt.NDArray[np.int64]
 
@@ -277,17 +277,30 @@ def sequence(layout: Layout, context: Context) -> Tokens:
 
 def sequences(rows: Sequence[Layout], context: Context) -> Iterator[Tokens]:
     """`sequence` of each row, with one call of the tokenizer."""
+    for row, parts in zip(rows, _encoded(rows, context), strict=True):
+        yield _assembled(row, parts) if row.tokens is None else replace(row.tokens)
+
+
+def input_ids(rows: Sequence[Layout], context: Context) -> list[Int32]:
+    """The ids of `sequences` alone."""
+    return [
+        (np.concatenate(parts) if parts else np.zeros(0, np.int32))
+        if row.tokens is None
+        else row.tokens.input_ids
+        for row, parts in zip(rows, _encoded(rows, context), strict=True)
+    ]
+
+
+def _encoded(rows: Sequence[Layout], context: Context) -> Iterator[list[Int32]]:
+    """The ids of each piece of each row; none of one that is tokenized already."""
     texts = [
         piece for row in rows if row.tokens is None for piece in row.pieces if type(piece) is str
     ]
     encoded, offsets = context.tokenizer.encode(texts)
     places = iter(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True))
     for row in rows:
-        if row.tokens is not None:
-            yield replace(row.tokens)
-            continue
-        parts: list[npt.NDArray[Any]] = []
-        for piece in row.pieces:
+        parts: list[Int32] = []
+        for piece in row.pieces if row.tokens is None else ():
             if type(piece) is int:
                 parts.append(np.array((piece,), np.int32))
             elif type(piece) is str:
@@ -295,10 +308,10 @@ def sequences(rows: Sequence[Layout], context: Context) -> Iterator[Tokens]:
                 parts.append(encoded[start:stop].view(np.int32))
             else:
                 parts.append(piece.ids.astype(np.int32, copy=False))  # type: ignore[union-attr]
-        yield _assembled(row, parts)
+        yield parts
 
 
-def _assembled(row: Layout, parts: list[npt.NDArray[Any]]) -> Tokens:
+def _assembled(row: Layout, parts: list[Int32]) -> Tokens:
     ids = np.concatenate(parts) if parts else np.zeros(0, np.int32)
     sizes = np.fromiter(map(len, parts), np.int64, len(parts))
     labels = np.where(np.repeat(np.array(row.rest) == SAME, sizes), ids, np.int32(NONE))

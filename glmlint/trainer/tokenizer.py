@@ -254,8 +254,14 @@ class Tokenizer:
 
     def bytes_of(self, ids: list[int]) -> bytes:
         """What ids stand for, one after the other."""
-        if isinstance(self.backend, Glm4Backend) and max(ids, default=0) < self.base_size:
-            return self.backend.bundled.decode_bytes(ids)
+        if isinstance(self.backend, Glm4Backend):
+            parts: list[bytes] = []
+            begin = 0
+            for place in [at for at, token in enumerate(ids) if token >= self.base_size]:
+                parts.append(self.backend.bundled.decode_bytes(ids[begin:place]))
+                parts.append(self.token_bytes(ids[place]))
+                begin = place + 1
+            return b"".join((*parts, self.backend.bundled.decode_bytes(ids[begin:])))
         return b"".join(map(self.token_bytes, ids))
 
 
