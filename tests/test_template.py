@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glmlint.trainer.template import BUILT_IN, ChatTemplate, TemplateFault, load_template
+from glmlint.trainer.jinja import Compiled
+from glmlint.trainer.template import (
+    BUILT_IN,
+    TEMPLATES,
+    ChatTemplate,
+    Rendered,
+    TemplateFault,
+    load_template,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 SCALAR = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), TEXT)
@@ -110,3 +119,53 @@ def test_a_template_can_not_reach_out(tmp_path: Path) -> None:
     file.write_text("{{ ''.__class__.__mro__[1].__subclasses__() }}")
     with pytest.raises(jinja2.exceptions.SecurityError):
         load_template(str(file), None, "5.24.0").render([])
+
+
+SAID = st.lists(
+    st.sampled_from(
+        [" ", "hi", "\n", "😀", "<think>", "</think>", "/nothink", "<|user|>", "{{ 1 }}", "[gMASK]"]
+    ),
+    max_size=4,
+).map("".join)
+ROLES = ["system", "user", "assistant", "assistant", "tool", "observation"]
+CALL = {"name": "f", "arguments": {"a": 1, "b": "x", "c": None}}
+ANY_MESSAGE = st.one_of(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(ROLES), "content": SAID},
+        optional={
+            "metadata": SAID,
+            "reasoning_content": st.one_of(SAID, st.none()),
+            "tool_calls": st.sampled_from([[], None, [CALL], [{"function": CALL}, 1]]),
+        },
+    ),
+    ODD_MESSAGE,
+    JSON,
+)
+
+
+@cache
+def by_both(name: str) -> tuple[ChatTemplate, Compiled]:
+    template = load_template(name, None, "5.12.0")
+    return template, Compiled(template.source, template._features)
+
+
+@given(
+    st.lists(ANY_MESSAGE, max_size=5),
+    st.sampled_from(TEMPLATES),
+    st.sampled_from([{}, {"tools": None}, {"tools": [CALL]}, {"add_generation_prompt": True},
+                     {"enable_thinking": False}, {"clear_thinking": False}]),
+)  # fmt: skip
+def test_conversations_are_what_a_sandboxed_jinja_prints(
+    messages: list[Any], name: str, given_names: dict[str, Any]
+) -> None:
+    template, sandboxed = by_both(name)
+    names = {"add_generation_prompt": False, **template._names, **given_names, "messages": messages}
+    try:
+        slow: Any = Rendered(*sandboxed.render(names, 1 << 30), len(messages))
+    except Exception as error:
+        slow = type(error).__name__, str(error), getattr(error, "turn", None)
+    try:
+        fast: Any = template.rendered(messages, **given_names)
+    except Exception as error:
+        fast = type(error).__name__, str(error), getattr(error, "turn", None)
+    assert fast == slow

@@ -20,6 +20,7 @@ from jinja2 import nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.nodes import CallBlock, Node
 from jinja2.parser import Parser
+from jinja2.runtime import new_context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 Span = tuple[int, int]
@@ -156,8 +157,13 @@ def _report(method: str, arguments: list[Any], line: int) -> Node:
 class Compiled:
     """A template, ready to render."""
 
-    def __init__(self, text: str, features: Features) -> None:
+    def __init__(self, text: str, features: Features, trusted: bool = False) -> None:
         """Compile it.
+
+        Args:
+            text: the template.
+            features: what its environment has.
+            trusted: it is one of glmlint's own, and needs no sandbox.
 
         Raises:
             Exception: whatever jinja2 and Python's compiler raise on this text.
@@ -167,9 +173,8 @@ class Compiled:
             extensions.append(_GenerationTag)
         if features.controls:
             extensions.append(loopcontrols)
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=extensions
-        )
+        kind = jinja2.Environment if trusted else ImmutableSandboxedEnvironment
+        environment = kind(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
         environment.globals["raise_exception"] = _raise
         if features.tojson:
             environment.filters["tojson"] = _tojson
@@ -183,6 +188,7 @@ class Compiled:
         _instrument(tree)
         tree.set_environment(environment)
         self._template = environment.from_string(tree)
+        self._globals = dict(self._template.globals)
 
     def render(self, names: dict[str, Any], limit: int) -> Printed:
         """What it prints.
@@ -214,7 +220,10 @@ class Compiled:
         self._environment.note = note  # type: ignore[attr-defined]
         template = self._template
         try:
-            for piece in template.root_render_func(template.new_context(names)):
+            context = new_context(
+                self._environment, template.name, template.blocks, names, globals=self._globals
+            )
+            for piece in template.root_render_func(context):
                 pieces.append(piece)
                 turns.size += len(piece)
                 if turns.size > limit:

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from glmlint.patterns import Pattern
 from glmlint.plan import version
 from glmlint.text import RunStopped, Text, Told, is_file, listed
+from glmlint.trainer.plain_chat import PLAIN
+from glmlint.trainer.plain_chat import PREFIX as PREFIX
 from glmlint.trainer.printed import require_printable
 
 if TYPE_CHECKING:
     from glmlint.trainer.jinja import Compiled, Features, Note, Printed, Span
-
-PREFIX: Final = "[gMASK]<sop>"
 
 INTRO: Final = (
     "你是一个名为 {name} 的人工智能助手。你是基于智谱AI训练的语言模型 GLM-4 模型开发的，"
@@ -158,6 +158,8 @@ _TOO_LONG: Final = Text(
 )
 _TOO_DEEP: Final = ("RecursionError", "IndentationError")
 _GENERATION: Final = Pattern(r"\{%[-+]?\s*generation\s*[-+]?%\}")
+_UNSAID: Final = frozenset(("tools", "documents", "add_generation_prompt"))
+"""Variables that are the same to glmlint's own templates where they are empty and where there are none."""
 _THOUGHTS: Final = ("reasoning_content", "thinking", "reasoning")
 """Names of one thing, as transformers has them since 5.21."""
 
@@ -275,7 +277,7 @@ class ChatTemplate:
         """One of glmlint's own templates."""
         from glmlint.trainer.jinja import Compiled
 
-        return Compiled(self.source, self._features)
+        return Compiled(self.source, self._features, trusted=True)
 
     @cached_property
     def _names(self) -> dict[str, Any]:
@@ -345,17 +347,23 @@ class ChatTemplate:
             sizes: list[int] = []
             yield from self._strange(_counted(handed, sizes), sizes, variables)
             return
-        # Of the variables of a conversation `_LAYOUT` reads this one alone.
-        joined = self.text is None and not variables["add_generation_prompt"]
+        join = PLAIN.get(self.name) if self._is_plain(names) else None
         for messages in handed:
-            if joined and (plain := _plain_text(messages)) is not None:
-                yield plain
+            if join is not None and (plain := join(messages)) is not None:
+                yield Rendered(plain[0], [], plain[1], len(messages))
                 continue
             try:
                 printed = self._own.render({**variables, "messages": messages}, sys.maxsize)
                 yield Rendered(*printed, len(messages))
             except Exception as error:  # whatever odd messages make jinja2 raise
                 yield error
+
+    def _is_plain(self, names: Mapping[str, Any]) -> bool:
+        """Whether these variables change nothing of what one of glmlint's own templates prints for
+        texts."""
+        if self.text is None:  # it reads no other one
+            return not names.get("add_generation_prompt")
+        return not any(names.values()) and names.keys() <= _UNSAID
 
     def _strange(
         self, handed: Iterable[list[Any]], sizes: list[int], variables: dict[str, Any]
@@ -413,26 +421,6 @@ def _counted(conversations: Iterable[list[Any]], sizes: list[int]) -> Iterator[l
     for messages in conversations:
         sizes.append(len(messages))
         yield messages
-
-
-def _plain_text(messages: Sequence[Any]) -> Rendered | None:
-    """What `_LAYOUT` prints for messages of texts without tools, a hundred times faster; None for
-    others."""
-    parts = [PREFIX]
-    turns: list[Note] = []
-    size = len(PREFIX)
-    for index, message in enumerate(messages):
-        if type(message) is not dict or "tools" in message:
-            return None
-        if content := message.get("content"):
-            role, metadata = message.get("role", ""), message.get("metadata", "")
-            if not (type(content) is type(role) is type(metadata) is str):
-                return None
-            parts.append(f"<|{role}|>{metadata}\n{content}")
-            turns.append((size, index))
-            size += len(parts[-1])
-    turns.append((size, -1))
-    return Rendered("".join(parts), [], turns, len(messages))
 
 
 def load_template(spec: str | None, own: str | None, transformers: str) -> ChatTemplate:
