@@ -7,6 +7,7 @@ Source: unsloth_zoo 2026.10.9, `unsloth_zoo/dataset_utils.py`: `train_on_respons
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -346,30 +347,38 @@ class Labeller:
         self.borders = {self.answer.core[0], *self.opener[:1]}
         if eos is not None:
             self.borders.add(eos)
+        self.stops = {*self.borders, self.question.core[0]}
 
     def spans(self, ids: list[int]) -> list[tuple[int, int]]:
         """Half-open ranges of the answers of a row."""
+        begins, stops = self.answer.core[0], self.stops
+        starts = [at for at, token in enumerate(ids) if token == begins]
+        seen = [at for at, token in enumerate(ids) if token in stops]
+        if ids and (not seen or seen[-1] < len(ids) - 1):
+            seen.append(len(ids) - 1)
         found = []
         at = 0
-        while at < len(ids):
-            begin = self._ends(self.answer, ids, at)
-            if begin is None:
-                at += 1
+        for start in starts:
+            if start < at:
                 continue
-            end, at = self._end(ids, begin)
+            begin = self._ends(self.answer, ids, start)
+            if begin is None:
+                continue
+            end, at = self._end(ids, begin, seen)
             if end is not None:
                 found.append((begin, end))
         return found
 
-    def _end(self, ids: list[int], begin: int) -> tuple[int | None, int]:
+    def _end(self, ids: list[int], begin: int, seen: list[int]) -> tuple[int | None, int]:
         """Where the answer that begins there ends, and where to look for the next one.
 
-        None where the row ends with the marker.
+        None where the row ends with the marker. `seen` are the places of what may end an answer, in
+        order, and the last place of the row.
         """
         question, answer = self.question, self.answer
         last = len(ids) - 1
         behind = begin  # the place behind the last thing that began as a question's marker does
-        for at in range(begin, len(ids)):
+        for at in seen[bisect_left(seen, begin) :]:
             token = ids[at]
             if token in self.borders:
                 if token == self.eos:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise, repeat
+from itertools import accumulate, chain, pairwise, repeat
 from typing import Final
 
 import numpy as np
@@ -277,48 +277,64 @@ def sequence(layout: Layout, context: Context) -> Tokens:
 
 def sequences(rows: Sequence[Layout], context: Context) -> Iterator[Tokens]:
     """`sequence` of each row, with one call of the tokenizer."""
-    for row, parts in zip(rows, _encoded(rows, context), strict=True):
-        yield _assembled(row, parts) if row.tokens is None else replace(row.tokens)
+    found = _assembled([row for row in rows if row.tokens is None], context)
+    for row in rows:
+        yield next(found) if row.tokens is None else replace(row.tokens)
 
 
 def input_ids(rows: Sequence[Layout], context: Context) -> list[Int32]:
     """The ids of `sequences` alone."""
+    ids, _, places = _ids([row for row in rows if row.tokens is None], context)
+    found = iter(pairwise(places))
     return [
-        (np.concatenate(parts) if parts else np.zeros(0, np.int32))
-        if row.tokens is None
-        else row.tokens.input_ids
-        for row, parts in zip(rows, _encoded(rows, context), strict=True)
+        ids[slice(*next(found))] if row.tokens is None else row.tokens.input_ids for row in rows
     ]
 
 
-def _encoded(rows: Sequence[Layout], context: Context) -> Iterator[list[Int32]]:
-    """The ids of each piece of each row; none of one that is tokenized already."""
-    texts = [
-        piece for row in rows if row.tokens is None for piece in row.pieces if type(piece) is str
-    ]
+def _ids(rows: Sequence[Layout], context: Context) -> tuple[Int32, Int, list[int]]:
+    """The ids of all pieces of rows, one after the other.
+
+    Returns:
+        The ids, how many each piece has, and where each row begins and the last one ends.
+    """
+    pieces = [*chain.from_iterable([row.pieces for row in rows])]
+    texts = [piece for piece in pieces if type(piece) is str]
     encoded, offsets = context.tokenizer.encode(texts)
-    places = iter(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True))
-    for row in rows:
-        parts: list[Int32] = []
-        for piece in row.pieces if row.tokens is None else ():
-            if type(piece) is int:
-                parts.append(np.array((piece,), np.int32))
-            elif type(piece) is str:
-                start, stop = next(places)
-                parts.append(encoded[start:stop].view(np.int32))
-            else:
-                parts.append(piece.ids.astype(np.int32, copy=False))  # type: ignore[union-attr]
-        yield parts
+    sizes = np.fromiter(map(_SIZES.get, map(type, pieces), repeat(0)), np.int64, len(pieces))
+    given = np.flatnonzero(sizes == 0).tolist()
+    for place in given:
+        sizes[place] = len(pieces[place].ids)  # type: ignore[union-attr]  # neither int nor str
+    are_texts = sizes < 0
+    sizes[are_texts] = np.diff(offsets)
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+    ids = np.empty(int(ends[-1]) if len(ends) else 0, np.int32)
+    ids[np.repeat(are_texts, sizes)] = encoded.view(np.int32)
+    controls = [piece for piece in pieces if type(piece) is int]
+    are_controls = ~are_texts
+    are_controls[given] = False
+    ids[starts[are_controls]] = controls
+    for place in given:
+        ids[starts[place] : ends[place]] = pieces[place].ids  # type: ignore[union-attr]
+    last = [0, *accumulate(len(row.pieces) for row in rows)]
+    return ids, sizes, np.append(0, ends)[last].tolist()
 
 
-def _assembled(row: Layout, parts: list[Int32]) -> Tokens:
-    ids = np.concatenate(parts) if parts else np.zeros(0, np.int32)
-    sizes = np.fromiter(map(len, parts), np.int64, len(parts))
-    labels = np.where(np.repeat(np.array(row.rest) == SAME, sizes), ids, np.int32(NONE))
+def _assembled(rows: Sequence[Layout], context: Context) -> Iterator[Tokens]:
+    ids, sizes, places = _ids(rows, context)
+    number = len(sizes)
+    rest = np.fromiter(chain.from_iterable([row.rest for row in rows]), np.int64, number)
+    first = np.fromiter(chain.from_iterable([row.first for row in rows]), np.int64, number)
+    owned = np.fromiter(chain.from_iterable([row.owners for row in rows]), np.int32, number)
+    labels = np.where(np.repeat(rest == SAME, sizes), ids, np.int32(NONE))
     at = (np.cumsum(sizes) - sizes)[sizes > 0]
-    head = np.array(row.first, np.int64)[sizes > 0]
+    head = first[sizes > 0]
     labels[at] = np.where(head == SAME, ids[at], head)
-    owners = np.repeat(np.array(row.owners, np.int32), sizes)
-    units = None if row.units is None else np.repeat(np.array(row.units, np.int32), sizes)
-    weights = None if row.weights is None else np.repeat(np.array(row.weights, np.float32), sizes)
-    return Tokens(ids, labels, owners, units, weights)
+    owners = np.repeat(owned, sizes)
+    begun = 0
+    for row, (start, stop) in zip(rows, pairwise(places), strict=True):
+        own = sizes[begun : begun + len(row.pieces)]
+        begun += len(row.pieces)
+        units = None if row.units is None else np.repeat(np.array(row.units, np.int32), own)
+        weights = None if row.weights is None else np.repeat(np.array(row.weights, np.float32), own)
+        yield Tokens(ids[start:stop], labels[start:stop], owners[start:stop], units, weights)
