@@ -245,7 +245,7 @@ def _pieces(part: Part, context: Context) -> Iterator[tuple[Piece, int]]:
     if isinstance(part, Owned):
         yield from pieces_of(part, context)
     else:
-        control = set(context.tokenizer.control.values())
+        control = context.tokenizer.control_text
         for token in part.ids:
             if not 0 <= token < context.tokenizer.vocab_size:
                 raise TrainerError("IndexError", f"{token} is not a token id of the model")

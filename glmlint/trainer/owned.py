@@ -24,9 +24,9 @@ class Owned:
     __slots__ = ("parts", "text")
 
     def __init__(self, parts: Iterable[Part]) -> None:
-        self.parts: tuple[Part, ...] = tuple(part for part in parts if part[0])
+        self.parts: tuple[Part, ...] = tuple([part for part in parts if part[0]])
         """None of them is empty."""
-        self.text = "".join(text for text, _ in self.parts)
+        self.text = "".join([text for text, _ in self.parts])
 
     def __add__(self, other: Owned) -> Owned:
         return Owned((*self.parts, *other.parts))
@@ -77,7 +77,7 @@ def owned(text: str, owner: int) -> Owned:
 
 def joined(texts: Iterable[Owned]) -> Owned:
     """The texts one after the other."""
-    return Owned(part for text in texts for part in text.parts)
+    return Owned([part for text in texts for part in text.parts])
 
 
 def pieces_of(text: Owned, context: Context) -> Iterator[tuple[Piece, int]]:
@@ -90,8 +90,14 @@ def pieces_of(text: Owned, context: Context) -> Iterator[tuple[Piece, int]]:
     ends = list(accumulate(len(part) for part, _ in text.parts))
     at = index = 0
     for offset, name in [*context.tokenizer.find_control(whole), (len(whole), "")]:
+        if index < len(ends) and ends[index] >= offset > at:  # of one part, as most are
+            owner = text.parts[index][1]
+            yield from _encoded(whole[at:offset], [(whole[at:offset], owner)], context)
+            index += ends[index] == offset
+            start = offset
+        else:
+            start = at
         runs: list[Part] = []
-        start = at
         while start < offset:
             stop = min(ends[index], offset)
             owner = text.parts[index][1]

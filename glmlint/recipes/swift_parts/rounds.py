@@ -450,6 +450,8 @@ def _results(question: SwiftTurn, answer: SwiftTurn, system: Any, number: int) -
 
 def _numbered(text: Owned, number: int, owner: int) -> Owned:
     """The template language's placeholders for the round, which also count where they are typed."""
+    if "{{ROUND" not in text.text:
+        return text
     text = text.replace("{{ROUND0}}", owned(str(number), owner))
     return text.replace("{{ROUND1}}", owned(str(number + 1), owner))
 

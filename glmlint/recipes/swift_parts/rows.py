@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -89,16 +90,25 @@ def read(row: dict[str, Any], columns: Columns) -> Read:
 
 def named(row: dict[str, Any], columns: Columns) -> tuple[dict[str, Any], Form, dict[str, str]]:
     """The row under ms-swift's own column names, its form, and where each column is written."""
-    names = {name: name for name in row}
-    names = _renamed(names, columns.columns)
+    form, names = _named(tuple(row), tuple(columns.columns.items()), columns.automatic)
+    return {name: row[written] for name, written in names.items()}, form, dict(names)
+
+
+@lru_cache(maxsize=32)
+def _named(
+    written: tuple[str, ...], columns: tuple[tuple[str, str], ...], automatic: bool
+) -> tuple[Form, dict[str, str]]:
+    """The form of rows with these columns, and where each column is written."""
+    names = {name: name for name in written}
+    names = _renamed(names, dict(columns))
     form: Form = "response"
     if any(name in names for name in TURN_COLUMNS):
         form = "messages"
     elif "instruction" in names and "input" in names:
         form = "alpaca"
-    if columns.automatic:
+    if automatic:
         names = _renamed(names, _ALIASES[form])
-    return {name: row[written] for name, written in names.items()}, form, names
+    return form, names
 
 
 _ALIASES: Final[dict[Form, dict[str, str]]] = {
@@ -462,11 +472,12 @@ def _check(message: SwiftMessage) -> None:
     owner = message.owner
     if message.content is UNSET:
         raise NoLiteral("no-content", "KeyError", "'content'", owner)
+    if message.role in ROLES and message.content is not None:
+        return
     shown = f"message: {{'role': {message.role!r}, 'content': {message.content!r}}}"
     if message.role not in ROLES:
         raise NoLiteral("unknown-role", "AssertionError", shown, owner)
-    if message.content is None:
-        raise NoLiteral("null-content", "AssertionError", shown, owner)
+    raise NoLiteral("null-content", "AssertionError", shown, owner)
 
 
 def _tools(tools: Any) -> list[Any] | None:

@@ -150,8 +150,10 @@ def _listed(values: dict[str, Any], written: dict[str, str], form: Form) -> Iter
 
 def _key(turn: dict[str, Any], *names: str) -> tuple[str | None, Any]:
     """The last of these keys that a turn has, which is the one that counts, and its value."""
-    found = [name for name in names if name in turn]
-    return (found[-1], turn[found[-1]]) if found else (None, None)
+    for name in reversed(names):
+        if name in turn:
+            return name, turn[name]
+    return None, None
 
 
 def _turn(turn: dict[str, Any], at: Pointer, openai: bool, as_text: bool) -> Speech:
