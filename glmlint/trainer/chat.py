@@ -265,6 +265,10 @@ def lay_out_text(
         labelled: parts whose tokens carry loss, in order and apart from each other; a token that
             has a character in one carries loss. None: every token does.
     """
+    if labelled is None and found[0] == [0]:  # all of it is of one owner
+        pieces = context.split(text)
+        labels = [SAME] * len(pieces)
+        return Layout(pieces, labels, [*labels], found[1] * len(pieces))
     stops = [stop for _, stop in labelled or ()]
     edges = sorted({*found[0], *(place for span in labelled or () for place in span)})
 
@@ -288,7 +292,7 @@ def lay_out_text(
         return layout
     tokenized = Tokenized(text, context)
     starts, lasts = tokenized.starts.tolist(), tokenized.stops.tolist()
-    labels: list[int] = []
+    labels = []
     for (piece, at, stop), end in zip(tokenized.pieces, tokenized.ends, strict=True):
         begin = len(labels)
         if parted(piece, at, stop):

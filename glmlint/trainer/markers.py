@@ -328,6 +328,10 @@ def _shared_header(
     return answer
 
 
+_REMEMBERED: Final = 100_000
+"""Tokens of the longest row whose places are kept until the next one."""
+
+
 class Labeller:
     """Which tokens of a row its answers are, by two markers."""
 
@@ -348,12 +352,11 @@ class Labeller:
         if eos is not None:
             self.borders.add(eos)
         self.stops = {*self.borders, self.question.core[0]}
+        self._last: tuple[list[int], list[int], list[int]] = [], [], []
 
     def spans(self, ids: list[int]) -> list[tuple[int, int]]:
         """Half-open ranges of the answers of a row."""
-        begins, stops = self.answer.core[0], self.stops
-        starts = [at for at, token in enumerate(ids) if token == begins]
-        seen = [at for at, token in enumerate(ids) if token in stops]
+        starts, seen = self._places(ids)
         if ids and (not seen or seen[-1] < len(ids) - 1):
             seen.append(len(ids) - 1)
         found = []
@@ -368,6 +371,17 @@ class Labeller:
             if end is not None:
                 found.append((begin, end))
         return found
+
+    def _places(self, ids: list[int]) -> tuple[list[int], list[int]]:
+        """Where an answer's marker may begin, and where what may end an answer stands."""
+        known, starts, seen = self._last
+        size = len(ids)
+        if known[:size] != ids:  # a row is asked for again as budgets cut it
+            begins, stops = self.answer.core[0], self.stops
+            starts = [at for at, token in enumerate(ids) if token == begins]
+            seen = [at for at, token in enumerate(ids) if token in stops]
+            self._last = (ids, starts, seen) if size <= _REMEMBERED else ([], [], [])
+        return starts[: bisect_left(starts, size)], seen[: bisect_left(seen, size)]
 
     def _end(self, ids: list[int], begin: int, seen: list[int]) -> tuple[int | None, int]:
         """Where the answer that begins there ends, and where to look for the next one.
