@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise, repeat
@@ -112,11 +112,11 @@ def _steps(places: Int) -> tuple[Int, Int]:
 
 def _ask(row: Tokens, grid: Int, context: Context) -> None:
     """Add what the trainer's cut keeps of a row at each budget of `GRID`."""
-    for at, budget in enumerate(GRID):
-        if budget > len(row.input_ids):
-            grid[at:] += _kept_at(row, budget, context)
-            break
-        grid[at] += _kept_at(row, budget, context)
+    longer = bisect_right(GRID, len(row.input_ids))  # budgets from this one on are
+    if longer < len(GRID):
+        grid[longer:] += _kept_at(row, GRID[longer], context)
+    for at in reversed(range(longer)):  # from the longest part on, whose places hold for the others
+        grid[at] += _kept_at(row, GRID[at], context)
 
 
 def _kept_at(row: Tokens, budget: int, context: Context) -> int:
