@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -131,11 +132,21 @@ ROLES = ["system", "user", "assistant", "assistant", "tool", "observation"]
 CALL = {"name": "f", "arguments": {"a": 1, "b": "x", "c": None}}
 ANY_MESSAGE = st.one_of(
     st.fixed_dictionaries(
-        {"role": st.sampled_from(ROLES), "content": SAID},
+        {"role": st.sampled_from(ROLES)},
         optional={
+            "content": SAID,
             "metadata": SAID,
             "reasoning_content": st.one_of(SAID, st.none()),
-            "tool_calls": st.sampled_from([[], None, [CALL], [{"function": CALL}, 1]]),
+            "tool_calls": st.sampled_from(
+                [
+                    [],
+                    None,
+                    [CALL],
+                    [{"function": CALL}, CALL],
+                    [{"function": CALL}, 1],
+                    [{"name": "f"}],
+                ]
+            ),
         },
     ),
     ODD_MESSAGE,
@@ -152,13 +163,14 @@ def by_both(name: str) -> tuple[ChatTemplate, Compiled]:
 @given(
     st.lists(ANY_MESSAGE, max_size=5),
     st.sampled_from(TEMPLATES),
-    st.sampled_from([{}, {"tools": None}, {"tools": [CALL]}, {"add_generation_prompt": True},
+    st.sampled_from([{}, {"tools": None}, {"tools": [CALL]}, {"tools": [CALL, {"é": [1]}]}, {"tools": [1]}, {"add_generation_prompt": True},
                      {"enable_thinking": False}, {"clear_thinking": False}]),
 )  # fmt: skip
 def test_conversations_are_what_a_sandboxed_jinja_prints(
     messages: list[Any], name: str, given_names: dict[str, Any]
 ) -> None:
     template, sandboxed = by_both(name)
+    given_names = deepcopy(given_names)  # what is printed is told apart by its identity
     names = {"add_generation_prompt": False, **template._names, **given_names, "messages": messages}
     try:
         slow: Any = Rendered(*sandboxed.render(names, 1 << 30), len(messages))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from glmlint.patterns import Pattern
 from glmlint.plan import version
 from glmlint.text import RunStopped, Text, Told, is_file, listed
-from glmlint.trainer.plain_chat import PLAIN
+from glmlint.trainer import plain_chat
 from glmlint.trainer.plain_chat import PREFIX as PREFIX
 from glmlint.trainer.printed import require_printable
 
@@ -158,8 +158,10 @@ _TOO_LONG: Final = Text(
 )
 _TOO_DEEP: Final = ("RecursionError", "IndentationError")
 _GENERATION: Final = Pattern(r"\{%[-+]?\s*generation\s*[-+]?%\}")
-_UNSAID: Final = frozenset(("tools", "documents", "add_generation_prompt"))
-"""Variables that are the same to glmlint's own templates where they are empty and where there are none."""
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "tools": None, "documents": None, "add_generation_prompt": False
+}  # fmt: skip
+"""Variables that transformers always sets."""
 _THOUGHTS: Final = ("reasoning_content", "thinking", "reasoning")
 """Names of one thing, as transformers has them since 5.21."""
 
@@ -341,13 +343,12 @@ class ChatTemplate:
     ) -> Iterator[Rendered | Exception]:
         """As `render_each`, with what `rendered` gives."""
         handed = ([self._handed(message) for message in messages] for messages in conversations)
-        defaults = {"tools": None, "documents": None, "add_generation_prompt": False}
-        variables = {**defaults, **self._names, **names}
+        variables = {**_DEFAULTS, **self._names, **names}
         if self.text is not None and not self.own:
             sizes: list[int] = []
             yield from self._strange(_counted(handed, sizes), sizes, variables)
             return
-        join = PLAIN.get(self.name) if self._is_plain(names) else None
+        join = self._join(variables)
         for messages in handed:
             if join is not None and (plain := join(messages)) is not None:
                 yield Rendered(plain[0], [], plain[1], len(messages))
@@ -358,12 +359,25 @@ class ChatTemplate:
             except Exception as error:  # whatever odd messages make jinja2 raise
                 yield error
 
-    def _is_plain(self, names: Mapping[str, Any]) -> bool:
-        """Whether these variables change nothing of what one of glmlint's own templates prints for
-        texts."""
-        if self.text is None:  # it reads no other one
-            return not names.get("add_generation_prompt")
-        return not any(names.values()) and names.keys() <= _UNSAID
+    def _join(self, variables: Mapping[str, Any]) -> plain_chat.Join | None:
+        """What joins messages in good form to what one of glmlint's own templates prints with these
+        variables; None where there is nothing."""
+        if variables["add_generation_prompt"]:
+            return None
+        if self.text is None:  # it reads no other variable
+            return plain_chat.glm4
+        make = plain_chat.LATER.get(self.name)
+        # Variables of its own, and those that are the same to it empty and left out.
+        others = variables.keys() - self._names.keys() - _DEFAULTS.keys()
+        tools = variables["tools"]
+        listed = not tools or (type(tools) is list and all(type(tool) is dict for tool in tools))
+        known = not others and self._names.items() <= variables.items()
+        if make is None or self.escapes_tools or not known or not listed:
+            return None
+        try:
+            return make(variables)
+        except (ValueError, RecursionError):  # tools that can't be written as JSON
+            return None
 
     def _strange(
         self, handed: Iterable[list[Any]], sizes: list[int], variables: dict[str, Any]
