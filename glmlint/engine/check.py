@@ -20,13 +20,13 @@ from glmlint.engine.ignores import plain_content, read_ignores
 from glmlint.engine.times import FIRST_PASS, HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 from glmlint.evidence.arguments import forget_waste
 from glmlint.evidence.duplicates import conversation, table
+from glmlint.evidence.ignored import Ignores
 from glmlint.evidence.kinds import supervised_kinds
 from glmlint.evidence.report import (
     IN_ANOTHER_FORMAT,
     MOST_ONCE,
     FileStats,
     Held,
-    Ignores,
     Once,
     Report,
     keep_first,
@@ -101,6 +101,8 @@ class Checker:
         for rules in (plan.rules, *(block.rules for block in plan.per_file)):
             for loaded, _ in self._meant(rules):
                 self.wanted |= loaded.rule.when & COSTLY
+        self.across = frozenset(name for name, one in self._known.items() if one.check_run)
+        """The rules that compare rows with each other, of whatever file's settings."""
         self.packs = context.trainer.packs(context.options)
         self.near = "signatures" in hashes
         """Whether it looks for rows that are nearly the same."""
@@ -270,7 +272,6 @@ class Checker:
             stats.held_once.setdefault(frozenset(held_once), []).append(row.line)
         if ignores is not None:
             ignores.clean = not counted and not apart
-            stats.ignores.setdefault(row.line, []).append(ignores)
         return counted
 
     def _may_keep(self, row: Row) -> bool:
@@ -418,6 +419,7 @@ def _check_rows(rows: list[Row], stats: FileStats, checker: Checker) -> None:
         if lengths:
             stats.packed.parts.append((rows[0].line, np.array(lengths, np.int32)))
     said: list[tuple[bytes, int, bool]] = []
+    answered: list[tuple[int, bytes, Ignores]] = []
     for row in rows:
         if checker.plan.kinds and row.layout is not None:
             supervised, kept = supervised_kinds(row)
@@ -435,7 +437,8 @@ def _check_rows(rows: list[Row], stats: FileStats, checker: Checker) -> None:
             ignores = None
             if answers:
                 row.content = plain_content(row.raw)
-                ignores = read_ignores(row.value, row.content, checker.severities(row.path))
+                ignores = read_ignores(row.value, checker.severities(row.path))
+                answered.append((row.line, row.identity, ignores))
             found = checker.check_row(row, stats, unreadable or row.dropped is not None, ignores)
         if row.dropped is not None:
             totals.dropped += 1
@@ -450,7 +453,9 @@ def _check_rows(rows: list[Row], stats: FileStats, checker: Checker) -> None:
             said.append((content, row.line, clean))
     if said:
         with timing(watch, HASH):
-            stats.rows.parts.append(table(said, checker.prompts, checker.near))
+            stats.rows.add(table(said, checker.prompts, checker.near))
+    if answered:
+        stats.ignores.add(answered, checker.across)
     keep_first(stats.findings, checker.plan.max_findings)
 
 
