@@ -1,332 +1,410 @@
-"""Goals S1 to S5 of scoring: speed and memory against the plain transformers batch loop.
+"""Goals S1 to S7 of scoring: speed and memory against the plain transformers batch loop.
 
-    python bench/score.py                 # ratios on a CPU: S3, S4, S5 (some six minutes; wants a quiet machine)
-    python bench/score.py --device cuda   # S1 and S2 on a random model of the 9B's shape
+    python bench/score.py                        # S3 to S7 on a CPU: some six minutes, on a quiet machine
+    python bench/score.py --device cuda --quick  # all of it on a tiny model, in a minute or two: try it first
+    python bench/score.py --device cuda          # S1 to S7 on a GPU of 80 GB, in under ten minutes
+    python bench/score.py --quick                # the same code without a GPU, in seconds
 
-Rows are real where the shared data folder lies beside the repository, else random lengths.
-Every method runs in a process of its own, so that its peak memory is its own.
+A line a figure: whether its goal is met, the figure, the goal. "n/a" is a figure that was taken
+and means nothing, as it is of a tiny model or without a GPU. Rows are real where `--data` names
+a folder of the public sets or `shared/data` lies in or beside the repository, else of random
+length. Every method runs in a process of its own, so that its peak memory is its own, and has a
+share of `--limit`: one that takes longer is ended and named, and the others run. Exit code 1: a
+figure is missing that this machine should have; a missed goal is no error.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
+import contextlib
+import signal
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import numpy as np
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from glmlint.scoring.plan import IGNORE_INDEX, Row, batches, make_hosts, make_row, measure
+from score_processes import NotMeasured, Processes
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-SETS = (
-    "llamafactory/alpaca_zh_demo.json",
-    "llamafactory/alpaca_en_demo.json",
-    "glm_tools/glaive_zh.jsonl",
-    "glm_tools/glaive_en.jsonl",
-    "llamafactory/identity.json",
-)
-MORE = (
-    "chatglm_efficient_tuning/oaast_sft_zh.json",
-    "llamafactory/v1_sft_demo.jsonl",
-    "fastchat/dummy_conversation.json",
-    "toolset/tools_datasets__agentManager__tools_v1.0.jsonl",
-    "toolset/tools_datasets__contentManager__tools_v1.4.jsonl",
-    "toolset/tools_datasets__memoryManager__tools_v1.4.jsonl",
-    "toolset/tools_datasets__vaultManager__tools_v1.3.jsonl",
-    "toolset/behavior_datasets__workspace_awareness__pairs_v1.4.jsonl",
-    "self_llm/huanhuan.json",
-)
-ROLES = {
-    "system": 151335, "user": 151336, "human": 151336, "assistant": 151337, "gpt": 151337,
-    "function_call": 151337, "observation": 151338, "tool": 151338,
+HERE = Path(__file__).resolve().parent
+
+PEAK = 989e12
+"""Operations a second of an H100 or H200 SXM in dense bf16."""
+
+ASSUMED = 28_000
+"""Tokens a second of a 9B at half of PEAK: the yardstick of S6 where there is no GPU."""
+
+WEIGHTS = {
+    "9B, engine": 110, "9B, plain batch 8": 110, "bf16 against fp32": 60,
+    "A, engine": 25, "A, plain batch 4": 35,
+    "B, engine": 30, "B, plain batch 4": 40, "B, plain batch 8": 40,
+    "padding": 15, "save a model": 20, "host work": 25,
+    "first run": 25, "resumed run": 15,
+    "vLLM": 150,
 }  # fmt: skip
+"""Every process and its share of the time, in the order in which they run."""
 
-SHAPES: dict[str, dict[str, Any]] = {
-    # the head is 98% of the work: what a test model looks like
-    "A": {"vocab_size": 151552, "hidden_size": 64, "intermediate_size": 172, "num_hidden_layers": 1,
-          "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16},
-    # the head is 6.7% of the weights that multiply, as in the 9B
-    "B": {"vocab_size": 12288, "hidden_size": 640, "intermediate_size": 2144,
-          "num_hidden_layers": 22, "num_attention_heads": 10, "num_key_value_heads": 2,
-          "head_dim": 64},
-    "9B": {"vocab_size": 151552, "hidden_size": 4096, "intermediate_size": 13696,
-           "num_hidden_layers": 40, "num_attention_heads": 32, "num_key_value_heads": 2,
-           "head_dim": 128},
-}  # fmt: skip
-
-Encoded = tuple[list[int], list[int]]
+NEED_GPU = ("9B, engine", "9B, plain batch 8", "bf16 against fp32", "vLLM")
 
 
-def turns(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(role, text) of a row in one of the public shapes; rows in another shape give nothing."""
-    if isinstance(record.get("output"), str):
-        yield "user", f"{record.get('instruction', '')}\n{record.get('input', '')}".strip()
-        yield "assistant", record["output"]
-        return
-    for message in record.get("messages") or record.get("conversations") or ():
-        role = message.get("role", message.get("from"))
-        text = message.get("content", message.get("value"))
-        if message.get("tools"):
-            yield "system", json.dumps(message["tools"], ensure_ascii=False)
-        for call in message.get("tool_calls") or ():
-            text = f"{text or ''}{json.dumps(call.get('function'), ensure_ascii=False)}"
-        if isinstance(text, str) and role in ROLES:
-            yield role, text
+class Bench:
+    """The options of a run, its processes, and its lines."""
+
+    def __init__(self, told: argparse.Namespace, folder: Path) -> None:
+        self.device: str = told.device
+        self.cuda = self.device.startswith("cuda")
+        self.quick: bool = told.quick
+        self.data = str(told.data) if told.data else None
+        self.rows: int | None = told.rows
+        self.folder = folder
+        self.complete = True
+        everything = self.cuda or self.quick
+        weights = {
+            name: weight
+            for name, weight in WEIGHTS.items()
+            if (everything or name not in NEED_GPU) and (name != "vLLM" or vllm_there(self.cuda))
+        }
+        # Importing torch and transformers is most of a quick run. With CUDA every process is
+        # fresh: a fork of one that has asked for the device can't use it.
+        fork = self.quick and not self.cuda and sys.platform == "linux"
+        self.processes = Processes(folder, told.limit, weights, fork=fork)
+        self.job = self.processes.job
+
+    def which(self, rows: int, longest: int) -> dict[str, Any]:
+        """Options of a job that choose its rows."""
+        return {
+            "data": self.data,
+            "rows": 8 if self.quick else self.rows or rows,
+            "longest": 200 if self.quick else longest,
+            "most": 16 if self.quick else None,
+        }
+
+    def shape(self, name: str) -> str:
+        """The shape, or what stands for it in a quick run."""
+        return "tiny" if self.quick else name
+
+    def verdict(
+        self,
+        name: str,
+        got: float,
+        goal: float,
+        text: str,
+        *,
+        least: bool = True,
+        gpu: bool = False,
+        always: bool = False,
+    ) -> None:
+        """One line: whether the goal is met, the figure, the goal, and what it is.
+
+        Args:
+            least: the goal is the least that is wanted, not the most.
+            gpu: the figure means nothing without a GPU.
+            always: it means something in a quick run too.
+        """
+        why = "tiny: means nothing" if self.quick and not always else ""
+        if gpu and not self.cuda:
+            why = "no GPU: means nothing"
+        met = got >= goal if least else got <= goal
+        state = "n/a" if why else "met" if met else "MISSED"
+        shown = f"{got:,.0f}" if got >= 1000 else f"{got:.3f}"
+        sign = ">=" if least else "<="
+        told = f"{name:4} {state:8} {shown:>9}  goal {sign} {goal:<6,g}  {text}"
+        print(f"{told} ({why})" if why else told, flush=True)
+
+    @contextlib.contextmanager
+    def measuring(self, name: str) -> Iterator[None]:
+        """A block that prints figures of a goal, or in their place a line that says why not."""
+        try:
+            yield
+        except NotMeasured as why:
+            self.complete = False
+            print(f"{name:4} {'FAILED':8} {'-':>9}  {why}", flush=True)
 
 
-def read_rows(names: tuple[str, ...]) -> Iterator[Encoded]:
-    """Ids and labels of all rows in GLM-4's layout, answers and their ends supervised."""
-    from glmlint.trainer.tokenizer import load_tokenizer
-
-    tokenizer = load_tokenizer("glm4")
-    for name in names:
-        text = (DATA / name).read_text(encoding="utf-8")
-        if name.endswith(".json"):
-            records = json.loads(text)
-        else:
-            records = [json.loads(line) for line in text.split("\n") if line.strip()]
-        for record in records:
-            ids, labels, answered = [151331, 151333], [IGNORE_INDEX] * 2, False
-            for role, content in turns(record):
-                body = tokenizer.encode([content])[0].tolist()
-                head = ROLES[role]
-                ids += [head, 198, *body]
-                labels.append(head if answered else IGNORE_INDEX)
-                answered = head == 151337
-                labels += [198, *body] if answered else [IGNORE_INDEX] * (1 + len(body))
-            if len(ids) > 2 and answered:
-                yield [*ids, 151329], [*labels, 151329]
+def left_out(name: str, why: str) -> None:
+    """A line in place of a figure that this machine can't have."""
+    print(f"{name:4} {'left out':8} {'-':>9}  {why}", flush=True)
 
 
-def random_rows(count: int) -> list[Encoded]:
-    """Rows of log-normal length, where no data is at hand."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for length in np.clip(rng.lognormal(5.1, 0.8, count), 8, 4000).astype(int):
-        ids = rng.integers(0, 151329, length).tolist()
-        rows.append((ids, [IGNORE_INDEX] * (length // 3) + ids[length // 3 :]))
-    return rows
+def note(text: str) -> None:
+    """A line that is no figure."""
+    print(f"     {text}", flush=True)
 
 
-def some_rows(count: int, longest: int) -> list[Encoded]:
-    """`count` rows drawn evenly from the sets, in the order drawn: a file that mixes its sources."""
-    if not DATA.is_dir():
-        return random_rows(count)
-    rows = [row for row in read_rows(SETS) if len(row[0]) <= longest]
-    rng = np.random.default_rng(7)
-    return [rows[place] for place in rng.choice(len(rows), count, replace=False)]
+def vllm_there(cuda: bool) -> bool:
+    """Whether vLLM can be compared with."""
+    return cuda and find_spec("vllm") is not None
 
 
-def expanded(rows: list[Encoded]) -> list[Row]:
-    """Every answer as a row of its own with all that came before it, as exporters write them."""
-    made = []
-    for ids, labels in rows:
-        told = np.array(labels)
-        ends = np.flatnonzero((told[:-1] != IGNORE_INDEX) & (told[1:] == IGNORE_INDEX))
-        start = 0
-        for end in [*ends.tolist(), len(ids) - 1]:
-            masked = np.where(np.arange(end + 1) > start, told[: end + 1], IGNORE_INDEX)
-            made.append(make_row(ids[: end + 1], masked))
-            start = end
-    return made
+def difference(ours: dict[str, Any], theirs: dict[str, Any]) -> float:
+    """How far the row means of two methods lie apart at most."""
+    return max(abs(a - b) for a, b in zip(ours["means"], theirs["means"], strict=False))
 
 
-def build(shape: str, device: str, dtype: str) -> Any:
-    """A random model of one of SHAPES on the device."""
-    import torch
-    from transformers import Glm4Config, Glm4ForCausalLM
+def engine_on_gpu(bench: Bench) -> dict[str, Any]:
+    """S1: tokens a second of the 9B's shape, and the share of an H100's matmul peak.
 
-    config = Glm4Config(
-        **SHAPES[shape], pad_token_id=0, initializer_range=0.02, max_position_embeddings=8192
+    Raises:
+        NotMeasured
+    """
+    ours = bench.job(
+        "9B, engine", "speed", method="fast", size=32_768, shape=bench.shape("9B"),
+        device=bench.device, dtype="bfloat16", **bench.which(2000, 2048),
+    )  # fmt: skip
+    note(f"{ours['on']}, torch {ours['torch']}: {ours['rows']:,} rows in {ours['seconds']:.1f} s, "
+         f"{ours['memory']:.1f} GB over the weights")  # fmt: skip
+    bench.verdict(
+        "S1", ours["read_rate"], 20_000, "real tokens a second, equal rows once", gpu=True
     )
-    with torch.device(device):
-        model = Glm4ForCausalLM._from_config(config, dtype=getattr(torch, dtype))
-    return model.eval()
+    bench.verdict("S1", ours["flops"] / PEAK, 0.4, "share of 989 TFLOP/s, real tokens", gpu=True)
+    return ours
 
 
-def fast(model: Any, rows: list[Encoded], budget: int) -> list[float]:
-    """Row means by the engine."""
-    from glmlint.scoring.engine import Engine
-    from glmlint.scoring.model import Model
+def plain_on_gpu(bench: Bench, ours: dict[str, Any] | None) -> None:
+    """S2 against the plain loop.
 
-    device, dtype = str(model.device), str(model.dtype).removeprefix("torch.")
-    engine = Engine(
-        Model(model.get_decoder(), model.get_output_embeddings(), device, dtype, "bench", "sdpa")
-    )
-    made = [make_row(*row) for row in rows]
-    found = {
-        score.key: float(score.nll.mean())
-        for batch in batches(make_hosts(made), budget)
-        for score in engine.score(batch)
-    }
-    return [found[row.key] for row in made]
-
-
-def plain(model: Any, rows: list[Encoded], size: int) -> list[float]:
-    """Row means by the loop that everybody writes: file order, padding, mask, all logits."""
-    import torch
-
-    means: list[float] = []
-    with torch.inference_mode():
-        for start in range(0, len(rows), size):
-            part = rows[start : start + size]
-            width = max(len(ids) for ids, _ in part)
-            ids = torch.tensor([i + [0] * (width - len(i)) for i, _ in part]).to(model.device)
-            labels = torch.tensor([t + [IGNORE_INDEX] * (width - len(t)) for _, t in part])
-            mask = torch.tensor([[1] * len(i) + [0] * (width - len(i)) for i, _ in part])
-            logits = model(ids, attention_mask=mask.to(model.device), use_cache=False).logits
-            losses = torch.nn.functional.cross_entropy(
-                logits[:, :-1].float().flatten(0, 1),
-                labels[:, 1:].to(model.device).flatten(),
-                reduction="none",
-            ).view(len(part), -1)
-            counts = (labels[:, 1:] != IGNORE_INDEX).sum(1).to(model.device)
-            means += (losses.sum(1) / counts).tolist()
-    return means
+    Raises:
+        NotMeasured
+    """
+    theirs = bench.job(
+        "9B, plain batch 8", "speed", method="plain", size=8, shape=bench.shape("9B"),
+        device=bench.device, dtype="bfloat16", **bench.which(2000, 2048),
+    )  # fmt: skip
+    if ours is None:
+        raise NotMeasured(f"plain batch 8 does {theirs['rate']:,.0f} tokens/s, the engine has none")
+    note(f"plain batch 8: {len(theirs['means']):,} of {theirs['rows']:,} rows, "
+         f"{theirs['memory']:.1f} GB; row means differ by {difference(ours, theirs):.1e} at most")  # fmt: skip
+    bench.verdict("S2", ours["rate"] / theirs["rate"], 2.5, "speed against plain batch 8", gpu=True)
 
 
-def peak() -> float:
-    """Highest memory of this process so far, GB."""
-    import resource
+def against_vllm(bench: Bench, ours: dict[str, Any] | None) -> None:
+    """S2 against vLLM's prompt_logprobs.
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-
-
-def job(arguments: argparse.Namespace) -> None:
-    """One method on one model, in its own process: prints seconds, memory and means."""
-    import torch
-
-    torch.manual_seed(0)
-    rows = some_rows(arguments.rows, arguments.longest)
-    vocabulary = SHAPES[arguments.shape]["vocab_size"]
-    rows = [
-        ([i % vocabulary for i in ids], [t % vocabulary if t >= 0 else t for t in labels])
-        for ids, labels in rows
-    ]
-    model = build(arguments.shape, arguments.device, arguments.dtype)
-    run: dict[str, Callable[[Any, list[Encoded], int], list[float]]] = {
-        "fast": fast,
-        "plain": plain,
-    }
-    method = run[arguments.method]
-    method(model, rows[:2], arguments.size)
-    cuda = arguments.device.startswith("cuda")
-    before = torch.cuda.memory_allocated() / 1e9 if cuda else peak()
-    if cuda:
-        torch.cuda.reset_peak_memory_stats()
-    seconds = float("inf")
-    for _ in range(2):  # the better of two: other work on the machine only ever adds
-        since = time.perf_counter()
-        means = method(model, rows, arguments.size)
-        if cuda:
-            torch.cuda.synchronize()
-        seconds = min(seconds, time.perf_counter() - since)
-    high = torch.cuda.max_memory_allocated() / 1e9 if cuda else peak()
-    weights = sum(p.numel() for p in model.parameters())
-    head = SHAPES[arguments.shape]["vocab_size"] * SHAPES[arguments.shape]["hidden_size"]
-    told = {
-        "seconds": seconds,
-        "memory": high - before,
-        "means": means,
-        "layers": weights - 2 * head,
-    }
-    print(json.dumps(told))
+    Raises:
+        NotMeasured
+    """
+    theirs = bench.job("vLLM", "vllm", shape=bench.shape("9B"), **bench.which(2000, 2048))
+    if ours is None:
+        raise NotMeasured(f"vLLM does {theirs['rate']:,.0f} tokens/s, the engine has none")
+    note(f"vLLM {theirs['version']}: {theirs['rows']:,} rows, {theirs['rate']:,.0f} tokens/s")
+    bench.verdict("S2", ours["rate"] / theirs["rate"], 3.0, "speed against vLLM prompt_logprobs",
+                  gpu=True)  # fmt: skip
 
 
-def measure_method(shape: str, method: str, size: int, **more: Any) -> dict[str, Any]:
-    """Run `job` in a fresh process."""
-    command = [sys.executable, __file__, "--job", "--shape", shape, "--method", method]
-    command += ["--size", str(size)]
-    for name, value in more.items():
-        command += [f"--{name}", str(value)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{method} {size} on {shape} failed:\n{done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+def rounded(bench: Bench) -> None:
+    """How far bf16 moves the mean of a row.
+
+    Raises:
+        NotMeasured
+    """
+    told = bench.job(
+        "bf16 against fp32", "precision", shape=bench.shape("trained"), device=bench.device,
+        steps=4 if bench.quick else 300, budget=8192, **bench.which(500, 829),
+    )  # fmt: skip
+    note(f"a model trained here for {told['steps']} steps: mean loss {told['mean']:.2f}, "
+         f"{told['rows']} rows, half of them within {told['median']:.1e}")  # fmt: skip
+    bench.verdict("bf16", told["most"], 0.02, "most that a row mean differs from fp32",
+                  least=False, gpu=True)  # fmt: skip
 
 
-def verdict(name: str, got: float, goal: float, text: str, least: bool = True) -> None:
-    """One line: the number, the goal, and whether it was met."""
-    met = got >= goal if least else got <= goal
-    print(
-        f"{name:4} {'met ' if met else 'MISS'} {got:8.3f}  goal {'>=' if least else '<='} {goal:g}  {text}"
-    )
+def against_plain(bench: Bench, shape: str, goals: dict[int, float], memory: bool) -> None:
+    """S3 on one model, and S4 with it. On a CPU, whatever the device is.
 
-
-def compare(shape: str, goals: dict[int, float], memory: float | None, rows: int) -> None:
-    """S3 and S4 on one model."""
-    ours = measure_method(shape, "fast", 2048, rows=rows)
-    print(f"model {shape}: fast {ours['seconds']:.1f} s, {ours['memory']:.2f} GB over the model")
+    Raises:
+        NotMeasured: the engine has no figure.
+    """
+    more = {
+        "shape": bench.shape(shape), "device": "cpu", "dtype": "float32", **bench.which(48, 829),
+    }  # fmt: skip
+    ours = bench.job(f"{shape}, engine", "speed", method="fast", size=2048, **more)
+    note(f"{shape}: engine {ours['seconds']:.1f} s, {ours['memory']:.2f} GB over the model; "
+         f"{ours['rows']} rows, {ours['on']}")  # fmt: skip
     for size, goal in goals.items():
-        theirs = measure_method(shape, "plain", size, rows=rows)
-        off = np.abs(np.array(theirs["means"]) - np.array(ours["means"])).max()
-        print(f"model {shape}: plain batch {size} {theirs['seconds']:.1f} s, "
-              f"{theirs['memory']:.2f} GB; row means differ by {off:.1e} at most")  # fmt: skip
-        verdict("S3", theirs["seconds"] / ours["seconds"], goal, f"speed, {shape}, batch {size}")
-        if memory is not None:
-            verdict("S4", ours["memory"] / theirs["memory"], memory, "memory", least=False)
+        with bench.measuring("S3/4" if memory else "S3"):
+            theirs = bench.job(f"{shape}, plain batch {size}", "speed", method="plain", size=size,
+                               **more)  # fmt: skip
+            off = difference(ours, theirs)
+            note(f"{shape}: plain batch {size} {theirs['seconds']:.1f} s, "
+                 f"{theirs['memory']:.2f} GB; row means differ by {off:.1e} at most")  # fmt: skip
+            bench.verdict("S3", ours["rate"] / theirs["rate"], goal,
+                          f"speed on a CPU, {shape}, batch {size}")  # fmt: skip
+            if memory:
+                share = ours["memory"] / max(theirs["memory"], 1e-9)
+                bench.verdict("S4", share, 0.2, f"memory on a CPU, {shape}, batch {size}",
+                              least=False)  # fmt: skip
 
 
-def padding() -> None:
-    """S5: what the plan pads and saves, on thousands of rows."""
-    rows = list(read_rows(SETS + MORE))[:9000] if DATA.is_dir() else random_rows(8000)
-    made = [make_row(*row) for row in rows]
+def padding(bench: Bench) -> None:
+    """S5: what the plan pads and saves.
+
+    Raises:
+        NotMeasured
+    """
+    told = bench.job("padding", "padding", data=bench.data, most=16 if bench.quick else None)
+    note(f"{told['rows']:,} rows, {told['tokens']:,} tokens, longest {told['longest']:,}; planned "
+         f"in {told['seconds']:.2f} s; file order at batch 8 pads to {told['file_order']:.2f}")  # fmt: skip
+    bench.verdict("S5", told["padded"], 1.05, "padded / real, 16k", least=False)
+    for name, saved in told["saved"].items():
+        bench.verdict("S5", saved, 2.5, f"times fewer tokens, expanded {name}")
+    if not told["saved"]:
+        left_out("S5", "expanded tool sets: no data at hand (--data FOLDER)")
+
+
+def host_work(bench: Bench, rate: float | None) -> None:
+    """S6: what is not the model's work, and what the plan holds.
+
+    Raises:
+        NotMeasured
+    """
+    told = bench.job("host work", "host", file=str(bench.folder / "rows-0.jsonl"),
+                     model=str(bench.folder / "model"))  # fmt: skip
+    did = told["tokens"] / told["seconds"]
+    note(f"host: {told['rows']:,} made rows, {told['tokens']:,} tokens in {told['seconds']:.2f} s, "
+         f"{told['encoded']:.2f} of them to read and encode")  # fmt: skip
+    at = f"{rate:,.0f} tokens/s as measured" if rate else f"{ASSUMED:,} tokens/s, assumed"
+    bench.verdict("S6", (rate or ASSUMED) / did, 0.05, f"host work / GPU time at {at}", least=False)
+    bench.verdict("S6", told["held"], 12, "bytes a token, rows and plan "
+                  f"({told['high']:.1f} at most while planning)", least=False)  # fmt: skip
+
+
+def resumed(bench: Bench) -> None:
+    """S7: `glmlint score` again, when all its scores are in the store.
+
+    Raises:
+        NotMeasured
+    """
+    from glmlint.scoring.store import Store
+
+    store, run = bench.folder / "scores.sqlite", bench.processes.run
+    command = [
+        "-m", "glmlint", "score", str(bench.folder / "rows-1.jsonl"), "--recipe", "glm4",
+        "--model", str(bench.folder / "model"), "--device", bench.device, "--store", str(store),
+        "--fail-on", "never",
+    ]  # fmt: skip
+    first, _, before = run("first run", command)
+    again, traced, seconds = run("resumed run", ["-X", "importtime", *command], fork=False)
+    if first != again:
+        raise NotMeasured("resumed run: its report is not that of the first run")
     since = time.perf_counter()
-    size = measure(made, make_hosts(made), 16_384)
-    seconds = time.perf_counter() - since
-    lengths = [len(ids) for ids, _ in rows]
-    order = sum(max(lengths[i : i + 8]) * len(lengths[i : i + 8]) for i in range(0, len(rows), 8))
-    print(f"{size.rows:,} rows, {size.tokens:,} tokens, longest {size.longest:,}; planned in "
-          f"{seconds:.2f} s; file order at batch 8 pads to {order / sum(lengths):.2f}")  # fmt: skip
-    verdict("S5", size.padded_tokens / size.read_tokens, 1.05, "padded / real, 16k", least=False)
-    if DATA.is_dir():
-        for name in ("glm_tools/glaive_zh.jsonl", "glm_tools/glaive_en.jsonl"):
-            cut = expanded(list(read_rows((name,))))
-            saved = measure(cut, make_hosts(cut), 16_384)
-            verdict("S5", saved.tokens / saved.read_tokens, 2.5, f"fewer tokens, expanded {name}")
+    opened = Store(store)
+    rows = sum(len(opened.read(model, opened.keys(model))) for model in opened.models())
+    opened.close()
+    reading = time.perf_counter() - since
+    loaded = {line.rpartition("|")[2].strip() for line in traced.splitlines()}
+    if "glmlint.scoring.engine" in loaded:
+        raise NotMeasured("resumed run: it loads the model")
+    note(f"first run {before:.1f} s, resumed {seconds:.2f} s: {rows} rows from the store in "
+         f"{reading:.3f} s, no model loaded, torch{'' if 'torch' in loaded else ' not'} imported")  # fmt: skip
+    bench.verdict("S7", seconds - reading, 1.0, "seconds of a resumed run, less reading the store",
+                  least=False, always=True)  # fmt: skip
 
 
-def on_gpu(device: str, rows: int) -> None:
-    """S1 and S2: tokens a second of the 9B's shape and the share of an H100's matmul peak."""
-    real = sum(len(make_row(*row).ids) for row in some_rows(rows, 8192))
-    labels = sum(sum(t != IGNORE_INDEX for t in row[1][1:]) for row in some_rows(rows, 8192))
-    more = {"device": device, "dtype": "bfloat16", "rows": rows, "longest": 8192}
-    ours = measure_method("9B", "fast", 32_768, **more)
-    head = SHAPES["9B"]["vocab_size"] * SHAPES["9B"]["hidden_size"]
-    flops = 2 * ours["layers"] * real + 2 * head * labels
-    rate = real / ours["seconds"]
-    verdict("S1", rate, 20_000, f"real tokens a second, {ours['memory']:.1f} GB over the weights")
-    verdict("S1", flops / ours["seconds"] / 989e12, 0.4, "share of 989 TFLOP/s, real tokens")
-    theirs = measure_method("9B", "plain", 8, **more)
-    verdict("S2", theirs["seconds"] / ours["seconds"], 2.5, "speed against plain batch 8")
+def measure(bench: Bench) -> None:
+    """All figures, in the order of their names; vLLM last, with the time that is left."""
+    ours: dict[str, Any] | None = None
+    if bench.cuda or bench.quick:
+        with bench.measuring("S1"):
+            ours = engine_on_gpu(bench)
+        with bench.measuring("S2"):
+            plain_on_gpu(bench, ours)
+        with bench.measuring("bf16"):
+            rounded(bench)
+    else:
+        for name in ("S1", "S2", "bf16"):
+            left_out(name, "wants a GPU: --device cuda")
+    with bench.measuring("S3/4"):
+        against_plain(bench, "A", {4: 3.5}, memory=True)
+    with bench.measuring("S3"):
+        against_plain(bench, "B", {4: 1.7, 8: 2.0}, memory=False)
+    with bench.measuring("S5"):
+        padding(bench)
+    with bench.measuring("S6/7"):
+        many, few = (20_000, 4_000) if bench.quick else (4_000_000, 60_000)
+        bench.job("save a model", "save", folder=str(bench.folder), sizes=[many, few])
+        with bench.measuring("S6"):
+            judged = ours is not None and bench.cuda and not bench.quick
+            host_work(bench, ours["read_rate"] if ours and judged else None)
+        with bench.measuring("S7"):
+            resumed(bench)
+    if "vLLM" in bench.processes.weights:
+        with bench.measuring("S2"):
+            against_vllm(bench, ours)
+    elif bench.cuda or bench.quick:
+        left_out("S2", "against vLLM: not installed" if bench.cuda else "against vLLM: no GPU")
+
+
+def refuse(why: str) -> NoReturn:
+    """End in one line: this run can't be."""
+    print(f"bench/score.py: {why}", file=sys.stderr)
+    sys.exit(2)
+
+
+def checked(told: argparse.Namespace) -> argparse.Namespace:
+    """The options; ends in one line where they, or this machine, do not do."""
+    if told.limit is not None and not told.limit > 0:
+        refuse("--limit: seconds, more than 0")
+    if told.rows is not None and told.rows < 1:
+        refuse("--rows: 1 or more")
+    if told.data is not None and not told.data.is_dir():
+        refuse(f"--data {told.data}: no such folder")
+    if told.data is None:
+        places = (HERE.parent / "shared" / "data", HERE.parents[1] / "shared" / "data")
+        told.data = next((place for place in places if place.is_dir()), None)
+    if lacking := [name for name in ("torch", "transformers") if find_spec(name) is None]:
+        refuse(f"no {' and no '.join(lacking)} here: pip install -e '.[score]'")
+    try:
+        from glmlint.scoring.errors import ScoreError
+        from glmlint.scoring.model import pick_device
+    except ImportError as error:
+        refuse(f"no {error.name} here: pip install -e '.[score]'")
+    try:
+        told.device = pick_device(told.device)
+    except ScoreError as error:
+        refuse(error.say("en"))
+    if told.device == "mps":
+        refuse("--device mps: cpu and cuda are measured")
+    usual = 570 if told.device.startswith("cuda") else 1800
+    told.limit = told.limit or (240 if told.quick else usual)
+    return told
+
+
+def ended(*_: object) -> NoReturn:
+    """On SIGTERM: as Ctrl-C, so that no process is left behind."""
+    raise KeyboardInterrupt
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rows", type=int, default=0, help="0: 48 on a CPU, 4,000 on a GPU")
-    parser.add_argument("--job", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--shape", default="A", help=argparse.SUPPRESS)
-    parser.add_argument("--method", default="fast", help=argparse.SUPPRESS)
-    parser.add_argument("--size", type=int, default=8, help=argparse.SUPPRESS)
-    parser.add_argument("--dtype", default="float32", help=argparse.SUPPRESS)
-    parser.add_argument("--longest", type=int, default=829, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.job:
-        job(arguments)
-    elif arguments.device.startswith("cuda"):
-        on_gpu(arguments.device, arguments.rows or 4000)
-    else:
-        padding()
-        rows = arguments.rows or 48
-        compare("A", {4: 3.5}, 0.2, rows)
-        compare("B", {4: 1.7, 8: 2.0}, None, rows)
+    summary, _, rest = __doc__.partition("\n")
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N")
+    parser.add_argument("--quick", action="store_true", help="tiny models and few rows")
+    parser.add_argument("--limit", type=float, metavar="SECONDS",
+                        help="of the whole run; cpu: 1800, cuda: 570, quick: 240")  # fmt: skip
+    parser.add_argument("--rows", type=int, help="of S1 to S4; 2,000 on a GPU, 48 on a CPU")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the public sets")
+    told = checked(parser.parse_args())
+    signal.signal(signal.SIGTERM, ended)
+    with tempfile.TemporaryDirectory(prefix="glmlint-bench-") as folder:
+        bench = Bench(told, Path(folder))
+        rows = f"rows of {told.data.parent.name}/{told.data.name}" if told.data else "random rows"
+        print(f"{told.device}, {'quick, ' if told.quick else ''}{rows}, at most {told.limit:g} s")
+        if bench.processes.fork:
+            import torch
+            from transformers import Glm4ForCausalLM  # noqa: F401 - for the forks
+
+            torch.set_num_threads(1)
+        try:
+            measure(bench)
+        except KeyboardInterrupt:
+            sys.exit(130)
+        print(f"     {bench.processes.seconds:.0f} s of {told.limit:g}")
+    sys.exit(not bench.complete)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from scoring_models import checkpoint, engine, hf_model, random_row
+from scoring_models import checkpoint, hf_model, random_row
 
 from glmlint.scoring import chatglm
 from glmlint.scoring.engine import Engine
@@ -109,12 +109,14 @@ def refusal(folder: Path) -> str:
     return text
 
 
-def test_old_checkpoint_scores_the_same_bytes_and_runs_no_code(old: Path) -> None:
-    model = load_model(read_folder(old))
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_old_checkpoint_scores_the_same_bytes_and_runs_no_code(old: Path, dtype: str) -> None:
+    model = load_model(read_folder(old), dtype=dtype)
     rows = [random_row(np.random.default_rng(4), length) for length in (50, 30, 7)]
     batch = Batch(tuple(Host(row.ids, (row,)) for row in rows))
     got = Engine(model, chunk=64).score(batch)
-    want = engine("glm").score(batch)
+    new = load_model(read_folder(checkpoint("glm")), dtype=dtype)
+    want = Engine(new, chunk=64).score(batch)
     assert [score.nll.tobytes() for score in got] == [score.nll.tobytes() for score in want]
     assert not (old / "ran").exists()
     assert (model.name, model.warnings) == ("GlmForCausalLM", ())

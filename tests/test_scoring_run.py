@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,11 +24,13 @@ from scoring_models import VOCABULARY, checkpoint, engine, random_row
 
 from glmlint.scoring.engine import Engine
 from glmlint.scoring.errors import ScoreError
+from glmlint.scoring.folder import read_folder
 from glmlint.scoring.outcome import Outcome, ScoreOptions, sample_lines
 from glmlint.scoring.plan import IGNORE_INDEX, Batch, RowScore
 from glmlint.scoring.report import report_json
 from glmlint.scoring.rows import Data, annotate, collect
 from glmlint.scoring.run import ScoreWatch, plan_size, run
+from glmlint.scoring.store import fingerprint
 from glmlint.trainer.tokenizer import Tokenizer, load_tokenizer
 
 SYSTEM, USER, ASSISTANT, OBSERVATION, END = 151335, 151336, 151337, 151338, 151329
@@ -105,6 +108,29 @@ def score(data: Data, how: ScoreOptions, make: Callable[..., Any] = loaded, **mo
     outcome = run(data, how, tokenizer(), make_engine=make, **more)
     assert outcome is not None
     return outcome
+
+
+def test_a_finished_run_on_a_gpu_needs_no_gpu_to_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "nvidia0"
+    there.touch()
+    monkeypatch.setattr("glmlint.scoring.model.ACCELERATOR_FILES", (str(there),))
+    rows = some_rows()
+    how = options(tmp_path)
+    on_cpu = score(collect(rows[:-1]), how)
+    weights = read_folder(checkpoint("glm4")).fingerprint()
+    on_gpu = fingerprint(weights, dtype="float32", device="cuda", attention="")
+    with sqlite3.connect(tmp_path / "s.sqlite") as store:
+        store.execute("UPDATE scores SET model = ?", (on_gpu,))
+        store.execute("UPDATE models SET model = ?", (on_gpu,))
+    for asked, used in (("auto", "cuda"), ("cuda", "cuda"), ("cuda:1", "cuda:1")):
+        again = score(collect(rows[:-1]), replace(how, device=asked), unused)
+        assert again.report.device == used
+        assert again.report.totals == on_cpu.report.totals
+    if not torch.cuda.is_available():  # a row is missing: now the device is asked for
+        with pytest.raises(ScoreError, match="torch finds no cuda"):
+            score(collect(rows), replace(how, device="cuda"), unused)
 
 
 def test_counts_and_means_agree_with_the_labels(tmp_path: Path) -> None:

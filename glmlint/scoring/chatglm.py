@@ -143,12 +143,15 @@ def rename(
     )
 
 
-def load(config: dict[str, Any], weights: tuple[Path, ...], **options: Any) -> torch.nn.Module:
-    """The checkpoint as a `GlmForCausalLM` on the CPU, in the dtype it was saved in.
+def load(
+    config: dict[str, Any], weights: tuple[Path, ...], dtype: torch.dtype, **options: Any
+) -> torch.nn.Module:
+    """The checkpoint as a `GlmForCausalLM` on the CPU.
 
     Args:
         config: the old `config.json`.
         weights: its safetensors files.
+        dtype: of the weights; the frequencies of the positions stay in fp32.
         options: set on the new configuration, such as `attn_implementation`.
 
     Raises:
@@ -194,7 +197,9 @@ def load(config: dict[str, Any], weights: tuple[Path, ...], **options: Any) -> t
                 wanted=list(wanted[name].shape),
             )
     model.load_state_dict(state, strict=True, assign=True)
-    # its buffer is not in a checkpoint, so it is still on the meta device
+    model.to(dtype)
+    # Its buffer is not in a checkpoint, so it is still on the meta device. Made after the cast:
+    # frequencies in bf16 would turn the 1,000th position by half a radian.
     model.model.rotary_emb = type(model.model.rotary_emb)(built)
     return model
 

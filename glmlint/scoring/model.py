@@ -128,7 +128,7 @@ def load_model(
     try:
         with _quiet_transformers():
             if folder.model_type == "chatglm":
-                model: Any = chatglm.load(folder.config, folder.weights, **options).to(kind)
+                model: Any = chatglm.load(folder.config, folder.weights, kind, **options)
             else:
                 model = _load_known(folder, kind, options, warnings)
             model = model.to(device).eval()

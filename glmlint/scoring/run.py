@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -89,7 +90,7 @@ def run(
             data, options, tokenizer,
             exit_code=2, strange_ids=[strange], vocab_size=folder.vocab_size,
         )  # fmt: skip
-    device = pick_device(options.device)
+    device = _finished_on(options, folder, rows) or pick_device(options.device)
     if options.world > 1 and device == "cuda":
         device = f"cuda:{_local_rank(options.rank)}"
     dtype = pick_dtype(options.dtype, device, folder.config)
@@ -99,17 +100,51 @@ def run(
         dtype=dtype,
         token_budget=options.token_budget or nominal_budget(device),
     )
-    identity = fingerprint(
-        folder.fingerprint(),
-        dtype=dtype,
-        device=device.split(":")[0],
-        attention=options.attention or "",
-    )
+    identity = _identity(options, folder, device, dtype)
     store = Store(options.store or default_path(), options.rank, options.world)
     try:
         return _score(data, rows, options, folder, tokenizer, identity, store, watch, make_engine)
     finally:
         store.close()
+
+
+def _identity(options: ScoreOptions, folder: ModelFolder, device: str, dtype: str) -> str:
+    return fingerprint(
+        folder.fingerprint(),
+        dtype=dtype,
+        device=device.split(":")[0],
+        attention=options.attention or "",
+    )
+
+
+def _finished_on(
+    options: ScoreOptions, folder: ModelFolder, rows: Sequence[ScoredRow]
+) -> str | None:
+    """The GPU that all rows were scored on: what needs no torch is not to wait for its import."""
+    from glmlint.scoring.model import accelerator_possible, pick_dtype
+
+    kind, _, number = options.device.partition(":")
+    asked = ("cuda", "mps") if options.device == "auto" else (options.device,)
+    path = Path(options.store or default_path())
+    if (
+        not options.resume
+        or options.world > 1
+        or kind not in ("auto", "cuda", "mps")
+        or (number and not number.isdigit())
+        or not accelerator_possible()
+        or not path.is_file()
+    ):
+        return None
+    store = Store(path)
+    try:
+        for device in asked:
+            dtype = pick_dtype(options.dtype, device, folder.config)
+            known = store.keys(_identity(options, folder, device, dtype))
+            if known and all(row.key in known for row in rows if len(row.places)):
+                return device
+    finally:
+        store.close()
+    return None
 
 
 def _score(

@@ -20,7 +20,7 @@ from glmlint.evidence.scores import RowScore
 from glmlint.scoring.errors import ScoreError
 from glmlint.text import Text
 
-ENGINE_VERSION: Final = 1
+ENGINE_VERSION: Final = 2
 """Raised whenever the engine's numbers change; old scores are then not read."""
 
 _SCHEMA: Final = """
