@@ -17,6 +17,7 @@ import numpy as np
 
 from glmlint.engine.baseline import once_fingerprint, problem_fingerprint
 from glmlint.engine.ignores import plain_content, read_ignores
+from glmlint.engine.redact import redacted
 from glmlint.engine.times import FIRST_PASS, HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 from glmlint.evidence.arguments import forget_waste
 from glmlint.evidence.duplicates import conversation, table
@@ -300,7 +301,7 @@ class Checker:
     def _finding(self, row: Row, rule: str, severity: str, problem: Problem) -> Finding:
         pointer = None if problem.pointer is None else json_pointer(problem.pointer)
         span, excerpt = self._spot(row, problem)
-        return Finding(
+        found = Finding(
             rule=rule,
             severity=severity,
             path=row.path,
@@ -315,6 +316,7 @@ class Checker:
             span=span,
             excerpt=excerpt,
         )
+        return redacted(found)
 
     def _spot(self, row: Row, problem: Problem) -> tuple[Location, Excerpt | None]:
         """Where in the row a problem is, and a piece of the row around it if reports show one."""
@@ -382,8 +384,6 @@ def _check_chunk(chunk: Chunk, checker: Checker, pass_: PassPlan) -> FileStats:
     stats.blank_lines = chunk.blank_lines
     stats.first_blank = chunk.first_blank
     stats.defects = list(chunk.file_defects)
-    with timing(watch, TOKENIZE):
-        context.tokenizer.expect(sum(map(len, chunk.lines)))
     with timing(watch, READ):
         rows = list(prepared_rows(chunk, checker.layout_context, checker.wanted))
     sure = rows

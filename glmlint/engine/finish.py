@@ -118,7 +118,9 @@ def _finished(report: Report, checker: Checker) -> Result:
         number = len(np.unique(np.array(named, np.uint32)))
         totals.with_findings += number
         totals.clean -= number
+        shown = {*map(id, stats.findings)}  # those of rows are made as they may be shown
         found = keep_first([*stats.findings, *late, *across.findings], plan.max_findings)
+        found = [one if id(one) in shown else redacted(one) for one in found]
         if stats.path in report.left_alone or _stays_wide(stats, checker):
             found = [structs.replace(finding, fixable=False) for finding in found]
         findings += found
@@ -128,7 +130,7 @@ def _finished(report: Report, checker: Checker) -> Result:
     for file in files:
         total.add(file.totals)
     return Result(
-        plan, context, files, total, [redacted(found) for found in findings[: plan.max_findings]],
+        plan, context, files, total, findings[: plan.max_findings],
         rule_counts, rule_rows, severity_counts, report.problems, exit_code,
         {"row": ignored, "baseline": matching.number}, matching.found,
         wide=frozenset(path for path, stats in report.files.items() if _is_wide(stats)),

@@ -327,8 +327,7 @@ class FileStats(Struct):
         self.curve.merge(other.curve)
         self.supervised_kinds.update(other.supervised_kinds)
         self.kept_kinds.update(other.kept_kinds)
-        if other.findings:
-            self.findings = keep_first([*self.findings, *other.findings], max_findings)
+        self._add_findings(other.findings, max_findings)
         for key, once in other.once.items():
             self.add_once(key, once)
         self.rule_counts += other.rule_counts
@@ -355,6 +354,16 @@ class FileStats(Struct):
         self.blank_lines += other.blank_lines
         if other.first_blank is not None:
             self.first_blank = min(self.first_blank or other.first_blank, other.first_blank)
+
+    def _add_findings(self, findings: list[Finding], most: int) -> None:
+        """Keep the first findings of both; those of a later part mostly come behind all others."""
+        if not findings:
+            return
+        new = keep_first([*findings], most)
+        if self.findings and order(new[0]) < order(self.findings[-1]):
+            self.findings = keep_first([*self.findings, *new], most)
+        elif len(self.findings) < most:
+            self.findings += new[: most - len(self.findings)]
 
     def add_once(self, key: tuple[str, str], once: Once) -> None:
         """Count a finding that is reported once per file: of its worst row, the earliest of them."""

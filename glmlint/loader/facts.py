@@ -156,8 +156,8 @@ def join(first: Node, second: Node, one_block: bool) -> None:
         ]:
             mine[ORDER] = begins or theirs.get(SEEN, 0)
     for key, node in second.keys.items():
-        if (own := first.keys.get(key)) is not None:
-            join(own, node, one_block)
+        if (there := first.keys.get(key)) is not None:
+            join(there, node, one_block)
             if key in second.absent:
                 first.absent.setdefault(key, second.absent[key])
         else:
@@ -168,7 +168,9 @@ def join(first: Node, second: Node, one_block: bool) -> None:
                 first.absent[key] = second.absent[key]
     for fact, line in theirs.items():
         # Later chunks are closed in any order, so the first line is the smaller one.
-        mine[fact] = min(line, mine.get(fact, line))
+        own = mine.get(fact)
+        if own is None or line < own:
+            mine[fact] = line
     if second.item is not None:
         if first.item is None:
             first.item = second.item

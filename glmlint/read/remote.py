@@ -55,7 +55,6 @@ def files_of(path: str, data: tuple[str, ...], named: tuple[str, ...]) -> list[s
     with _told():
         system, inside = _fsspec().core.url_to_fs(path)
 
-
         def below(folder: str) -> list[str]:
             return [one for one in system.find(folder) if one.lower().endswith(data)]
 
