@@ -14,6 +14,7 @@ from glmlint.engine.ignores import UNUSED
 from glmlint.engine.redact import redacted
 from glmlint.engine.times import REST, timing
 from glmlint.evidence.report import FileStats, Report, Times, Totals, keep_first
+from glmlint.evidence.tables import distinct
 from glmlint.finding import RANK, Finding, file_identity, fingerprint, json_pointer
 from glmlint.plan import Plan
 from glmlint.read.survey import is_habit
@@ -115,7 +116,7 @@ def _finished(report: Report, checker: Checker) -> Result:
         rule_rows += across.rule_counts
         severity_counts += across.severity_counts
         named.extend(across.named)
-        number = len(np.unique(np.array(named, np.uint32)))
+        number = len(distinct(np.array(named, np.uint32)))
         totals.with_findings += number
         totals.clean -= number
         shown = {*map(id, stats.findings)}  # those of rows are made as they may be shown

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from glmlint.evidence.near_duplicates import SIGNATURE, signatures
-from glmlint.evidence.tables import Table, extended, in_order, kept
+from glmlint.evidence.tables import Table, distinct, extended, in_order, kept
 from glmlint.read.sample import encode_sample
 
 LIMIT: Final = 200 << 20
@@ -184,7 +184,7 @@ def shared(
 
     def in_both(name: str) -> Hashes:
         mine = np.sort(np.concatenate([rows[name] for rows in tables.values()]))
-        found = np.unique(np.concatenate([rows[name] for rows in others.values()]))
+        found = distinct(np.concatenate([rows[name] for rows in others.values()]))
         return found[_are_in(found, mine)]
 
     hashes = in_both(by)

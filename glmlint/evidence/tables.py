@@ -29,6 +29,13 @@ def extended(table: Table | None, part: Table) -> Table:
     return table
 
 
+def distinct(numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Each number once, sorted. The array is used up. (`np.unique` imports `numpy.ma`, 10 ms.)"""
+    numbers.sort()
+    found: npt.NDArray[Any] = numbers[np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)]]
+    return found
+
+
 def kept(table: Table, keeps: Callable[[Table], npt.NDArray[np.bool_]]) -> Table:
     """The rows for which a function says so, in their order. The table is used up."""
     if not table.flags.owndata:
