@@ -28,5 +28,6 @@ class lazy(Generic[T]):
     def __get__(self, instance: object | None, owner: type) -> lazy[T] | T:
         if instance is None:
             return self
-        found = instance.__dict__[self.name] = self.work(instance)
+        found = self.work(instance)
+        setattr(instance, self.name, found)  # not by `__dict__`, which would make one
         return found

@@ -60,9 +60,14 @@ def into_file(stream: IO[str]) -> bool:
 
 def width() -> int:
     """Columns of the terminal; 80 where there is none, never fewer than 40."""
-    import shutil  # and with it all that unpacks archives
-
-    return max(40, shutil.get_terminal_size((80, 24)).columns)
+    # As `shutil.get_terminal_size`, without all that module's unpackers of archives.
+    columns = 0
+    with contextlib.suppress(KeyError, ValueError):
+        columns = int(os.environ["COLUMNS"])
+    if columns <= 0 and sys.__stdout__ is not None:
+        with contextlib.suppress(OSError, ValueError):  # no terminal, or a closed stream
+            columns = os.get_terminal_size(sys.__stdout__.fileno()).columns
+    return max(40, columns or 80)
 
 
 def colored(when: str, terminal: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from glmlint.text import Text
@@ -18,16 +19,8 @@ NEWEST_TRANSFORMERS: Final = "5.24.0"
 NEWEST_DATASETS: Final = "5.2.0"
 """The newest versions whose effect on ids is known (see docs/recipes.md)."""
 
-STYLES: Final = ("full", "concise", "grouped")
-"""Text reports: with excerpts, one line a finding, or by file; the names are ruff's."""
 
-ENGINES: Final = ("local", "ray")
-"""Where rows are checked: by processes of this machine, or of a Ray cluster."""
-
-COLUMN_UNITS: Final = ("codepoint", "byte", "utf16")
-"""What a column counts: Unicode code points, UTF-8 bytes (vim, Emacs), UTF-16 units (LSP)."""
-
-
+@lru_cache(256)
 def version(text: str) -> tuple[int, ...]:
     """Comparable form of a version: "4.42.0" -> (4, 42, 0)."""
     parts = []
@@ -135,13 +128,13 @@ class Plan:
     choice: FileChoice = FileChoice()
     """Which files are read."""
     output_format: str = "full"
-    """How `--format text` is laid out: one of `STYLES`."""
+    """How `--format text` is laid out: one of `choices.STYLES`."""
     column_unit: str = "codepoint"
-    """What the columns of findings count: one of `COLUMN_UNITS`."""
+    """What the columns of findings count: one of `choices.COLUMN_UNITS`."""
     jobs: int | None = None
     """Processes; None: as many as there are processors. What is printed does not depend on it."""
     engine: str = "local"
-    """One of `ENGINES`."""
+    """One of `choices.ENGINES`."""
     cache: bool = True
     """Whether what was found in a file is kept for the next run."""
     cache_dir: str | None = None

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import uuid
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-_NAME: Final = re.compile(r"\.glmlint-([0-9a-f]{12})-([1-9][0-9]{0,9})-[0-9a-f]{32}\.tmp")
+from glmlint.patterns import Pattern
+
+_NAME: Final = Pattern(r"\.glmlint-([0-9a-f]{12})-([1-9][0-9]{0,9})-[0-9a-f]{32}\.tmp")
 
 
 _made: Final[set[Path]] = set()

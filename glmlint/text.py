@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final, NamedTuple
+
+from glmlint.patterns import Pattern
 
 
 class _Number(int):
@@ -21,7 +22,7 @@ class _Number(int):
         return f"{int(self):,} {noun}s"
 
 
-NOUN: Final = re.compile(r"(\{\w+):([a-z][a-z ]+)\}")
+NOUN: Final = Pattern(r"(\{\w+):([a-z][a-z ]+)\}")
 """A number with its noun in a sentence that is not filled in: group 1, then group 2."""
 
 

@@ -13,19 +13,21 @@ import re
 import unicodedata
 from typing import Any, Final
 
+from glmlint.patterns import Pattern
+
 _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Cn", "Zl", "Zp"))
 """Unicode categories that print nothing, or act on what stands around them."""
 
 _JOINERS: Final = "\u200c\u200d"
 """Zero-width (non-)joiner: letters of Persian and Hindi words and of family emoji need them."""
 
-_BYTE: Final = re.compile("[\udc80-\udcff]")
+_BYTE: Final = Pattern("[\udc80-\udcff]")
 """How Python holds a byte of a path that is no UTF-8 (PEP 383)."""
 
 _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 _ANYWHERE: Final = r"##(?=\[|[a-z]+\[)"
-_COMMAND: Final = re.compile(rf"^((?:\s|\x1b\[[0-9;]*m)*):(?=:)|{_ANYWHERE}")
+_COMMAND: Final = Pattern(rf"^((?:\s|\x1b\[[0-9;]*m)*):(?=:)|{_ANYWHERE}")
 """What a CI system takes for a command in a log: `::error::` at the start of a line, `##[error]`
 and `##vso[…]` anywhere in it (actions/runner, ActionCommand.cs; Azure Pipelines; TeamCity)."""
 

@@ -13,7 +13,7 @@ import glmlint
 PACKAGE = Path(glmlint.__file__).parent
 
 ROOMS = (
-    ("lazy", "text", "plan", "finding", "visible", "extras"),
+    ("lazy", "patterns", "choices", "text", "plan", "finding", "visible", "extras"),
     ("temporary", "output", "progress"),
     ("loader",),
     ("read",),

@@ -20,7 +20,13 @@ from glmlint.read.sample import (
     read_carefully,
     read_strictly,
 )
-from glmlint.read.schema import load_schema, schema_folder, validator, violations
+from glmlint.read.schema import (
+    load_schema,
+    schema_folder,
+    surely_valid,
+    validator,
+    violations,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 ODD = st.one_of(st.none(), st.booleans(), st.integers(), TEXT, st.just([]), st.just({}))
@@ -225,3 +231,42 @@ def test_both_readers_survive_any_bytes(raw: bytes) -> None:
     if strict is not None:
         assert careful.defect is None
         assert careful.value == strict
+
+
+KEYS = sorted(load_schema("config")["properties"])
+WORD = st.sampled_from(["error", "off", "en", "full", "local", "byte", "never", "x", ""])
+SETTING = st.one_of(
+    st.booleans(), st.integers(-1, 2), st.sampled_from([0.0, 0.5, 2.0, float("nan")]), WORD,
+    st.lists(st.one_of(WORD, st.integers(0, 1)), max_size=2), st.dictionaries(WORD, WORD, max_size=2),
+    st.fixed_dictionaries({}, optional={"transformers": WORD, "datasets": st.one_of(WORD, st.none())}),
+    st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "files": WORD, "select": st.lists(WORD, max_size=1), "more": WORD,
+                "severity": st.dictionaries(WORD, WORD, max_size=1),
+            },
+        ),
+        max_size=2,
+    ),
+)  # fmt: skip
+"""A value of the settings file: most are right for some key."""
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(st.sampled_from([*KEYS, "more"]), SETTING, max_size=3))
+def test_settings_that_are_surely_valid_are_so_to_jsonschema(content: dict[str, Any]) -> None:
+    """And the other way round, but for what TOML may write oddly: a whole number with a point."""
+    valid = validator("config").is_valid(content)
+    sure = surely_valid("config", content)
+    odd = any(isinstance(value, float) and (value.is_integer() or value != value)
+              for value in content.values())  # fmt: skip
+    assert sure == valid or (odd and valid)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_each_key_of_the_settings_has_a_value_that_needs_no_jsonschema(key: str) -> None:
+    values: list[Any] = [
+        1, 0.5, True, "a", "error", "en", "full", "byte", "local", ["a"], {}, [{"files": "*"}],
+    ]  # fmt: skip
+    assert any(surely_valid("config", {key: value}) for value in values)

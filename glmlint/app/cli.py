@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -44,8 +45,8 @@ from glmlint.app.options import (
 )
 from glmlint.app.outputs import ORDER, OutputsFault, ReportTarget, remember_order, reports_of
 from glmlint.app.process import run
+from glmlint.choices import COLUMN_UNITS, ENGINES, STYLES
 from glmlint.output import put, tell
-from glmlint.plan import COLUMN_UNITS, ENGINES, STYLES
 from glmlint.text import Text, nearest
 from glmlint.visible import printable_path
 
@@ -212,9 +213,22 @@ def cli(context: click.Context, debug: bool, lang: str | None) -> None:
         for line in context.get_help().splitlines():
             put(sys.stdout, line)
         context.exit(2)
+    if context.invoked_subcommand not in LONG:
+        _start_quickly()
     if lang is not None:  # as if it stood behind the command
         given = {"lang": lang}
         context.default_map = dict.fromkeys(cli.list_commands(context), given)
+
+
+LONG: Final = ("lsp", "score")
+"""Commands that run for hours, one of them with torch."""
+
+
+def _start_quickly() -> None:
+    """Leave out what a run of a second does not need: to look through all that is imported for
+    cycles, every few hundred objects, and numpy's threads, whose start takes as long."""
+    gc.set_threshold(100_000)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 _REPORT_OPTIONS = (
@@ -342,7 +356,6 @@ def check(
     **flags: Any,
 ) -> None:
     """Lint files or folders."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's threads have nothing to do here
     from dataclasses import replace
 
     from glmlint.output import OutputError, colored, opened, silence, width
@@ -791,7 +804,9 @@ def split_place(place: str) -> tuple[str, int | None]:
 
 def main() -> None:
     """The console script."""
-    sys.exit(run(cli))
+    code = run(cli)
+    gc.freeze()  # or Python looks through all of it once more
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+from glmlint.patterns import Pattern
 
 FOLDER: Final = Path(__file__).parents[1] / "rules"
 
@@ -46,7 +47,7 @@ def declared() -> tuple[DeclaredLimit, ...]:
     return tuple(found)
 
 
-_LIMIT: Final = re.compile(rb"= ?(Limit\()")
+_LIMIT: Final = Pattern(rb"= ?(Limit\()")
 
 
 def _call(text: bytes, start: int) -> ast.expr:

@@ -86,7 +86,7 @@ def complete_styles(
     """Styles of text reports for the shell's completion."""
     from click.shell_completion import CompletionItem
 
-    from glmlint.plan import STYLES
+    from glmlint.choices import STYLES
 
     return [CompletionItem(name) for name in STYLES if name.startswith(incomplete)]
 

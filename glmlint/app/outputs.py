@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from glmlint.plan import STYLES
+from glmlint.choices import STYLES
 from glmlint.text import Text, Told, listed
 
 ORDER: Final = "glmlint.app.outputs"
@@ -103,10 +103,10 @@ def reports_of(
 
 def _see_to(reports: list[ReportTarget], *, styled: bool) -> None:
     """Whether the reports can be written as they are asked for. Raises OutputsFault."""
-    from glmlint.reporters.base import about, names
+    from glmlint.reporters.base import about, is_format, names
 
     for report in reports:
-        if report.form not in names():
+        if not is_format(report.form):
             known = listed([*names(), *(STYLES if styled else ())])
             raise OutputsFault(_UNKNOWN, form=report.form, known=known)
     seen: set[str] = set()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -23,7 +22,7 @@ from glmlint.plan import (
     Plan,
     version,
 )
-from glmlint.read.schema import validator
+from glmlint.read.schema import surely_valid, validator
 from glmlint.rules.base import FAMILIES, all_rules, default_rules
 from glmlint.text import Text, Told, is_file, is_folder, listed, nearest, system_fault
 from glmlint.trainer.base import Trainer, all_trainers, get_trainer
@@ -454,6 +453,8 @@ def _has_table(file: Path) -> bool:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    import tomllib
+
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
@@ -471,9 +472,10 @@ def require_valid(content: dict[str, Any], file: object) -> None:
         content: by the keys of the settings file.
         file: where they come from, as the sentence names it.
     """
-    for fault in validator("config", {one.name: one.schema for one in declared()}).iter_errors(
-        content
-    ):
+    limits = {one.name: one.schema for one in declared()}
+    if surely_valid("config", content, limits):
+        return
+    for fault in validator("config", limits).iter_errors(content):
         place = ".".join(map(str, fault.absolute_path))
         if fault.validator == "additionalProperties":
             allowed = fault.schema["properties"]

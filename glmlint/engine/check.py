@@ -32,6 +32,7 @@ from glmlint.evidence.report import (
     Report,
     keep_first,
 )
+from glmlint.evidence.tool_facts import MAY_HAVE, tool_facts
 from glmlint.finding import RANK, Excerpt, Finding, Location, json_pointer
 from glmlint.plan import Plan
 from glmlint.progress import Passes
@@ -152,9 +153,12 @@ class Checker:
             return severity
         return problem.severity
 
-    def rules_for(self, path: str, facts: int) -> list[Called]:
-        """The row rules that can find something in a row with these facts, in their order."""
-        chosen = self._chosen(path)[0]
+    def rules_for(self, row: Row) -> list[Called]:
+        """The row rules that can find something in a row with its facts, in their order."""
+        facts = row.facts
+        if facts & MAY_HAVE and row.value_ is not None:
+            facts |= tool_facts(row)
+        chosen = self._chosen(row.path)[0]
         key = (id(chosen), facts)
         found = self._by_facts.get(key)
         if found is None:
@@ -181,12 +185,18 @@ class Checker:
         return found
 
     def check_row(
-        self, row: Row, stats: FileStats, apart: bool, ignores: Ignores | None = None
+        self,
+        row: Row,
+        rules: list[Called],
+        stats: FileStats,
+        apart: bool,
+        ignores: Ignores | None = None,
     ) -> bool:
         """Run the rules on one row. Returns whether it has a finding of warning or error.
 
         Args:
             row: read and laid out.
+            rules: those that can find something in it: see `rules_for`.
             stats: what is found is added to it.
             apart: the row is counted as unreadable or dropped, whatever is found.
             ignores: what the row wants to be left alone with.
@@ -198,9 +208,9 @@ class Checker:
         held: list[Held] = []
         held_once: set[tuple[str, str]] = set()
         told: set[tuple[str, str]] = set()
-        rules: set[str] = set()
+        met: set[str] = set()
         broken = row.defect is not None and row.value is None
-        for name, severity, check, note, needs_value in self.rules_for(row.path, row.facts):
+        for name, severity, check, note, needs_value in rules:
             if broken and needs_value:
                 continue
             if note is not None:
@@ -222,7 +232,7 @@ class Checker:
                     stats.ignored += 1
                     continue
                 if problem.once is not None:
-                    rules.add(name)
+                    met.add(name)
                     key = (name, _short(problem.once))
                     old = self._knows_old and self._is_old(once_fingerprint(*key, row.path))
                     if self.plan.add_ignores and not old:
@@ -254,14 +264,14 @@ class Checker:
                     continue
                 if self.plan.add_ignores:
                     _want(stats, row, name)
-                rules.add(name)
+                met.add(name)
                 stats.rule_counts[name] += 1
                 stats.severity_counts[level] += 1
                 if len(found) < most:
                     found.append(self._finding(row, name, level, problem))
                 counted = counted or level != "info"
-        for told_rule in rules:
-            stats.rule_rows[told_rule] += 1
+        for met_rule in met:
+            stats.rule_rows[met_rule] += 1
         stats.findings += found
         if found and len(stats.findings) >= self.plan.max_findings:
             keep_first(stats.findings, self.plan.max_findings)
@@ -433,13 +443,15 @@ def _check_rows(rows: list[Row], stats: FileStats, checker: Checker) -> None:
         found = False
         # Rows without unread keys have no value yet, so that they pay nothing for this.
         answers = row.decoded and isinstance(row.value, dict) and IGNORE_KEY in row.value
-        if answers or checker.rules_for(row.path, row.facts):
+        rules = checker.rules_for(row)
+        if rules or answers:
             ignores = None
             if answers:
                 row.content = plain_content(row.raw)
                 ignores = read_ignores(row.value, checker.severities(row.path))
                 answered.append((row.line, row.identity, ignores))
-            found = checker.check_row(row, stats, unreadable or row.dropped is not None, ignores)
+            apart = unreadable or row.dropped is not None
+            found = checker.check_row(row, rules, stats, apart, ignores)
         if row.dropped is not None:
             totals.dropped += 1
             totals.dropped_by_reason[row.dropped.reason] += 1

@@ -14,6 +14,7 @@ from typing import Any, Final
 from msgspec import structs
 
 from glmlint.finding import Excerpt, Finding
+from glmlint.patterns import Pattern
 from glmlint.rules.personal_data import number_spans, without_numbers
 from glmlint.rules.secret import secret_spans, without_secrets
 
@@ -23,7 +24,7 @@ MASK: Final = "[HIDDEN]"
 _SHORTEST: Final = 15
 """Characters of the shortest secret or number."""
 
-_STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?')
+_STRING: Final = Pattern(r'"(?:[^"\\]++|\\.)*+"?')
 """A string, and what begins as one and does not end: nothing in it would be one either."""
 
 
@@ -55,10 +56,10 @@ def is_harmless(written: str) -> bool:
     return not _RUN.search(written) and not hidden_spans(written)
 
 
-_RUN: Final = re.compile(r"[A-Za-z0-9+/=_.\\-]{100,}")
+_RUN: Final = Pattern(r"[A-Za-z0-9+/=_.\\-]{100,}")
 """What may be a piece of a key: with its beginning out of sight, nobody can tell."""
 
-_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_ESCAPE: Final = Pattern(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
 
 def _unescaped(match: re.Match[str]) -> str:

@@ -23,6 +23,7 @@ from msgspec import UNSET, Struct
 from glmlint.evidence.arguments import ArgumentSchema
 from glmlint.evidence.padded import padded
 from glmlint.finding import Pointer, value_at
+from glmlint.patterns import Pattern
 from glmlint.read.formats import ROLE_ALIASES, role_in
 from glmlint.read.sample import Message, read
 from glmlint.trainer.row import Fact, Row, per_row
@@ -171,8 +172,14 @@ class ToolSet:
         return [
             tool
             for tool in self.tools
-            if tool.name and not tool.built_in and (tool.name in BUILT_IN or not _GOOD_NAME(tool.name))
+            if tool.name and not tool.built_in and (tool.name in BUILT_IN or not _GOOD_NAME.fullmatch(tool.name))
         ]  # fmt: skip
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether rules find nothing in the list itself, but maybe a lack of descriptions."""
+        odd = self.empty or self.repeated or self.oddly_named or self.misshapen
+        return not (odd or self.with_bad_schema or self.with_unjudged_schema)
 
     @cached_property
     def undescribed(self) -> list[Tool]:
@@ -186,7 +193,7 @@ class ToolSet:
         ]
 
 
-_GOOD_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}").fullmatch
+_GOOD_NAME: Final = Pattern(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}")
 
 
 class Declared(Struct):
@@ -450,7 +457,7 @@ def _call(index: int, form: str, name: str, text: str, tools: dict[str, Tool]) -
     return Call(index, form, name, text, UNSET if free else decode(text), tool, True)
 
 
-_FIRST_LINE: Final = re.compile(r"\s*([\w.:-]{1,64})[ \t]*\r?\n(.*)", re.DOTALL)
+_FIRST_LINE: Final = Pattern(r"\s*([\w.:-]{1,64})[ \t]*\r?\n(.*)", re.DOTALL)
 
 
 def _in_content(index: int, content: str, tools: dict[str, Tool], answered: bool) -> Iterator[Call]:

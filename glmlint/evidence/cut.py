@@ -170,9 +170,11 @@ def cuts_an_answer(row: Row) -> CutAnswer | None:
     all_owners, all_taught, kept, _ = _outline(row)
     whose = authors(all_owners, all_taught)
     owners, taught = all_owners[kept], all_taught[kept]
-    cut = np.intersect1d(whose[all_taught & kept], _runs(whose[all_taught & ~kept]))
+    # Sets: numpy's own intersection loads its masked arrays.
+    parts = (_runs(whose[all_taught & part]) for part in (kept, ~kept))
+    cut = set.intersection(*(set(part.tolist()) for part in parts))
     lost = set(_runs(all_owners[~kept]).tolist())
-    for turn in cut.tolist():
+    for turn in sorted(cut):
         if turn < 0 or written_role(row, turn) != "assistant":
             continue
         own = np.flatnonzero(owners == turn)

@@ -7,6 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from glmlint.patterns import Pattern
+
 BLANK: Final = " \t\r\n"
 
 FULL_WIDTH: Final = dict(zip("“”„‟＂：，｛｝［］‘’", '""""":,{}[]\'\'', strict=True))
@@ -27,11 +29,11 @@ WORDS: Final = {
 }
 """Words of other languages -> what JSON writes."""
 
-_WORD: Final = re.compile(r"[A-Za-z_$][\w$.-]*")
-_NUMBER: Final = re.compile(r"[+.\d-][\w.+-]*")
-_PREFIXED: Final = re.compile(r"[bruf]{1,2}['\"]", re.IGNORECASE)
-_CONFLICT: Final = re.compile(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")
-_STRUCTURE: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{\]}]', re.DOTALL)
+_WORD: Final = Pattern(r"[A-Za-z_$][\w$.-]*")
+_NUMBER: Final = Pattern(r"[+.\d-][\w.+-]*")
+_PREFIXED: Final = Pattern(r"[bruf]{1,2}['\"]", re.IGNORECASE)
+_CONFLICT: Final = Pattern(r"(?:<{7}|={7}|>{7}|\|{7})(?: |$)")
+_STRUCTURE: Final = Pattern(r'"(?:[^"\\]|\\.)*+"?|[\[{\]}]', re.DOTALL)
 
 
 class JsonFault(Struct, frozen=True):

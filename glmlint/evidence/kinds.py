@@ -13,6 +13,7 @@ from msgspec import Struct
 from glmlint.evidence.calls import calls
 from glmlint.evidence.cut import kept_parts
 from glmlint.evidence.turns import speakers
+from glmlint.patterns import Pattern
 from glmlint.trainer.layout import END, IGNORE_INDEX, PREFIX, SYSTEM, TOOLS, Tokens
 from glmlint.trainer.row import Row
 
@@ -36,9 +37,9 @@ GROUPS: Final = {
 
 _GROUP: Final = {kind: group for group, kinds in GROUPS.items() for kind in kinds}
 _CODE: Final = {name: code for code, name in enumerate(KINDS)}
-_THOUGHT: Final = re.compile(rb"<think>.*?</think>\s?|</think>", re.DOTALL)
-_CALL: Final = re.compile(rb"<tool_call>.*", re.DOTALL)
-_HEADER: Final = re.compile(rb"(?:\[gMASK\]<sop>|<sop>)?(?:<\|assistant\|>)?\n?")
+_THOUGHT: Final = Pattern(rb"<think>.*?</think>\s?|</think>", re.DOTALL)
+_CALL: Final = Pattern(rb"<tool_call>.*", re.DOTALL)
+_HEADER: Final = Pattern(rb"(?:\[gMASK\]<sop>|<sop>)?(?:<\|assistant\|>)?\n?")
 _OPEN: Final = b"<tool_call>"
 _CLOSE: Final = b"</tool_call>"
 _STOPS: Final = ("<|user|>", "<|observation|>", "<|endoftext|>", "<|assistant|>", "<|system|>")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
+from glmlint.patterns import Pattern
 from glmlint.trainer.base import Context
 from glmlint.trainer.row import Row, per_row
 
@@ -34,11 +35,11 @@ class _Form(NamedTuple):
     """
 
     sign: str
-    pattern: re.Pattern[str]
+    pattern: Pattern[str]
 
 
 def _form(sign: str, pattern: str) -> _Form:
-    return _Form(sign, re.compile(pattern, re.MULTILINE))
+    return _Form(sign, Pattern(pattern, re.MULTILINE))
 
 
 _CALL: Final = (
@@ -68,7 +69,7 @@ _RESULT: Final = (
     _form("FUNCTION RESPONSE:", r"(\bFUNCTION RESPONSE:)"),
     _form("EXECUTION RESULT", r"(\bEXECUTION RESULT of \[)"),
 )  # fmt: skip
-_OBSERVED: Final = re.compile(
+_OBSERVED: Final = Pattern(
     r"^[ \t>*]*(Observation|观察|Result(?=: *[{\[]))(?: \d+)?(?:\*\*)? ?[:：]", re.MULTILINE
 )
 """What ReAct writes before a result; an ordinary heading where no action comes before it."""
@@ -79,7 +80,7 @@ _CLOSED: Final = (
 )  # fmt: skip
 """The end of a call as the end of an answer."""
 
-_CODE: Final = re.compile(
+_CODE: Final = Pattern(
     r"^[ \t>]*+(?P<fence>`{3,}+|~{3,}+)[^\n]*+\n(?:[^\n]*+\n)*?(?:[ \t>]*+(?P=fence)[`~]*+[ \t]*+$|[^\n]*+\Z)"
     r"|(?<!`)`++[^`\n]{1,400}+`++",
     re.MULTILINE,
@@ -180,7 +181,7 @@ def _first(forms: tuple[_Form, ...], text: str, context: Context) -> tuple[str, 
     )
 
 
-_FOREIGN: Final = re.compile(
+_FOREIGN: Final = Pattern(
     r"<\|[A-Za-z][\w▁ -]{0,30}\|>|<｜[A-Za-z][\w▁ -]{0,30}｜>|</?s>|<[be]os>|<[BE]OS>|<eo[ahmt]>"
     r"|<(?:start|end)_of_turn>|\[/?INST\]|<<SYS>>|<reserved_\d+>|<extra_id_\d+>|\[(?:[BE]OS|CLS|SEP)\]"
     r"|(?P<lost><(?:unk|UNK|pad|PAD)>|\[(?:UNK|PAD)\]|<0x[0-9A-F]{2}>)"
@@ -193,10 +194,10 @@ _KNOWN: Final = frozenset(
      "<|endofprompt|>", "<|END_OF_TURN_TOKEN|>", "<｜end▁of▁sentence｜>", "<｜begin▁of▁sentence｜>")
 )  # fmt: skip
 """Those between bars that are reported by name: of others there may be any number."""
-_TOKENS_ASKED: Final = re.compile(
+_TOKENS_ASKED: Final = Pattern(
     r"token|vocab|\bBERT\b|template|\bHTML\b|strike|special (?:symbol|character)|标记|词表|分词|词元|特殊符号|模板|标签",
     re.IGNORECASE,
-).search
+)
 
 
 _MOST: Final = 1 << 14
@@ -229,7 +230,7 @@ def tokens_of_others(text: str, asked: str, context: Context) -> list[tuple[str,
         elif token.startswith(("<0x", "<reserved_", "<extra_id_")):
             group = token.rstrip("0123456789ABCDEF>")
         found.setdefault((kind, group), token)
-    if found and (_TOKENS_ASKED(asked) or _TOKENS_ASKED(text)):
+    if found and (_TOKENS_ASKED.search(asked) or _TOKENS_ASKED.search(text)):
         return []
     if ("foreign", "<|…|>") in found and any(_marks(text, context)):
         del found["foreign", "<|…|>"]  # a token around a call or a result, which is reported

@@ -7,7 +7,6 @@ the same error: 0.025 at 128 permutations). Sixteen bits of each value are kept,
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Final
@@ -15,6 +14,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import numpy.typing as npt
+
+from glmlint.patterns import Pattern
 
 PERMUTATIONS: Final = 128
 """Of the words of a row."""
@@ -28,7 +29,7 @@ _ANSWERS, _SAID, _BEGIN, _END = (
 )
 
 _SEED: Final = 1
-_WORDS: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
+_WORDS: Final = Pattern(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
 """A word, or one character of a script that has no spaces."""
 _FEWEST: Final = 8
 """Words of a row: fewer resemble too many other rows."""

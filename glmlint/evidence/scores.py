@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -19,8 +19,7 @@ KINDS: Final = ("content", "header", "tool-name", "arguments", "stop")
 CONTENT, HEADER, TOOL_NAME, ARGUMENTS, STOP = range(len(KINDS))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoredRow:
+class ScoredRow(Struct, frozen=True, eq=False):
     """One row as the model scores it: what it reads, and where a label stands."""
 
     key: bytes
@@ -55,8 +54,7 @@ def row_id(row: ScoredRow) -> RowId:
     return row.path, row.line, row.key
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RowScore:
+class RowScore(Struct, frozen=True, eq=False):
     """What one model says of one row. All arrays are on the host."""
 
     key: bytes
@@ -72,8 +70,7 @@ class RowScore:
     """Rank of the label itself there: 0 is the model's first choice. [k]"""
 
 
-@dataclass(slots=True, eq=False)
-class ScoredPart:
+class ScoredPart(Struct, eq=False):
     """The content of one message of a row: what the turn rules judge."""
 
     message: int
@@ -88,8 +85,7 @@ class ScoredPart:
     """Sum over the same content tokens when the model reads the answer without its prompt."""
 
 
-@dataclass(slots=True, eq=False)
-class Judged:
+class Judged(Struct, eq=False):
     """One scored row and its statistics."""
 
     row: ScoredRow
@@ -102,7 +98,7 @@ class Judged:
     """Mean over content and argument tokens; nan without any."""
     content_variance: float
     """Between the row's content tokens; nan below two."""
-    parts: list[ScoredPart] = field(default_factory=list)
+    parts: list[ScoredPart] = []
     z: float | None = None
     """How far the content mean is above its group's median, in its own standard deviations."""
     group_median: float | None = None
@@ -146,18 +142,17 @@ def format_median(rows: Iterable[Judged]) -> float | None:
     return float(np.median(means)) if means else None
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class FileScores:
+class FileScores(Struct, eq=False, kw_only=True):
     """The scores of one file in a run."""
 
     path: str
-    rows: list[Judged] = field(default_factory=list)
+    rows: list[Judged] = []
     """The rows with a finite loss, in the order of the file."""
-    not_finite: list[tuple[ScoredRow, RowScore]] = field(default_factory=list)
+    not_finite: list[tuple[ScoredRow, RowScore]] = []
     """The rows of which a loss is nan or infinite."""
-    not_scored: list[ScoredRow] = field(default_factory=list)
+    not_scored: list[ScoredRow] = []
     """The rows that do not fit the memory even alone."""
-    strange_ids: list[tuple[ScoredRow, int]] = field(default_factory=list)
+    strange_ids: list[tuple[ScoredRow, int]] = []
     """A row, and an id or label of it that the model's embedding has no row for."""
     vocab_size: int = 0
     """Rows of the model's embedding."""

@@ -146,10 +146,11 @@ def _system_headers(row: Row) -> dict[int, int]:
     """How many system tokens are laid out for a message."""
     assert row.layout is not None
     system = row.context.id("<|system|>")
+    pieces = row.layout.pieces
     found: dict[int, int] = {}
-    for owner, piece in zip(row.layout.owners, row.layout.pieces, strict=True):
-        if type(piece) is int and piece == system:
-            found[owner] = found.get(owner, 0) + 1
+    for at in [at for at, piece in enumerate(pieces) if type(piece) is int and piece == system]:
+        owner = row.layout.owners[at]
+        found[owner] = found.get(owner, 0) + 1
     return found
 
 

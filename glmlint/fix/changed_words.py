@@ -8,14 +8,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from glmlint.patterns import Pattern
+
 Place = tuple[int, int, int, int]
 """Start and stop in the old text, and start and stop in the new one."""
 
-_VALUE: Final = re.compile(
+_VALUE: Final = Pattern(
     r'"(?:[^"\\]++|\\.)*+"[\s:,\[\]{}]*+|[\s:,\[\]{}]++|[^\s:,\[\]{}"]++|"', re.DOTALL
 )
-_WORD: Final = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[A-Za-z0-9_]++|\s++|.", re.DOTALL)
-_LETTER: Final = re.compile(r"[A-Za-z0-9_]")
+_WORD: Final = Pattern(r"\\u[0-9a-fA-F]{4}|\\.|[A-Za-z0-9_]++|\s++|.", re.DOTALL)
+_LETTER: Final = Pattern(r"[A-Za-z0-9_]")
 
 _MOST_PAIRS: Final = 500_000
 """Equal pieces of two texts that are compared with each other; beyond it they are walked through."""
@@ -42,7 +44,7 @@ def changed_places(old: str, new: str) -> list[Place]:
     return found
 
 
-def _differing(old: str, new: str, piece: re.Pattern[str]) -> Iterator[Place]:
+def _differing(old: str, new: str, piece: Pattern[str]) -> Iterator[Place]:
     """Places that differ, in whole pieces."""
     a, b = piece.findall(old), piece.findall(new)
     start, stop = alike_ends(a, b)

@@ -10,16 +10,17 @@ from typing import Any, Final
 from msgspec import Struct
 
 from glmlint.finding import Pointer
+from glmlint.patterns import Pattern
 from glmlint.rules.base import Edit
 
-_SPACE: Final = re.compile(r"[ \t\r\n]*+")
-_COLON: Final = re.compile(r"[ \t\r\n]*+:[ \t\r\n]*+")
-_STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_ATOM: Final = re.compile(r"[^,\]}\s]++")
-_BRACKET: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
-_SEPARATOR: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[:,][ \t\r\n]?', re.DOTALL)
-_OUTER_SPACE: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|([,:]?)([ \t\r\n]++)', re.DOTALL)
-_HALF: Final = re.compile("[\ud800-\udfff]")
+_SPACE: Final = Pattern(r"[ \t\r\n]*+")
+_COLON: Final = Pattern(r"[ \t\r\n]*+:[ \t\r\n]*+")
+_STRING: Final = Pattern(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_ATOM: Final = Pattern(r"[^,\]}\s]++")
+_BRACKET: Final = Pattern(r'"(?:[^"\\]++|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+_SEPARATOR: Final = Pattern(r'"(?:[^"\\]++|\\.)*+"|[:,][ \t\r\n]?', re.DOTALL)
+_OUTER_SPACE: Final = Pattern(r'"(?:[^"\\]++|\\.)*+"|([,:]?)([ \t\r\n]++)', re.DOTALL)
+_HALF: Final = Pattern("[\ud800-\udfff]")
 
 
 class Unfit(Exception):
@@ -315,7 +316,7 @@ def _cut(text: str) -> Container:
         at += 1
 
 
-def _match(pattern: re.Pattern[str], text: str, at: int) -> str:
+def _match(pattern: Pattern[str], text: str, at: int) -> str:
     match = pattern.match(text, at)
     if match is None:
         raise Unfit("not valid JSON")

@@ -144,7 +144,7 @@ def problems_of(row: Row, repair: Repair, old: Counter[str]) -> Iterator[tuple[s
     """
     checker = repair.checker
     row.survey = repair.survey
-    rules = checker.rules_for(row.path, row.facts)
+    rules = checker.rules_for(row)
     ignores = None
     if rules and isinstance(row.value, dict) and IGNORE_KEY in row.value:
         row.content = plain_content(row.raw)

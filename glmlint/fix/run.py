@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,6 +12,7 @@ from glmlint.engine.redact import MASK, redacted_line
 from glmlint.fix.diff import unified
 from glmlint.fix.files import Draft, Fixes, commit, drafted
 from glmlint.fix.trail import Trail
+from glmlint.patterns import Pattern
 from glmlint.plan import FileChoice, Plan
 from glmlint.progress import Progress
 from glmlint.read.paths import find_inputs
@@ -43,7 +43,7 @@ ELSEWHERE: Final = Text(
     "文件不在当前目录下，patch 和 git apply 不会修改它：请指明文件（patch {path} fix.patch）",
 )
 
-_LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
+_LINE: Final = Pattern(rb"[^\n]*\n|[^\n]+")
 
 
 def fix_files(

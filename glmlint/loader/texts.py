@@ -6,13 +6,15 @@ import re
 from datetime import datetime, timedelta
 from typing import Final
 
-_MOMENT: Final = re.compile(
+from glmlint.patterns import Pattern
+
+_MOMENT: Final = Pattern(
     r"(\d{4})-(\d\d)-(\d\d)"
     r"(?:[ T](\d\d)(?::(\d\d)(?::(\d\d))?)?(?:Z|([+-])(\d\d):?(\d\d)?)?)?",
     re.ASCII,
 )
-_INTEGER: Final = re.compile(r"-?\d+|0[xX][0-9a-fA-F]{1,16}", re.ASCII)
-_DOUBLE: Final = re.compile(
+_INTEGER: Final = Pattern(r"-?\d+|0[xX][0-9a-fA-F]{1,16}", re.ASCII)
+_DOUBLE: Final = Pattern(
     r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|nan|inf|infinity)", re.ASCII | re.IGNORECASE
 )
 _BOOLS: Final = {"true": True, "false": False, "1": True, "0": False}

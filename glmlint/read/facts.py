@@ -65,6 +65,10 @@ class Fact:
     """One of the rows by which rules judge the whole file: see `is_looked_at`."""
     LABELS: Final = 1 << 24
     """The trainer may give labels to more than answers with their stops, or to less."""
+    LISTS: Final = 1 << 26
+    """A tool list of which a rule may say something: see `evidence.tool_facts`."""
+    CALLING: Final = 1 << 27
+    """A call or a result that is not all in order, or a form in which that is not seen at once."""
 
 
 EVERY: Final = -1

@@ -6,6 +6,7 @@ import os
 import re
 from typing import Final, NamedTuple
 
+from glmlint.patterns import Pattern
 from glmlint.read.faults import SourceError
 from glmlint.read.scan import BLANK
 from glmlint.text import Text
@@ -54,19 +55,19 @@ _WEIGHTS: Final = _kind("weights of a model", "模型权重")
 _ARROW_FILE: Final = _kind("an Arrow file", "Arrow 文件", _ARROW)
 
 _MAGIC: Final = (
-    (re.compile(rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|BM.{4}\0\0\0\0|II\*\0|MM\0\*|RIFF.{4}WEBP", re.S), _PICTURE),
-    (re.compile(rb"RIFF.{4}(WAVE|AVI )|OggS|ID3[\2-\4]|fLaC|\xff\xfb|.{4}ftyp|\x1aE\xdf\xa3", re.S), _MEDIA),
-    (re.compile(rb"%PDF-"), _kind("a PDF document", "PDF 文档")),
-    (re.compile(rb"BZh[1-9]1AY|\xfd7zXZ\0|7z\xbc\xaf\x27\x1c|Rar!\x1a\x07|\x04\"M\x18|.{257}ustar", re.S), _ARCHIVE),
-    (re.compile(rb"ARROW1\0\0|\xff\xff\xff\xff.{3}\0", re.S), _ARROW_FILE),
-    (re.compile(rb"\x80[\2-\5](\x95|[\x8a}\]q(cX])"), _kind("a pickle", "pickle 文件", _CONVERT)),
-    (re.compile(rb"SQLite format 3\0"), _kind("an SQLite database", "SQLite 数据库", _CONVERT)),
-    (re.compile(rb".{5}\0{3}\{\"", re.S), _WEIGHTS),
-    (re.compile(rb"GGUF.\0\0\0", re.S), _WEIGHTS),
-    (re.compile(rb"\x93NUMPY"), _kind("a NumPy array", "NumPy 数组", _CONVERT)),
-    (re.compile(rb"\x89HDF\r\n"), _kind("an HDF5 file", "HDF5 文件", _CONVERT)),
-    (re.compile(rb"Obj\x01|ORC\n?[\0-\x1f]"), _kind("an Avro or ORC file", "Avro 或 ORC 文件", _CONVERT)),
-    (re.compile(rb"\x7fELF|MZ.\0|\xcf\xfa\xed\xfe|\xca\xfe\xba\xbe", re.S), _PROGRAM),
+    (Pattern(rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|BM.{4}\0\0\0\0|II\*\0|MM\0\*|RIFF.{4}WEBP", re.S), _PICTURE),
+    (Pattern(rb"RIFF.{4}(WAVE|AVI )|OggS|ID3[\2-\4]|fLaC|\xff\xfb|.{4}ftyp|\x1aE\xdf\xa3", re.S), _MEDIA),
+    (Pattern(rb"%PDF-"), _kind("a PDF document", "PDF 文档")),
+    (Pattern(rb"BZh[1-9]1AY|\xfd7zXZ\0|7z\xbc\xaf\x27\x1c|Rar!\x1a\x07|\x04\"M\x18|.{257}ustar", re.S), _ARCHIVE),
+    (Pattern(rb"ARROW1\0\0|\xff\xff\xff\xff.{3}\0", re.S), _ARROW_FILE),
+    (Pattern(rb"\x80[\2-\5](\x95|[\x8a}\]q(cX])"), _kind("a pickle", "pickle 文件", _CONVERT)),
+    (Pattern(rb"SQLite format 3\0"), _kind("an SQLite database", "SQLite 数据库", _CONVERT)),
+    (Pattern(rb".{5}\0{3}\{\"", re.S), _WEIGHTS),
+    (Pattern(rb"GGUF.\0\0\0", re.S), _WEIGHTS),
+    (Pattern(rb"\x93NUMPY"), _kind("a NumPy array", "NumPy 数组", _CONVERT)),
+    (Pattern(rb"\x89HDF\r\n"), _kind("an HDF5 file", "HDF5 文件", _CONVERT)),
+    (Pattern(rb"Obj\x01|ORC\n?[\0-\x1f]"), _kind("an Avro or ORC file", "Avro 或 ORC 文件", _CONVERT)),
+    (Pattern(rb"\x7fELF|MZ.\0|\xcf\xfa\xed\xfe|\xca\xfe\xba\xbe", re.S), _PROGRAM),
 )  # fmt: skip
 """First bytes of formats that are no text."""
 
@@ -107,7 +108,7 @@ _BY_NAME: Final = {
 _TEXT: Final = _kind("plain text", "纯文本")
 _BINARY: Final = _kind("a binary file", "二进制文件")
 
-_ROW: Final = re.compile(rb"\{\s*([\"'}]|$)|\[\s*([\[{\"\]]|$)")
+_ROW: Final = Pattern(rb"\{\s*([\"'}]|$)|\[\s*([\[{\"\]]|$)")
 """How a line begins that may be a row."""
 
 

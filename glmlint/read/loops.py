@@ -6,12 +6,13 @@ A row is first judged by its bytes (`looping`) and each answer by a few of its c
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from glmlint.patterns import Pattern
 
 TAIL: Final = 16
 """Characters that must come again."""
@@ -176,7 +177,7 @@ def kind_of(unit: str) -> str:
     cells = "|" in unit or "\t" in unit or "\\\\" in unit or ("&" in unit and "&nbsp" not in unit)
     if cells or not unit.strip(", "):
         return "table"
-    if _LETTER(unit):
+    if _LETTER.search(unit):
         return "words"
     return "digits" if any(map(str.isdigit, unit)) else "symbols"
 
@@ -186,12 +187,12 @@ def shown(unit: str) -> str:
     if unit.isspace():
         return "⏎" if "\n" in unit else "␣"
     twice = unit + unit
-    begin = _SENTENCE(twice) or _WORD(twice)
+    begin = _SENTENCE.search(twice) or _WORD.search(twice)
     start = begin.end() - 1 if begin is not None and begin.end() <= len(unit) else 0
     text = twice[start : start + len(unit)].strip().replace("\n", "⏎")
     return text if len(text) <= 40 else text[:39] + "…"
 
 
-_SENTENCE: Final = re.compile(r"[.!?。！？…，；\n]\s*[^\W\d_]").search
-_WORD: Final = re.compile(r"\s\S").search
-_LETTER: Final = re.compile(r"[^\W\d_]").search
+_SENTENCE: Final = Pattern(r"[.!?。！？…，；\n]\s*[^\W\d_]")
+_WORD: Final = Pattern(r"\s\S")
+_LETTER: Final = Pattern(r"[^\W\d_]")

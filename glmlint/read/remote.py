@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Final
 
 from glmlint.extras import install
+from glmlint.patterns import Pattern
 from glmlint.read.faults import SourceError
 from glmlint.text import Text
 
-_URL: Final = re.compile(r"[a-z][a-z0-9+.-]+(::|://)")
+_URL: Final = Pattern(r"[a-z][a-z0-9+.-]+(::|://)")
 _OF_PROCESS: Final = ("memory:", "generic:")
 """What is only there for the process that wrote it."""
 

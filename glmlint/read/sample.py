@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from glmlint.finding import Defect, Pointer
+from glmlint.patterns import Pattern
 
 ROLES: Final = ("system", "user", "assistant", "observation")
 
@@ -102,7 +103,7 @@ MAX_VALUES: Final = 1_000_000
 A value takes two bytes of a line at least, and up to a hundred times as much once it is decoded.
 """
 
-_ANY_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_ANY_STRING: Final = Pattern(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 
 def overfull(raw: bytes) -> Defect | None:
@@ -267,7 +268,7 @@ def read(raw: bytes) -> Careful:
     return read_carefully(raw) if value is None else Careful(value)
 
 
-_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE: Final = Pattern(r"\\u[dD][89a-fA-F]")
 
 
 def _lone_surrogate(value: Any, at: Pointer) -> Pointer | None:
@@ -289,7 +290,7 @@ def _lone_surrogate(value: Any, at: Pointer) -> Pointer | None:
     return None
 
 
-_STRUCTURE: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]+|[\]}]+', re.DOTALL)
+_STRUCTURE: Final = Pattern(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]+|[\]}]+', re.DOTALL)
 
 
 def depth_of(raw: bytes) -> int:

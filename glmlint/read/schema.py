@@ -45,10 +45,70 @@ def validator(name: str, more: Mapping[str, Any] | None = None) -> Any:
     """
     from jsonschema import Draft202012Validator
 
+    return Draft202012Validator(_with(name, more))
+
+
+def _with(name: str, more: Mapping[str, Any] | None) -> dict[str, Any]:
     schema = load_schema(name)
-    if more:
-        schema = {**schema, "properties": {**schema["properties"], **more}}
-    return Draft202012Validator(schema)
+    return {**schema, "properties": {**schema["properties"], **more}} if more else schema
+
+
+def surely_valid(name: str, value: Any, more: Mapping[str, Any] | None = None) -> bool:
+    """Whether a value is valid by `NAME.schema.json`, without the import of jsonschema.
+
+    It knows the keywords of `config.schema.json`. Where it meets another one, or anything that is
+    not plainly right, it says no: `validator` tells what is wrong, if anything is.
+    """
+    schema = _with(name, more)
+    return _holds(value, schema, schema)
+
+
+def _holds(value: Any, schema: dict[str, Any], whole: dict[str, Any]) -> bool:
+    return all(_keeps(value, keyword, schema, whole) for keyword in schema)
+
+
+def _keeps(value: Any, keyword: str, schema: dict[str, Any], whole: dict[str, Any]) -> bool:
+    """Whether a value keeps to one keyword of a schema; `$ref` is looked up in the whole one."""
+    wanted, kind = schema[keyword], type(value)
+    match keyword:
+        case "$schema" | "$id" | "$defs" | "title" | "description":
+            return True
+        case "$ref":
+            return _holds(value, _referred(whole, wanted), whole)
+        case "type":
+            return isinstance(wanted, str) and kind in _SURE_TYPES.get(wanted, ())
+        case "enum":
+            return kind is str and value in wanted
+        case "minLength":
+            return kind is str and len(value) >= wanted
+        case "minimum":
+            return kind in (int, float) and value >= wanted
+        case "maximum":
+            return kind in (int, float) and value <= wanted
+        case "items":
+            return kind is list and all(_holds(item, wanted, whole) for item in value)
+        case "required":
+            return kind is dict and value.keys() >= {*wanted}
+        case "properties":
+            return kind is dict and all(
+                _holds(value[key], wanted[key], whole) for key in value.keys() & wanted
+            )
+        case "additionalProperties":
+            others = value.keys() - schema.get("properties", ()) if kind is dict else ()
+            return not others or (
+                wanted is not False and all(_holds(value[key], wanted, whole) for key in others)
+            )
+    return False
+
+
+_SURE_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+}
 
 
 def violations(value: Any) -> list[Violation]:
@@ -108,7 +168,12 @@ def _judge(
 
 @cache
 def _part(reference: str) -> dict[str, Any]:
-    part: Any = load_schema("sample")
+    return _referred(load_schema("sample"), reference)
+
+
+def _referred(whole: dict[str, Any], reference: str) -> dict[str, Any]:
+    """What a reference into the same schema means."""
+    part: Any = whole
     for key in reference.removeprefix("#/").split("/"):
         part = part[key]
     assert isinstance(part, dict)

@@ -7,7 +7,6 @@ import os
 import re
 import stat
 import sys
-import tempfile
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -180,17 +179,17 @@ def read_bytes(
 @contextmanager
 def rereadable(file: InputFile) -> Iterator[InputFile]:
     """The file in a form that can be read more than once: of a pipe a copy is kept on disk."""
-    if file.memory is not None:
-        if file.memory.once and file.copy is None:
-            with tempfile.TemporaryFile() as copy:
-                yield msgspec.structs.replace(file, copy=copy)
-        else:
-            yield file
-    elif file.is_stdin or _is_pipe(file.path):
-        with tempfile.TemporaryFile() as copy:
-            yield msgspec.structs.replace(file, copy=copy)
+    if file.memory is None:
+        once = file.is_stdin or _is_pipe(file.path)
     else:
+        once = file.memory.once and file.copy is None
+    if not once:
         yield file
+        return
+    from tempfile import TemporaryFile
+
+    with TemporaryFile() as copy:
+        yield msgspec.structs.replace(file, copy=copy)
 
 
 def rewritable(path: str) -> bool:

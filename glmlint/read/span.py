@@ -8,12 +8,13 @@ from array import array
 from typing import Final
 
 from glmlint.finding import Excerpt, Location, Pointer
+from glmlint.patterns import Pattern
 from glmlint.read.scan import Ahead
 
-_SPACE: Final = re.compile(r"[ \t\r\n]*")
-_STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_ATOM: Final = re.compile(r"[^,\]}\s]+")
-_STRUCTURE: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{]|[\]}]', re.DOTALL)
+_SPACE: Final = Pattern(r"[ \t\r\n]*")
+_STRING: Final = Pattern(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_ATOM: Final = Pattern(r"[^,\]}\s]+")
+_STRUCTURE: Final = Pattern(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{]|[\]}]', re.DOTALL)
 
 
 _LONG: Final = 4096
@@ -156,7 +157,7 @@ class _Ruler:
         return before[0] + size, before[1] + units
 
 
-_ESCAPE: Final = re.compile(
+_ESCAPE: Final = Pattern(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.",
     re.DOTALL,
 )

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
+from glmlint.patterns import Pattern
 from glmlint.read.sample import SHAPE_ERRORS, read
 
 ARGUMENT_KEYS: Final = ("arguments", "parameters", "args", "input")
@@ -29,7 +30,7 @@ _IDS: Final = ("id", "call_id", "tool_call_id")
 _BESIDE: Final = (*_IDS, "type", "index")
 _TYPES: Final = ("function", "function_call", "tool_call", "tool_use")
 _END_OF_THOUGHT: Final = "</think>"
-_TAGGED: Final = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
+_TAGGED: Final = Pattern(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 _MISTRAL: Final = "[TOOL_CALLS]"
 
 _decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from glmlint.patterns import Pattern
 from glmlint.read.facts import EVERY, Fact
 from glmlint.read.loops import SHORTEST_LOOP, looping, may_loop
 
@@ -116,7 +117,7 @@ _SIEVE: Final = (
     (_pairs(b"\\u"), rb"\\u00[2-5]", Fact.NUMBER),
 )  # fmt: skip
 
-_PATTERNS: Final = tuple(None if p is None else re.compile(p).search for _, p, _ in _SIEVE)
+_PATTERNS: Final = tuple(None if p is None else Pattern(p) for _, p, _ in _SIEVE)
 _FACTS: Final = tuple(fact for _, _, fact in _SIEVE)
 
 
@@ -143,10 +144,10 @@ _APART: Final = np.array(
     [all(not byte & byte >> distance for distance in (1, 2, 3, 4, 6)) for byte in range(256)]
 )
 """Where blanks and hyphens stand in eight bytes -> whether five or seven apart, unlike a date's."""
-_NUMBER: Final = re.compile(
+_NUMBER: Final = Pattern(
     rb"[0-9]{15}|[0-9]{4}[ -](?:[0-9]{4}[ -]){2}[0-9]{4}|[0-9]{4}[ -][0-9]{6}[ -][0-9]{5}"
     rb"|[A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]){11}"
-).search
+)
 """What stands before it may be the last letter of an escape: the rule looks at that."""
 
 PLACEHOLDER_WORDS: Final = frozenset(
@@ -177,7 +178,7 @@ def line_facts(lines: list[bytes], wanted: int = EVERY) -> list[int]:
             number = (bits & -bits).bit_length() - 1
             bits &= bits - 1
             pattern = _PATTERNS[number]
-            if pattern is None or pattern(line):
+            if pattern is None or pattern.search(line):
                 facts[index] |= _FACTS[number]
     looped = np.zeros(len(lines), np.bool_)
     for places in looping(whole) if wanted & Fact.LOOP else ():
@@ -189,7 +190,7 @@ def line_facts(lines: list[bytes], wanted: int = EVERY) -> list[int]:
     for found in _found(words, _BLOCK // 4, _capital_words) if wanted & Fact.NUMBER else ():
         numbered[np.searchsorted(ends, _long_numbers(whole, words, found))] = True
     for index in np.flatnonzero(numbered).tolist():
-        if _NUMBER(lines[index]):
+        if _NUMBER.search(lines[index]):
             facts[index] |= Fact.NUMBER
     at = whole.find(b"null")
     while at >= 0:
@@ -286,7 +287,7 @@ def bare(text: str) -> str:
     return text.strip(" \t\r\n.。…<>[](){}（）【】").casefold()
 
 
-_PLAIN_TURNS: Final = re.compile(r"s?(?:u(?:ao)*a)+")
+_PLAIN_TURNS: Final = Pattern(r"s?(?:u(?:ao)*a)+")
 
 
 @lru_cache(4096)

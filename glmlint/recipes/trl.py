@@ -6,7 +6,6 @@ Source: trl 1.16.0, `trl/trainer/sft_trainer.py`: `SFTTrainer.__init__`, `_prepa
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -14,6 +13,7 @@ import numpy as np
 from msgspec import Struct
 
 from glmlint.finding import Pointer
+from glmlint.patterns import Pattern
 from glmlint.recipes._trl_config import from_config
 from glmlint.trainer.base import Context, Text, Trainer
 from glmlint.trainer.chat import (
@@ -36,7 +36,7 @@ from glmlint.trainer.mask import sequence
 from glmlint.trainer.packing import Part, batches, best_fit, pieces, wrapped
 from glmlint.trainer.template import TRL_TRAINING, ChatTemplate, TemplateFault, own_template
 
-MARKS: Final = re.compile(r"\{%-?\s*generation\s*-?%\}")
+MARKS: Final = Pattern(r"\{%-?\s*generation\s*-?%\}")
 """By which TRL knows a template that says itself what the assistant wrote."""
 
 PACKED_TOGETHER: Final = 1000

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import pkgutil
-import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.abc import InspectLoader
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
-from glmlint.text import Text
+from glmlint.patterns import Pattern
+from glmlint.text import Text, is_file
 
 if TYPE_CHECKING:
     from glmlint.engine.finish import Result
 
-_FORMAT: Final = r"(?ms)^name(?:: \w+)? = \"{name}\"$.*^def write\("
+_FOLDER: Final = Path(__file__).parent
+_FORMAT: Final = Pattern(r"(?ms)^name(?:: \w+)? = \"(\w+)\"$.*^def write\(")
 """What the source of a format has at its left edge, with the file's own name."""
 
 
@@ -36,11 +35,11 @@ class ReporterOptions:
     max_findings: int = 20_000
     """How many findings are printed; counts are always whole."""
     style: str = "full"
-    """How text is laid out: one of `plan.STYLES`."""
+    """How text is laid out: one of `choices.STYLES`."""
     verbose: bool = False
     """Everything: what was assumed in full, all tables, every help."""
     column_unit: str = "codepoint"
-    """What columns count: one of `plan.COLUMN_UNITS`."""
+    """What columns count: one of `choices.COLUMN_UNITS`."""
     links: bool = False
     """Places and rules are links, where the terminal takes them (OSC 8)."""
     docs_url: str = ""
@@ -76,22 +75,21 @@ class Reporter(Protocol):
 @cache
 def names() -> tuple[str, ...]:
     """The formats, sorted."""
-    package = importlib.import_module("glmlint.reporters")
-    found = (module.name for module in pkgutil.iter_modules(package.__path__))
-    return tuple(sorted(filter(_is_format, found)))
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.py") if is_format(path.stem)))
 
 
-def _is_format(name: str) -> bool:
-    """Whether a file of this folder is a format: it is read, since to import it may load much."""
-    spec = importlib.util.find_spec(f"glmlint.reporters.{name}")
-    assert spec is not None and isinstance(spec.loader, InspectLoader)
-    source = spec.loader.get_source(spec.name) or ""
-    return re.search(_FORMAT.format(name=name), source) is not None
+def is_format(name: str) -> bool:
+    """Whether a file of this folder is that format: it is read, since to import it may load much."""
+    path = _FOLDER / f"{name}.py"
+    if not (name.isidentifier() and is_file(path)):
+        return False
+    found = _FORMAT.search(path.read_text(encoding="utf-8"))
+    return found is not None and found[1] == name
 
 
 def get(name: str) -> Reporter:
     """The reporter of that format. Raises KeyError."""
-    if name not in names():
+    if not is_format(name):
         raise KeyError(name)
     return importlib.import_module(f"glmlint.reporters.{name}")
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from glmlint.finding import RANK, Finding
+from glmlint.patterns import Pattern
 
 SHOWN: Final = 3
 """Findings of one kind in one file that are shown; more are named by their lines."""
 
-_NUMBER: Final = re.compile(r"\d+")
+_NUMBER: Final = Pattern(r"\d+")
 
 
 @dataclass

@@ -14,6 +14,7 @@ from glmlint.engine.finish import Result
 from glmlint.engine.redact import MASK
 from glmlint.finding import Finding, Location
 from glmlint.output import put
+from glmlint.patterns import Pattern
 from glmlint.reporters.addresses import file_uri, in_repository, page_url, pages_url, uri
 from glmlint.reporters.base import About, ReporterOptions
 from glmlint.reporters.catalogue import documentation_zh, first_line, unfilled
@@ -48,8 +49,8 @@ PROBLEMS: Final = {"error": "error", "warning": "warning", "info": "recommendati
 _ROOT_IS: Final = Text("the root of the checkout", "仓库的根目录")
 _STDIN: Final = Text("standard input", "标准输入")
 
-_PLACEHOLDER: Final = re.compile(r"\{(\d+)\}")
-_LINK: Final = re.compile(r"\]\(")
+_PLACEHOLDER: Final = Pattern(r"\{(\d+)\}")
+_LINK: Final = Pattern(r"\]\(")
 
 
 def write(result: Result, out: IO[str], options: ReporterOptions) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -15,6 +14,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from glmlint.patterns import Pattern
 from glmlint.visible import log_line, visible
 
 STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "cyan"}
@@ -91,7 +91,7 @@ def wrap(text: str, width: int) -> list[str]:
     return [text[start:stop].rstrip(" ") for start, stop in pairwise(edges)]
 
 
-_COMMAND: Final = re.compile(r"(?<=[:：]) ?(glmlint \S.*)\Z")
+_COMMAND: Final = Pattern(r"(?<=[:：]) ?(glmlint \S.*)\Z")
 
 
 def split_command(text: str) -> tuple[str, str]:

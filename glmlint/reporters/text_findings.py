@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby, pairwise
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from glmlint.engine.finish import Result
 from glmlint.finding import Finding
+from glmlint.patterns import Pattern
 from glmlint.reporters.addresses import file_uri, page_url
 from glmlint.reporters.base import ReporterOptions
 from glmlint.reporters.blocks import Block, blocks, lines_of
@@ -163,7 +163,7 @@ def _name(finding: Finding, result: Result, options: ReporterOptions) -> Text:
     return told
 
 
-_PLACE: Final = re.compile(r"messages(?:\[\d+\]|\.\w+)+(?:: ?|：| (?![(（]))(?:中的?|的)? ?")
+_PLACE: Final = Pattern(r"messages(?:\[\d+\]|\.\w+)+(?:: ?|：| (?![(（]))(?:中的?|的)? ?")
 
 
 def _told(finding: Finding, lang: str, shown: bool = False) -> str:
@@ -211,8 +211,8 @@ def _excerpt(console: Console, head: Text, finding: Finding, options: ReporterOp
     return True
 
 
-_ASIDE: Final = re.compile(r" ?[(（][^()（）`]*[)）]")
-_SENTENCE: Final = re.compile(r"[.?!;](?=\s)|[。？！；]")
+_ASIDE: Final = Pattern(r" ?[(（][^()（）`]*[)）]")
+_SENTENCE: Final = Pattern(r"[.?!;](?=\s)|[。？！；]")
 
 
 def _first_sentence(help: str) -> str:

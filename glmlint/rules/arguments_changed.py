@@ -75,7 +75,7 @@ rule = Rule(
     依据：LLaMA-Factory 0.9.5 与 `datasets` 4.0.0（golden 向量）；transformers #45419。
     """,
     severity="error",
-    when=Fact.LOADED | Fact.RAISES | Fact.CALLS | Fact.KEYS | Fact.ODD | Fact.FOREIGN,
+    when=Fact.LOADED | Fact.RAISES | Fact.CALLING | Fact.KEYS | Fact.ODD | Fact.FOREIGN,
     text=Text(
         "datasets {datasets} gives the arguments of {name} the keys of other calls as null ({rows:row}): "
         "the model is trained to write {printed}",

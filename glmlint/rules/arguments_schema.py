@@ -75,7 +75,7 @@ rule = Rule(
     依据：试过的六个同类校验工具都没有发现这类问题，而公开数据中确实存在。
     """,
     severity="error",
-    when=Fact.TOOLS,
+    when=Fact.CALLING,
     text=Text(
         "{place}: {tool} asks for {name} to match {wanted}, the call has {got}",
         "{place}：{tool} 要求 {name} 满足 {wanted}，调用中为 {got}",

@@ -16,6 +16,7 @@ from msgspec import Struct
 from glmlint.evidence.scores import FileScores, ScoredRow
 from glmlint.finding import Pointer, value_at
 from glmlint.loader import CHUNK
+from glmlint.patterns import Pattern
 from glmlint.plan import Plan
 from glmlint.read.span import Positions
 from glmlint.text import nearest
@@ -318,8 +319,8 @@ def spaced(zh: str, values: Mapping[str, object]) -> str:
     return _FIELD_BEFORE.sub(lambda found: found[0] + " " * latin(found, -1), zh)
 
 
-_FIELD_AFTER: Final = re.compile(r"(?<=[\u3400-\u9fff])\{(\w+)\}")
-_FIELD_BEFORE: Final = re.compile(r"\{(\w+)\}(?=[\u3400-\u9fff])")
+_FIELD_AFTER: Final = Pattern(r"(?<=[\u3400-\u9fff])\{(\w+)\}")
+_FIELD_BEFORE: Final = Pattern(r"\{(\w+)\}(?=[\u3400-\u9fff])")
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ Evidence: alpaca-like data; filters for "as an AI language model" in published c
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
+from glmlint.patterns import Pattern
 from glmlint.rules.base import Problem, Row, Rule, Text, part_of
 
 rule = Rule(
@@ -74,8 +74,6 @@ rule = Rule(
     ),
 )
 
-_Search = Callable[[str], re.Match[str] | None]
-
 _NAMES: Final = (
     r"(?:ChatGPT|GPT-?[345]|Claude|Gemini|Bard|Llama|Qwen|DeepSeek|Mistral|Grok|Copilot|"
     r"通义千问|千问|文心一言|文心|讯飞星火|豆包|Kimi|深度求索)"
@@ -88,7 +86,7 @@ _MADE: Final = r"(?:created|developed|trained|made|built)"
 # One letter or word first: `re` then looks for that, and not at every place. The number says how
 # many characters before it belong to the phrase.
 _OTHER: Final = tuple(
-    (re.compile(pattern).search, before)
+    (Pattern(pattern), before)
     for before, pattern in (
         (0, rf"I(?<!\wI)(?: am|['’]m) {_NAMES}\b"),
         (0, rf"I(?<!\wI)(?: was| am|['’]m) {_MADE} by {_MAKERS}\b"),
@@ -99,7 +97,7 @@ _OTHER: Final = tuple(
     )
 )
 _CANNED: Final = tuple(
-    (re.compile(pattern).search, before)
+    (Pattern(pattern), before)
     for before, pattern in (
         (6, r"AI(?<=\b[Aa]s an AI)\b(?: (?:language )?(?:model|assistant))?"),
         (1, r"s an artificial intelligence(?<=\b[Aa]s an artificial intelligence)\b"),
@@ -132,9 +130,9 @@ def check(row: Row) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def _first(searches: tuple[tuple[_Search, int], ...], text: str) -> str | None:
+def _first(patterns: tuple[tuple[Pattern[str], int], ...], text: str) -> str | None:
     """The match of the first pattern that has one."""
-    for search, before in searches:
-        if found := search(text):
+    for pattern, before in patterns:
+        if found := pattern.search(text):
             return text[found.start() - before : found.end()]
     return None

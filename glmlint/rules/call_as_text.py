@@ -22,6 +22,7 @@ from msgspec import UNSET
 
 from glmlint.evidence.calls import holds_json, taught
 from glmlint.evidence.marks import Mark, answer_marks, part_beside_code, without_code
+from glmlint.patterns import Pattern
 from glmlint.read.spoken import spoken
 from glmlint.rules.base import Edit, Fact, Part, Problem, Row, Rule, Text
 
@@ -133,7 +134,7 @@ _GLM: Final = Text(
     "把工具名放进 `metadata`，`content` 里只留参数，每条消息一个调用；结果写成 `observation` 消息。"
     "如果有自己的程序解析这种文本，可以忽略此规则。",
 )
-_ALONE: Final = re.compile(r"\s*tool_call: *([\w.-]+)\s+arguments:\s*(\{.*\})\s*", re.DOTALL)
+_ALONE: Final = Pattern(r"\s*tool_call: *([\w.-]+)\s+arguments:\s*(\{.*\})\s*", re.DOTALL)
 
 
 def check(row: Row) -> Iterator[Problem]:

@@ -46,7 +46,7 @@ rule = Rule(
     依据：ms-swift 4.6.0 的 `chatglm4` 和 `glm4`（`{'city': 'Rome'}`；golden 向量）。
     """,
     severity="warning",
-    when=Fact.CALLS | Fact.KEYS | Fact.ODD | Fact.ROLES | Fact.FOREIGN | Fact.LABELS,
+    when=Fact.CALLING | Fact.KEYS | Fact.ODD | Fact.ROLES | Fact.FOREIGN | Fact.LABELS,
     text=Text(
         "{trainer} writes the arguments of {where} as a Python dict, not as JSON ({rows:row}): "
         "the model is trained to write {printed}",

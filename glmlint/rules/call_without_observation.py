@@ -32,7 +32,7 @@ rule = Rule(
     """,
     severity="warning",
     fix="unsafe",
-    when=Fact.CALLS | Fact.TOOLS | Fact.ODD,
+    when=Fact.CALLING | Fact.ODD,
     text=Text(
         "{where} is a tool call, and no result follows: the model learns to go on without "
         "waiting for one",

@@ -10,10 +10,10 @@ Evidence: rows of distilled data that end at the teacher's `max_tokens`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.patterns import Pattern
 from glmlint.rules.base import Problem, Row, Rule, Text, stretch_of
 
 rule = Rule(
@@ -76,7 +76,7 @@ rule = Rule(
 )  # fmt: skip
 
 _SHORTEST: Final = 40
-_END: Final = re.compile(
+_END: Final = Pattern(
     r"(?:[,，、(（\[【《“‘]"
     r"|\b(?:the|a|an|of|and|or|to|in|with|for|from|by|that|which|is|are|was|were|as|at|its|their"
     r"|your|our|because|but|if|than|this|these)"

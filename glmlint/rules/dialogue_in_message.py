@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 
 from glmlint.evidence.calls import taught
 from glmlint.evidence.marks import own, part_beside_code, without_code
+from glmlint.patterns import Pattern
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text, stretch_of
 
 rule = Rule(
@@ -124,7 +125,7 @@ _ANSWERS: Final = r"[Aa]ssistant|ASSISTANT|[Cc]hat[Bb]ot|[Bb]ot|BOT|AI ?助手|A
 _SPEAKERS: Final = tuple(
     # Each begins with one character or word, so that `re` looks for that; of a text from its second
     # character on, the first is a line feed.
-    re.compile(pattern)
+    Pattern(pattern)
     for pattern in (
         # at the beginning of a line, maybe set off: `Human:`, `**用户**：`, `### Assistant:`, `[user]:`
         r"\n[ \t]*(?P<line>(?:\*\*|[<\[【]|\#{2,4} ?)?"
@@ -144,23 +145,23 @@ _SPEAKERS: Final = tuple(
         r"<[|｜](?P<token>(?P<asks>User)|Assistant)[|｜]>",
     )
 )
-_OPENS: Final = re.compile(r"\s*(?:\[Round \d+\]|问[:：])")
-_ROUNDS: Final = re.compile(r"^[ \t]*(?:\[Round \d+\]\s*)?(?:(?P<asks>问)|答)[:：]", re.MULTILINE)
+_OPENS: Final = Pattern(r"\s*(?:\[Round \d+\]|问[:：])")
+_ROUNDS: Final = Pattern(r"^[ \t]*(?:\[Round \d+\]\s*)?(?:(?P<asks>问)|答)[:：]", re.MULTILINE)
 """ChatGLM's first prompt format."""
-_PREAMBLE: Final = re.compile(r"\s*(?:Below is an instruction|A chat between|<s>|<<SYS>>|下面是一)")
+_PREAMBLE: Final = Pattern(r"\s*(?:Below is an instruction|A chat between|<s>|<<SYS>>|下面是一)")
 """How the prompt formats of Alpaca and Vicuna begin."""
-_ASKED: Final = re.compile(
+_ASKED: Final = Pattern(
     r"dialog|conversation|\bchats?\b|chatbot|script|role.?play|interview|transcript|prompt|example"
     r"|exchange|scenario|\bskit|\bscene|\bplay\b|FAQ|Q ?& ?A"
     r"|对话|聊天|会话|剧本|台词|采访|访谈|问答|交流|场景|情景|示例|例子|提示词|话术|机器人|扮演|小品|相声|沟通",
     re.IGNORECASE,
-).search
+)
 """Where dialogues are the subject, one in the text is intended."""
-_ALONE: Final = re.compile(
+_ALONE: Final = Pattern(
     r"\W*(?:Human|HUMAN|人类)|\#+ ?(?:Instruction|指令)|<(?:user|human)>|\[Round"
 )
 """Labels of the user that are never a heading in an answer, so one of them is enough."""
-_SCENES: Final = re.compile(r"\W*(?:患者|病人|客户|顾客|医生|客服)|<\||<start_|\[/?INST|<｜")
+_SCENES: Final = Pattern(r"\W*(?:患者|病人|客户|顾客|医生|客服)|<\||<start_|\[/?INST|<｜")
 """Speakers of scenes that somebody may have asked for; control tokens, which have a rule."""
 
 
@@ -202,7 +203,7 @@ _MOST: Final = 1 << 12
 
 def _asks_for_one(text: str) -> bool:
     """Whether dialogues are the subject."""
-    return bool(_ASKED(text[:_MOST]) or _ASKED(text[_MOST:][-_MOST:]))
+    return bool(_ASKED.search(text[:_MOST]) or _ASKED.search(text[_MOST:][-_MOST:]))
 
 
 def _as_prompt(text: str, row: Row) -> tuple[str, _Label, _Label] | None:
@@ -255,9 +256,9 @@ def _labels(text: str, row: Row) -> list[_Label]:
         for match in speaker.finditer(text):
             written = match[0]
             head, sign, _ = written.partition(">")
-            if "token" in speaker.groupindex and own(head + sign, row.context):
+            if "token" in speaker.compiled.groupindex and own(head + sign, row.context):
                 return []
-            asks = "asks" in speaker.groupindex and match["asks"] is not None
+            asks = "asks" in speaker.compiled.groupindex and match["asks"] is not None
             start = match.start() + len(written) - len(written.lstrip())
             labels.append(_Label(asks, written.strip(), start - 1, match.end() - 1))
     labels.sort(key=lambda label: label.start)

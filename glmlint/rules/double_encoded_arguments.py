@@ -71,7 +71,7 @@ rule = Rule(
     依据：oumi #2599；LLaMA-Factory 会对这样的字符串再做一次 JSON 编码。
     """,
     severity="error",
-    when=Fact.CALLS | Fact.TOOLS,
+    when=Fact.CALLING,
     fix="safe",
     text=Text(
         "{place}: the arguments of {name} are JSON inside a string; the model learns to write the "

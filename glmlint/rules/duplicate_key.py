@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from glmlint.evidence.turns import shown
+from glmlint.patterns import Pattern
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -60,7 +61,7 @@ rule = Rule(
     ),
 )
 
-_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"(?=(\s*:)?)|[{}]', re.DOTALL)
+_TOKEN: Final = Pattern(r'"(?:[^"\\]++|\\.)*+"(?=(\s*:)?)|[{}]', re.DOTALL)
 
 
 def check(row: Row) -> Iterator[Problem]:

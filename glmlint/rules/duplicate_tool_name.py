@@ -34,7 +34,7 @@ rule = Rule(
     依据：服务端按名称保存工具；这一行仍能训练，所以是警告。
     """,
     severity="warning",
-    when=Fact.TOOLS,
+    when=Fact.LISTS,
     text=Text(
         "{place}: a different tool of the row is also called {name}; "
         "a call can't say which one it means ({rows:row})",

@@ -55,7 +55,7 @@ rule = Rule(
     依据：LLaMA-Factory #7547；给每一行写上相同的键的导出程序。
     """,
     severity="warning",
-    when=Fact.TOOLS | Fact.ODD,
+    when=Fact.LISTS | Fact.ODD,
     fix="safe",
     text=Text(
         "{where} is {what}: the prompt gets the heading of a tool list ({tokens:token}) without a tool "

@@ -28,7 +28,7 @@ rule = Rule(
     依据：末尾追加的 token 就是最后一个回答的停止符（docs/recipes.md）。
     """,
     severity="info",
-    when=Fact.CALLS | Fact.TOOLS | Fact.ODD,
+    when=Fact.CALLING | Fact.ODD,
     text=Text(
         "{place}, the last message, is a tool call: the model learns to end it with the appended end "
         "token, not with the observation token",

@@ -60,7 +60,7 @@ rule = Rule(
     依据：试过的六个同类校验工具中有一个能发现。
     """,
     severity="error",
-    when=Fact.CALLS | Fact.TOOLS,
+    when=Fact.CALLING,
     text=Text(
         "{place}: the arguments of {name} are not valid JSON (character {at}: {near!r}); "
         "the model learns calls that fail",

@@ -21,6 +21,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.patterns import Pattern
 from glmlint.rules.base import Edit, Fact, Pointer, Problem, Row, Rule, Text, part_of
 from glmlint.trainer.row import per_row
 
@@ -119,27 +120,27 @@ rule = Rule(
     ),
 )  # fmt: skip
 
-_HIDDEN: Final = re.compile(
+_HIDDEN: Final = Pattern(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb]|(?<![\U0001f3f4\U000e0000-\U000e007f])[\U000e0000-\U000e007f]+"
 )
-_EATEN: Final = re.compile("([\x08\x0c])([a-z]{1,12})")
-_MISREAD: Final = re.compile(
+_EATEN: Final = Pattern("([\x08\x0c])([a-z]{1,12})")
+_MISREAD: Final = Pattern(
     # What is left of 2, 3 and 4 bytes of UTF-8 in Latin-1 or Windows-1252.
     r"(?:[ÂÃ][\xa1-\xba\xbc-\xbf]|Â\xa0|[á-ï][{c}]{{2}}|ð[{c}]{{3}}|锟斤拷?)+".format(
         c="\x80-\xbf–—‘’‚“”„†‡•…‰‹›€™ŒœŠšŽžŸƒˆ˜"
     )
 )
-_C1: Final = re.compile("[\x80-\x9f]")
-_RIGHT_TO_LEFT: Final = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
-_WITHOUT_SPACES: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+_C1: Final = Pattern("[\x80-\x9f]")
+_RIGHT_TO_LEFT: Final = Pattern("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_WITHOUT_SPACES: Final = Pattern("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 _DIRECTION: Final = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_BREAKS: Final = re.compile("(?:(?<!\n)\n++)?[\x0b\x0c]++\n*+")
-_COLOUR: Final = re.compile("\x1b\\[[0-9;?]{0,24}[A-Za-z]")
+_BREAKS: Final = Pattern("(?:(?<!\n)\n++)?[\x0b\x0c]++\n*+")
+_COLOUR: Final = Pattern("\x1b\\[[0-9;?]{0,24}[A-Za-z]")
 
 _CUT_QUOTES: Final = frozenset("\x13\x14\x18\x19\x1c\x1d")
 """The low bytes of – — ‘ ’ “ ”."""
-_ENCODING: Final = re.compile(r"encod|utf-?8|mojibake|unicode|编码|乱码", re.IGNORECASE).search
+_ENCODING: Final = Pattern(r"encod|utf-?8|mojibake|unicode|编码|乱码", re.IGNORECASE)
 
 _NAMES: Final = {0x7F: "DELETE", 0x1B: "ESCAPE", 0x00: "NULL", 0x08: "BACKSPACE", 0x0C: "FORM FEED",
                  0x0B: "VERTICAL TAB"}  # fmt: skip
@@ -187,7 +188,7 @@ def check(row: Row) -> Iterator[Problem]:
 @per_row
 def _about_encodings(row: Row) -> bool:
     """Whether the conversation is about encodings: there, mojibake is quoted on purpose."""
-    return any(_ENCODING(text) for _, _, text in row.texts)
+    return any(_ENCODING.search(text) for _, _, text in row.texts)
 
 
 def _hidden(text: str) -> list[str]:

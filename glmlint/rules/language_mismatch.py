@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from glmlint.evidence.marks import without_code
+from glmlint.patterns import Pattern
 from glmlint.rules.base import Problem, Row, Rule, Text
 
 rule = Rule(
@@ -104,15 +105,15 @@ rule = Rule(
     ),
 )  # fmt: skip
 
-_HAN: Final = re.compile("[\u3400-\u9fff]")
-_LATIN: Final = re.compile("[A-Za-z]")
-_WORDS: Final = re.compile("[A-Za-z]{2,}")
-_NAMES_A_LANGUAGE: Final = re.compile(
+_HAN: Final = Pattern("[\u3400-\u9fff]")
+_LATIN: Final = Pattern("[A-Za-z]")
+_WORDS: Final = Pattern("[A-Za-z]{2,}")
+_NAMES_A_LANGUAGE: Final = Pattern(
     r"translat|english|chinese|mandarin|language|pinyin|code|python|sql|java|html|regex|traceback|exception|error:"
     r"|翻译|译[成为]|英[文语]|中文|汉语|语言|代码|程序|编写|改写|单词|拼音|成语|古诗|诗",
     re.IGNORECASE,
-).search
-_QUOTES_LATIN: Final = re.compile("[“\"'‘「《`][A-Za-z]{2,}").search
+)
+_QUOTES_LATIN: Final = Pattern("[“\"'‘「《`][A-Za-z]{2,}")
 _MOST: Final = 400
 """Characters of a text that are looked at."""
 _TEXTS: Final = {
@@ -135,8 +136,8 @@ def check(row: Row) -> Iterator[Problem]:
             answered = _script(text)
             if answered in ("", asked) or (asked, answered) in seen:
                 continue
-            if any(map(_NAMES_A_LANGUAGE, questions)) or (
-                asked == "han" and _QUOTES_LATIN(questions[-1])
+            if any(map(_NAMES_A_LANGUAGE.search, questions)) or (
+                asked == "han" and _QUOTES_LATIN.search(questions[-1])
             ):
                 asked = ""
             else:
@@ -148,14 +149,14 @@ def check(row: Row) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-_NO_PROSE: Final = re.compile(
+_NO_PROSE: Final = Pattern(
     r"\$\$?[^$]{1,400}\$\$?|\\[(\[].{0,400}?\\[)\]]|\\[A-Za-z]+(?:\{[^{}]{0,80}\})*|https?://\S+"
     r"|[\w.-]+@[\w.-]+|\b\w+\([^()\n]{0,80}\)|\b\w*[_=/\\^<>{}\d]\w*",
     re.DOTALL | re.ASCII,
 )
 """Formulas, addresses, calls and names from code: their letters are of no language."""
-_ITS_WORDS: Final = re.compile("[A-Za-zÀ-ɏ]{2,}")
-_CODE_SIGNS: Final = re.compile(r"[{}();=<>\[\]|\\^_+*/&$#@]")
+_ITS_WORDS: Final = Pattern("[A-Za-zÀ-ɏ]{2,}")
+_CODE_SIGNS: Final = Pattern(r"[{}();=<>\[\]|\\^_+*/&$#@]")
 
 
 def _script(text: str) -> str:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.patterns import Pattern
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -52,7 +53,7 @@ def check(row: Row) -> Iterator[Problem]:
         yield rule.problem(limit=limit, part=lambda: _number(row.positions.text, limit))
 
 
-_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|-?\d++', re.DOTALL)
+_TOKEN: Final = Pattern(r'"(?:[^"\\]++|\\.)*+"|-?\d++', re.DOTALL)
 
 
 def _number(text: str, limit: int) -> tuple[int, int] | None:

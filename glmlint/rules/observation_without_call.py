@@ -31,7 +31,7 @@ rule = Rule(
     依据：从其他格式转换来的公开数据里有这样的行；它们可以训练，所以级别是警告。
     """,
     severity="warning",
-    when=Fact.CALLS,
+    when=Fact.CALLING,
     text=Text(
         "{place} is a tool result without a tool call before it",
         "{place} 是工具结果，但它前面没有工具调用",

@@ -12,10 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from glmlint.patterns import Pattern
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text, stretch_of
 
-_TAG = re.compile(r"</?think>")
-_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+_TAG = Pattern(r"</?think>")
+_CODE = Pattern(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 
 rule = Rule(
     name="orphan-think-tag",

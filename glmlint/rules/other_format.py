@@ -21,6 +21,7 @@ from glmlint.evidence.targets import target
 from glmlint.evidence.teaching import reaches, whole_text
 from glmlint.evidence.turns import content_of, fate, role_of, shown
 from glmlint.finding import Pointer, value_at
+from glmlint.patterns import Pattern
 from glmlint.read.formats import TURN_KEYS, role_in
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text
 from glmlint.trainer.base import all_trainers
@@ -412,7 +413,7 @@ def _is_lost(row: Row, at: Pointer, what: str) -> bool:
     return reaches(row, at, shape) is False
 
 
-_AS_TEXT: Final = re.compile(r"<\|([A-Za-z_]{1,40})\|>")
+_AS_TEXT: Final = Pattern(r"<\|([A-Za-z_]{1,40})\|>")
 
 
 def _role_as_text(row: Row) -> str | None:

@@ -29,6 +29,7 @@ from functools import cache
 from typing import Final
 
 from glmlint.evidence.contents import ContentPlace, places
+from glmlint.patterns import Pattern
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -123,37 +124,37 @@ rule = Rule(
 _BEFORE: Final = r"(?<![0-9A-Za-z_])(?<![0-9][.,-])"
 _BEHIND: Final = r"(?![0-9A-Za-z_])(?![.,-][0-9])"
 
-_ID: Final = re.compile(
+_ID: Final = Pattern(
     _BEFORE + r"[1-8][0-9]{5}(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
     r"[0-9]{3}[0-9Xx]" + _BEHIND
 )  # fmt: skip
-_CARD: Final = re.compile(
+_CARD: Final = Pattern(
     # UnionPay's 19 digits, 16, American Express's 15; in groups, or in one.
     _BEFORE + r"(?<![0-9]{4} )(?:62[0-9]{2}([ -]?)[0-9]{4}(?:\1[0-9]{4}){2}\1[0-9]{3}"
     r"|(?=4|5[1-5]|2[2-7]|35|6[0245])[0-9]{4}([ -]?)[0-9]{4}(?:\2[0-9]{4}){2}"
     r"|3[47][0-9]{2}([ -]?)[0-9]{6}\3[0-9]{5})" + _BEHIND + r"(?! [0-9]{4}(?![0-9]))"
 )  # fmt: skip
-_IBAN: Final = re.compile(
+_IBAN: Final = Pattern(
     r"(?<![0-9A-Za-z_])[A-Z]{2}[0-9]{2}(?: ?[0-9A-Z]{4}){2,7}(?: ?[0-9A-Z]{1,3})?(?![0-9A-Za-z_])"
 )
 
-_ISSUERS: Final = re.compile(
+_ISSUERS: Final = Pattern(
     # Visa, Mastercard, JCB, Discover; UnionPay; American Express.
     r"(?=[0-9]{16}$)(?:4|5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720|35(?:2[89]|[3-8])|6(?:011|4[4-9]|5))"
     r"[0-9]+|62[0-9]{14}|62[0-9]{17}|3[47][0-9]{13}"
-).fullmatch
+)
 _NEARBY: Final = 100
 """Characters before a number in which a word must say that it is a card; half of it after."""
 _SHORT: Final = 60
 """Characters of a message that may be the answer to "which card?": there, groups are enough."""
-_ABOUT_CARDS: Final = re.compile(
+_ABOUT_CARDS: Final = Pattern(
     r"(?<![a-z])(?:card(?!i|b)|visa(?![a-z])|amex|american express|union ?pay)|mastercard|credit|debit"
     r"|卡|银联|付款|支付",
     re.IGNORECASE,
-).search
+)
 
-_ROUND: Final = re.compile(r"([1-9])\1{4}|0{6}|^400000").search
-_COUNTED: Final = re.compile("12345678|87654321|98765432").search
+_ROUND: Final = Pattern(r"([1-9])\1{4}|0{6}|^400000")
+_COUNTED: Final = Pattern("12345678|87654321|98765432")
 _LEAST_VARIETY: Final = 4
 """Distinct digits that a real number has at least."""
 _PRINTED: Final = (
@@ -233,7 +234,7 @@ def _numbers(text: str, *, quoted: bool = False) -> tuple[tuple[str, int, int], 
         for match in pattern.finditer(text):
             start, end = match.span()
             number = re.sub("[ -]", "", match[0]).upper()
-            if number in _EXAMPLES or _COUNTED(number) or len(set(number)) < _LEAST_VARIETY:
+            if number in _EXAMPLES or _COUNTED.search(number) or len(set(number)) < _LEAST_VARIETY:
                 continue
             if kind == "card" and not (_has_issuer(number) and (quoted or _is_told(match, text))):
                 continue
@@ -254,7 +255,7 @@ def _numbers(text: str, *, quoted: bool = False) -> tuple[tuple[str, int, int], 
 
 
 def _has_issuer(number: str) -> bool:
-    return _ISSUERS(number) is not None and not _ROUND(number)
+    return _ISSUERS.fullmatch(number) is not None and not _ROUND.search(number)
 
 
 def _is_told(match: re.Match[str], text: str) -> bool:
@@ -262,7 +263,7 @@ def _is_told(match: re.Match[str], text: str) -> bool:
     if len(text) < _SHORT and (match[1] or match[2] or match[3]):
         return True
     near = text[max(match.start() - _NEARBY, 0) : match.end() + _NEARBY // 2]
-    return _ABOUT_CARDS(near) is not None
+    return _ABOUT_CARDS.search(near) is not None
 
 
 def _edits(place: ContentPlace) -> tuple[Edit, ...]:

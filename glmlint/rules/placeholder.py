@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.patterns import Pattern
 from glmlint.read.textfacts import PLACEHOLDER_WORDS, bare
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text, part_of
 
@@ -97,21 +98,21 @@ rule = Rule(
     ),
 )
 
-_FIELD: Final = re.compile(
+_FIELD: Final = Pattern(
     r"\{\{ ?[A-Za-z][A-Za-z_ ]{0,24}\}\}"
     r"|<(?:YOUR[_ ])?(?:NAME|AUTHOR|COMPANY|ORGANIZATION|DEVELOPER|MODEL|BOT|USER|EMAIL|PHONE|DATE)"
     r"(?:[_ ]NAME)?>"
     r"|[<\[](?:your |insert |the |add )?(?:answer|response|output|text|content|name) here[>\]]",
 )
-_DOCUMENTED: Final = re.compile(
+_DOCUMENTED: Final = Pattern(
     r"<(?:system|user|observation|assistant) (?:prompt|response) text>|<tool (?:name|args)>"
 )
 """The format block of the GLM-4 README."""
-_JSON: Final = re.compile(r"\[|\{(?!\{)").match
-_TEMPLATES: Final = re.compile(
+_JSON: Final = Pattern(r"\[|\{(?!\{)")
+_TEMPLATES: Final = Pattern(
     r"templat|merge.?field|variable|placeholder|handlebars|jinja|mustache|模板|变量|占位|字段",
     re.IGNORECASE,
-).search
+)
 """Where templates are the subject, their fields are intended."""
 
 
@@ -123,11 +124,11 @@ def check(row: Row) -> Iterator[Problem]:
             seen.add((found, index))
         if role != "assistant":
             asked = text[-4096:]
-            templates = bool(_TEMPLATES(asked))
+            templates = bool(_TEMPLATES.search(asked))
             continue
         if len(text) <= 32 and bare(text) in PLACEHOLDER_WORDS and not _is_choice(asked, text):
             seen.add((text.strip(), index))
-        elif not (templates or _JSON(text) or "```" in text or _TEMPLATES(text)):
+        elif not (templates or _JSON.match(text) or "```" in text or _TEMPLATES.search(text)):
             for found in _FIELD.finditer(text):
                 if not _quoted(text, found) and found[0] not in asked:
                     seen.add((found[0], index))

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from glmlint.evidence.printing import prints_thoughts
 from glmlint.evidence.teaching import printed_text, whole_text
+from glmlint.patterns import Pattern
 from glmlint.read.formats import TURN_KEYS
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 from glmlint.trainer.forms.base import REASONING_KEYS
@@ -170,7 +171,7 @@ def _earlier(row: Row, printed: str) -> Iterator[Problem]:
             return
 
 
-_TAGGED: Final = re.compile(r"<think>(.*?)</think>", re.DOTALL)
+_TAGGED: Final = Pattern(r"<think>(.*?)</think>", re.DOTALL)
 
 _ROWS: Final = Text(
     "To train it, make each such answer a row of its own, with all messages before it.",

@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.patterns import Pattern
 from glmlint.read.loops import SHORTEST_LOOP, Loop, kind_of, loops, shown
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text, stretch_of
 
@@ -104,20 +105,20 @@ rule = Rule(
     ),
 )  # fmt: skip
 
-_ASKED: Final = re.compile(
-    r"repeat|\btimes\b|over and over|重复|复读|[遍次]|循环", re.IGNORECASE
-).search
-_NUMBERS_ASKED: Final = re.compile(
+_ASKED: Final = Pattern(r"repeat|\btimes\b|over and over|重复|复读|[遍次]|循环", re.IGNORECASE)
+_NUMBERS_ASKED: Final = Pattern(
     r"zeros?\b|ones\b|matrix|digits?\b|decimal|binary|array|[零0]|矩阵|小数|进制|数组",
     re.IGNORECASE,
-).search
+)
 
 
 def check(row: Row) -> Iterator[Problem]:
     asked, question = False, ""
     for index, role, text in row.texts:
         if role != "assistant":
-            asked, question = (bool(_ASKED(text)), text) if role == "user" else (asked, question)
+            asked, question = (
+                (bool(_ASKED.search(text)), text) if role == "user" else (asked, question)
+            )
         elif len(text) >= SHORTEST_LOOP and not asked and (found := _loop(text, question)):
             loop, at_end = found
             unit = shown(text[loop.start : loop.start + loop.size])
@@ -144,7 +145,7 @@ def _loop(text: str, question: str) -> tuple[Loop, bool] | None:
         fences, before = fences + text.count("```", before, loop.start), loop.start
         if not at_end and fences % 2 and loop.stop <= last_fence:
             continue  # code may well repeat itself
-        if kind != "digits" or not _NUMBERS_ASKED(question):
+        if kind != "digits" or not _NUMBERS_ASKED.search(question):
             return loop, at_end
     return None
 

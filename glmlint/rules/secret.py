@@ -23,6 +23,7 @@ from functools import cache
 from typing import Final
 
 from glmlint.evidence.contents import ContentPlace, places
+from glmlint.patterns import Pattern
 from glmlint.rules.base import Edit, Fact, Problem, Row, Rule, Text
 
 rule = Rule(
@@ -134,10 +135,10 @@ _FORMS: Final = (
     (r"-----BEGIN (?:[A-Z]{2,9} ){0,2}PRIVATE KEY(?: BLOCK)?-----"
      r"(?:(?:\s|\\[rn]){1,8}[0-9A-Za-z+/=]{20,100}+){2,200}", "private_key.PrivateKeyDetector"),
 )  # fmt: skip
-_PATTERNS: Final = tuple((re.compile(form, re.ASCII), detector) for form, detector in _FORMS)
-_EXAMPLE: Final = re.compile(
+_PATTERNS: Final = tuple((Pattern(form, re.ASCII), detector) for form, detector in _FORMS)
+_EXAMPLE: Final = Pattern(
     r"EXAMPLE|example|(?i:your|dummy|fake|xxxx|test)|12345678|abcdefgh|eyJzdWIiOiIxMjM0NTY3ODkw"
-).search
+)
 _LEAST_VARIETY: Final = 10
 """Distinct characters that a real key has at least."""
 
@@ -187,7 +188,7 @@ def _secrets(text: str) -> tuple[tuple[str, int, int], ...]:
     for pattern, name in _PATTERNS:
         for match in pattern.finditer(text):
             secret = match[0]
-            if len(set(secret)) < _LEAST_VARIETY or _EXAMPLE(secret):
+            if len(set(secret)) < _LEAST_VARIETY or _EXAMPLE.search(secret):
                 continue
             find = _detector(name)
             if find is None or any(find(secret)):

@@ -14,7 +14,6 @@ after each answer, so that generation ends there).
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
@@ -22,6 +21,7 @@ from unicodedata import category
 
 from glmlint.evidence.report import FileStats
 from glmlint.evidence.turns import shown
+from glmlint.patterns import Pattern
 from glmlint.plan import Plan
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 
@@ -109,7 +109,7 @@ _LONG: Final = 12
 _WIDE: Final = "\u2e80"
 """The first letter of Chinese, Japanese and their signs."""
 
-_CLOSED: Final = re.compile(r"</([A-Za-z_][\w-]*)>\s*\Z")
+_CLOSED: Final = Pattern(r"</([A-Za-z_][\w-]*)>\s*\Z")
 
 
 def note(row: Row) -> Iterator[str]:
@@ -188,19 +188,19 @@ _MARK: Final = (
     r"\[/?[A-Z][A-Z0-9 _/-]{1,18}\]|<(?!\|)/?[A-Za-z][\w /-]{0,18}>|【[^【】\n]{1,12}】|#{3,}|={3,}|-{3,}"
     r"|\*{3,}|~{3,}|(?<!\w)(?:END|EOS|EOF|STOP|DONE|FIN)(?!\w)"
 )
-_MARK_AT_END: Final = re.compile(rf"(?:{_MARK})[.。!！\s]*\Z")
-_MARK_AT_START: Final = re.compile(rf"\s*(?:{_MARK})")
-_LABEL: Final = re.compile(
+_MARK_AT_END: Final = Pattern(rf"(?:{_MARK})[.。!！\s]*\Z")
+_MARK_AT_START: Final = Pattern(rf"\s*(?:{_MARK})")
+_LABEL: Final = Pattern(
     r"\s*\W{0,2}(?:Final )?(?:Answer|Response|Output|Assistant|Reply|Bot|AI|ANSWER|A|"
     r"答案?|回答|回复|答复|输出|助手|解答?)\W{0,2}\s?[:：]"
 )
 _TOLD: Final = frozenset(("</s>", "<s>", "<unk>", "<UNK>", "<pad>", "<eos>", "<bos>"))
 """Marks that `special-token-in-content` reports, with their rows."""
-_LONE_WORD: Final = re.compile(r"\s+([^\W\d_]{2,20})\Z")
+_LONE_WORD: Final = Pattern(r"\s+([^\W\d_]{2,20})\Z")
 """A shared end that is a word, with no stop and without the text before it."""
-_AFTER_A_STOP: Final = re.compile(r"[.!?。！？…][\"'”’)）]?\s*([^\W\d_][\w ]{0,20})\Z")
+_AFTER_A_STOP: Final = Pattern(r"[.!?。！？…][\"'”’)）]?\s*([^\W\d_][\w ]{0,20})\Z")
 """A word or two after the end of a sentence, without a stop of their own."""
-_STRUCTURE: Final = re.compile(r"\s*(?:[\[{<`|#*\\-]|\d+[.)、]|SELECT\b|import\b|def\b|\"|“)")
+_STRUCTURE: Final = Pattern(r"\s*(?:[\[{<`|#*\\-]|\d+[.)、]|SELECT\b|import\b|def\b|\"|“)")
 
 
 def _odd_end(shared: str) -> str | None:

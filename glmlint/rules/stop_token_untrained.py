@@ -14,13 +14,13 @@ Evidence: TRL #5988, ChatGLM3 #184.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final
 
 from glmlint.evidence.teaching import last_pieces, unstopped_answers, written_role
 from glmlint.evidence.turns import shown
+from glmlint.patterns import Pattern
 from glmlint.rules.base import Example, Fact, Problem, Row, Rule, Text
 from glmlint.trainer.layout import Encoded
 
@@ -117,7 +117,7 @@ rule = Rule(
 
 _HEADER: Final = 48
 """Tokens in which a role that is printed as text must appear."""
-_AS_TEXT: Final = re.compile(r"\s*<\|([^|\n]{0,80})\|>")
+_AS_TEXT: Final = Pattern(r"\s*<\|([^|\n]{0,80})\|>")
 
 _JOINED: Final = Text(
     "`glmlint show` prints the row as it is trained: there is no role token between the two "

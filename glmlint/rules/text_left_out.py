@@ -55,7 +55,7 @@ rule = Rule(
     依据：LLaMA-Factory 0.9.5 读取 OpenAI 格式时：`tool_calls` 旁边的文本（golden 向量）。
     """,
     severity="warning",
-    when=Fact.CALLS | Fact.ROLES | Fact.KEYS | Fact.ODD | Fact.LABELS,
+    when=Fact.CALLING | Fact.ROLES | Fact.KEYS | Fact.ODD | Fact.LABELS,
     text=Text(
         "{trainer} prints the tool call of {where} but not the text beside it ({rows:row}): the "
         "text is not trained",

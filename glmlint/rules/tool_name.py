@@ -45,7 +45,7 @@ rule = Rule(
     依据：OpenAI API 文档中函数的 `name`；glm-4-9b-chat 的模板。
     """,
     severity="warning",
-    when=Fact.TOOLS,
+    when=Fact.LISTS,
     text=Text(
         "{place} is {name!r}: servers accept only letters, digits, _ and -, at most 64 characters "
         "({rows:row})",

@@ -37,7 +37,7 @@ rule = Rule(
     依据：json-schema.org 的元 schema；这样的行可以训练，所以级别是警告。
     """,
     severity="warning",
-    when=Fact.TOOLS,
+    when=Fact.LISTS,
     text=Text(
         "{place} is not valid JSON Schema: {got} can't be the value of {name}{hint} (tool {tool}, "
         "{rows:row})",

@@ -32,7 +32,7 @@ rule = Rule(
     （docs/recipes.md 第 0.5 节）。
     """,
     severity="error",
-    when=Fact.TOOLS,
+    when=Fact.LISTS,
     text=Text(
         "{place} has type {kind}, which the template does not print: the model does not see it",
         "{place} 的类型是 {kind}，模板不会输出它：模型看不到这个工具",

@@ -36,7 +36,7 @@ rule = Rule(
     依据：fw-ai/cookbook #442；finetune.py 中的 process_message。
     """,
     severity="error",
-    when=Fact.TOOLS,
+    when=Fact.LISTS,
     fix="safe",
     text=Text(
         "{place}: the trainer deletes tools that are not on the system message, the model does not "

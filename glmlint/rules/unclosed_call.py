@@ -47,7 +47,7 @@ rule = Rule(
     量；LLaMA-Factory 的 issue #10650）。
     """,
     severity="warning",
-    when=Fact.CALLS | Fact.ODD,
+    when=Fact.CALLING | Fact.ODD,
     text=Text(
         "`<tool_call>` is never closed with `</tool_call>` ({rows:row}; first {where}): the model "
         "does not learn where a call ends",

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from glmlint.patterns import Pattern
 from glmlint.rules.base import Fact, Problem, Row, Rule, Text, stretch_of
 
 rule = Rule(
@@ -111,9 +112,9 @@ rule = Rule(
 )
 
 # A fence is the first thing on its line; an info string has no backtick (CommonMark 4.5).
-_FENCE: Final = re.compile(r"^[ \t>]*(?:[-*+] +)?(`{3,})([^`\n]*)$", re.MULTILINE)
+_FENCE: Final = Pattern(r"^[ \t>]*(?:[-*+] +)?(`{3,})([^`\n]*)$", re.MULTILINE)
 
-_GO_ON: Final = re.compile(
+_GO_ON: Final = Pattern(
     r"\W*(?:please\W+)?(?:continue|go on|keep going|carry on)\b|\W*(?:请|請)?(?:继续|繼續|接着|接上)",
     re.IGNORECASE,
 )
@@ -140,10 +141,10 @@ def check(row: Row) -> Iterator[Problem]:
         )  # fmt: skip
 
 
-_LINE: Final = re.compile(r"(?:#{2,6} |\d{1,2}[.)] |[-*•] )?(?=[^\W\d_\s]|[“\"'(（《*`])")
+_LINE: Final = Pattern(r"(?:#{2,6} |\d{1,2}[.)] |[-*•] )?(?=[^\W\d_\s]|[“\"'(（《*`])")
 """How a line of text begins, and most lines of code do not."""
-_CODE: Final = re.compile(r"[;{}<>|\\_$]|==|\w[(=]|[)\]:,]$|^(?://|#|--|/\*)")
-_STOPS: Final = re.compile(r"[.!?。！？][\"'”’)）]*(?:\s|$)|[，。；：？！]")
+_CODE: Final = Pattern(r"[;{}<>|\\_$]|==|\w[(=]|[)\]:,]$|^(?://|#|--|/\*)")
+_STOPS: Final = Pattern(r"[.!?。！？][\"'”’)）]*(?:\s|$)|[，。；：？！]")
 
 
 def _ends_in_prose(rest: str) -> bool:

@@ -61,7 +61,7 @@ rule = Rule(
     依据：六个同类校验工具都发现不了。
     """,
     severity="error",
-    when=Fact.CALLS | Fact.TOOLS,
+    when=Fact.CALLING,
     text=Text(
         "{place}: the row declares no tool {name!r}; the model learns to make names up (declared: "
         "{known})",

@@ -339,12 +339,13 @@ def _tools_differ(row: Row) -> bool:
     if row.layout is None:
         return False
     if row.sample is not None and row.context.template.known:
-        return any(
-            message.tools is not UNSET
-            and _printed_otherwise(bytes(message.tools))
-            and prints_tools(row, index)
-            for index, message in enumerate(row.sample.messages)
-        )
+        lists = iter(row.tools)
+        for index, message in enumerate(row.sample.messages):
+            if message.tools is UNSET:
+                continue
+            if _printed_otherwise(next(lists)) and prints_tools(row, index):
+                return True
+        return False
     if row.context.template.known:
         return any(
             "tools" in message and _list_differs(row, message) and prints_tools(row, index)

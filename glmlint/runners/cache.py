@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import importlib.metadata
 import json
 import os
 import sys
@@ -285,9 +284,11 @@ def _hash(path: str) -> bytes:
 
 
 def _version(name: str) -> str | None:
+    from importlib import metadata  # no small file has an entry
+
     try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
         return None
 
 

@@ -8,7 +8,6 @@ they are fresh interpreters.
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import pickle
 import signal
@@ -17,15 +16,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from glmlint.plan import Plan
 from glmlint.read.source import SourceError
 from glmlint.runners.tasks import Bench, Done, Task
 from glmlint.text import RunStopped, Text
 from glmlint.trainer.base import Context, open_context
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
 
 WORTH: Final = 16 << 20
 """Bytes of a run from which processes are started: less is done before they are up."""
@@ -91,6 +92,8 @@ class Processes:
             raise failure
 
     def _spread(self, parts: Iterator[Task]) -> Iterator[Done]:
+        from multiprocessing.connection import wait
+
         turn = self._next
         found: dict[int, Done] = {}
         failure: Exception | None = None
@@ -146,6 +149,8 @@ class Processes:
         return stopped
 
     def _start(self, size: int = 0) -> None:
+        import multiprocessing
+
         copies = _alone()
         method = multiprocessing.get_context("fork" if copies else "spawn")
         if copies:

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from glmlint.patterns import Pattern
 from glmlint.scoring.errors import ScoreError
 from glmlint.text import Text
 
@@ -41,12 +42,12 @@ NAMES: Final = (
 )
 """(old name, new name) as patterns over whole names."""
 
-FUSED: Final = re.compile(
+FUSED: Final = Pattern(
     r"transformer\.encoder\.layers\.(\d+)\.self_attention\.query_key_value\.(weight|bias)"
 )
 """Query, key and value in one matrix, in this order by rows."""
 
-DROPPED: Final = re.compile(r"(transformer\.)?rotary_pos_emb\.inv_freq")
+DROPPED: Final = Pattern(r"(transformer\.)?rotary_pos_emb\.inv_freq")
 """Recomputed from the configuration."""
 
 _NEEDED: Final = {

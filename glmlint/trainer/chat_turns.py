@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from glmlint.finding import Pointer
+from glmlint.patterns import Pattern
 from glmlint.trainer.base import Context
 from glmlint.trainer.conversation import Conversation, Speech, TurnCall
 from glmlint.trainer.forms import glm
@@ -19,10 +19,10 @@ from glmlint.trainer.forms.base import (
     unread,
 )
 
-_NAMES_TOOL = re.compile(r"""['"]tool['"]""")
+_NAMES_TOOL = Pattern(r"""['"]tool['"]""")
 """A template that prints results of the role `tool` as such asks for it by name."""
 
-_NAMES_OBSERVATION = re.compile(r"""['"]observation['"]""")
+_NAMES_OBSERVATION = Pattern(r"""['"]observation['"]""")
 
 _RESULTS = frozenset(("tool", "observation"))
 

@@ -19,6 +19,8 @@ from typing import Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from glmlint.patterns import Pattern
+
 Ids = npt.NDArray[np.uint32]
 
 PART: Final = 1 << 18
@@ -35,7 +37,7 @@ _TRIES: Final = 64
 _LETTER: Final = (
     "A-Za-z\u00c0-\u00d6\u0430-\u044f\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3"
 )
-_BORDER: Final = re.compile(
+_BORDER: Final = Pattern(
     rf"(?<=\S)(?=[ \t])|(?<=[{_LETTER}])(?=[0-9])|(?<=[0-9])(?=[{_LETTER}])"
     rf"|(?<=[{_LETTER}0-9])(?=[!-/:-@\[-`{{-~\r\n\u3001\u3002\u201c\u201d\uff0c\uff01\uff1f\uff1a\uff1b])"
 )
@@ -44,9 +46,9 @@ _SIGNS: Final = frozenset(
 )
 _CONTROLS: Final = frozenset("\u200d\ufe0f")
 """Categories of signs other than letters, digits and white space, and what stands between emoji."""
-_BLANKS: Final = re.compile(r"[ \t\u00a0\u3000]+")
-_SPACE: Final = re.compile(r"[ \t\u00a0\u3000\r\n]+")
-_NO_SPACE: Final = re.compile(r"\S")
+_BLANKS: Final = Pattern(r"[ \t\u00a0\u3000]+")
+_SPACE: Final = Pattern(r"[ \t\u00a0\u3000\r\n]+")
+_NO_SPACE: Final = Pattern(r"\S")
 
 T = TypeVar("T")
 Encode = Callable[[str], Ids]

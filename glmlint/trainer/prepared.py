@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Final
@@ -11,6 +10,7 @@ from msgspec import UNSET
 
 from glmlint.finding import Defect
 from glmlint.loader import Load
+from glmlint.patterns import Pattern
 from glmlint.read.facts import EVERY, Fact, is_looked_at
 from glmlint.read.sample import (
     MESSAGE_KEYS,
@@ -107,7 +107,8 @@ def prepare(
     except SHAPE_ERRORS:
         sample = None
     alone, beside = False, None
-    if sample is not None and b"\\u0022" not in raw:
+    # CONTROL: the sieve has seen the beginning of such an escape, or of something else.
+    if sample is not None and not (row.facts & Fact.CONTROL and b"\\u0022" in raw):
         missing = raw.count(b'"') - again.count(b'"')
         alone = not missing
         if missing > 0:
@@ -265,7 +266,7 @@ def _good(sample: Sample, row: Row, context: Context, wanted: int) -> bool:
     return True
 
 
-_FLOAT: Final = re.compile(rb"[0-9][.eE]")
+_FLOAT: Final = Pattern(rb"[0-9][.eE]")
 
 
 @lru_cache(4096)

@@ -252,7 +252,9 @@ class Row:
         glm = "glm" in trainer.reads
         if glm and self.sample is not None and not self.facts & Fact.KEYS:
             return None  # all foreign formats have keys of their own, or another shape
-        if self.format is None or trainer.reads_row(self.format, self.value, self.context):
+        if self.format is None or (glm and self.format == "glm"):
+            return None
+        if trainer.reads_row(self.format, self.value, self.context):
             return None
         mixed = glm and self.format in ("openai", "swift")
         if mixed and any(is_glm(message) for _, message in self.good_messages):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from glmlint.patterns import Pattern
 from glmlint.plan import version
 from glmlint.text import RunStopped, Text, Told, is_file, listed
 from glmlint.trainer.printed import require_printable
@@ -157,7 +157,7 @@ _TOO_LONG: Final = Text(
     "模板 {name} 超过 {bytes:,} 字节，不是对话模板",
 )
 _TOO_DEEP: Final = ("RecursionError", "IndentationError")
-_GENERATION: Final = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
+_GENERATION: Final = Pattern(r"\{%[-+]?\s*generation\s*[-+]?%\}")
 _THOUGHTS: Final = ("reasoning_content", "thinking", "reasoning")
 """Names of one thing, as transformers has them since 5.21."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar
 
+from glmlint.patterns import Pattern
 from glmlint.trainer.errors import Dropped
 
 P = ParamSpec("P")
@@ -18,7 +18,7 @@ T = TypeVar("T")
 _SHOWN: Final = 160
 """How many code points of an exception's text are kept."""
 
-_ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
+_ADDRESS: Final = Pattern(r" at 0x[0-9a-f]+")
 """Where an object stood in memory, which is another place in every run."""
 
 RAISED: Final = (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from glmlint.finding import Pointer
+from glmlint.patterns import Pattern
 from glmlint.trainer.conversation import Conversation, Speech, TurnCall
 from glmlint.trainer.forms.base import (
     Form,
@@ -22,7 +23,7 @@ from glmlint.trainer.forms.base import (
 )
 from glmlint.trainer.forms.names import Names
 
-_THOUGHT: Final = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
+_THOUGHT: Final = Pattern(r"<think>.*?</think>\s*", re.DOTALL)
 
 
 def matches(value: Any) -> bool:
