@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from msgspec import Struct, field, structs
 
 from glmlint.evidence.tables import Table, extended, in_order
@@ -52,12 +53,15 @@ class IgnoredRows:
         """Where each of them is."""
         self._table: Table = np.empty(0, _FIELDS)
         """Of each row its line, the place of what it ignores, and what stands for its content."""
+        self._lines: npt.NDArray[np.uint32] | None = None
+        """The lines of the table, once it is in their order."""
 
     def __getstate__(self) -> tuple[list[Ignores], Table]:
         return self._kinds, self._table
 
     def __setstate__(self, state: tuple[list[Ignores], Table]) -> None:
         self._kinds, self._table = state
+        self._lines = None
         self._places = {_key(one): place for place, one in enumerate(self._kinds)}
 
     def __len__(self) -> int:
@@ -75,6 +79,7 @@ class IgnoredRows:
             for line, content, one in rows
         ]
         self._table = extended(self._table, np.array(found, _FIELDS))
+        self._lines = None
 
     def merge(self, other: IgnoredRows) -> None:
         """Take in the rows of another part, which are used up."""
@@ -82,13 +87,14 @@ class IgnoredRows:
             places = np.array([*map(self._place, other._kinds)], np.uint32)
             other._table["kind"] = places[other._table["kind"]]
             self._table = extended(self._table, other._table)
+            self._lines = None
 
     def match(self, line: int, rule: str) -> int:
         """How many rows of a line ignore a rule; remembers that their names were used."""
         count = 0
         if len(self):
-            table = self._table = in_order(self._table)
-            first, last = np.searchsorted(table["line"], [line, line + 1]).tolist()
+            table, lines = self._ordered()
+            first, last = np.searchsorted(lines, np.array((line, line + 1), np.uint32)).tolist()
             for at in range(first, last):
                 one = self._kinds[table["kind"][at]]
                 names = {name for name, rules in one.names.items() if rule in rules}
@@ -99,10 +105,15 @@ class IgnoredRows:
 
     def rows(self) -> Iterator[tuple[int, bytes, Ignores]]:
         """Line, the eight bytes of its content, and what is ignored, by line."""
-        self._table = in_order(self._table)
-        for row in self._table:
+        for row in self._ordered()[0]:
             line, kind, content = row.item()
             yield line, content.to_bytes(8, "little"), self._kinds[kind]
+
+    def _ordered(self) -> tuple[Table, npt.NDArray[np.uint32]]:
+        if self._lines is None:
+            self._table = in_order(self._table)
+            self._lines = np.ascontiguousarray(self._table["line"])
+        return self._table, self._lines
 
     def _place(self, one: Ignores) -> int:
         if len(self._kinds) >= MOST and _key(one) not in self._places:

@@ -12,6 +12,8 @@ Evidence: the same check exists for `noqa` comments (ruff, RUF100) and `type: ig
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
 
 from glmlint.evidence.ignored import Ignores
 from glmlint.evidence.report import Report
@@ -84,6 +86,9 @@ rule = Rule(
 )
 
 
+_nearest: Final = lru_cache(1024)(nearest_name)
+
+
 def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
     del plan
     for path, stats in report.files.items():
@@ -101,7 +106,7 @@ def _told(path: str, line: int, content: bytes, ignores: Ignores) -> Iterator[Pl
         text = None
         near = None
         if known_name(name) is None:
-            near = nearest_name(name)
+            near = _nearest(name)
             text = "nearest" if near else "unknown"
         problem = rule.problem((IGNORE_KEY, "ignore", index), text=text, name=name, near=near)
         yield Placed(path, line, problem, content, ignores.clean)
