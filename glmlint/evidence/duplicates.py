@@ -157,7 +157,8 @@ def repeats(tables: dict[str, Table], by: str = "key") -> Iterator[RowPlace]:
     tables = {path: tables[path] for path in sorted(tables) if len(tables[path])}
     if not tables:
         return
-    ordered = np.sort(np.concatenate([rows[by] for rows in tables.values()]))
+    ordered = np.concatenate([rows[by] for rows in tables.values()])
+    ordered.sort()
     same = ordered[1:] == ordered[:-1]
     same[1:] &= ~same[:-1]  # of three of a kind, one
     again = ordered[1:][same]
@@ -183,7 +184,8 @@ def shared(
         return
 
     def in_both(name: str) -> Hashes:
-        mine = np.sort(np.concatenate([rows[name] for rows in tables.values()]))
+        mine = np.concatenate([rows[name] for rows in tables.values()])
+        mine.sort()
         found = distinct(np.concatenate([rows[name] for rows in others.values()]))
         return found[_are_in(found, mine)]
 
