@@ -81,7 +81,8 @@ def _plain(value: Any) -> Any:
         return [_TEXT, *value]
     if kind is np.ndarray and not value.dtype.hasobject:
         form = value.dtype.descr if value.dtype.names else value.dtype.str
-        return [_ARRAY, _plain(form), list(value.shape), value.tobytes()]
+        whole = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+        return [_ARRAY, _plain(form), list(value.shape), whole.data]
     if isinstance(value, np.integer):
         return int(value)
     name = kind.__name__
