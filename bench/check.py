@@ -1,14 +1,18 @@
-"""Print the ratios P1 to P4 and P6 of glmlint's speed targets, all measured in this one run.
+"""Print the ratios P1 to P6 of glmlint's speed targets, and two processes over one, in this one run.
 
-    python bench/check.py [--megabytes 30] [--data FILE.jsonl] [--rounds 3] [--only-p1]
+    python bench/check.py [--megabytes 30] [--large 100] [--data FILE.jsonl] [--rounds 3] [--only-p1]
 
 P1 CPU time of `check` (default rules, one process) over a floor: typed decode, one batch encode
    a chunk, budget arithmetic. On made rows, on real ones as they come, and on real ones of which
-   5% got a fault (both need a folder of data files: --real). The least of some rounds. P2 the same over the official script's loop with transformers'
-   fast tokenizer, and over `tokenizers.encode_batch_fast` of the same texts (both need a
-   tokenizer.json of GLM-4: --tokenizer-json). P3 resident memory on a file and on one ten times
-   as large (other rows). P4 `glmlint --version` over bare Python, and `check` of 100 clean rows.
-   P6 CPU time a row of a file over that of its first tenth.
+   5% got a fault (both need a folder of data files: --real). The least of some rounds.
+P2 the official script's loop with transformers' fast tokenizer over `check`, and so
+   `tokenizers.encode_batch_fast` and `tiktoken.encode_ordinary` of the same texts alone (they need
+   a tokenizer.json and a tokenizer.model of GLM-4: --tokenizer-json).
+P3 resident memory on a file of 20 MB and on one ten times as large (other rows).
+P4 `glmlint --version` over bare Python, and `check` of 100 clean rows, wall time.
+P5 a second `check` of an unchanged file, from the cache: wall time.
+P6 CPU time a row of a file over that of its first tenth.
+J2 wall time of the command with `--jobs 1` over that with `--jobs 2`, on --large MB of each file.
 Machines are noisy: look at the ratios, not at the seconds.
 """
 
@@ -43,6 +47,8 @@ from glmlint.read.sample import Sample
 from glmlint.read.source import InputFile
 from glmlint.trainer.base import open_context
 
+CHECK = [sys.executable, "-m", "glmlint", "check", "--format", "json", "--fail-on", "never"]
+CHECK += ["--progress", "never", "--max-length", "1025", "--output", os.devnull]
 USER = 151336
 """The id of `<|user|>`."""
 SHARED_TOKENIZER = Path(__file__).resolve().parents[2] / "shared" / "glm4" / "tokenizer.json"
@@ -199,18 +205,48 @@ def print_speed(name: str, target: float, path: str, rounds: int) -> Speed:
     return speed
 
 
-def print_official(path: str, ours: Speed, tokenizer: Any, folder: Path) -> None:
-    """P2: the official script's loop, and the tokenizer alone, on a part of made rows."""
+def print_official(path: str, ours: Speed, tokenizer_json: Path, folder: Path) -> None:
+    """P2: the official script's loop, and two tokenizers alone, on a part of made rows."""
     part = folder / "part.jsonl"
     lines = Path(path).read_bytes().split(b"\n")[: max(200, ours.rows // 20)]
     part.write_bytes(b"\n".join(lines))
     share = part.stat().st_size / ours.size
-    loop = cpu(lambda: official_loop(str(part), tokenizer)) / share
-    print(f"P2  official loop / check    {loop / ours.check:5.2f}   (on {share:.0%} of the rows)")
+    tokenizer = fast_tokenizer(tokenizer_json)
     texts = texts_of(str(part))
     backend = tokenizer.backend_tokenizer
-    batch = cpu(lambda: backend.encode_batch_fast(texts, add_special_tokens=False)) / share
-    print(f"P2  tokenizers.encode_batch_fast / check {batch / ours.check:5.2f}")
+    ways: list[tuple[str, str, Callable[[], Any]]] = [
+        ("official loop", "  (at least 12)", lambda: official_loop(str(part), tokenizer)),
+        (
+            "tokenizers.encode_batch_fast",
+            "  (at least 5)",
+            lambda: backend.encode_batch_fast(texts, add_special_tokens=False),
+        ),
+    ]
+    if (encoding := tiktoken_of(tokenizer_json.with_name("tokenizer.model"))) is not None:
+        ways.append(
+            ("tiktoken.encode_ordinary", "", lambda: list(map(encoding.encode_ordinary, texts)))
+        )
+    for name, goal, work in ways:
+        work()  # warm
+        ratio = cpu(work) / share / ours.check
+        print(f"P2  {name:<28} / check {ratio:5.2f}{goal}   on {share:.0%} of the rows", flush=True)
+
+
+def tiktoken_of(ranks: Path) -> Any:
+    """tiktoken with GLM-4's ranks; None where that can't be."""
+    try:
+        import tiktoken
+        from tiktoken.load import load_tiktoken_bpe
+    except ImportError:
+        return None
+    if not ranks.is_file():
+        return None
+    from glmlint.trainer.tokenizer import GLM4_PATTERN
+
+    loaded = load_tiktoken_bpe(str(ranks))
+    return tiktoken.Encoding(
+        "glm4", pat_str=GLM4_PATTERN, mergeable_ranks=loaded, special_tokens={}
+    )
 
 
 def print_memory(folder: Path) -> None:
@@ -239,6 +275,28 @@ def print_start(path: str, folder: Path) -> None:
     print(f"P4  check of 100 rows                 {1000 * wall(check, 5):6.0f} ms")
 
 
+def print_cache(path: str, folder: Path) -> None:
+    """P5, on a file that is old enough for its times to count."""
+    os.utime(path, (1e9, 1e9))
+    check = [*CHECK, path, "--cache-dir", str(folder / "cache")]
+    first, second = wall(check, 1), wall(check, 3)
+    print(
+        f"P5  check / check from the cache       {first / second:6.1f}  (at least 10)", flush=True
+    )
+
+
+def print_jobs(name: str, path: str, rounds: int) -> None:
+    """Two processes over one; the two in turn, the least of some rounds."""
+    check = [*CHECK, path, "--no-cache", "--jobs"]
+    pairs = [(wall([*check, "1"], 1), wall([*check, "2"], 1)) for _ in range(rounds)]
+    one, two = (min(times) for times in zip(*pairs, strict=True))
+    size = Path(path).stat().st_size / 1e6
+    print(
+        f"J2  {name:<24} {one / two:5.2f}  (at least 1.8)   {size:.0f} MB in {one:.1f} s and {two:.1f} s",
+        flush=True,
+    )
+
+
 def print_growth(path: str, rounds: int, folder: Path) -> None:
     """P6: CPU time a row of a whole file over that of its first tenth."""
     lines = Path(path).read_bytes().splitlines(keepends=True)
@@ -249,11 +307,36 @@ def print_growth(path: str, rounds: int, folder: Path) -> None:
     print(f"P6  us/row of {large.rows:,} rows over those of {small.rows:,}: {grows:5.2f}")
 
 
+class Kind(NamedTuple):
+    """A kind of file: its name, the goal of P1, and what writes one of so many bytes."""
+
+    name: str
+    target: float
+    make: Callable[[Path, int], Any]
+
+
+def kinds_of(data: str | None, real: Path) -> list[Kind]:
+    """The files that are measured: the user's own one, or made and real ones."""
+    if data is not None:
+        whole = Path(data).read_bytes()
+        return [Kind("these rows", 2.5, lambda path, _: path.write_bytes(whole))]
+    kinds = [Kind("made rows", 2.5, lambda path, size: make(path, size, 1))]
+    if not real.is_dir():
+        print(f"real rows are left out: no folder {real} (--real)")
+        return kinds
+    return [
+        *kinds,
+        Kind("real rows as they come", 3, lambda path, size: make_real(path, size, 1, folder=real)),
+        Kind("real rows, 5% faulty", 4, lambda path, size: make_real(path, size, 2, 0.05, real)),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--megabytes", type=float, default=30, help="of each file")
+    parser.add_argument("--large", type=float, default=100, help="megabytes of each file for J2")
     parser.add_argument("--data", help="rows of your own instead of made and real ones")
     parser.add_argument("--real", type=Path, default=SHARED_DATA, help="a folder of real data")
     parser.add_argument("--rounds", type=int, default=3)
@@ -261,33 +344,30 @@ def main() -> None:
     parser.add_argument("--skip-memory", action="store_true")
     parser.add_argument("--only-p1", action="store_true")
     arguments = parser.parse_args()
-    size, rounds = int(arguments.megabytes * 1e6), arguments.rounds
+    rounds = arguments.rounds
+    kinds = kinds_of(arguments.data, arguments.real)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        made, real, faulty = (folder / f"{kind}.jsonl" for kind in ("made", "real", "faulty"))
-        if arguments.data is not None:
-            made = Path(arguments.data)
-            ours = print_speed("these rows", 2.5, str(made), rounds)
-        else:
-            make(made, size, 1)
-            ours = print_speed("made rows", 2.5, str(made), rounds)
-            if arguments.real.is_dir():
-                make_real(real, size, 1, folder=arguments.real)
-                print_speed("real rows as they come", 3, str(real), rounds)
-                make_real(faulty, size, 2, 0.05, arguments.real)
-                print_speed("real rows, 5% faulty", 4, str(faulty), rounds)
-            else:
-                print(f"P1 on real rows left out: no folder {arguments.real} (--real)")
+        files = [str(folder / f"{number}.jsonl") for number in range(len(kinds))]
+        speeds = []
+        for kind, path in zip(kinds, files, strict=True):
+            kind.make(Path(path), int(arguments.megabytes * 1e6))
+            speeds.append(print_speed(kind.name, kind.target, path, rounds))
         if arguments.only_p1:
             return
         if arguments.tokenizer_json.is_file():
-            print_official(str(made), ours, fast_tokenizer(arguments.tokenizer_json), folder)
+            print_official(files[0], speeds[0], arguments.tokenizer_json, folder)
         else:
             print("P2  left out: no tokenizer.json (--tokenizer-json)")
         if not arguments.skip_memory:
             print_memory(folder)
-        print_start(str(made), folder)
-        print_growth(str(made), rounds, folder)
+        print_start(files[0], folder)
+        print_cache(files[0], folder)
+        print_growth(files[0], rounds, folder)
+        for kind in kinds:
+            large = folder / "large.jsonl"
+            kind.make(large, int(arguments.large * 1e6))
+            print_jobs(kind.name, str(large), rounds)
 
 
 if __name__ == "__main__":

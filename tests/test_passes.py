@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from glmlint.app.settings import resolve
-from glmlint.engine.check import check_file, check_lines
+from glmlint.engine.check import NextPass, PassPlan, Run, check_file, check_lines
 from glmlint.engine.finish import Result, finish
 from glmlint.evidence.report import Report
-from glmlint.read.source import InputFile, read_chunks
+from glmlint.read.source import Chunk, InputFile, LineNumbers, SourceError, read_chunks
+from glmlint.text import Text
 from glmlint.trainer.base import Context, open_context
 from glmlint.trainer.loaded import Decoded, learn, part_of, values_of
 from glmlint.trainer.prepared import prepared_rows
@@ -110,3 +112,103 @@ def test_keys_beside_the_messages_tell_the_loader_the_same(file: InputFile) -> N
             assert known.shapes.conflicts(version) == plain.shapes.conflicts(version)
             assert known.shapes.padding(version) == plain.shapes.padding(version)
             assert known.shapes.column(version) == plain.shapes.column(version)
+
+
+CHAT: tuple[Row, ...] = (
+    {"messages": [{"role": "user", "content": "多少钱？"}, {"role": "assistant", "content": "5"}]},
+    {
+        "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}],
+        "system": "Be brief.",
+    },
+    {
+        "messages": [
+            {"role": "user", "content": "Rome?"},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {"type": "function", "function": {"name": "weather", "arguments": '{"a": 1}'}}
+                ],
+            },
+            {"role": "tool", "content": "22"},
+            {"role": "assistant", "content": "It is 22."},
+        ],
+        "tools": '[{"name": "weather", "description": "查", "parameters": {"type": "object"}}]',
+    },
+)
+
+
+def in_small_chunks(
+    context: Context, asked: list[PassPlan], broken_after: int | None = None
+) -> Run:
+    """A pass in chunks of some rows, which may end in an error."""
+
+    def run(
+        file: InputFile, report: Report, next_pass: NextPass, _: Any, lines: LineNumbers | None
+    ) -> None:
+        def noted() -> PassPlan:
+            asked.append(next_pass())
+            return asked[-1]
+
+        def chunks() -> Iterator[Chunk]:
+            for number, chunk in enumerate(read_chunks(file, 900)):
+                if number == broken_after:
+                    raise SourceError(Text("broken", "坏"))
+                if lines is None or (chunk := chunk.among(lines)).lines:
+                    yield chunk
+
+        check_lines(chunks(), context.plan, context, None, report, noted)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"recipe": "llamafactory"},
+        {"recipe": "swift"},
+        {"recipe": "trl"},
+        {"pin": ["datasets=4.6.1"]},
+    ],
+)
+def test_rows_are_not_checked_in_vain(tmp_path: Path, settings: dict[str, Any]) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(lines(*(ROWS if "pin" in settings else CHAT) * 12))
+    file = InputFile(str(path))
+    context, knowing = opened(**settings), opened(**settings)
+    report = Report()
+    asked: list[PassPlan] = []
+    check_file(file, context.plan, context, report, run=in_small_chunks(context, asked))
+    assert asked.count(PassPlan.LOOK) > 3
+    assert len(asked) == 2 * len(list(read_chunks(file, 900)))
+    learn(file, knowing)
+    assert file.path in knowing.loads
+    at_once = check_lines(read_chunks(file, 900), knowing.plan, knowing)
+    assert told(report, context) == told(at_once, knowing)
+
+
+@pytest.mark.parametrize("last", [b'{"messages": 5}\n', b'{"id": \n', b"\xff\n"])
+def test_what_breaks_the_load_late_leaves_the_rows_as_written(tmp_path: Path, last: bytes) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(lines(*CHAT * 30) + last)
+    file = InputFile(str(path))
+    context, other = opened(recipe="llamafactory"), opened(recipe="llamafactory")
+    report = Report()
+    asked: list[PassPlan] = []
+    check_file(file, context.plan, context, report, run=in_small_chunks(context, asked))
+    assert PassPlan.LOOK in asked and not context.loads
+    assert told(report, context) == told(check_lines(read_chunks(file), other.plan, other), other)
+
+
+def test_a_file_that_ends_in_an_error_is_reported_as_far_as_it_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(lines(*CHAT * 30))
+    file = InputFile(str(path))
+    context = opened(recipe="llamafactory")
+    report = Report()
+    asked: list[PassPlan] = []
+    with pytest.raises(SourceError):
+        check_file(file, context.plan, context, report, run=in_small_chunks(context, asked, 9))
+    assert PassPlan.LOOK in asked
+    read = sum(len(chunk.lines) for chunk in list(read_chunks(file, 900))[:9])
+    assert report.files[file.path].totals.samples == read > 0

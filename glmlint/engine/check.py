@@ -34,13 +34,21 @@ from glmlint.evidence.report import (
 )
 from glmlint.evidence.tool_facts import MAY_HAVE, tool_facts
 from glmlint.finding import RANK, Excerpt, Finding, Location, json_pointer
+from glmlint.loader import Shapes
 from glmlint.plan import Plan
 from glmlint.progress import Passes
 from glmlint.read.facts import COSTLY
-from glmlint.read.source import Chunk, InputFile, LineNumbers, read_chunks, rereadable
+from glmlint.read.source import (
+    Chunk,
+    InputFile,
+    LineNumbers,
+    SourceError,
+    read_chunks,
+    rereadable,
+)
 from glmlint.rules.base import IGNORE_KEY, Loaded, Problem, all_rules, place_of, sentence
 from glmlint.trainer.base import Context, open_context
-from glmlint.trainer.loaded import part_of, remember
+from glmlint.trainer.loaded import decoded_rows, load_of, part_of, remember
 from glmlint.trainer.packing import LEFT_OUT
 from glmlint.trainer.prepared import count_rows, prepared_rows
 from glmlint.trainer.row import Fact, Row
@@ -58,9 +66,14 @@ class PassPlan(Enum):
     """It is not known what the loader makes of the rows: those that may change are counted apart."""
     CHANGEABLE = "changeable"
     """Those rows alone, as the loader hands them over."""
+    LOOK = "look"
+    """No rows: it is only found out what the loader makes of them."""
 
 
-Run = Callable[[InputFile, Report, PassPlan, Progress | None, LineNumbers | None], None]
+NextPass = Callable[[], PassPlan]
+"""Asked before each chunk, since a pass may turn out to be in vain."""
+
+Run = Callable[[InputFile, Report, NextPass, Progress | None, LineNumbers | None], None]
 """One pass over a file: see `check_here`."""
 
 
@@ -391,6 +404,10 @@ def check_chunk(chunk: Chunk, checker: Checker, pass_: PassPlan = PassPlan.WHOLE
 def _check_chunk(chunk: Chunk, checker: Checker, pass_: PassPlan) -> FileStats:
     context, watch = checker.context, checker.watch
     stats = FileStats(chunk.path)
+    if pass_ is PassPlan.LOOK:
+        with timing(watch, SHAPES):
+            stats.shapes.add(part_of(chunk, decoded_rows(chunk), context))
+        return stats
     stats.blank_lines = chunk.blank_lines
     stats.first_blank = chunk.first_blank
     stats.defects = list(chunk.file_defects)
@@ -495,7 +512,7 @@ def check_lines(
     context: Context | None = None,
     progress: Progress | None = None,
     report: Report | None = None,
-    pass_: PassPlan = PassPlan.WHOLE,
+    next_pass: NextPass = lambda: PassPlan.WHOLE,
 ) -> Report:
     """Check rows of any files, in any cut: the reports of the parts merge into the same report.
 
@@ -505,14 +522,14 @@ def check_lines(
         context: the plan's tokenizer and template, when they are loaded already.
         progress: called after each chunk.
         report: what is known of other rows; it is added to, also where the chunks end in an error.
-        pass_: of several; the loader's part is a pure function of a chunk and `context.loads`.
+        next_pass: of several; the loader's part is a pure function of a chunk and `context.loads`.
     """
     checker = Checker(plan, context or open_context(plan))
     report = Report() if report is None else report
     watch = checker.watch
     for chunk in chunks if watch is None else watch.reading(chunks):
         with no_collection():
-            stats = check_chunk(chunk, checker, pass_)
+            stats = check_chunk(chunk, checker, next_pass())
         with timing(watch, REST):
             report.add(stats, plan.max_findings)
             checker.kept(report.file(chunk.path))
@@ -548,20 +565,25 @@ def check_file(
     """
     context.loads.pop(file.path, None)
     passes, times = Passes(progress), copy.deepcopy(report.times)
-    first = PassPlan.FIRST if _may_split(plan, context) else PassPlan.WHOLE
     path = file.path
+    before = report.file(after).shapes.whole if after is not None else None
+    first = FirstPass(path, plan, context, report, before)
     run = run or partial(check_here, plan, context)
     with rereadable(file) as source:
         try:
-            run(source, report, first, passes.add, None)
-            shapes = report.file(path).shapes  # a file without rows is reported as well
-            before = report.file(after).shapes.whole if after is not None else None
-            load = remember(path, shapes, context, before)
-            if load is None:
+            try:
+                run(source, report, first, passes.add, None)
+                shapes = report.file(path).shapes  # a file without rows is reported as well
+                load = remember(path, shapes, context, before)
+            except SourceError:
+                if not first.in_vain:
+                    raise
+                load = None  # the next pass ends at the same place
+            if load is None and not first.in_vain:
                 return
-            if first is PassPlan.FIRST and load.keeps_keys:
+            if load is not None and first.splits and load.keeps_keys and not first.in_vain:
                 if len(lines := report.take_changeable(path)):
-                    run(source, report, PassPlan.CHANGEABLE, None, lines)
+                    run(source, report, lambda: PassPlan.CHANGEABLE, None, lines)
                 return
         finally:
             if path in report.files:
@@ -571,7 +593,34 @@ def check_file(
         if plan.profile_rules:
             times.parts[FIRST_PASS] += report.times.total - times.total
             report.times = times
-        run(source, report, PassPlan.WHOLE, passes.add, None)
+        run(source, report, lambda: PassPlan.WHOLE, passes.add, None)
+
+
+class FirstPass:
+    """The first pass over a file: it only looks, once it is plain that all rows are checked again."""
+
+    def __init__(
+        self, path: str, plan: Plan, context: Context, report: Report, before: Shapes | None
+    ) -> None:
+        self.path = path
+        self.context = context
+        self.report = report
+        self.before = before
+        """The shapes of the split that is loaded before the file."""
+        self.splits = _may_split(plan, context)
+        """Whether rows that may change are counted apart."""
+        self.in_vain = False
+        self._asked = 0
+
+    def __call__(self) -> PassPlan:
+        self._asked += 1
+        # Asked at each doubling, since the answer takes as long as there are keys.
+        if not self.in_vain and self._asked.bit_count() == 1 and self.path in self.report.files:
+            load = load_of(self.report.files[self.path].shapes, self.context, self.before)
+            self.in_vain = load is not None and not (self.splits and load.keeps_keys)
+        if self.in_vain:
+            return PassPlan.LOOK
+        return PassPlan.FIRST if self.splits else PassPlan.WHOLE
 
 
 def check_here(
@@ -579,7 +628,7 @@ def check_here(
     context: Context,
     file: InputFile,
     report: Report,
-    pass_: PassPlan,
+    next_pass: NextPass,
     progress: Progress | None,
     lines: LineNumbers | None,
 ) -> None:
@@ -591,7 +640,7 @@ def check_here(
     chunks = read_chunks(file)
     if lines is not None:
         chunks = (part for chunk in chunks if (part := chunk.among(lines)).lines)
-    check_lines(chunks, plan, context, progress, report, pass_)
+    check_lines(chunks, plan, context, progress, report, next_pass)
 
 
 def _may_split(plan: Plan, context: Context) -> bool:
@@ -601,5 +650,6 @@ def _may_split(plan: Plan, context: Context) -> bool:
     """
     ordered = context.trainer.packs(context.options)
     baseline = plan.write_baseline or plan.baseline is not None
-    knows = context.trainer.through_table and context.typed is None
+    trainer = context.trainer
+    knows = trainer.through_table and context.typed is None and "glm" in trainer.reads
     return knows and not ordered and not baseline

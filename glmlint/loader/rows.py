@@ -53,6 +53,8 @@ class Load(msgspec.Struct, frozen=True):
     """Whether any row may come back changed, in the columns that are read."""
     reads: tuple[str, ...] | None = None
     """The columns that the trainer reads; None for all."""
+    times: bool = False
+    """Whether some texts come back as `datetime`."""
 
     def row(self, value: Any) -> Any:
         """The row as the trainer receives it: with every column, null where it had none.
@@ -121,6 +123,13 @@ class Load(msgspec.Struct, frozen=True):
         """A tool list as the trainer receives it. Only where `added` is known."""
         column = self.message_fields.get("tools", "json")
         return fitted(tools, column, ("messages", 0, "tools"), self.how)
+
+
+def has_times(column: Column) -> bool:
+    """Whether Arrow takes texts somewhere in a column for times."""
+    if isinstance(column, StructOf):
+        return any(map(has_times, column.fields.values()))
+    return has_times(column.item) if isinstance(column, ListOf) else column == "timestamp"
 
 
 def may_change(rows: Node, columns: StructOf, read: Collection[str]) -> bool:

@@ -53,7 +53,7 @@ from glmlint.loader.facts import (
     new_paths,
     see_text,
 )
-from glmlint.loader.rows import How, Load, lost_paths, may_change, whole_row
+from glmlint.loader.rows import How, Load, has_times, lost_paths, may_change, whole_row
 from glmlint.loader.table import table_changes, table_column
 from glmlint.loader.tabled import Tabled
 from glmlint.loader.ujson_numbers import MAX_INTEGER, MIN_INTEGER, rewritten
@@ -612,7 +612,8 @@ class Shapes:
             return None
         if overflow:
             # Below Json no path matters but for its floats: those not followed may have some.
-            whole = Load(column, How(how.times or 1, how.by_pandas), True, reads)
+            how = How(how.times or 1, how.by_pandas)
+            whole = Load(column, how, True, reads, has_times(column))
             kept = [*read] == ["messages"] and whole.keeps_keys
             return whole if kept else None
         first = answer.first
@@ -621,7 +622,7 @@ class Shapes:
             for node in (as_types(first) if first is not None else None, answer.later)
             if node is not None
         )
-        return Load(column, how, changes, reads)
+        return Load(column, how, changes, reads, has_times(column))
 
     def table(self) -> Load | None:
         """What a table of the file's rows, such as a Parquet file, gives the trainer.
@@ -638,7 +639,7 @@ class Shapes:
         column = table_column(whole)
         if not isinstance(column, StructOf):
             return None
-        return Load(column, How(), table_changes(whole), None)
+        return Load(column, How(), table_changes(whole), None, has_times(column))
 
     def _forget_answers(self) -> None:
         """There is more to know than when they were given."""

@@ -8,7 +8,15 @@ from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from glmlint.engine.check import Checker, PassPlan, Progress, check_chunk, check_file, no_collection
+from glmlint.engine.check import (
+    Checker,
+    NextPass,
+    PassPlan,
+    Progress,
+    check_chunk,
+    check_file,
+    no_collection,
+)
 from glmlint.evidence.report import FileStats, Report
 from glmlint.loader import CHUNK, Load
 from glmlint.plan import Plan
@@ -141,14 +149,14 @@ def check_tasks(
     context: Context,
     file: InputFile,
     report: Report,
-    pass_: PassPlan,
+    next_pass: NextPass,
     progress: Progress | None,
     lines: LineNumbers | None,
     sizes: Sizes = SIZES,
 ) -> None:
     """One pass over a file by an engine; arguments and errors as of `check.check_here`."""
     load = context.loads.get(file.path)
-    for done in engine.run(_tasks(file, plan, report, pass_, lines, load, sizes)):
+    for done in engine.run(_tasks(file, plan, report, next_pass, lines, load, sizes)):
         add(done, report, plan, progress)
 
 
@@ -166,7 +174,7 @@ def _tasks(
     file: InputFile,
     plan: Plan,
     report: Report,
-    pass_: PassPlan,
+    next_pass: NextPass,
     lines: LineNumbers | None,
     load: Load | None,
     sizes: Sizes,
@@ -179,7 +187,7 @@ def _tasks(
     def task(source: Chunk | Range, size: int, some: frozenset[int] | None) -> Task:
         findings = report.files[path].findings if path in report.files else []
         full = len(findings) >= plan.max_findings and findings
-        return Task(source, size, pass_, some, pickled, findings[-1].line if full else None)
+        return Task(source, size, next_pass(), some, pickled, findings[-1].line if full else None)
 
     for chunk in read_chunks(file, *sizes):
         size = sum(map(len, chunk.lines))

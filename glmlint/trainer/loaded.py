@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from operator import attrgetter
 from typing import Any, Final, Protocol
 
@@ -175,15 +175,17 @@ def learn(file: InputFile, context: Context, *, blanks: bool = True) -> None:
         return
     parts = Parts()
     for chunk in read_chunks(file):
-        rows = [
-            Decoded(line, raw, found.value, chunk.defects.get(at) or found.defect)
-            for at, (line, raw) in enumerate(zip(chunk.numbers, chunk.lines, strict=True))
-            for found in values_of(raw)
-        ]
         if chunk.place is not None and not blanks:
             chunk.place.blanks = []
-        parts.add(part_of(chunk, rows, context))
+        parts.add(part_of(chunk, decoded_rows(chunk), context))
     remember(file.path, parts, context)
+
+
+def decoded_rows(chunk: Chunk) -> Iterator[Decoded]:
+    """The rows of a chunk, as far as their shape goes."""
+    for at, (line, raw) in enumerate(zip(chunk.numbers, chunk.lines, strict=True)):
+        for found in values_of(raw):
+            yield Decoded(line, raw, found.value, chunk.defects.get(at) or found.defect)
 
 
 def loaded_sample(sample: Sample, load: Load, context: Context) -> Sample | None:
@@ -235,6 +237,14 @@ def remember(path: str, parts: Parts, context: Context, after: Shapes | None = N
     """
     context.loads.pop(path, None)
     context.forget_loaded()
+    load = load_of(parts, context, after)
+    if load is not None:
+        context.loads[path] = load
+    return load
+
+
+def load_of(parts: Parts, context: Context, after: Shapes | None = None) -> Load | None:
+    """What the loader makes of a file's rows, where it changes any; arguments as of `remember`."""
     shapes = parts.whole
     if shapes is None or parts.broken:
         return None  # nothing is loaded, or it is not known what: rows are as written
@@ -242,7 +252,4 @@ def remember(path: str, parts: Parts, context: Context, after: Shapes | None = N
         load = shapes.load(context.plan.datasets, after, context.trainer.columns)
     else:
         load = shapes.table()
-    if load is None or not load.changes:
-        return None
-    context.loads[path] = load
-    return load
+    return load if load is not None and load.changes else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
-from typing import Final
+from typing import Any, Final
 
 from msgspec import UNSET
 
@@ -196,8 +196,9 @@ def _prepare_foreign(
         try:
             if load is not None:
                 row.loaded = load.changed(row.value)
-            if row.loaded is None:
-                row.layout = typed.lay_out(sample, plain)
+            handed = sample if row.loaded is None else _typed_again(row.loaded, typed, load)
+            if handed is not None:
+                row.layout = typed.lay_out(handed, plain)
             if row.layout is None:
                 value = row.value if row.loaded is None else row.loaded
                 row.layout = context.trainer.lay_out(value, context)
@@ -215,6 +216,16 @@ def _prepare_foreign(
         row.facts |= Fact.KEYS
     if not context.trainer.trains_answers:
         row.facts |= Fact.LABELS
+
+
+def _typed_again(loaded: dict[str, Any], typed: Typed, load: Load | None) -> Any:
+    """The typed row that the loader hands over; None where it is no JSON or of odd shape."""
+    if load is None or load.times:
+        return None
+    try:
+        return typed.decode(encode_sample(loaded))
+    except (*SHAPE_ERRORS, TypeError, ValueError):
+        return None
 
 
 def _read_value(row: Row) -> bool:
