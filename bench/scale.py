@@ -1,6 +1,7 @@
 """Check one large file with one process, several and Ray, and print what each took.
 
     python bench/scale.py [--megabytes 1000] [--jobs 2] [--engines 1,jobs,ray,cache] [--data FILE.jsonl]
+    python bench/scale.py --faulty 1000000 --engines 1,jobs
 
 Every way has to print the same bytes: the last line says so, and the exit code. Memory is the peak of
 the sum over all processes of a run, shared pages counted once (PSS), as /proc has it; where that is
@@ -21,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from make_faulty_rows import make as make_faulty
 from make_rows import make
 
 EVERY = 0.1
@@ -80,6 +82,9 @@ def main() -> None:
     )
     parser.add_argument("--megabytes", type=float, default=1000)
     parser.add_argument("--data", help="rows of your own instead of made ones")
+    parser.add_argument("--faulty", type=int, help="so many short rows that are all at fault")
+    parser.add_argument("--format", default="json", help="of the report")
+    parser.add_argument("--recipe", default="glm4")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--engines", default="1,jobs,ray,cache")
     arguments = parser.parse_args()
@@ -87,10 +92,14 @@ def main() -> None:
         data = arguments.data
         if data is None:
             data = str(Path(folder) / "rows.jsonl")
-            make(Path(data), int(arguments.megabytes * 1e6), 1)
+            if arguments.faulty:
+                make_faulty(Path(data), arguments.faulty)
+            else:
+                make(Path(data), int(arguments.megabytes * 1e6), 1)
         size = Path(data).stat().st_size
         os.utime(data, (1e9, 1e9))
-        base = [sys.executable, "-m", "glmlint", "check", data, "--format", "json"]
+        base = [sys.executable, "-m", "glmlint", "check", data, "--format", arguments.format]
+        base += ["--recipe", arguments.recipe]
         base += ["--progress", "never", "--fail-on", "never"]
         many = ["--jobs", str(arguments.jobs)]
         kept = ["--cache-dir", str(Path(folder) / "cache")]

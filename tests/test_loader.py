@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import pickle
 import random
@@ -242,19 +243,59 @@ def test_a_known_key_counts_a_row_without_walking_it() -> None:
 
 def test_a_path_bomb_is_cut_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glmlint.loader.shapes.MAX_PATHS", 50)
-    shapes = rows({"a": 1}, {f"k{i}": 1 for i in range(100)})
+    shapes = rows({"a": 1}, {f"k{i}": 1 for i in range(300)})
     assert shapes.overflow == 2
+    shapes.bound()
     assert len(shapes.padding("4.4.1")) <= 50
     chats = [
         {"messages": [MESSAGE, {**MESSAGE, "tools": [{f"k{i}": 0.3 for i in range(part, 100)}]}]}
         for part in (0, 50)
     ]
     shapes = rows(*chats)
+    shapes.bound()
     assert shapes.overflow is not None and shapes.load("4.4.1") is None
     # Messages that keep their own keys come back as written but for floats, seen or not.
     load = shapes.load("5.2.0")
     assert load is not None and load.changes
     assert load.messages(chats[1]["messages"])[1]["tools"][0]["k99"] == 0.1 + 0.2
+
+
+def test_paths_of_very_many_rows_are_bounded_wherever_the_file_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values: list[Any] = [
+        {"messages": [{**MESSAGE, f"note{i}": i}], f"key{i}": {f"inner{i}": i}} for i in range(60)
+    ]
+    values[50]["messages"][0]["content"] = 7
+    starts = [0]
+    for value in values:
+        starts.append(starts[-1] + len(json.dumps(value)) + 1)
+    borders = [0, starts[20], starts[45], starts[-1]]
+
+    def part(first: int, after: int) -> Shapes:
+        shapes = Shapes(borders, chunk=CHUNK)
+        for at in range(first, after):
+            shapes.add(values[at], at + 1, starts[at], starts[at + 1] - starts[at])
+        shapes.bound()
+        return shapes
+
+    def known(cuts: list[int]) -> tuple[Any, ...]:
+        whole = Shapes()
+        for first, after in itertools.pairwise(cuts):
+            whole = whole.merge(part(first, after))
+        column = whole.column("4.4.1")
+        return whole.overflow, repr(column), whole.conflicts("4.4.1"), whole.padding("4.4.1")
+
+    everything = known([0, 60])
+    assert everything[0] is None
+    monkeypatch.setattr("glmlint.loader.shapes.MAX_PATHS", 40)
+    found = known([0, 60])
+    # messages, role and content; then three new ones in each row
+    assert found[0] == 13
+    assert "key12" in found[1] and "note12" not in found[1] and "note12" in everything[1]
+    assert [one.line for one in found[2] if one.where == "messages[].content"] == [51]
+    for cuts in ([0, 10, 20, 60], [*range(61)], [0, 12, 13, 14, 60], [0, 30, 40, 50, 60]):
+        assert known(cuts) == found
 
 
 def test_times_as_arrow_reads_them() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from test_jobs import CHAT, CONTEXT, PLAN, printed
 
+from glmlint.read.paths import find_inputs
 from glmlint.read.source import InputFile, read_chunks
 from glmlint.runners.cluster import Cluster
 from glmlint.runners.local import check_files
@@ -91,6 +92,27 @@ def test_files_behind_a_url(tmp_path: Path) -> None:
     assert [*both.files] == ["memory:///jobs/a.jsonl", "memory:///jobs/b.jsonl.gz"]
     assert [*both.problems] == [("memory://none/x", "no such file or folder")]
     assert "nosuch" in check_files(["nosuch://x"], PLAN, CONTEXT).problems[0][1]
+
+
+def test_a_url_means_what_a_path_means() -> None:
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    names = ("a.jsonl", "b.json", "README.md", "sub/c.jsonl", "sub/d.json", "x[1].jsonl")
+    for name in names:
+        memory.pipe(f"/meant/{name}", CHAT)
+
+    def meant(url: str) -> list[str]:
+        found, problems = find_inputs([url])
+        assert not problems or not found
+        return [file.path.removeprefix("memory:///meant/") for file in found]
+
+    assert meant("memory://meant") == ["a.jsonl", "sub/c.jsonl", "x[1].jsonl"]
+    # no text beside the data; a folder that it matches means its data
+    assert meant("memory://meant/*") == ["a.jsonl", "b.json", "sub/c.jsonl", "x[1].jsonl"]
+    assert meant("memory://meant/**/*.jsonl") == ["a.jsonl", "sub/c.jsonl", "x[1].jsonl"]
+    assert meant("memory://meant/READ*") == ["README.md"]
+    assert meant("memory://meant/x[1].jsonl") == ["memory://meant/x[1].jsonl"]
+    assert meant("memory://meant/y[1].jsonl") == []
 
 
 def test_a_name_with_a_colon_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

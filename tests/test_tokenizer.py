@@ -26,6 +26,8 @@ from glmlint.trainer.tokenizer import (
 GLM4 = load_tokenizer("glm4")
 GLM4_BATCH = Glm4Backend().batch
 GLM4_ONE_BY_ONE = Glm4Backend()
+GLM4_MANY = Glm4Backend()
+GLM4_MANY.FEW = 0  # type: ignore[misc]
 
 
 def texts_in(folder: Path) -> list[str]:
@@ -227,9 +229,42 @@ def test_text_by_text_and_in_a_batch_the_ids_are_the_same(texts: list[str]) -> N
     assert "batch" not in backend.__dict__
 
 
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.lists(
+            st.one_of(
+                st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+                st.sampled_from([*GLM4_ONE_BY_ONE.bundled.special_tokens(), "a > b", "]", "think"]),
+            ),
+            max_size=5,
+        ).map("".join),
+        max_size=12,
+    )
+)
+def test_no_control_token_is_matched_in_a_batch(texts: list[str]) -> None:
+    backend = GLM4_MANY
+    texts = [*texts, "plain text " * (1 + sum(map(len, texts)))]  # a few odd ones among many
+    assert backend.encode_batch_flat(texts) == GLM4_BATCH.encode_batch_flat(texts)
+    assert "batch" not in backend.__dict__
+
+
+def test_an_encoder_of_its_own_is_built_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Glm4Backend, "FEW", 10)
+    monkeypatch.setattr(Glm4Backend, "MANY", 1000)
+    for texts, calls in ((["a long thought </think>"], 1), (["plain text " * 9], 11)):
+        backend = Glm4Backend()
+        for _ in range(calls):
+            assert "batch" not in backend.__dict__
+            backend.encode_batch_flat(texts)
+        assert "batch" in backend.__dict__
+
+
 def test_all_real_texts_give_the_same_ids_one_by_one(shared: Path) -> None:
     texts = [text for text in texts_in(shared / "data")[1::4] if len(text) < 2000]
     ids, offsets = GLM4.encode(texts)
+    flat, ends = GLM4_BATCH.encode_batch_flat(texts)
+    assert (ids.tobytes(), offsets.astype("<u8").tobytes()) == (flat, ends)
     one_by_one = Glm4Backend().bundled.encode_ordinary
     for place, text in enumerate(texts):
         assert one_by_one(text) == ids[offsets[place] : offsets[place + 1]].tolist()

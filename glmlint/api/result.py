@@ -17,6 +17,7 @@ from glmlint.api.settings import Path_
 from glmlint.api.words import word
 from glmlint.engine.finish import Result
 from glmlint.evidence.duplicates import Rows
+from glmlint.evidence.ignored import IgnoredRows
 from glmlint.evidence.report import Totals
 from glmlint.finding import RANK, SEVERITIES, Excerpt
 from glmlint.output import language, opened, put
@@ -427,7 +428,8 @@ def result_of(run: Result) -> CheckResult:
     for file in run.files:
         stats = file.stats
         stats.rows, stats.shapes = Rows(), Parts()
-        stats.ignores, stats.held, stats.held_once, stats.wanted = {}, [], {}, {}
+        stats.ignores = IgnoredRows()
+        stats.held, stats.held_once, stats.wanted = [], {}, {}
         stats.findings, stats.once = [], {}
     return CheckResult(report, run)
 

@@ -190,6 +190,8 @@ class Matching:
             member: for findings about a group of rows, of which the first in order is not named:
                 stands for the row. The same row counts once, so that the order does not matter.
         """
+        if not self.writing and not self._left:
+            return False
         if member is not None:
             known = self._seen.get((fingerprint, member))
             if known is None:

@@ -17,16 +17,17 @@ import numpy as np
 
 from glmlint.engine.baseline import once_fingerprint, problem_fingerprint
 from glmlint.engine.ignores import plain_content, read_ignores
+from glmlint.engine.redact import redacted
 from glmlint.engine.times import FIRST_PASS, HASH, READ, REST, SHAPES, TOKENIZE, Watch, timing
 from glmlint.evidence.arguments import forget_waste
 from glmlint.evidence.duplicates import conversation, table
+from glmlint.evidence.ignored import Ignores
 from glmlint.evidence.kinds import supervised_kinds
 from glmlint.evidence.report import (
     IN_ANOTHER_FORMAT,
     MOST_ONCE,
     FileStats,
     Held,
-    Ignores,
     Once,
     Report,
     keep_first,
@@ -115,6 +116,8 @@ class Checker:
         for rules in (plan.rules, *(block.rules for block in plan.per_file)):
             for loaded, _ in self._meant(rules):
                 self.wanted |= loaded.rule.when & COSTLY
+        self.across = frozenset(name for name, one in self._known.items() if one.check_run)
+        """The rules that compare rows with each other, of whatever file's settings."""
         self.packs = context.trainer.packs(context.options)
         self.near = "signatures" in hashes
         """Whether it looks for rows that are nearly the same."""
@@ -293,7 +296,6 @@ class Checker:
             stats.held_once.setdefault(frozenset(held_once), []).append(row.line)
         if ignores is not None:
             ignores.clean = not counted and not apart
-            stats.ignores.setdefault(row.line, []).append(ignores)
         return counted
 
     def _may_keep(self, row: Row) -> bool:
@@ -322,7 +324,7 @@ class Checker:
     def _finding(self, row: Row, rule: str, severity: str, problem: Problem) -> Finding:
         pointer = None if problem.pointer is None else json_pointer(problem.pointer)
         span, excerpt = self._spot(row, problem)
-        return Finding(
+        found = Finding(
             rule=rule,
             severity=severity,
             path=row.path,
@@ -337,6 +339,7 @@ class Checker:
             span=span,
             excerpt=excerpt,
         )
+        return redacted(found)
 
     def _spot(self, row: Row, problem: Problem) -> tuple[Location, Excerpt | None]:
         """Where in the row a problem is, and a piece of the row around it if reports show one."""
@@ -408,8 +411,6 @@ def _check_chunk(chunk: Chunk, checker: Checker, pass_: PassPlan) -> FileStats:
     stats.blank_lines = chunk.blank_lines
     stats.first_blank = chunk.first_blank
     stats.defects = list(chunk.file_defects)
-    with timing(watch, TOKENIZE):
-        context.tokenizer.expect(sum(map(len, chunk.lines)))
     with timing(watch, READ):
         rows = list(prepared_rows(chunk, checker.layout_context, checker.wanted))
     sure = rows
@@ -445,6 +446,7 @@ def _check_rows(rows: list[Row], stats: FileStats, checker: Checker) -> None:
         if lengths:
             stats.packed.parts.append((rows[0].line, np.array(lengths, np.int32)))
     said: list[tuple[bytes, int, bool]] = []
+    answered: list[tuple[int, bytes, Ignores]] = []
     for row in rows:
         if checker.plan.kinds and row.layout is not None:
             supervised, kept = supervised_kinds(row)
@@ -463,7 +465,8 @@ def _check_rows(rows: list[Row], stats: FileStats, checker: Checker) -> None:
             ignores = None
             if answers:
                 row.content = plain_content(row.raw)
-                ignores = read_ignores(row.value, row.content, checker.severities(row.path))
+                ignores = read_ignores(row.value, checker.severities(row.path))
+                answered.append((row.line, row.identity, ignores))
             apart = unreadable or row.dropped is not None
             found = checker.check_row(row, rules, stats, apart, ignores)
         if row.dropped is not None:
@@ -479,7 +482,9 @@ def _check_rows(rows: list[Row], stats: FileStats, checker: Checker) -> None:
             said.append((content, row.line, clean))
     if said:
         with timing(watch, HASH):
-            stats.rows.parts.append(table(said, checker.prompts, checker.near))
+            stats.rows.add(table(said, checker.prompts, checker.near))
+    if answered:
+        stats.ignores.add(answered, checker.across)
     keep_first(stats.findings, checker.plan.max_findings)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 
+import numpy as np
 from msgspec import Struct, field, structs
 
 from glmlint.engine.baseline import Matching, once_fingerprint, placed_fingerprint
@@ -12,6 +14,7 @@ from glmlint.engine.ignores import UNUSED
 from glmlint.engine.redact import redacted
 from glmlint.engine.times import REST, timing
 from glmlint.evidence.report import FileStats, Report, Times, Totals, keep_first
+from glmlint.evidence.tables import distinct
 from glmlint.finding import RANK, Finding, file_identity, fingerprint, json_pointer
 from glmlint.plan import Plan
 from glmlint.read.survey import is_habit
@@ -84,7 +87,7 @@ def _finished(report: Report, checker: Checker) -> Result:
         old: set[tuple[int, str]] = set()
         severity_counts += stats.severity_counts
         late: list[Finding] = []
-        named: set[int | None] = set()
+        named = array("I")
         new: set[tuple[str, str]] = set()
         for key, finding in _late(stats, checker):
             if matching.holds(finding.rule, finding.fingerprint):
@@ -96,7 +99,7 @@ def _finished(report: Report, checker: Checker) -> Result:
                 new.add(key)
         for keys, lines in stats.held_once.items():
             if not keys.isdisjoint(new):
-                named.update(lines)
+                named.extend(lines)
         for held in sorted(stats.held, key=lambda held: held.line):
             if matching.holds(held.rule, held.fingerprint):
                 continue
@@ -107,15 +110,18 @@ def _finished(report: Report, checker: Checker) -> Result:
             old.add((held.line, held.rule))
             severity_counts[held.severity] += 1
             if held.clean and held.severity != "info":
-                named.add(held.line)
+                named.append(held.line)
         across = placed.get(stats.path, Across())
         rule_counts += across.rule_counts
         rule_rows += across.rule_counts
         severity_counts += across.severity_counts
-        named |= across.named
-        totals.with_findings += len(named)
-        totals.clean -= len(named)
+        named.extend(across.named)
+        number = len(distinct(np.array(named, np.uint32)))
+        totals.with_findings += number
+        totals.clean -= number
+        shown = {*map(id, stats.findings)}  # those of rows are made as they may be shown
         found = keep_first([*stats.findings, *late, *across.findings], plan.max_findings)
+        found = [one if id(one) in shown else redacted(one) for one in found]
         if stats.path in report.left_alone or _stays_wide(stats, checker):
             found = [structs.replace(finding, fixable=False) for finding in found]
         findings += found
@@ -125,7 +131,7 @@ def _finished(report: Report, checker: Checker) -> Result:
     for file in files:
         total.add(file.totals)
     return Result(
-        plan, context, files, total, [redacted(found) for found in findings[: plan.max_findings]],
+        plan, context, files, total, findings[: plan.max_findings],
         rule_counts, rule_rows, severity_counts, report.problems, exit_code,
         {"row": ignored, "baseline": matching.number}, matching.found,
         wide=frozenset(path for path, stats in report.files.items() if _is_wide(stats)),
@@ -181,7 +187,7 @@ class Across(Struct):
     findings: list[Finding] = field(default_factory=list)
     rule_counts: Counter[str] = field(default_factory=Counter)
     severity_counts: Counter[str] = field(default_factory=Counter)
-    named: set[int | None] = field(default_factory=set)
+    named: array[int] = field(default_factory=lambda: array("I"))
     """Lines of the rows that count in `with_findings` for nothing else."""
 
 
@@ -204,13 +210,13 @@ def _placed(report: Report, checker: Checker, matching: Matching) -> tuple[dict[
                 level = checker.level(placed.path, name, level, placed.problem)
             if level == "off":
                 continue
-            answers = report.files[placed.path].ignores.get(placed.line or 0, ())
-            if sum(ignores.match(name) for ignores in answers):
+            if report.files[placed.path].ignores.match(placed.line or 0, name):
                 ignored += 1
                 continue
-            finding = _placed_finding(plan, name, level, placed)
             if placed.partner is not None:
-                matching.also(name, fingerprint(name, finding.pointer, placed.partner))
+                pointer = placed.problem.pointer
+                told = None if pointer is None else json_pointer(pointer)
+                matching.also(name, fingerprint(name, told, placed.partner))
             if matching.holds_placed(name, placed):
                 continue
             if plan.add_ignores and placed.line is not None and name != UNUSED:
@@ -219,11 +225,11 @@ def _placed(report: Report, checker: Checker, matching: Matching) -> tuple[dict[
             across = found.setdefault(placed.path, Across())
             across.rule_counts[name] += 1
             across.severity_counts[level] += 1
-            if placed.clean and level != "info":
-                across.named.add(placed.line)
+            if placed.clean and level != "info" and placed.line is not None:
+                across.named.append(placed.line)
             # A rule's problems come in the order of the lines: the first ones are kept.
             if across.rule_counts[name] <= plan.max_findings:
-                across.findings.append(finding)
+                across.findings.append(_placed_finding(plan, name, level, placed))
     return found, ignored
 
 

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final
 
-from glmlint.evidence.report import Ignores
-from glmlint.finding import row_identity
+from glmlint.evidence.ignored import Ignores
 from glmlint.read.span import byte_range
 from glmlint.rules.base import FAMILIES, IGNORE_KEY, all_rules, known_name
 
@@ -22,7 +21,7 @@ def ignored_names(value: Any) -> tuple[str, ...]:
     """The rules, families or ALL that a decoded row wants to be left alone with; () without any."""
     if not isinstance(value, dict) or IGNORE_KEY not in value:
         return ()
-    return tuple(read_ignores(value, b"", ()).names)
+    return tuple(read_ignores(value, ()).names)
 
 
 def covers(names: Iterable[str], rule: str) -> bool:
@@ -41,21 +40,19 @@ def _group(name: str) -> frozenset[str]:
     return frozenset(r for r, loaded in rules if name in ("ALL", loaded.rule.family)) - {UNUSED}
 
 
-def read_ignores(value: Mapping[str, Any], content: bytes, active: Iterable[str]) -> Ignores:
+def read_ignores(value: Mapping[str, Any], active: Iterable[str]) -> Ignores:
     """The ignores of a row that has the key.
 
     Args:
         value: the row.
-        content: its bytes without the key.
         active: names of the rules that are on for its file.
     """
-    identity = row_identity(content)
     entry = value[IGNORE_KEY]
     names = entry.get("ignore") if isinstance(entry, dict) else None
     if entry is None:  # what Arrow makes of a row without the key, among rows that have it
-        return Ignores({}, [], identity)
+        return Ignores({}, [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        return Ignores({}, [], identity, fault=True)
+        return Ignores({}, [], fault=True)
     names = list(dict.fromkeys(names))
     on = set(active)
     judged = [
@@ -64,7 +61,7 @@ def read_ignores(value: Mapping[str, Any], content: bytes, active: Iterable[str]
         if name != UNUSED and (known_name(name) is None or _covered(name) & on)
     ]
     covered = {name: _covered(name) for name in names}
-    return Ignores(covered, judged, identity, fault=len(entry) != 1)
+    return Ignores(covered, judged, fault=len(entry) != 1)
 
 
 def plain_content(raw: bytes) -> bytes:

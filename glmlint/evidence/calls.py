@@ -26,7 +26,7 @@ from glmlint.finding import Pointer, value_at
 from glmlint.patterns import Pattern
 from glmlint.read.formats import ROLE_ALIASES, role_in
 from glmlint.read.sample import Message, read
-from glmlint.trainer.row import Fact, Row, per_row
+from glmlint.trainer.row import Row, per_row
 from glmlint.trainer.template import BUILT_IN
 
 _TOOL_LISTS: Final = 4096
@@ -377,7 +377,7 @@ def declared(row: Row) -> list[Declared]:
             for turn in turns(row)
             if turn.tools is not UNSET
         ]
-    if row.sample is None or row.facts & Fact.KEYS:
+    if not row.plain:
         value = row.value
         if isinstance(value, dict) and value.get("tools"):
             found.append(Declared(None, None, ("tools",), tool_set(value["tools"])))
@@ -387,6 +387,8 @@ def declared(row: Row) -> list[Declared]:
 @per_row
 def tools_by_name(row: Row) -> dict[str, Tool]:
     """Every tool of the row that has a name."""
+    if row.plain and row.conversation is None and len(row.tools) < 2:
+        return tool_set(row.tools[0]).by_name if row.tools else {}
     lists = declared(row)
     if len(lists) == 1:
         return lists[0].tools.by_name
@@ -607,7 +609,7 @@ def _is_result(turn: Turn | Message) -> bool:
 
 def _foreign_calls(row: Row) -> set[int]:
     """Messages that are a call in another form: `tool_calls`, `function_call`, or its own role."""
-    if row.sample is not None and (row.beside is not None or not row.facts & Fact.KEYS):
+    if row.plain:
         return set()
     if row.conversation is not None:
         return set()

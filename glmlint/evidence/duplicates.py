@@ -12,15 +12,17 @@ parts are merged, so that what is left is an exact answer for one conversation i
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct, field
+from msgspec import Struct
 
 from glmlint.evidence.near_duplicates import SIGNATURE, signatures
+from glmlint.evidence.tables import Table, distinct, extended, in_order, kept
 from glmlint.read.sample import encode_sample
 
 LIMIT: Final = 200 << 20
@@ -32,9 +34,6 @@ SHORTEST_PROMPT: Final = 64
 _KEY: Final = ("key", "<u8")
 _PROMPT: Final = ("prompt", "<u8")
 _LINE: Final = ("line", "<u4")
-
-Table = npt.NDArray[Any]
-"""Structured rows: `key`, `line` (twice the line plus a flag), maybe `prompt` and `signature`."""
 
 _ANSWER: Final = b'{"role":"assistant"'
 
@@ -64,6 +63,8 @@ def _in_order(message: dict[str, Any]) -> dict[str, Any]:
 def table(rows: list[tuple[bytes, int, bool]], prompts: bool = False, near: bool = False) -> Table:
     """The table of (conversation, line, whether the row is otherwise clean) triples.
 
+    Its fields: `key`, `line` (twice the line plus a flag), maybe `prompt` and `signature`.
+
     A row without an answer, or with a prompt of a few letters, has its own key as prompt: it is
     like no other row.
     """
@@ -91,38 +92,45 @@ def _hashes(contents: list[bytes]) -> npt.NDArray[np.uint64]:
 class Rows(Struct):
     """The rows of one file that are remembered."""
 
-    parts: list[Table] = field(default_factory=list)
+    table: Table | None = None
+    """In the order in which they came."""
 
     def __len__(self) -> int:
-        return sum(map(len, self.parts))
+        return 0 if self.table is None else len(self.table)
 
     @property
     def size(self) -> int:
         """Bytes."""
-        return sum(part.nbytes for part in self.parts)
+        return 0 if self.table is None else self.table.nbytes
+
+    def add(self, table: Table) -> None:
+        """Remember more rows; what is given is used up."""
+        self.table = extended(self.table, table)
 
     def joined(self) -> Table:
         """All rows in the order of their lines."""
-        if not self.parts:
+        if self.table is None:
             return np.empty(0, [_KEY, _LINE])
-        whole = self.parts[0] if len(self.parts) == 1 else np.concatenate(self.parts)
-        whole = whole[np.argsort(whole["line"], kind="stable")]
-        self.parts = [whole]
-        return whole
+        self.table = in_order(self.table)
+        return self.table
 
     def thin(self, level: int) -> None:
         """Keep one conversation in 2**level."""
-        if not self.parts or not level:
+        if self.table is None or not level:
             return
         mask = np.uint64((1 << level) - 1)
-        whole = np.concatenate(self.parts)
-        names = whole.dtype.names or ()
-        # What rows have in common that are to be found: like rows mostly have one first value.
-        if "signature" in names:
-            by = whole["signature"][:, 0].astype(np.uint64)
-        else:
-            by = whole["prompt" if "prompt" in names else "key"]
-        self.parts = [whole[(by & mask) == 0]]
+        names = self.table.dtype.names or ()
+
+        def keeps(rows: Table) -> npt.NDArray[np.bool_]:
+            # What rows have in common that are to be found: like rows mostly have one first value.
+            if "signature" in names:
+                by = rows["signature"][:, 0].astype(np.uint64)
+            else:
+                by = rows["prompt" if "prompt" in names else "key"]
+            bits: npt.NDArray[np.bool_] = (by & mask) == 0
+            return bits
+
+        self.table = kept(self.table, keeps)
 
 
 class RowPlace(Struct):
@@ -149,51 +157,97 @@ def repeats(tables: dict[str, Table], by: str = "key") -> Iterator[RowPlace]:
     tables = {path: tables[path] for path in sorted(tables) if len(tables[path])}
     if not tables:
         return
-    paths = list(tables)
-    hashes = np.concatenate([rows[by] for rows in tables.values()])
-    ordered = np.sort(hashes)
-    again = ordered[1:][ordered[1:] == ordered[:-1]]
-    shared = again[np.append(True, again[1:] != again[:-1])[: len(again)]]
-    del ordered
-    if not len(shared):
-        return
-    several = np.flatnonzero(np.isin(hashes, shared))
-    starts = np.cumsum([0, *map(len, tables.values())])
-    whole = np.concatenate([_columns(rows, by) for rows in tables.values()])[several]
-    files = np.searchsorted(starts, several, side="right") - 1
-    first: dict[int, tuple[str, int]] = {}
-    keys: dict[int, int] = {}
-    for (key, same, line), file in zip(whole.tolist(), files.tolist(), strict=True):
-        line, clean, path = line >> 1, bool(line & 1), paths[file]
-        if same not in first:
-            first[same] = (path, line)
-            keys[same] = key
-        elif by == "key" or keys[same] != key:
-            yield RowPlace(
-                path, line, clean, key.to_bytes(8, "little"), *first[same],
-                same.to_bytes(8, "little"),
-            )  # fmt: skip
+    ordered = np.concatenate([rows[by] for rows in tables.values()])
+    ordered.sort()
+    same = ordered[1:] == ordered[:-1]
+    same[1:] &= ~same[:-1]  # of three of a kind, one
+    again = ordered[1:][same]
+    del ordered, same
+    first = _Firsts(again, [*tables])
+    for number, rows in enumerate(tables.values()):
+        for at, key, line in _among(rows, by, again):
+            if not first.line[at]:
+                first.see(at, number, key, line)
+            elif by == "key" or first.key[at] != key:
+                yield first.repeated(at, number, key, line)
 
 
-def shared(tables: dict[str, Table], others: dict[str, Table], by: str) -> Iterator[RowPlace]:
-    """Every row of `tables` whose hash is also in `others`, with the first place there."""
-    known: dict[int, tuple[str, int]] = {}
+def shared(
+    tables: dict[str, Table], others: dict[str, Table], by: str, but: str | None = None
+) -> Iterator[RowPlace]:
+    """Every row of `tables` whose hash is also in `others`, with the first place there.
+
+    Args:
+        but: of those, the rows are left out whose hash of this name is in `others` as well.
+    """
     if not tables or not others:
         return
-    wanted = np.unique(np.concatenate([rows[by] for rows in tables.values()]))
+
+    def in_both(name: str) -> Hashes:
+        mine = np.concatenate([rows[name] for rows in tables.values()])
+        mine.sort()
+        found = distinct(np.concatenate([rows[name] for rows in others.values()]))
+        return found[_are_in(found, mine)]
+
+    hashes = in_both(by)
+    out = None if but is None else in_both(but)
+    paths = sorted({*tables, *others})
+    first = _Firsts(hashes, paths)
     for path in sorted(others):
-        rows = others[path]
-        for _, same, line in _columns(rows[np.isin(rows[by], wanted)], by).tolist():
-            known.setdefault(same, (path, line >> 1))
-    hashes = np.fromiter(known, np.uint64, len(known))
+        for at, key, line in _among(others[path], by, hashes):
+            if not first.line[at]:
+                first.see(at, paths.index(path), key, line)
     for path in sorted(tables):
-        rows = tables[path]
-        for key, same, line in _columns(rows[np.isin(rows[by], hashes)], by).tolist():
-            yield RowPlace(path, line >> 1, bool(line & 1), key.to_bytes(8, "little"), *known[same])
+        for at, key, line in _among(tables[path], by, hashes, but, out):
+            yield first.repeated(at, paths.index(path), key, line)
 
 
-def _columns(rows: Table, by: str) -> Table:
-    """The key, the hash to compare by, and the line."""
-    found = np.empty(len(rows), [_KEY, ("same", "<u8"), _LINE])
-    found["key"], found["same"], found["line"] = rows["key"], rows[by], rows["line"]
-    return found
+Hashes = npt.NDArray[np.uint64]
+_BLOCK: Final = 1 << 16
+"""Rows that are compared at a time."""
+
+
+class _Firsts:
+    """The first row of each of some hashes."""
+
+    def __init__(self, hashes: Hashes, paths: list[str]) -> None:
+        self.hashes = hashes
+        self.paths = paths
+        self.line = array("I", bytes(4 * len(hashes)))
+        """As in a table; 0 until it is known."""
+        self.file = array("I", bytes(4 * len(hashes)))
+        self.key = array("Q", bytes(8 * len(hashes)))
+
+    def see(self, at: int, file: int, key: int, line: int) -> None:
+        """The first row with the hash at a place is known."""
+        self.file[at], self.key[at], self.line[at] = file, key, line
+
+    def repeated(self, at: int, file: int, key: int, line: int) -> RowPlace:
+        """Another row with that hash."""
+        return RowPlace(
+            self.paths[file], line >> 1, bool(line & 1), key.to_bytes(8, "little"),
+            self.paths[self.file[at]], self.line[at] >> 1,
+            int(self.hashes[at]).to_bytes(8, "little"),
+        )  # fmt: skip
+
+
+def _among(
+    rows: Table, by: str, hashes: Hashes, but: str | None = None, out: Hashes | None = None
+) -> Iterator[tuple[int, int, int]]:
+    """The place of its hash, the key and the line of each row that has one of the sorted hashes."""
+    for start in range(0, len(rows), _BLOCK):
+        some = rows[start : start + _BLOCK]
+        hit = _are_in(some[by], hashes)
+        if but is not None and out is not None:
+            hit &= ~_are_in(some[but], out)
+        some = some[hit]
+        at = np.searchsorted(hashes, some[by])
+        yield from zip(at.tolist(), some["key"].tolist(), some["line"].tolist(), strict=True)
+
+
+def _are_in(some: Hashes, hashes: Hashes) -> npt.NDArray[np.bool_]:
+    """Which of some hashes are among the sorted ones."""
+    if not len(hashes):
+        return np.zeros(len(some), bool)
+    places = np.minimum(np.searchsorted(hashes, some), len(hashes) - 1)
+    return np.equal(hashes[places], some)

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from glmlint.evidence import duplicates
 from glmlint.evidence.duplicates import Rows
+from glmlint.evidence.ignored import IgnoredRows
 from glmlint.finding import RANK, Defect, Excerpt, Finding, Location, Pointer
 from glmlint.trainer.base import Text
 from glmlint.trainer.loaded import Parts
@@ -176,33 +177,6 @@ class Curve(Struct):
         return int(GRID[int(short[-1]) + 1 if len(short) else 0])
 
 
-class Ignores(Struct):
-    """What one row ignores, and what came of it."""
-
-    names: dict[str, frozenset[str]]
-    """Rules, families or ALL, as the row has them, and the rules that each stands for."""
-    judged: list[str]
-    """Those of them for which a rule was on that might have found something."""
-    content: bytes
-    """Stands for the row in fingerprints."""
-    fault: bool = False
-    """The key holds something else than `{"ignore": ["rule", …]}`."""
-    used: set[str] = field(default_factory=set)
-    matched: dict[str, list[str]] = field(default_factory=dict)
-    """Rule -> those of the names that stand for it, where it was asked about."""
-    clean: bool = True
-    """Whether nothing was found in the row."""
-
-    def match(self, rule: str) -> bool:
-        """Whether the row ignores that rule; remembers that the name was used."""
-        found = self.matched.get(rule)
-        if found is None:
-            found = [name for name, rules in self.names.items() if rule in rules]
-            self.matched[rule] = found
-            self.used.update(found)
-        return bool(found)
-
-
 class Held(Struct):
     """A finding whose fingerprint is in the baseline: whether it is an old one is known at the end."""
 
@@ -283,8 +257,8 @@ class FileStats(Struct):
     """What the loader's outcome depends on, where the recipe's trainer reads through `datasets`."""
     packed: Kept = field(default_factory=Kept)
     """What goes into the trainer's packer; nothing where it packs no rows."""
-    ignores: dict[int, list[Ignores]] = field(default_factory=dict)
-    """Line -> the ignore keys of the rows that start there."""
+    ignores: IgnoredRows = field(default_factory=IgnoredRows)
+    """The rows that have an ignore key."""
     ignored: int = 0
     """Findings that a row's ignore key silenced."""
     held: list[Held] = field(default_factory=list)
@@ -353,19 +327,18 @@ class FileStats(Struct):
         self.curve.merge(other.curve)
         self.supervised_kinds.update(other.supervised_kinds)
         self.kept_kinds.update(other.kept_kinds)
-        if other.findings:
-            self.findings = keep_first([*self.findings, *other.findings], max_findings)
+        self._add_findings(other.findings, max_findings)
         for key, once in other.once.items():
             self.add_once(key, once)
         self.rule_counts += other.rule_counts
         self.rule_rows += other.rule_rows
         self.severity_counts += other.severity_counts
         self.notes.update(other.notes)
-        self.rows.parts += other.rows.parts
+        if other.rows.table is not None:
+            self.rows.add(other.rows.table)
         self.shapes.merge(other.shapes)
         self.packed.parts += other.packed.parts
-        for line, ignores in other.ignores.items():
-            self.ignores.setdefault(line, []).extend(ignores)
+        self.ignores.merge(other.ignores)
         self.ignored += other.ignored
         for place, rules in other.wanted.items():
             self.wanted.setdefault(place, set()).update(rules)
@@ -381,6 +354,16 @@ class FileStats(Struct):
         self.blank_lines += other.blank_lines
         if other.first_blank is not None:
             self.first_blank = min(self.first_blank or other.first_blank, other.first_blank)
+
+    def _add_findings(self, findings: list[Finding], most: int) -> None:
+        """Keep the first findings of both; those of a later part mostly come behind all others."""
+        if not findings:
+            return
+        new = keep_first([*findings], most)
+        if self.findings and order(new[0]) < order(self.findings[-1]):
+            self.findings = keep_first([*self.findings, *new], most)
+        elif len(self.findings) < most:
+            self.findings += new[: most - len(self.findings)]
 
     def add_once(self, key: tuple[str, str], once: Once) -> None:
         """Count a finding that is reported once per file: of its worst row, the earliest of them."""

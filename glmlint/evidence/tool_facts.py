@@ -22,8 +22,7 @@ _ALL: Final = Fact.LISTS | Fact.CALLING
 def tool_facts(row: Row) -> int:
     """Which of LISTS and CALLING hold for a row; both where it is not a GLM row in good shape."""
     sample = row.sample
-    reads_all = row.beside is not None or not row.facts & Fact.KEYS
-    if sample is None or not reads_all or row.error is not None or row.conversation is not None:
+    if sample is None or not row.plain or row.error is not None or row.conversation is not None:
         return _ALL
     facts = 0
     if row.tools:

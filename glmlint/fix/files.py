@@ -532,8 +532,7 @@ def _repeated(
         for placed in check_run(report, chosen):
             level = checker.severities(placed.path).get(name, "off")
             drops = any(edit.op == "drop-row" for edit in placed.problem.edits)
-            answers = report.files[placed.path].ignores.get(placed.line or 0, ())
-            if any(ignores.match(name) for ignores in answers):
+            if report.files[placed.path].ignores.match(placed.line or 0, name):
                 continue
             if plan.baseline is not None and matching.holds_placed(name, placed):
                 continue

@@ -148,7 +148,7 @@ def problems_of(row: Row, repair: Repair, old: Counter[str]) -> Iterator[tuple[s
     ignores = None
     if rules and isinstance(row.value, dict) and IGNORE_KEY in row.value:
         row.content = plain_content(row.raw)
-        ignores = read_ignores(row.value, row.raw, (called.name for called in rules))
+        ignores = read_ignores(row.value, (called.name for called in rules))
     for name, severity, check, _, needs_value in rules:
         if check is None:
             continue

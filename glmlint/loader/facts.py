@@ -7,6 +7,10 @@ from typing import Any, Final
 
 from glmlint.loader.texts import as_bool, as_double, as_int64, moment
 
+NO_SHAPES: Final[dict[tuple[Any, ...], list[tuple[str, Node]]]] = {}
+NO_LISTS: Final[dict[int, object]] = {}
+"""What a node has before it has any; shared, and never added to: there may be many nodes."""
+
 
 class Node:
     """The facts of one path: name -> first line, and the paths below it."""
@@ -20,9 +24,9 @@ class Node:
         self.absent: dict[str, int] = {}
         """Key -> the first object that lacks it."""
         self.item: Node | None = None
-        self.shapes: dict[tuple[Any, ...], list[tuple[str, Node]]] = {}
+        self.shapes: dict[tuple[Any, ...], list[tuple[str, Node]]] = NO_SHAPES
         """Objects seen: their keys and types -> the keys whose values still matter."""
-        self.lists: dict[int, object] = {}
+        self.lists: dict[int, object] = NO_LISTS
         """Lists seen, by identity: a tool list that the decoder shares is walked once."""
         self.always: set[str] | None = None
         """The keys that no object lacks; None where that has to be computed."""
@@ -34,7 +38,7 @@ class Node:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.facts, self.keys, self.absent, self.item = state
-        self.shapes, self.lists, self.always, self.places = {}, {}, None, None
+        self.shapes, self.lists, self.always, self.places = NO_SHAPES, NO_LISTS, None, None
 
     def lacking(self, keys: Collection[str], line: int) -> None:
         """An object has these keys and no others: those that it is the first to lack are noted.
@@ -118,7 +122,7 @@ def is_settled(node: Node, kind: type) -> bool:
 
 def forget_speedups(node: Node) -> None:
     """Drop what only speeds up further rows."""
-    node.shapes, node.lists, node.always, node.places = {}, {}, None, None
+    node.shapes, node.lists, node.always, node.places = NO_SHAPES, NO_LISTS, None, None
     for child in node.keys.values():
         forget_speedups(child)
     if node.item is not None:
@@ -152,8 +156,8 @@ def join(first: Node, second: Node, one_block: bool) -> None:
         ]:
             mine[ORDER] = begins or theirs.get(SEEN, 0)
     for key, node in second.keys.items():
-        if (own := first.keys.get(key)) is not None:
-            join(own, node, one_block)
+        if (there := first.keys.get(key)) is not None:
+            join(there, node, one_block)
             if key in second.absent:
                 first.absent.setdefault(key, second.absent[key])
         else:
@@ -164,12 +168,49 @@ def join(first: Node, second: Node, one_block: bool) -> None:
                 first.absent[key] = second.absent[key]
     for fact, line in theirs.items():
         # Later chunks are closed in any order, so the first line is the smaller one.
-        mine[fact] = min(line, mine.get(fact, line))
+        own = mine.get(fact)
+        if own is None or line < own:
+            mine[fact] = line
     if second.item is not None:
         if first.item is None:
             first.item = second.item
         else:
             join(first.item, second.item, one_block)
+
+
+Place = tuple[int, int, tuple[str, ...]]
+"""The first line of a path, its depth, and its keys: by these, parents come before children."""
+
+
+def new_paths(known: list[Node], nodes: list[Node], *, forget: Place | None = None) -> list[Place]:
+    """The paths below `nodes` that are below none of `known`, each once, in no order.
+
+    Args:
+        forget: those that do not come before it are taken out, and are not among these.
+    """
+    found: list[Place] = []
+    waiting: list[tuple[list[Node], list[Node], int, tuple[str, ...]]] = [(known, nodes, 1, ())]
+    while waiting:
+        mine, theirs, depth, path = waiting.pop()
+        for key in dict.fromkeys(key for node in theirs for key in node.keys):
+            own = [node.keys[key] for node in mine if key in node.keys]
+            below = [node.keys[key] for node in theirs if key in node.keys]
+            inner = (*path, key)
+            if not own:
+                place = min(node.facts[SEEN] for node in below), depth, inner
+                if forget is not None and place >= forget:
+                    for node in theirs:
+                        node.keys.pop(key, None)
+                        node.absent.pop(key, None)
+                        node.always = node.places = None
+                    continue
+                found.append(place)
+            waiting.append((own, below, depth + 1, inner))
+        items = [node.item for node in theirs if node.item is not None]
+        if items:
+            own = [node.item for node in mine if node.item is not None]
+            waiting.append((own, items, depth + 1, path))
+    return found
 
 
 def as_types(node: Node) -> Node:

@@ -36,6 +36,8 @@ from glmlint.loader.facts import (
     KIND,
     MAX_LISTS,
     MAX_SHAPES,
+    NO_LISTS,
+    NO_SHAPES,
     NULLS,
     ORDER,
     REFUSED,
@@ -48,6 +50,7 @@ from glmlint.loader.facts import (
     forget_speedups,
     is_settled,
     join,
+    new_paths,
     see_text,
 )
 from glmlint.loader.rows import How, Load, has_times, lost_paths, may_change, whole_row
@@ -66,8 +69,11 @@ from glmlint.loader.verdict import (
 )
 from glmlint.plan import version
 
-MAX_PATHS: Final = 200_000
-"""Paths that one state keeps. Past it new keys are not followed: see `Shapes.overflow`."""
+MAX_PATHS: Final = 50_000
+"""Paths that are kept of a file, 600 bytes each. Past it new keys are not followed: see
+`Shapes.overflow`."""
+_MOST_AT_ONCE: Final = 4
+"""How many times as many a range of a file may have until it is put together with others."""
 
 
 def chunk_starts(path: Path, chunk: int = CHUNK) -> list[int]:
@@ -178,6 +184,9 @@ class Shapes:
         self._begin: int | None = None
         """Offset of the first row."""
         self._paths = 0
+        """How many are known; what is in several segments may be counted in each."""
+        self._counted = False
+        """Whether it is counted once."""
         self._known: set[Hashable] = set()
         self._unsettled = False
         self._row_limit = -1
@@ -249,8 +258,9 @@ class Shapes:
         """One value of the last row, whose own key was known, at a path that such a row has."""
         node = self._segments[-1].node
         for step in path:
-            below = node.item if step == 0 else node.keys[str(step)]
-            assert below is not None  # a row of the same key has been added to this segment
+            below = node.item if step == 0 else node.keys.get(str(step))
+            if below is None:
+                return  # not followed, past MAX_PATHS: a row of the same key was added
             node = below
         self._unsettled = False
         self._see(node, value, line)
@@ -371,6 +381,7 @@ class Shapes:
                     todo = known((*child, *map(type, child.values())))
                     if todo is None:
                         self._see_new_object(item, child, line)
+                        known = item.shapes.get
                     elif todo:
                         self._see_known_object(item, child, line, todo)
                 elif child is None:
@@ -423,8 +434,8 @@ class Shapes:
                 lists = child.lists
                 if lists.get(id(item)) is item:
                     continue
-                if len(lists) >= MAX_LISTS:
-                    lists.clear()
+                if lists is NO_LISTS or len(lists) >= MAX_LISTS:
+                    lists = child.lists = {}
                 lists[id(item)] = item
             self._see(child, item, line)
 
@@ -440,7 +451,7 @@ class Shapes:
         for key, item in value.items():
             child = keys.get(key)
             if child is None:
-                if self._paths >= MAX_PATHS:
+                if self._paths >= _MOST_AT_ONCE * MAX_PATHS:
                     if self.overflow is None:
                         self.overflow = line
                     continue
@@ -458,6 +469,8 @@ class Shapes:
                 todo.append((key, child))
         if ORDER not in facts and not node.in_order(value):
             facts[ORDER] = line
+        if node.shapes is NO_SHAPES:
+            node.shapes = {}
         if len(node.shapes) < MAX_SHAPES:
             node.shapes[(*value, *map(type, value.values()))] = todo
 
@@ -479,6 +492,7 @@ class Shapes:
         if not other._fixed and (self.rows or self._spoiled):
             raise ValueError("the following part needs `starts`")
         self._forget_answers()
+        self._bound(other)
         if other._fixed:
             self._fixed, self._starts, self._size = True, other._starts, other._size
         elif not self.rows:
@@ -493,13 +507,46 @@ class Shapes:
             self._spoiled[what] = min(line, self._spoiled.get(what, line))
         self.rows += other.rows
         self.bom = self.bom or other.bom
-        self._paths += other._paths
-        if self.overflow is None:
-            self.overflow = other.overflow
         if self._segments:
             self._fold()
         self._row_limit, self._end_limit = other._row_limit, other._end_limit
         return self
+
+    def bound(self) -> None:
+        """See that no more than MAX_PATHS paths are known: those that came first stay."""
+        if self._paths > MAX_PATHS and not self._counted:
+            last, self.overflow = self.overflow, None
+            self._paths = self._take(self, [], 0)
+            self._counted = True
+            if self.overflow is None:
+                self.overflow = last
+
+    def _bound(self, other: Shapes) -> None:
+        """The same of both together, wherever the file is cut between them."""
+        if not self._counted and self._paths + other._paths > MAX_PATHS:
+            self._paths = len(new_paths([], self._nodes()))
+            self._counted = True
+        if self._counted:
+            self._paths += self._take(other, self._nodes(), self._paths)
+        else:
+            self._paths += other._paths
+        if self.overflow is None:
+            self.overflow = other.overflow
+
+    def _take(self, other: Shapes, mine: list[Node], known: int) -> int:
+        """Leave those new paths in `other` for which there is room; returns their number."""
+        theirs = other._nodes()
+        new = sorted(new_paths(mine, theirs))
+        free = MAX_PATHS - known if self.overflow is None else 0
+        if len(new) <= free:
+            return len(new)
+        if self.overflow is None:
+            self.overflow = new[free][0]
+        return len(new_paths(mine, theirs, forget=new[free]))
+
+    def _nodes(self) -> list[Node]:
+        nodes = [segment.node for segment in self._segments]
+        return nodes if self._later is None else [*nodes, self._later]
 
     # What the loader makes of them
 

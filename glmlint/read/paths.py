@@ -127,7 +127,7 @@ class _Walk:
 
     def _remote(self, given: str) -> list[str]:
         try:
-            found = files_of(given, DATA_SUFFIXES)
+            found = files_of(given, DATA_SUFFIXES, NAMED_SUFFIXES)
         except SourceError as error:
             return self._problem(given, Text(error.say("en"), error.say("zh")))
         except (OSError, ValueError) as error:

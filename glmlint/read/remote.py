@@ -41,18 +41,31 @@ def open_remote(path: str) -> Iterator[IO[bytes]]:
         yield opened
 
 
-def files_of(path: str, suffixes: tuple[str, ...]) -> list[str]:
-    """The files that a URL means: itself, those that a pattern matches, or the data of a folder.
+def files_of(path: str, data: tuple[str, ...], named: tuple[str, ...]) -> list[str]:
+    """The files that a URL means, as a path would: itself, those of a pattern, the data of a folder.
+
+    Args:
+        path: a file that bears it as its name is no pattern.
+        data: how files of a folder end that are read.
+        named: how those of a pattern end, where any does.
 
     Raises:
         SourceError, OSError: as of `open_remote`.
     """
     with _told():
         system, inside = _fsspec().core.url_to_fs(path)
-        if any(mark in inside for mark in "*?["):
-            found = system.glob(inside)
+
+        def below(folder: str) -> list[str]:
+            return [one for one in system.find(folder) if one.lower().endswith(data)]
+
+        if any(mark in inside for mark in "*?[") and not system.exists(inside):
+            matched: dict[str, Any] = system.glob(inside, detail=True)
+            folders = [one for one, facts in matched.items() if facts["type"] == "directory"]
+            files = [one for one in matched if one not in folders]
+            some = [one for one in files if one.lower().endswith(named)]
+            found = {*(some or files), *(one for folder in folders for one in below(folder))}
         elif system.isdir(inside):
-            found = [one for one in system.find(inside) if one.lower().endswith(suffixes)]
+            found = {*below(inside)}
         else:
             system.info(inside)  # raises where there is none
             return [path]

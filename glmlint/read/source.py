@@ -432,6 +432,11 @@ _in_line: Final = re.compile(rb"[^ \t\r\n][^\n]*+").finditer
 """The rest of each line that is not blank, from its first byte that is not white space."""
 
 
+def _count_lines(block: bytes) -> int:
+    """Line feeds, several times as fast as `bytes.count`."""
+    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == 10))
+
+
 class _Lines:
     """Makes chunks of whole lines, and knows where in the file they stand."""
 
@@ -491,7 +496,7 @@ class _Lines:
             if edge >= end:  # where this chunk ends is where the next one begins
                 break
             self.borders = [*self.borders, edge]
-        self.number += whole.count(b"\n") + 1
+        self.number += _count_lines(whole) + 1
         self.offset, self.lead = end, 0
         return Place([], [], [], begin, end, self.borders, self.loader_bytes, self.bom)
 
@@ -670,16 +675,24 @@ def _is_plain_remote(path: str) -> bool:
         return is_shared(path) and not is_packed(handle.read(4))
 
 
+_LATE: Final = 4
+"""The last ranges of a file are a quarter as long: nobody has to wait long for who reads the last."""
+
+
 def _ranges(path: str, place: Place, chunk_bytes: int, max_line: int) -> Iterator[Range]:
     lines = _Lines(path, max_line, place.loader_bytes, place.bom)
     lines.offset, lines.lead, lines.borders = place.end, 0, place.borders
     with _open(path) as handle:
         # Ranges end where the chunks of one process end.
         while block := handle.read(min(place.end - handle.tell(), chunk_bytes)):
-            lines.number += block.count(b"\n")
+            lines.number += _count_lines(block)
+        here, end_of_file = handle.tell(), handle.seek(0, os.SEEK_END)
+        handle.seek(here)
         size = chunk_bytes - place.end % chunk_bytes
         while block := handle.read(size):
-            size = chunk_bytes
+            here += len(block)
+            late = end_of_file - here < _LATE * chunk_bytes
+            size = chunk_bytes // _LATE or 1 if late else chunk_bytes
             stop = block.rfind(b"\n") + 1
             if stop:
                 begin, number, borders = lines.offset, lines.number, lines.borders

@@ -86,16 +86,13 @@ def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
     tables = {path: stats.rows.joined() for path, stats in report.files.items() if len(stats.rows)}
     train = {path: rows for path, rows in tables.items() if path not in plan.eval_files}
     held_out = {path: rows for path, rows in tables.items() if path in plan.eval_files}
-    whole = set()
     for place in shared(train, held_out, "key"):
-        whole.add((place.path, place.line))
         problem = rule.problem(
             path=place.first_path, first=place.first_line, edits=(Edit("drop-row", ()),)
         )
         yield Placed(place.path, place.line, problem, place.key, place.clean)
-    for place in shared(train, held_out, "prompt"):
-        if (place.path, place.line) not in whole:
-            problem = rule.problem(
-                text="prompt", severity="warning", path=place.first_path, first=place.first_line
-            )
-            yield Placed(place.path, place.line, problem, place.key, place.clean)
+    for place in shared(train, held_out, "prompt", but="key"):
+        problem = rule.problem(
+            text="prompt", severity="warning", path=place.first_path, first=place.first_line
+        )
+        yield Placed(place.path, place.line, problem, place.key, place.clean)

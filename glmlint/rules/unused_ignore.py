@@ -12,8 +12,11 @@ Evidence: the same check exists for `noqa` comments (ruff, RUF100) and `type: ig
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
 
-from glmlint.evidence.report import Ignores, Report
+from glmlint.evidence.ignored import Ignores
+from glmlint.evidence.report import Report
 from glmlint.plan import Plan
 from glmlint.rules.base import IGNORE_KEY, Example, Placed, Rule, Text, known_name, nearest_name
 
@@ -83,25 +86,27 @@ rule = Rule(
 )
 
 
+_nearest: Final = lru_cache(1024)(nearest_name)
+
+
 def check_run(report: Report, plan: Plan) -> Iterator[Placed]:
     del plan
     for path, stats in report.files.items():
-        for line in sorted(stats.ignores):
-            for ignores in stats.ignores[line]:
-                yield from _told(path, line, ignores)
+        for line, content, ignores in stats.ignores.rows():
+            yield from _told(path, line, content, ignores)
 
 
-def _told(path: str, line: int, ignores: Ignores) -> Iterator[Placed]:
+def _told(path: str, line: int, content: bytes, ignores: Ignores) -> Iterator[Placed]:
     if ignores.fault:
         problem = rule.problem((IGNORE_KEY,), text="shape")
-        yield Placed(path, line, problem, ignores.content, ignores.clean)
+        yield Placed(path, line, problem, content, ignores.clean)
     for index, name in enumerate(ignores.names):
         if name not in ignores.judged or name in ignores.used:
             continue
         text = None
         near = None
         if known_name(name) is None:
-            near = nearest_name(name)
+            near = _nearest(name)
             text = "nearest" if near else "unknown"
         problem = rule.problem((IGNORE_KEY, "ignore", index), text=text, name=name, near=near)
-        yield Placed(path, line, problem, ignores.content, ignores.clean)
+        yield Placed(path, line, problem, content, ignores.clean)

@@ -137,7 +137,7 @@ class Cache:
         """Keep what was found in a file that `get` did not know, if it is still the same file."""
         before = self._before.pop(file.path, None)
         place = self._place(file)
-        if before is None or place is None:
+        if before is None or place is None or stats.remembered > LARGEST:
             return
         try:
             if _state(file.path) == before[0]:
@@ -197,7 +197,8 @@ class Cache:
         try:
             number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(number, "wb") as out:  # noqa: PTH123
-                out.write(_MAGIC + hashlib.blake2b(body, digest_size=16).digest() + body)
+                out.write(_MAGIC + hashlib.blake2b(body, digest_size=16).digest())
+                out.write(body)
             beside.replace(place)
             self._wrote = True
         finally:
@@ -256,7 +257,7 @@ def clean(folder: Path) -> tuple[int, int]:
 def _read(place: Path) -> Entry | None:
     """An entry; None where there is none, or it is not whole."""
     try:
-        data = place.read_bytes()
+        data = memoryview(place.read_bytes())
     except FileNotFoundError:
         return None
     body = data[len(_MAGIC) + 16 :]

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from glmlint.evidence import report
 from glmlint.evidence.duplicates import Rows
+from glmlint.evidence.ignored import IgnoredRows, Ignores
 from glmlint.finding import Defect, Excerpt, Finding, Location
 from glmlint.loader import Cut, ShapeForm, Shapes
 from glmlint.loader.facts import Node
@@ -23,11 +24,11 @@ _STRUCTS: Final[dict[str, Any]] = {
     one.__name__: one
     for one in (
         report.FileStats, report.Totals, report.Places, report.Curve, report.Once, report.Habit,
-        report.Ignores, report.Held, report.Kept, Rows, Parts, LoadedPart, ShapeForm, Cut, Defect,
+        Ignores, report.Held, report.Kept, Rows, Parts, LoadedPart, ShapeForm, Cut, Defect,
         Excerpt, Finding, Location,
     )
 }  # fmt: skip
-_STATES: Final[dict[str, Any]] = {one.__name__: one for one in (Shapes, Segment, Node)}
+_STATES: Final[dict[str, Any]] = {one.__name__: one for one in (Shapes, Segment, Node, IgnoredRows)}
 """Classes that say themselves what is to be kept of them."""
 
 _FINDINGS: Final = msgspec.msgpack.Decoder(list[Finding])
@@ -80,7 +81,8 @@ def _plain(value: Any) -> Any:
         return [_TEXT, *value]
     if kind is np.ndarray and not value.dtype.hasobject:
         form = value.dtype.descr if value.dtype.names else value.dtype.str
-        return [_ARRAY, _plain(form), list(value.shape), value.tobytes()]
+        whole = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+        return [_ARRAY, _plain(form), list(value.shape), whole.data]
     if isinstance(value, np.integer):
         return int(value)
     name = kind.__name__

@@ -68,7 +68,7 @@ class Processes:
     def expect(self, size: int) -> None:
         """Start the workers, where a run of so many bytes is worth it."""
         if size >= self._worth and not self._workers:
-            self._start()
+            self._start(size)
 
     def run(self, parts: Iterator[Task]) -> Iterator[Done]:
         """Check parts: see `tasks.TaskEngine`. Raises RunStopped where a worker dies."""
@@ -148,13 +148,14 @@ class Processes:
         stopped.lang = self._plan.lang
         return stopped
 
-    def _start(self) -> None:
+    def _start(self, size: int = 0) -> None:
         import multiprocessing
 
         copies = _alone()
         method = multiprocessing.get_context("fork" if copies else "spawn")
         if copies:
-            _make_encoder(self._context)
+            # What each of the copies would build; no text is encoded, which may start threads.
+            self._context.tokenizer.expect(size // self._jobs)
             gc.collect()
             gc.freeze()  # what is there stays where it is: the copies share its memory
         with _held_signals():
@@ -178,11 +179,6 @@ def _alone() -> bool:
         return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208
     except OSError:
         return False
-
-
-def _make_encoder(context: Context) -> None:
-    """Build what each copy would have to build; no text is encoded, which may start threads."""
-    getattr(context.tokenizer.backend, "batch", None)
 
 
 @contextmanager

@@ -155,6 +155,7 @@ def part_of(chunk: Chunk, rows: Iterable[Seen], context: Context) -> LoadedPart 
             for tools in row.tools:
                 if not shapes.known_below(tools):
                     shapes.add_below(TOOLS, context.tool_values(tools), line, tools)
+    shapes.bound()
     return LoadedPart(place.begin, place.end, shapes, broken)
 
 

@@ -115,6 +115,11 @@ class Row:
         """Whether `value` is at hand without reading the bytes again."""
         return self.value_ is not UNSET
 
+    @property
+    def plain(self) -> bool:
+        """Whether the typed row and `beside`, which holds no tools, are all that there is of it."""
+        return self.sample is not None and (self.beside is not None or not self.facts & Fact.KEYS)
+
     @lazy
     def messages(self) -> list[Any]:
         """The entries of `messages`, of any type, where the trainer reads GLM messages."""

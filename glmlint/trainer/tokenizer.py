@@ -156,8 +156,8 @@ class Tokenizer:
 
     def expect(self, characters: int) -> None:
         """Make ready for about so many characters: what is quick for a few is not set up for many."""
-        if isinstance(self.backend, Glm4Backend) and characters > 4 * Glm4Backend.BATCH_FROM:
-            _ = self.backend.batch
+        if isinstance(self.backend, Glm4Backend):
+            self.backend.expect(characters)
 
     def _encode_long(self, texts: Sequence[str]) -> tuple[Ids, npt.NDArray[np.int64]]:
         parts: list[Ids] = []
@@ -295,21 +295,30 @@ def load_tokenizer(spec: str, *, allow_download: bool = False) -> Tokenizer:
 
 
 class Glm4Backend:
-    """GLM-4's ranks from the wheel: at once text by text, and a batch encoder once that pays.
+    """GLM-4's ranks from the wheel: a few texts one by one, many in one call.
 
-    The bundled encoder's batch call also matches control tokens, some of them splintr's own, so a
-    batch encoder of ordinary text is built from its ranks: 0.2 s, which a small file need not
-    spend. Both give the same ids (a test compares them).
+    The wheel's encoder takes texts one by one without control tokens, but its batch call matches
+    them, some of splintr's own among them. So texts in which one may stand are taken out of a batch;
+    once that costs more, an encoder without any is built from the ranks, which takes 0.2 s. All
+    give the same ids (a test compares them).
     """
 
-    BATCH_FROM: Final = 200_000
-    """Characters in one call from which the batch encoder is built."""
+    FEW: Final = 200_000
+    """Characters in one call up to which texts are encoded one by one."""
+    MANY: Final = 64_000_000
+    """Characters of a process from which an encoder of its own is built."""
+    SIGNS: Final = ("|>", "think>", "op>", "tool_call>", "tool_response>", "arg_key>", "arg_value>")
+    """One of these, "MASK]" or "/nothink" is in each of splintr's control tokens."""
 
     def __init__(self) -> None:
         import splintr
 
         self.bundled = splintr.Tokenizer.from_pretrained("glm4")
         self.decode_token_bytes = self.bundled.decode_token_bytes
+        self._seen = 0
+        """Characters that were encoded in batches; past MANY where that does not pay."""
+        if not all(_may_hold(text) for text in self.bundled.special_tokens()):
+            self._seen = self.MANY
 
     @cached_property
     def batch(self) -> _Backend:
@@ -325,19 +334,63 @@ class Glm4Backend:
         )
         return splintr.Tokenizer.from_bytes(ranks, GLM4_PATTERN, {})
 
+    def expect(self, characters: int) -> None:
+        """Make ready for about so many characters."""
+        if characters > self.MANY:
+            _ = self.batch
+
     def clear_cache(self) -> None:
         """Forget the pieces that were met."""
-        self.batch.clear_cache()
+        self.bundled.clear_cache()
+        if "batch" in self.__dict__:
+            self.batch.clear_cache()
 
     def encode_batch_flat(self, texts: Sequence[str]) -> tuple[bytes, bytes]:
         """Ids and offsets, as splintr's call of that name gives them."""
-        if "batch" in self.__dict__ or sum(map(len, texts)) > self.BATCH_FROM:
+        if "batch" in self.__dict__:
             return self.batch.encode_batch_flat(texts)
-        parts = [self.bundled.encode_ordinary(text) for text in texts]
-        offsets = np.zeros(len(parts) + 1, "<u8")
-        np.cumsum([len(part) for part in parts], out=offsets[1:])
-        ids = np.array([token for part in parts for token in part], "<u4")
-        return ids.tobytes(), offsets.tobytes()
+        size = sum(map(len, texts))
+        if size <= self.FEW:
+            return _flat([self.bundled.encode_ordinary(text) for text in texts])
+        self._seen += size
+        apart = [place for place, text in enumerate(texts) if _may_hold(text)]
+        if self._seen > self.MANY or 8 * sum(len(texts[place]) for place in apart) > size:
+            return self.batch.encode_batch_flat(texts)
+        if not apart:
+            return self.bundled.encode_batch_flat(texts)
+        rest = list(texts)
+        for place in apart:
+            rest[place] = ""
+        found, ends = self.bundled.encode_batch_flat(rest)
+        ids, offsets = np.frombuffer(found, "<u4"), np.frombuffer(ends, "<u8").astype(np.int64)
+        lengths = np.diff(offsets)
+        parts, done = [], 0
+        for place in apart:
+            own = np.array(self.bundled.encode_ordinary(texts[place]), "<u4")
+            parts += [ids[done : offsets[place]], own]
+            done, lengths[place] = offsets[place], len(own)
+        whole = np.concatenate([*parts, ids[done:]])
+        return whole.tobytes(), _offsets(lengths).tobytes()
+
+
+def _may_hold(text: str) -> bool:
+    """Whether a control token of splintr's may be in a text; hardly any has one of the signs."""
+    return (
+        (">" in text and any(sign in text for sign in Glm4Backend.SIGNS))
+        or "MASK]" in text
+        or "/nothink" in text
+    )
+
+
+def _flat(parts: Sequence[Sequence[int]]) -> tuple[bytes, bytes]:
+    ids = np.array([token for part in parts for token in part], "<u4")
+    return ids.tobytes(), _offsets([len(part) for part in parts]).tobytes()
+
+
+def _offsets(lengths: npt.ArrayLike) -> npt.NDArray[np.uint64]:
+    found = np.zeros(np.size(lengths) + 1, "<u8")
+    np.cumsum(lengths, out=found[1:])
+    return found
 
 
 @cache
