@@ -305,7 +305,7 @@ class Glm4Backend:
 
     FEW: Final = 200_000
     """Characters in one call up to which texts are encoded one by one."""
-    MANY: Final = 64_000_000
+    MANY: Final = 32_000_000
     """Characters of a process from which an encoder of its own is built."""
     SIGNS: Final = ("|>", "think>", "op>", "tool_call>", "tool_response>", "arg_key>", "arg_value>")
     """One of these, "MASK]" or "/nothink" is in each of splintr's control tokens."""
