@@ -145,16 +145,21 @@ def difference(ours: dict[str, Any], theirs: dict[str, Any]) -> float:
     return max(abs(a - b) for a, b in zip(ours["means"], theirs["means"], strict=False))
 
 
+def speed_on_gpu(bench: Bench, name: str, method: str, size: int) -> dict[str, Any]:
+    """What a method takes for some rows on the 9B's shape. Raises NotMeasured."""
+    return bench.job(
+        name, "speed", method=method, size=size, shape=bench.shape("9B"),
+        device=bench.device, dtype="bfloat16", **bench.which(2000, 2048),
+    )  # fmt: skip
+
+
 def engine_on_gpu(bench: Bench) -> dict[str, Any]:
     """S1: tokens a second of the 9B's shape, and the share of an H100's matmul peak.
 
     Raises:
         NotMeasured
     """
-    ours = bench.job(
-        "9B, engine", "speed", method="fast", size=32_768, shape=bench.shape("9B"),
-        device=bench.device, dtype="bfloat16", **bench.which(2000, 2048),
-    )  # fmt: skip
+    ours = speed_on_gpu(bench, "9B, engine", "fast", 32_768)
     note(f"{ours['on']}, torch {ours['torch']}: {ours['rows']:,} rows in {ours['seconds']:.1f} s, "
          f"{ours['memory']:.1f} GB over the weights")  # fmt: skip
     bench.verdict(
@@ -170,10 +175,7 @@ def plain_on_gpu(bench: Bench, ours: dict[str, Any] | None) -> None:
     Raises:
         NotMeasured
     """
-    theirs = bench.job(
-        "9B, plain batch 8", "speed", method="plain", size=8, shape=bench.shape("9B"),
-        device=bench.device, dtype="bfloat16", **bench.which(2000, 2048),
-    )  # fmt: skip
+    theirs = speed_on_gpu(bench, "9B, plain batch 8", "plain", 8)
     if ours is None:
         raise NotMeasured(f"plain batch 8 does {theirs['rate']:,.0f} tokens/s, the engine has none")
     note(f"plain batch 8: {len(theirs['means']):,} of {theirs['rows']:,} rows, "

@@ -577,14 +577,14 @@ def check_file(
                 load = remember(path, shapes, context, before)
             except SourceError:
                 if not first.in_vain:
-                    raise
-                load = None  # the next pass ends at the same place
-            if load is None and not first.in_vain:
-                return
-            if load is not None and first.splits and load.keeps_keys and not first.in_vain:
-                if len(lines := report.take_changeable(path)):
-                    run(source, report, lambda: PassPlan.CHANGEABLE, None, lines)
-                return
+                    raise  # else the next pass ends at the same place
+            if not first.in_vain:
+                if load is None:
+                    return
+                if first.splits and load.keeps_keys:
+                    if len(lines := report.take_changeable(path)):
+                        run(source, report, lambda: PassPlan.CHANGEABLE, None, lines)
+                    return
         finally:
             if path in report.files:
                 report.files[path].settle(plan.max_findings)

@@ -251,9 +251,14 @@ def dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def may_hold_json(value: Any) -> bool:
+    """Whether a value is a string that begins as the JSON of an object or a list does."""
+    return isinstance(value, str) and value.lstrip()[:1] in _OPEN
+
+
 def holds_json(value: Any) -> Any:
     """What a string holds that is the JSON of an object or a list; None for anything else."""
-    if isinstance(value, str) and value.lstrip()[:1] in _OPEN:
+    if may_hold_json(value):
         inner = decode(value)
         return inner if isinstance(inner, dict | list) else None
     return None
@@ -264,7 +269,7 @@ def encoded_twice(call: Call) -> list[str]:
     schema = call.tool.schema if call.tool is not None else None
     if schema is None or not isinstance(call.arguments, dict):
         return []
-    if not any(type(v) is str and v.lstrip()[:1] in _OPEN for v in call.arguments.values()):
+    if not any(map(may_hold_json, call.arguments.values())):
         return []
     properties = schema.schema.get("properties")
     found = []

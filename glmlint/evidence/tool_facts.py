@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from glmlint.evidence.calls import Call, Tool, calls, tool_set
+from glmlint.evidence.calls import Call, calls, may_hold_json, tool_set
 from glmlint.read.sample import Message
 from glmlint.trainer.row import Fact, Row
 
@@ -41,16 +41,10 @@ def _in_order(call: Call) -> bool:
     tool, arguments = call.tool, call.arguments
     if tool is None or call.form != "metadata" or type(arguments) is not dict:
         return False
-    return _matches(tool, arguments)
-
-
-def _matches(tool: Tool, arguments: dict[str, object]) -> bool:
-    schema = tool.schema
-    if schema is not None and not schema.fits(arguments):
+    if tool.schema is not None and not tool.schema.fits(arguments):
         return False
-    for value in arguments.values():
-        if type(value) is str and value.lstrip()[:1] in ("{", "["):
-            return False  # it may be JSON inside JSON
+    if any(map(may_hold_json, arguments.values())):
+        return False
     return len(arguments) != 2 or arguments.keys() != {"name", "arguments"}
 
 

@@ -15,8 +15,7 @@ from typing import Any, Final
 
 from glmlint.extras import install
 from glmlint.plan import Plan
-from glmlint.read.source import SourceError
-from glmlint.runners.tasks import Bench, Done, Task
+from glmlint.runners.tasks import Bench, Done, Feed, Task
 from glmlint.text import RunStopped, Text
 from glmlint.trainer.base import Context, open_context
 
@@ -74,28 +73,20 @@ class Cluster:
     def run(self, tasks: Iterator[Task]) -> Iterator[Done]:
         """Check parts: see `tasks.TaskEngine`. Raises RunStopped where Ray gives up."""
         most = max(int(self._ray.cluster_resources().get("CPU", 1)), 1) * AHEAD
-        given: deque[Any] = deque()
-        failure: Exception | None = None
-        more = True
-        while more or given:
-            while more and len(given) < most:
+        given = Feed(tasks)
+        waiting: deque[Any] = deque()
+        while given.more or waiting:
+            while given.more and len(waiting) < most:
+                if (task := given.take()) is not None:
+                    waiting.append(self._check.remote(self._setting, pickle.dumps(task)))
+            if waiting:
                 try:
-                    task = next(tasks, None)
-                except (SourceError, OSError) as error:
-                    task, failure = None, error
-                if task is None:
-                    more = False
-                else:
-                    given.append(self._check.remote(self._setting, pickle.dumps(task)))
-            if given:
-                try:
-                    done: Done = pickle.loads(self._ray.get(given.popleft()))
+                    done: Done = pickle.loads(self._ray.get(waiting.popleft()))
                 except self._ray.exceptions.RayError as error:
                     why = f"{type(error).__name__}: {error}".partition("\n")[0]
                     raise self._stopped(_FAILED, why=why) from None
                 yield done
-        if failure is not None:
-            raise failure
+        given.end()
 
     def _stopped(self, text: Text, **values: object) -> RunStopped:
         stopped = RunStopped(text, **values)

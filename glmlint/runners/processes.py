@@ -19,8 +19,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from glmlint.plan import Plan
-from glmlint.read.source import SourceError
-from glmlint.runners.tasks import Bench, Done, Task
+from glmlint.runners.tasks import Bench, Done, Feed, Task
 from glmlint.text import RunStopped, Text
 from glmlint.trainer.base import Context, open_context
 
@@ -75,39 +74,28 @@ class Processes:
         if self._workers:
             yield from self._spread(parts)
             return
-        early, size, failure = list[Task](), 0, None
-        try:
-            while size < self._worth and (part := next(parts, None)) is not None:
-                early.append(part)
-                size += part.size
-        except (SourceError, OSError) as error:
-            failure = error
-        if failure is None and size >= self._worth:
+        early, size, given = list[Task](), 0, Feed(parts)
+        while size < self._worth and (part := given.take()) is not None:
+            early.append(part)
+            size += part.size
+        if given.failure is None and size >= self._worth:
             self._start()
             yield from self._spread(chain(early, parts))
             return
         self._bench = self._bench or Bench(self._plan, self._context)
         yield from map(self._bench.check, early)
-        if failure is not None:
-            raise failure
+        given.end()
 
     def _spread(self, parts: Iterator[Task]) -> Iterator[Done]:
         from multiprocessing.connection import wait
 
         turn = self._next
         found: dict[int, Done] = {}
-        failure: Exception | None = None
-        more = True
+        given = Feed(parts)
         while True:
             idle = [one for one in self._workers if one not in self._busy]
-            while more and idle and self._next - turn < AHEAD * self._jobs:
-                try:
-                    part = next(parts, None)
-                except (SourceError, OSError) as error:
-                    part, failure = None, error
-                if part is None:
-                    more = False
-                else:
+            while given.more and idle and self._next - turn < AHEAD * self._jobs:
+                if (part := given.take()) is not None:
                     self._give(idle.pop(), part)
             if turn in found:
                 yield found.pop(turn)
@@ -117,10 +105,9 @@ class Processes:
                     number, done = self._take(connection)  # type: ignore[arg-type]
                     if number >= turn:  # else of a file that could be read no further
                         found[number] = done
-            elif not more:
+            elif not given.more:
                 break
-        if failure is not None:
-            raise failure
+        given.end()
 
     def _give(self, connection: Connection, part: Task) -> None:
         try:

@@ -27,6 +27,7 @@ from glmlint.read.source import (
     InputFile,
     LineNumbers,
     Range,
+    SourceError,
     among,
     line_ranges,
     read_chunks,
@@ -84,6 +85,30 @@ class TaskEngine(Protocol):
 
         Where `parts` raises, so does this, once all that came before is given.
         """
+
+
+class Feed:
+    """Tasks one by one, up to where reading them ends in an error, which is kept until `end`."""
+
+    def __init__(self, tasks: Iterator[Task]) -> None:
+        self._tasks = tasks
+        self.more = True
+        self.failure: Exception | None = None
+
+    def take(self) -> Task | None:
+        """The next task; None where there is no more."""
+        task = None
+        try:
+            task = next(self._tasks, None)
+        except (SourceError, OSError) as error:
+            self.failure = error
+        self.more = task is not None
+        return task
+
+    def end(self) -> None:
+        """All that came before is given. Raises what ended the tasks."""
+        if self.failure is not None:
+            raise self.failure
 
 
 class Bench:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from glmlint.trainer.base import Context
 from glmlint.trainer.errors import Dropped, TrainerError
-from glmlint.trainer.layout import NONE, SAME, Int32, Layout, Tokens
+from glmlint.trainer.layout import NONE, SAME, Int32, Layout, Piece, Tokens
 
 Int = npt.NDArray[np.int64]
 
@@ -161,12 +161,19 @@ _SIZES: Final = {int: 1, str: -1}
 """Type of a piece -> its tokens: of a text they are counted later, of encoded ones they are there."""
 
 
+def _sizes(pieces: Sequence[Piece]) -> tuple[Int, list[int]]:
+    """How many tokens each piece has, of texts -1; and where those stand that are encoded."""
+    sizes = np.fromiter(map(_SIZES.get, map(type, pieces), repeat(0)), np.int64, len(pieces))
+    given: list[int] = np.flatnonzero(sizes == 0).tolist()
+    for place in given:
+        sizes[place] = len(pieces[place].ids)  # type: ignore[union-attr]  # neither int nor str
+    return sizes, given
+
+
 def _pieces(rows: Sequence[Layout], context: Context) -> Pieces:
     pieces = [*chain.from_iterable([row.pieces for row in rows])]
     number = len(pieces)
-    lengths = np.fromiter(map(_SIZES.get, map(type, pieces), repeat(0)), np.int64, number)
-    for place in np.flatnonzero(lengths == 0).tolist():
-        lengths[place] = len(pieces[place].ids)  # type: ignore[union-attr]  # neither int nor str
+    lengths, _ = _sizes(pieces)
     texts = [piece for piece in pieces if type(piece) is str]
     if texts:
         lengths[lengths < 0] = context.tokenizer.lengths(texts)
@@ -300,10 +307,7 @@ def _ids(rows: Sequence[Layout], context: Context) -> tuple[Int32, Int, list[int
     pieces = [*chain.from_iterable([row.pieces for row in rows])]
     texts = [piece for piece in pieces if type(piece) is str]
     encoded, offsets = context.tokenizer.encode(texts)
-    sizes = np.fromiter(map(_SIZES.get, map(type, pieces), repeat(0)), np.int64, len(pieces))
-    given = np.flatnonzero(sizes == 0).tolist()
-    for place in given:
-        sizes[place] = len(pieces[place].ids)  # type: ignore[union-attr]  # neither int nor str
+    sizes, given = _sizes(pieces)
     are_texts = sizes < 0
     sizes[are_texts] = np.diff(offsets)
     ends = np.cumsum(sizes)
